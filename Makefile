@@ -1,0 +1,27 @@
+# Five words run everything. CI calls only these.
+.PHONY: setup lint test demo bench
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3.11
+STAMP := $(VENV)/.installed
+
+setup: $(STAMP)  ## make .venv with every extra, pinned by constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+lint: setup  ## ruff and strict mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup lint  ## every test, the slow ones too
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+demo: setup  ## the main job on a simulated world
+	$(BIN)/colisten demo --out demo-out
+
+bench: setup  ## every benchmark; results land in benchmarks/results
+	$(BIN)/python -m benchmarks

@@ -1,0 +1,31 @@
+"""The `colisten` command: one file a command group, wired together here.
+
+Exit codes: 0 done, 1 the work failed, 2 the caller's input is at fault.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from colisten.errors import ColistenError
+from colisten.logs import configure_logs
+
+app = typer.Typer(
+    name="colisten",
+    help="Recommend a new content type with the help of established ones.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command; a `ColistenError` becomes one clear line and its exit code."""
+    configure_logs()
+    try:
+        app()
+    except ColistenError as error:
+        print(f"colisten: {type(error).__name__}: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None

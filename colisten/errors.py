@@ -1,0 +1,107 @@
+"""Every way colisten can refuse, in one tree.
+
+    ColistenError
+    ├── ConfigError            a setting is unknown or has an impossible value          exit 2
+    ├── TableError             an input table breaks the contract                       exit 2
+    │   └── (one class a fault: see colisten/data/faults.py)
+    ├── GraphError             a co-listening graph cannot be built or read
+    ├── FeatureError           the feature store cannot answer, or an event is bad
+    ├── TextError              text vectors cannot be computed or read
+    ├── TrainingError          training cannot start or cannot go on
+    ├── EvaluationError        there is nothing to measure, or a measure is undefined
+    ├── VectorIndexError       the vector index refuses or is out of reach
+    ├── ReleaseError           a release cannot be written, read or switched
+    │   ├── ReleaseNotFound    no release of that id                                    exit 2
+    │   ├── ReleaseCorrupt     a file's digest differs from the manifest
+    │   ├── VerifyFailed       a candidate did not pass its own verification
+    │   └── GateRefused        a candidate is worse than its gate allows
+    ├── PipelineError          a pipeline step failed; names the step and its log
+    └── ReportError            a report has no data to stand on
+
+Each message says what is wrong, where, and what to do next. `exit_code` is what the command
+line returns: 2 where the caller's input is at fault, 1 where the work failed.
+"""
+
+from __future__ import annotations
+
+
+class ColistenError(Exception):
+    """Root of the tree.
+
+    Args:
+        what: What is wrong and where, in one sentence.
+        do: What the reader can do about it, in one sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, do: str = "") -> None:
+        self.what = what
+        self.do = do
+        super().__init__(f"{what} {do}".strip())
+
+
+class ConfigError(ColistenError):
+    """A setting is unknown or its value is impossible."""
+
+    exit_code = 2
+
+
+class TableError(ColistenError):
+    """An input table breaks the contract. Its fault classes live in `colisten.data.faults`."""
+
+    exit_code = 2
+
+
+class GraphError(ColistenError):
+    """A co-listening graph cannot be built or read."""
+
+
+class FeatureError(ColistenError):
+    """The feature store cannot answer, or an event does not fit it."""
+
+
+class TextError(ColistenError):
+    """Text vectors cannot be computed or read."""
+
+
+class TrainingError(ColistenError):
+    """Training cannot start or cannot go on."""
+
+
+class EvaluationError(ColistenError):
+    """There is nothing to measure, or a measure is undefined."""
+
+
+class VectorIndexError(ColistenError):
+    """The vector index refuses or is out of reach."""
+
+
+class ReleaseError(ColistenError):
+    """A release cannot be written, read or switched."""
+
+
+class ReleaseNotFound(ReleaseError):
+    """No release of that id."""
+
+    exit_code = 2
+
+
+class ReleaseCorrupt(ReleaseError):
+    """A file's digest differs from the manifest."""
+
+
+class VerifyFailed(ReleaseError):
+    """A candidate did not pass its own verification."""
+
+
+class GateRefused(ReleaseError):
+    """A candidate is worse than its gate allows."""
+
+
+class PipelineError(ColistenError):
+    """A pipeline step failed."""
+
+
+class ReportError(ColistenError):
+    """A report has no data to stand on."""

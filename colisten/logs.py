@@ -1,0 +1,37 @@
+"""Structured logs to standard error: readable on a terminal, JSON lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import structlog
+
+
+def configure_logs(level: str | None = None) -> None:
+    """Set up structlog once per process.
+
+    Args:
+        level: debug, info, warning or error; default `COLISTEN_LOG_LEVEL`, else info.
+    """
+    name = (level or os.environ.get("COLISTEN_LOG_LEVEL") or "info").upper()
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, name, logging.INFO)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger bound to a component's name."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(component=name)
+    return bound
