@@ -1,0 +1,119 @@
+"""Small tables that every room's tests share.
+
+Two planted tastes: a user of taste t mostly streams items of taste t of both types, so an
+effect (co-listened items are alike, a graph helps) can be asserted, not only a shape.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+CUT = START + timedelta(days=180)
+WORDS = (
+    ("detective", "murder", "harbour", "clue", "inspector", "alibi", "night", "witness"),
+    ("galaxy", "robot", "orbit", "engine", "planet", "signal", "quantum", "voyage"),
+)
+
+
+def write_tiny_source(folder: Path, *, users: int = 80, seed: int = 0, days: int = 210) -> Path:
+    """Write contract tables: 40 audiobooks, 60 podcasts, two tastes, `days` days from START."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    items = []
+    for kind, count in (("audiobook", 40), ("podcast", 60)):
+        for number in range(count):
+            words = rng.permutation(WORDS[number % 2])
+            items.append(
+                {
+                    "item_id": f"{kind[0]}{number:03d}",
+                    "item_type": kind,
+                    "title": " ".join(words[:3]),
+                    "description": " ".join(words[2:]),
+                    "language": "en" if number % 5 else "de",
+                    "genres": [("crime", "science")[number % 2]],
+                    "published_at": START - timedelta(days=int(rng.integers(1, 400))),
+                }
+            )
+    people = [
+        {
+            "user_id": f"u{user:04d}",
+            "country": ("SE", "DE", None)[user % 3],
+            "age": None if user % 7 == 0 else float(18 + user % 50),
+        }
+        for user in range(users)
+    ]
+    music, events = [], []
+    for user in range(users):
+        taste = user % 2
+        vector = rng.normal(size=4) + (2.0 if taste else -2.0)
+        music.append(
+            {
+                "user_id": f"u{user:04d}",
+                "music_vector": vector.astype(np.float32).tolist(),
+                "timestamp": START + timedelta(days=1),
+            }
+        )
+        kinds = ("podcast",) if user % 5 == 0 else ("audiobook", "podcast")
+        for _ in range(int(rng.integers(8, 30))):
+            kind = kinds[int(rng.integers(len(kinds)))]
+            count = 40 if kind == "audiobook" else 60
+            own = taste if rng.random() < 0.9 else 1 - taste
+            number = int(count // 2 * rng.random() ** 1.7) * 2 + own
+            signal = rng.choice(
+                ["stream", "follow", "preview", "intent_to_pay"], p=[0.7, 0.1, 0.1, 0.1]
+            )
+            at = START + timedelta(seconds=int(rng.integers(2 * 86400, days * 86400)))
+            events.append(
+                {
+                    "user_id": f"u{user:04d}",
+                    "item_id": f"{kind[0]}{number:03d}",
+                    "item_type": kind,
+                    "signal": str(signal),
+                    "timestamp": at,
+                }
+            )
+    stamp = pa.timestamp("us", tz="UTC")
+    write(folder / "items.parquet", items, published_at=stamp, genres=pa.list_(pa.string()))
+    write(folder / "users.parquet", people, age=pa.float32())
+    write(folder / "music.parquet", music, timestamp=stamp, music_vector=pa.list_(pa.float32()))
+    events.sort(key=lambda event: (event["timestamp"], event["user_id"]))
+    write(folder / "interactions.parquet", events, timestamp=stamp)
+    return folder
+
+
+def write(file: Path, rows: list[dict[str, object]], **types: pa.DataType) -> None:
+    """Write rows as parquet with the given column types."""
+    table = pa.Table.from_pylist(rows)
+    for name, type_ in types.items():
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, name, table.column(name).cast(type_))
+    pq.write_table(table, file)
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of contract tables; CUT leaves 30 days of events after it."""
+    return write_tiny_source(tmp_path_factory.mktemp("source"))
+
+
+@pytest.fixture(scope="session")
+def tiny_history(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checked history folder (see docs/architecture.md) of `tiny_source` at CUT."""
+    out = tmp_path_factory.mktemp("history")
+    items = pq.read_table(tiny_source / "items.parquet")
+    pq.write_table(
+        items.sort_by([("item_type", "ascending"), ("item_id", "ascending")]), out / "items.parquet"
+    )
+    for name in ("users", "music"):
+        pq.write_table(pq.read_table(tiny_source / f"{name}.parquet"), out / f"{name}.parquet")
+    events = pq.read_table(tiny_source / "interactions.parquet", filters=[("timestamp", "<", CUT)])
+    order = [(name, "ascending") for name in ("timestamp", "user_id", "item_id", "signal")]
+    pq.write_table(events.sort_by(order), out / "interactions.parquet")
+    return out
