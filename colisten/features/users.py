@@ -1,0 +1,210 @@
+"""What is known of a batch of users, as arrays: the one form that training and serving share.
+
+A training table, an offline answer and an online answer carry the same columns, so
+`UserBatch.from_table` reads all three and nothing downstream can tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from colisten.config import SIGNALS
+from colisten.errors import FeatureError
+
+_SIGNALS = pa.array(SIGNALS, pa.string())
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Events of B users on items of one type, oldest first.
+
+    User `b` has the events `offsets[b]:offsets[b + 1]`.
+
+    Attributes:
+        offsets: int64 [B + 1], from 0 to n.
+        items: int64 [n], index in the catalogue.
+        signals: int8 [n], position in `colisten.config.SIGNALS`.
+        times: int64 [n], microseconds since 1970 UTC.
+    """
+
+    offsets: np.ndarray
+    items: np.ndarray
+    signals: np.ndarray
+    times: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Events of each user, int64 [B]."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: np.ndarray) -> History:
+        """The histories of some users, in the order of `rows` (int64 [R])."""
+        counts = self.counts[rows]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+        shift = np.repeat(self.offsets[:-1][rows] - offsets[:-1], counts)
+        events = np.arange(offsets[-1], dtype=np.int64) + shift
+        return History(offsets, self.items[events], self.signals[events], self.times[events])
+
+    @classmethod
+    def empty(cls, users: int) -> History:
+        """`users` users without an event."""
+        none = np.zeros(0, np.int64)
+        return cls(np.zeros(users + 1, np.int64), none, none.astype(np.int8), none)
+
+
+@dataclass(frozen=True, eq=False)
+class UserBatch:
+    """B users, or B moments of users.
+
+    Attributes:
+        user_ids: object [B].
+        countries: object [B]; None where unknown.
+        ages: float32 [B], years; nan where unknown.
+        music: float32 [B, M]; a row of nan where unknown; M may be 0.
+        histories: one `History` of B users per item type.
+    """
+
+    user_ids: np.ndarray
+    countries: np.ndarray
+    ages: np.ndarray
+    music: np.ndarray
+    histories: dict[str, History]
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> UserBatch:
+        """The users at some rows, in that order; `rows` are integers [R], repeats allowed."""
+        at = np.asarray(rows, dtype=np.int64)
+        return UserBatch(
+            self.user_ids[at],
+            self.countries[at],
+            self.ages[at],
+            self.music[at],
+            {name: history.take(at) for name, history in self.histories.items()},
+        )
+
+    @classmethod
+    def from_table(
+        cls,
+        table: pa.Table,
+        index_of: Callable[[Any], np.ndarray],
+        types: Sequence[str],
+        music_dim: int,
+    ) -> UserBatch:
+        """Read the feature columns of a training table, an offline or an online answer.
+
+        Args:
+            table: Columns user_id, country, age, music_vector (a list; not looked at where
+                `music_dim` is 0) and per type `{type}_item_ids`, `{type}_signals`,
+                `{type}_times` (lists of equal length, oldest first; a null list has no event).
+            index_of: Item ids to catalogue index, -1 where unknown; `Catalogue.index_of`.
+                Events of unknown items are dropped.
+            types: Item types whose histories are read.
+            music_dim: Length M of a music vector, 0 where there are none.
+
+        Raises:
+            FeatureError: A column is missing, lists of one row differ in length, a signal is
+                unknown or a music vector has another length than `music_dim`.
+        """
+        return cls(
+            user_ids=_objects(_column(table, "user_id")),
+            countries=_objects(_column(table, "country")),
+            ages=_floats(_column(table, "age")),
+            music=_music(table, music_dim),
+            histories={name: _history(table, name, index_of) for name in types},
+        )
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    if name not in table.column_names:
+        raise FeatureError(
+            f"The feature table has no column '{name}'; it has {table.column_names}.",
+            "Read it with colisten.features.store.",
+        )
+    chunked = table.column(name)
+    return chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
+
+
+def _objects(column: pa.Array) -> np.ndarray:
+    out = np.empty(len(column), dtype=object)
+    out[:] = column.to_pylist()
+    return out
+
+
+def _floats(column: pa.Array) -> np.ndarray:
+    filled = pc.fill_null(column.cast(pa.float32()), float("nan"))
+    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
+def _lists(column: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Offsets int64 [B + 1] and the flat values of a list column; a null list is empty."""
+    if pa.types.is_null(column.type):
+        return np.zeros(len(column) + 1, np.int64), column.slice(0, 0)
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    return offsets, pc.list_flatten(column)
+
+
+def _music(table: pa.Table, music_dim: int) -> np.ndarray:
+    out = np.full((len(table), music_dim), np.nan, dtype=np.float32)
+    if music_dim == 0:
+        return out
+    offsets, values = _lists(_column(table, "music_vector"))
+    lengths = np.diff(offsets)
+    wrong = np.flatnonzero((lengths != 0) & (lengths != music_dim))
+    if wrong.size:
+        raise FeatureError(
+            f"{wrong.size} music vectors are not {music_dim} long; the first is "
+            f"{lengths[wrong[0]]} long, in row {wrong[0]}.",
+            "Music vectors of one model share one length; rebuild the feature store.",
+        )
+    known = lengths > 0
+    if known.any():
+        out[known] = _floats(values).reshape(-1, music_dim)
+    return out
+
+
+def _history(table: pa.Table, item_type: str, index_of: Callable[[Any], np.ndarray]) -> History:
+    offsets, ids = _lists(_column(table, f"{item_type}_item_ids"))
+    signal_offsets, signal_names = _lists(_column(table, f"{item_type}_signals"))
+    time_offsets, moments = _lists(_column(table, f"{item_type}_times"))
+    if not (np.array_equal(offsets, signal_offsets) and np.array_equal(offsets, time_offsets)):
+        raise FeatureError(
+            f"The {item_type} history has rows whose ids, signals and times differ in number.",
+            "The feature store is damaged; rebuild it.",
+        )
+    if not len(ids):
+        return History.empty(len(table))
+    # A catalogue is looked up once per distinct id, not once per event.
+    coded = ids.dictionary_encode()
+    positions = np.asarray(index_of(coded.dictionary.to_pylist()), dtype=np.int64)
+    items = positions[coded.indices.to_numpy(zero_copy_only=False)]
+    signals = _signals(signal_names, item_type)
+    times = moments.cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    known = items >= 0
+    if not known.all():
+        kept = np.concatenate([np.zeros(1, np.int64), np.cumsum(known, dtype=np.int64)])
+        offsets = kept[offsets]
+        items, signals, times = items[known], signals[known], times[known]
+    return History(offsets, items, signals, times)
+
+
+def _signals(names: pa.Array, item_type: str) -> np.ndarray:
+    found = pc.index_in(names.cast(pa.string()), value_set=_SIGNALS)
+    if found.null_count:
+        first = pc.filter(names, pc.is_null(found))[0]
+        raise FeatureError(
+            f"The {item_type} history holds the unknown signal '{first}'.",
+            f"Signals are {', '.join(SIGNALS)}.",
+        )
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int8)
