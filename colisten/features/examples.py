@@ -1,0 +1,44 @@
+"""What the towers learn from: the first time each user streamed each target item."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from colisten.errors import FeatureError
+
+
+def first_streams(history: Path, *, as_of: datetime, target_type: str) -> pa.Table:
+    """First streams of target items strictly before `as_of`.
+
+    Args:
+        history: Folder of checked tables.
+        as_of: Moment with a zone; streams at or after it are not seen.
+        target_type: Item type that is recommended.
+
+    Returns:
+        Columns user_id, item_id, timestamp (microseconds, UTC), sorted by timestamp, user_id
+        and item_id.
+
+    Raises:
+        FeatureError: `as_of` has no time zone.
+    """
+    if as_of.tzinfo is None:
+        raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        rows = connection.execute(
+            """
+            SELECT user_id, item_id, min(timestamp) AS timestamp
+            FROM read_parquet(?)
+            WHERE timestamp < ? AND item_type = ? AND signal = 'stream'
+            GROUP BY user_id, item_id
+            ORDER BY timestamp, user_id, item_id
+            """,
+            [str(history / "interactions.parquet"), as_of.astimezone(UTC), target_type],
+        ).to_arrow_table()
+    stamp = pa.timestamp("us", tz="UTC")
+    return rows.set_column(2, "timestamp", rows.column("timestamp").cast(stamp))

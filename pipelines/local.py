@@ -1,0 +1,160 @@
+"""Running a pipeline on this machine through kfp's own local runner.
+
+Steps run as subprocesses of this environment and hand over typed artifacts under `root`. A step
+whose component and inputs have not changed is taken from the cache, so a run that was killed
+goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import re
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+
+from colisten.errors import PipelineError
+from colisten.files import sweep_partials
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_STARTED = re.compile(r"Executing task '?([\w-]+)'?")
+_FINISHED = re.compile(r"Task '?([\w-]+)'? finished with status '?(\w+)'?")
+_CACHED = re.compile(r"Task '?([\w-]+)'? cache hit")
+_TAIL_LINES = 30
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """Something that happened to a step: `state` is started, done, cached or failed."""
+
+    step: str
+    state: str
+    seconds: float
+
+
+class _RunLog(io.TextIOBase):
+    """Takes the runner's standard output: keeps it in a file and reads the steps out of it."""
+
+    def __init__(self, file: Path, listen: Callable[[StepEvent], None]) -> None:
+        super().__init__()
+        self._file = file.open("a", encoding="utf-8")
+        self._listen = listen
+        self._line = ""
+        self._since = time.monotonic()
+        self.failed: str | None = None
+        self.tail: list[str] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self._file.write(text)
+        self._line += text
+        *lines, self._line = self._line.split("\n")
+        for line in lines:
+            self._read(_ANSI.sub("", line))
+        return len(text)
+
+    def flush(self) -> None:
+        if not self._file.closed:
+            self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def _read(self, line: str) -> None:
+        if started := _STARTED.search(line):
+            self._since = time.monotonic()
+            self.tail = []
+            self._listen(StepEvent(started[1], "started", 0.0))
+        elif cached := _CACHED.search(line):
+            self._listen(StepEvent(cached[1], "cached", 0.0))
+        elif finished := _FINISHED.search(line):
+            seconds = time.monotonic() - self._since
+            failed = finished[2] != "SUCCESS"
+            if failed and self.failed is None:
+                self.failed = finished[1]
+            self._listen(StepEvent(finished[1], "failed" if failed else "done", seconds))
+        elif self.failed is None and line.strip():
+            self.tail = [*self.tail[-_TAIL_LINES:], line.rstrip()]
+
+
+def run_local(
+    pipeline: Callable[..., Any],
+    arguments: dict[str, Any],
+    *,
+    root: Path,
+    use_cache: bool = True,
+    listen: Callable[[StepEvent], None] = lambda event: None,
+) -> None:
+    """Run a compiled pipeline function to its end on this machine.
+
+    Args:
+        pipeline: A function decorated with `dsl.pipeline`.
+        arguments: Its parameters.
+        root: Folder for artifacts, the cache and `run.log`.
+        use_cache: Take unchanged steps from earlier runs under the same root.
+        listen: Called at every change of a step.
+
+    Raises:
+        PipelineError: A step failed (the message names it and ends with its last lines), or
+            another run holds `root`.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with _only_runner(root):
+        log = _RunLog(root / "run.log", listen)
+        local.init(
+            runner=local.SubprocessRunner(use_venv=False),
+            pipeline_root=str(root / "runs"),
+            workspace_root=str(root / "workspace"),
+            enable_caching=use_cache,
+            cache_root=str(root / "cache"),
+        )
+        try:
+            with contextlib.redirect_stdout(log), warnings.catch_warnings():
+                # The runner warns that resource requests mean nothing here; we know.
+                warnings.simplefilter("ignore")
+                pipeline(**arguments)
+        except RuntimeError as error:
+            lines = "\n".join(log.tail)
+            raise PipelineError(
+                f"Step '{log.failed or 'unknown'}' failed; its last lines:\n{lines}\n",
+                f"The whole log is {root / 'run.log'}; run again to go on from this step.",
+            ) from error
+        finally:
+            log.close()
+        _sweep(root)
+
+
+@contextlib.contextmanager
+def _only_runner(root: Path) -> Iterator[None]:
+    with (root / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PipelineError(
+                f"Another run is working in {root}.", "Wait for it, or use another --out."
+            ) from error
+        yield
+
+
+def _sweep(root: Path) -> None:
+    """Remove artifact folders of runs that no cache entry refers to any more."""
+    sweep_partials(root)
+    runs = root / "runs"
+    if not runs.is_dir():
+        return
+    newest = max((path.name for path in runs.iterdir() if path.is_dir()), default="")
+    entries = "".join(path.read_text() for path in (root / "cache").glob("*.json"))
+    for run in runs.iterdir():
+        if run.is_dir() and run.name != newest and f"/{run.name}/" not in entries:
+            shutil.rmtree(run, ignore_errors=True)

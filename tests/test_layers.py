@@ -1,0 +1,77 @@
+"""The import rule of docs/architecture.md, read from the source and from a running process."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SIBLINGS = {"feature_repo", "serving", "monitoring"}
+# A room may import itself and these.
+MAY_IMPORT: dict[str, set[str]] = {
+    "colisten": set(),
+    "feature_repo": {"colisten"},
+    "serving": {"colisten"},
+    "monitoring": {"colisten"},
+    "components": {"colisten", *SIBLINGS},
+    "pipelines": {"colisten", "components", *SIBLINGS},
+    "cli": {"colisten", "components", "pipelines", *SIBLINGS},
+}
+FORBIDDEN_LIBRARIES: dict[str, set[str]] = {
+    "colisten": {"kfp", "bentoml", "evidently", "kubernetes"},
+    "feature_repo": {"kfp", "bentoml", "evidently", "kubernetes", "torch"},
+    "serving": {"kfp", "torch", "torch_geometric", "evidently", "kubernetes"},
+    "monitoring": {"kfp", "bentoml", "torch", "kubernetes"},
+}
+
+
+def imports(file: Path) -> set[str]:
+    """Top-level and inner imports of a file, as full dotted names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
+
+
+def files(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_rooms_below_it(room: str) -> None:
+    assert files(room), f"{room} is empty"
+    for file in files(room):
+        rooms = {name.split(".")[0] for name in imports(file)} & MAY_IMPORT.keys()
+        assert rooms <= MAY_IMPORT[room] | {room}, f"{file}: {rooms - MAY_IMPORT[room] - {room}}"
+
+
+@pytest.mark.parametrize("room", FORBIDDEN_LIBRARIES)
+def test_a_room_knows_only_its_libraries(room: str) -> None:
+    for file in files(room):
+        libraries = {name.split(".")[0] for name in imports(file)}
+        assert not libraries & FORBIDDEN_LIBRARIES[room], file
+
+
+def test_nothing_imports_relatively() -> None:
+    for room in MAY_IMPORT:
+        for file in files(room):
+            for node in ast.walk(ast.parse(file.read_text())):
+                assert not (isinstance(node, ast.ImportFrom) and node.level), file
+
+
+@pytest.mark.slow
+def test_the_service_loads_no_training_code() -> None:
+    code = (
+        "import sys, serving.service\n"
+        "bad = {'torch', 'kfp', 'evidently', 'colisten.training', 'colisten.sampling'}\n"
+        "print(sorted(bad & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
