@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from colisten.errors import ConfigError
 
@@ -83,7 +83,7 @@ class HGNNSettings(Section):
     max_steps: Positive = Field(200, description="Upper bound on training steps.")
     evaluate_every: Positive = Field(20, description="Steps between two validation losses.")
     patience: Positive = Field(4, description="Validations without improvement before stopping.")
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, description="Step size of Adam.")
     loss: Literal["softmax", "margin"] = Field(
         "softmax", description="softmax: InfoNCE with logQ; margin: the paper's hinge."
     )
@@ -108,7 +108,7 @@ class TowerSettings(Section):
     )
     batch_size: Positive = Field(512, description="Examples per step; the rest are negatives.")
     epochs: Positive = Field(10, description="Upper bound on passes over the training rows.")
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, description="Step size of Adam.")
     temperature: float = Field(0.1, gt=0, description="Initial temperature; learned after.")
     dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
     validation_share: Share = Field(
@@ -138,7 +138,19 @@ class EvaluationSettings(Section):
     k: Positive = Field(10, description="Cut-off of the hit rate.")
     depth: Positive = Field(100, description="List length behind MRR, coverage and the output.")
     bootstrap: Positive = Field(1000, description="Resamples of users behind an interval.")
-    confidence: Share = Field(0.95, description="Mass of an interval.")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Mass of an interval.")
+    popularity_days: Positive = Field(
+        90, description="Days before the cut that the recent popularity list counts."
+    )
+    block_megabytes: Positive = Field(
+        256, description="Memory of one block of scores, users x items."
+    )
+
+    @model_validator(mode="after")
+    def _lists_reach_k(self) -> EvaluationSettings:
+        if self.k > self.depth:
+            raise ValueError(f"k ({self.k}) must not exceed depth ({self.depth})")
+        return self
 
 
 class IndexSettings(Section):

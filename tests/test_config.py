@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from cli.settings import settings_markdown
+from colisten.config import Settings, load_settings, settings_table
+from colisten.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_settings_page_is_up_to_date() -> None:
+    assert (ROOT / "docs/settings.md").read_text() == settings_markdown()
+
+
+def test_every_setting_is_explained() -> None:
+    assert [name for name, _, meaning in settings_table() if not meaning] == []
+
+
+def test_settings_survive_json() -> None:
+    settings = load_settings(None, ("hgnn.layers=3", "graph.window_days=90"))
+    assert Settings.from_json(settings.to_json()) == settings
+    assert settings.hgnn.layers == 3
+
+
+def test_file_then_overrides(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("seed: 3\ntowers: {epochs: 2}\n")
+    settings = load_settings(file, ("towers.epochs=4",))
+    assert (settings.seed, settings.towers.epochs) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("override", "nearest"),
+    [("hgnn.layer=2", "hgnn.layers"), ("tower.epochs=2", "towers"), ("sed=1", "seed")],
+)
+def test_an_unknown_setting_names_the_nearest(override: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=nearest):
+        load_settings(None, (override,))
+
+
+@pytest.mark.parametrize("override", ["towers.epochs=-1", "seed=abc", "towers", "seed.x=1"])
+def test_an_impossible_value_is_refused(override: str) -> None:
+    with pytest.raises(ConfigError):
+        load_settings(None, (override,))
+
+
+def test_a_broken_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("seed: [")
+    with pytest.raises(ConfigError, match=r"settings\.yaml"):
+        load_settings(file)
+    with pytest.raises(ConfigError, match="Cannot read"):
+        load_settings(tmp_path / "absent.yaml")
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Settings().seed = 1  # type: ignore[misc]
