@@ -115,6 +115,13 @@ class TowerSettings(Section):
         0.1, description="Latest share of training rows held out, in time, for early stopping."
     )
     patience: Positive = Field(2, description="Epochs without improvement before stopping.")
+    cross_fit: bool = Field(
+        True,
+        description="Train each example with item vectors that its user's fold did not shape; "
+        "false leaks the answer and serves comparison only.",
+    )
+    max_languages: Positive = Field(32, description="Item languages with a column of their own.")
+    max_genres: Positive = Field(128, description="Item genres with a column of their own.")
 
 
 class FeatureSettings(Section):
@@ -177,6 +184,27 @@ class GateSettings(Section):
     )
 
 
+class ServingSettings(Section):
+    """How the service meets its deadline and follows releases."""
+
+    features_budget_ms: Positive = Field(
+        50, description="Longest wait for the online store; then popular items answer."
+    )
+    search_budget_ms: Positive = Field(
+        80, description="Longest wait for the vector index; then exact search answers."
+    )
+    rest_after: Positive = Field(
+        3, description="Failures in a row after which a dependency is not asked for a while."
+    )
+    rest_seconds: float = Field(2.0, gt=0, description="How long it is not asked.")
+    follow_seconds: float = Field(
+        0.5, gt=0, description="How often a worker looks whether another release is live."
+    )
+    debug_vectors: bool = Field(
+        False, description="Answer /vector with users' vectors, for parity checks."
+    )
+
+
 class Settings(Section):
     """The whole tree."""
 
@@ -192,6 +220,7 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     index: IndexSettings = IndexSettings()
     gate: GateSettings = GateSettings()
+    serving: ServingSettings = ServingSettings()
 
     def to_json(self) -> str:
         """The tree as one JSON string, for a pipeline parameter or a manifest."""
