@@ -30,7 +30,7 @@ def first_streams(history: Path, *, as_of: datetime, target_type: str) -> pa.Tab
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        rows = connection.execute(
+        rows = connection.sql(
             """
             SELECT user_id, item_id, min(timestamp) AS timestamp
             FROM read_parquet(?)
@@ -38,7 +38,7 @@ def first_streams(history: Path, *, as_of: datetime, target_type: str) -> pa.Tab
             GROUP BY user_id, item_id
             ORDER BY timestamp, user_id, item_id
             """,
-            [str(history / "interactions.parquet"), as_of.astimezone(UTC), target_type],
+            params=[str(history / "interactions.parquet"), as_of.astimezone(UTC), target_type],
         ).to_arrow_table()
     stamp = pa.timestamp("us", tz="UTC")
     return rows.set_column(2, "timestamp", rows.column("timestamp").cast(stamp))
