@@ -1,0 +1,180 @@
+"""Towers on disk: the folder that a release carries and the service answers from.
+
+The ONNX graphs are written node by node. An MLP takes ten kinds of line, and the bytes then depend
+on the weights alone, not on the version of an exporter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
+
+from colisten.errors import TrainingError
+from colisten.features.transform import UserFeatureSpec
+from colisten.files import write_aside
+from colisten.models.items import ItemFeatureSpec
+from colisten.models.towers import CLIP, Tower, TwoTowers, tower_vectors
+
+PARITY = 1e-5
+# What ONNX Runtime 1.12 and later, and the Triton images of the last years, can read.
+_OPSET = 17
+_IR_VERSION = 8
+_EPSILON = 1e-12  # of torch.nn.functional.normalize
+
+
+def export_towers(
+    out: Path,
+    *,
+    towers: TwoTowers,
+    user_spec: UserFeatureSpec,
+    item_spec: ItemFeatureSpec,
+    item_vectors: np.ndarray,
+    history_vectors: np.ndarray,
+    curve: Sequence[Mapping[str, float]],
+    user_features: np.ndarray,
+    item_features: np.ndarray,
+) -> None:
+    """Write a towers folder; it appears whole, replacing an older one, or not at all.
+
+    Args:
+        out: The folder.
+        towers: Trained model.
+        user_spec: Columns of the user tower.
+        item_spec: Columns of the item tower.
+        item_vectors: Unit vectors of the target type's items [n_target, dim].
+        history_vectors: What user histories are means of [num_items, d].
+        curve: One entry an epoch.
+        user_features: Real inputs [n, user width] on which ONNX and torch must agree.
+        item_features: Real inputs [n, item width] on which ONNX and torch must agree.
+
+    Raises:
+        TrainingError: The ONNX towers differ from the torch ones by more than 1e-5, or vectors
+            are not finite.
+    """
+    if not (np.isfinite(item_vectors).all() and np.isfinite(history_vectors).all()):
+        raise TrainingError(
+            "Item vectors are not finite: training diverged.", "Lower towers.learning_rate."
+        )
+    with write_aside(out) as folder:
+        folder.mkdir()
+        for name, tower, features in (
+            ("user_tower", towers.user, user_features),
+            ("item_tower", towers.item, item_features),
+        ):
+            file = folder / f"{name}.onnx"
+            file.write_bytes(tower_onnx(tower, name).SerializeToString(deterministic=True))
+            check_parity(tower, file, features)
+        weights = {name: value.contiguous() for name, value in sorted(towers.state_dict().items())}
+        save_file(weights, folder / "towers.safetensors")
+        np.save(folder / "item_vectors.npy", item_vectors.astype(np.float32, copy=False))
+        np.save(folder / "history_vectors.npy", history_vectors.astype(np.float32, copy=False))
+        spec = {
+            "dim": towers.user.dim,
+            "temperature": towers.temperature.item(),
+            "user": user_spec.model_dump(mode="json"),
+            "item": item_spec.model_dump(mode="json"),
+        }
+        _write_json(folder / "spec.json", spec)
+        _write_json(folder / "curve.json", [dict(entry) for entry in curve])
+
+
+def read_specs(folder: Path) -> tuple[UserFeatureSpec, ItemFeatureSpec]:
+    """Both feature specifications of a towers folder; needs no torch model."""
+    spec = json.loads((folder / "spec.json").read_text())
+    return UserFeatureSpec.model_validate(spec["user"]), ItemFeatureSpec.model_validate(
+        spec["item"]
+    )
+
+
+def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
+    """A tower as ONNX: `features` [B, width] float32 to unit `vectors` [B, dim], any B.
+
+    Dropout is left out, standardisation is in.
+    """
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
+
+    def constant(label: str, value: np.ndarray) -> str:
+        weights.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), label))
+        return label
+
+    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def parameters(layer: Any, label: str) -> list[str]:
+        names = [constant(f"{label}.weight", layer.weight.detach().numpy())]
+        if layer.bias is not None:
+            names.append(constant(f"{label}.bias", layer.bias.detach().numpy()))
+        return names
+
+    centred = node("Sub", ["features", constant("mean", tower.mean.numpy())], "centred")
+    scaled = node("Mul", [centred, constant("scale", tower.scale.numpy())], "scaled")
+    low, high = constant("low", np.array(-CLIP)), constant("high", np.array(CLIP))
+    x = node("Clip", [scaled, low, high], "standardised")
+    h = x
+    for at, layer in enumerate(tower.layers):
+        dense = node("Gemm", [h, *parameters(layer, f"layers.{at}")], f"dense.{at}", transB=1)
+        h = node("Relu", [dense], f"hidden.{at}")
+    deep = node("Gemm", [h, *parameters(tower.out, "out")], "deep", transB=1)
+    linear = node("Gemm", [x, *parameters(tower.skip, "skip")], "linear", transB=1)
+    both = node("Add", [linear, deep], "sum")
+    norm = node("ReduceL2", [both], "norm", axes=[1], keepdims=1)
+    safe = node("Max", [norm, constant("epsilon", np.array(_EPSILON))], "safe_norm")
+    node("Div", [both, safe], "vectors")
+
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["B", tower.width])],
+        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["B", tower.dim])],
+        weights,
+    )
+    model = helper.make_model(
+        graph, producer_name="colisten", opset_imports=[helper.make_opsetid("", _OPSET)]
+    )
+    model.ir_version = _IR_VERSION
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def check_parity(tower: Tower, file: Path, features: np.ndarray) -> float:
+    """Compare a written ONNX tower with its torch original.
+
+    Args:
+        tower: The original.
+        file: The ONNX file.
+        features: Inputs [n, width]; all-zero and far-out rows are added to them.
+
+    Returns:
+        Largest absolute difference of any vector component.
+
+    Raises:
+        TrainingError: It exceeds 1e-5 or is not a number.
+    """
+    rng = np.random.default_rng(0)
+    hard = rng.normal(scale=10.0, size=(8, tower.width)).astype(np.float32)
+    inputs = np.concatenate([features, np.zeros((1, tower.width), np.float32), hard])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    (served,) = session.run(["vectors"], {"features": inputs.astype(np.float32, copy=False)})
+    difference = float(np.abs(served - tower_vectors(tower, inputs)).max())
+    if not difference <= PARITY:
+        raise TrainingError(
+            f"{file.name} differs from the trained tower by {difference:.2g}, more than {PARITY}.",
+            "Its vectors would not meet the index; do not publish them.",
+        )
+    return difference
+
+
+def _write_json(file: Path, value: object) -> None:
+    file.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,216 @@
+"""What the item tower sees of an item, and the item vectors that user histories are means of.
+
+Item inputs are blocks of vectors: "text" is computed from titles and descriptions, "z" by the
+HGNN from the co-listening graph. The model without a graph has no "z"; nothing else changes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from colisten.data.catalogue import Catalogue
+from colisten.errors import TrainingError
+
+
+@dataclass(frozen=True, eq=False)
+class ItemBlocks:
+    """Named input vectors of every item, in the order of the catalogue.
+
+    Attributes:
+        text: Text vectors [num_items, d] float32; an item without text has a zero row.
+        z: HGNN vectors [num_items, dim] float32; None for the model without graph.
+        z_folds: [folds, num_items, dim] float32, may be memory-mapped: version k comes from the
+            graph without the events of user fold k, for cross-fitting.
+
+    Raises:
+        TrainingError: Shapes disagree, or there are fold versions of no z.
+    """
+
+    text: np.ndarray
+    z: np.ndarray | None = None
+    z_folds: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name, block in self.inputs.items():
+            if block.ndim != 2 or len(block) != self.num_items:
+                raise TrainingError(
+                    f"Item block '{name}' has shape {block.shape}; a block is [num_items, d], "
+                    f"and 'text' has {self.num_items} items."
+                )
+        if self.z_folds is not None:
+            base = None if self.z is None else self.z.shape
+            if self.z_folds.ndim != 3 or not len(self.z_folds) or self.z_folds.shape[1:] != base:
+                raise TrainingError(
+                    f"Fold versions of z have shape {self.z_folds.shape}; they are "
+                    f"[folds, num_items, dim] beside z of shape {base}."
+                )
+
+    @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """The blocks of serving by name: "text" and, with a graph, "z"."""
+        return {"text": self.text} if self.z is None else {"text": self.text, "z": self.z}
+
+    @property
+    def num_items(self) -> int:
+        """Items in every block."""
+        return len(self.text)
+
+    @property
+    def num_folds(self) -> int:
+        """User folds of the fold versions; 0 where there are none."""
+        return 0 if self.z_folds is None else len(self.z_folds)
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Length of each block's vectors, in order."""
+        return {name: int(block.shape[1]) for name, block in self.inputs.items()}
+
+    def history_vectors(self, fold: int | None = None) -> np.ndarray:
+        """All blocks side by side, [num_items, d] float32.
+
+        User history means are taken over these rows, and the item tower's vector input is the
+        item's own row.
+
+        Args:
+            fold: Use vectors computed without this user fold's events; None for serving.
+        """
+        return np.concatenate(self._blocks(fold), axis=1, dtype=np.float32)
+
+    def rows(self, index: np.ndarray, fold: int | None = None) -> np.ndarray:
+        """`history_vectors(fold)[index]` [n, d], without building the rest of it."""
+        chosen = [block[index] for block in self._blocks(fold)]
+        return np.concatenate(chosen, axis=1, dtype=np.float32)
+
+    def _blocks(self, fold: int | None) -> list[np.ndarray]:
+        if fold is None or self.z_folds is None:
+            return list(self.inputs.values())
+        return [self.text, self.z_folds[fold]]
+
+
+class ItemFeatureSpec(BaseModel):
+    """How an item of the target type becomes a row of numbers; written to JSON.
+
+    Columns in order: one-hot language (known ones, other, none), multi-hot genres (known ones,
+    other, none), one flag a block that says the item's vector is all zero, then the blocks.
+
+    Attributes:
+        target_type: Item type that is encoded.
+        languages: Languages with a column, most frequent first.
+        genres: Genres with a column, most frequent first.
+        blocks: Length of each block, by name, in order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target_type: str
+    languages: tuple[str, ...]
+    genres: tuple[str, ...]
+    blocks: dict[str, int]
+
+    @classmethod
+    def fit(
+        cls,
+        catalogue: Catalogue,
+        target_type: str,
+        blocks: Mapping[str, int],
+        *,
+        max_languages: int,
+        max_genres: int,
+    ) -> ItemFeatureSpec:
+        """Take the vocabularies from the catalogue's items of the target type.
+
+        Args:
+            catalogue: Items as of the cut.
+            target_type: Item type that is recommended.
+            blocks: `ItemBlocks.dims`.
+            max_languages: Languages that get a column; the others share one.
+            max_genres: Genres that get a column; the others share one.
+        """
+        target = catalogue.slice_of(target_type)
+        languages = _languages(catalogue, target)
+        genres = _genres(catalogue, target)
+        return cls(
+            target_type=target_type,
+            languages=_vocabulary((one for one in languages if one), max_languages),
+            genres=_vocabulary((one for some in genres for one in some), max_genres),
+            blocks=dict(blocks),
+        )
+
+    @property
+    def static_width(self) -> int:
+        """Columns that depend on the catalogue alone."""
+        return len(self.languages) + 2 + len(self.genres) + 2
+
+    @property
+    def width(self) -> int:
+        """Columns of an encoded item."""
+        return self.static_width + len(self.blocks) + sum(self.blocks.values())
+
+
+def encode_items(
+    spec: ItemFeatureSpec, catalogue: Catalogue, target: slice, vectors: np.ndarray
+) -> np.ndarray:
+    """The item tower's input for a range of items, [n_target, spec.width] float32.
+
+    Args:
+        spec: Columns.
+        catalogue: Where languages and genres come from; all of them may be null.
+        target: Range of item indices that is encoded.
+        vectors: `ItemBlocks.history_vectors`, [num_items, d]; rows may be all zero.
+
+    Raises:
+        TrainingError: `vectors` does not fit the catalogue or the specification.
+    """
+    if vectors.shape != (catalogue.num_items, sum(spec.blocks.values())):
+        raise TrainingError(
+            f"Item vectors have shape {vectors.shape}; the catalogue and specification ask for "
+            f"({catalogue.num_items}, {sum(spec.blocks.values())})."
+        )
+    return join_items(spec, encode_static(spec, catalogue, target), vectors[target])
+
+
+def encode_static(spec: ItemFeatureSpec, catalogue: Catalogue, target: slice) -> np.ndarray:
+    """The columns that no vector shapes, [n_target, spec.static_width] float32."""
+    count = len(range(*target.indices(catalogue.num_items)))
+    out = np.zeros((count, spec.static_width), dtype=np.float32)
+    column_of = {name: at for at, name in enumerate(spec.languages)}
+    other, none = len(column_of), len(column_of) + 1
+    for row, language in enumerate(_languages(catalogue, target)):
+        out[row, column_of.get(language, other) if language else none] = 1.0
+    offset = len(column_of) + 2
+    column_of = {name: at + offset for at, name in enumerate(spec.genres)}
+    other, none = offset + len(column_of), offset + len(column_of) + 1
+    for row, genres in enumerate(_genres(catalogue, target)):
+        for genre in genres or (None,):
+            out[row, none if genre is None else column_of.get(genre, other)] = 1.0
+    return out
+
+
+def join_items(spec: ItemFeatureSpec, static: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Static columns [n, static_width] and vectors [n, d] to tower inputs [n, spec.width]."""
+    absent = np.empty((len(vectors), len(spec.blocks)), dtype=np.float32)
+    start = 0
+    for at, dim in enumerate(spec.blocks.values()):
+        absent[:, at] = ~vectors[:, start : start + dim].any(axis=1)
+        start += dim
+    return np.concatenate([static, absent, vectors], axis=1, dtype=np.float32)
+
+
+def _vocabulary(values: Iterable[str], most: int) -> tuple[str, ...]:
+    counts = Counter(values)
+    ranked = sorted(counts, key=lambda value: (-counts[value], value))
+    return tuple(ranked[:most])
+
+
+def _languages(catalogue: Catalogue, target: slice) -> list[str | None]:
+    return [value.strip() or None if value else None for value in catalogue.languages[target]]
+
+
+def _genres(catalogue: Catalogue, target: slice) -> list[list[str]]:
+    values = catalogue.table.column("genres").to_pylist()[target]
+    return [sorted({one.strip() for one in some or () if one and one.strip()}) for some in values]

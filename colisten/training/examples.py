@@ -1,0 +1,252 @@
+"""Training rows of the towers as examples: who, which item, and what both towers see of it.
+
+An example is one moment at which a user chose an item. What the towers see comes from before
+that moment (the rows are point-in-time), and from item vectors that were computed without the
+events of the user's own fold: an edge of the co-listening graph that this very choice made would
+carry the answer into the question (cross-fitting).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from colisten.config import Settings
+from colisten.data.catalogue import Catalogue
+from colisten.errors import TrainingError
+from colisten.features.transform import UserFeatureSpec, encode_users
+from colisten.features.users import UserBatch
+from colisten.graph.folds import fold_of
+from colisten.logs import logger
+from colisten.models.items import ItemBlocks, ItemFeatureSpec, encode_static, join_items
+
+# User features up to this size are encoded once and kept; beyond it, batch by batch.
+FEATURE_CACHE_BYTES = 1 << 30
+_ENCODE_ROWS = 4096
+# Rows behind the input statistics of a tower.
+_STATISTICS_ROWS = 20_000
+
+log = logger("towers")
+
+
+@dataclass(eq=False)
+class TowerExamples:
+    """N examples in order of time (then user and item), so that row order has no say.
+
+    Attributes:
+        users: What is known of each user at the moment, N rows.
+        items: Chosen item [N] int64, counted from the start of the target type's slice.
+        times: Microseconds since 1970 UTC [N] int64.
+        folds: User fold [N] int64; all zero without cross-fitting.
+        cross_fit: Whether fold versions of the blocks are used.
+        user_spec: Columns of the user tower.
+        item_spec: Columns of the item tower.
+        blocks: Item vectors.
+        target: Range of the target type's items in the catalogue.
+        static: Item columns that no vector shapes [n_target, item_spec.static_width].
+    """
+
+    users: UserBatch
+    items: np.ndarray
+    times: np.ndarray
+    folds: np.ndarray
+    cross_fit: bool
+    user_spec: UserFeatureSpec
+    item_spec: ItemFeatureSpec
+    blocks: ItemBlocks
+    target: slice
+    static: np.ndarray
+    _cache: np.ndarray | None = None
+
+    @classmethod
+    def read(
+        cls, rows: pa.Table, catalogue: Catalogue, blocks: ItemBlocks, settings: Settings
+    ) -> TowerExamples:
+        """Take training rows apart and learn both feature specifications from them.
+
+        Raises:
+            TrainingError: There is no row, a row's item is not of the target type, the blocks
+                do not fit the catalogue, or a block lacks the fold versions cross-fitting needs.
+            FeatureError: A feature column is missing or broken.
+        """
+        target_type = settings.data.target_type
+        if not rows.num_rows:
+            raise TrainingError(
+                f"There are no training rows: nobody streamed a {target_type} before the cut.",
+                "Choose a later cut or data with streams of the target type.",
+            )
+        if blocks.num_items != catalogue.num_items:
+            raise TrainingError(
+                f"Item blocks hold {blocks.num_items} items, the catalogue {catalogue.num_items}.",
+                "Compute the vectors for the catalogue of the same history folder.",
+            )
+        rows = in_order(rows)
+        target = catalogue.slice_of(target_type)
+        items = catalogue.index_of(rows.column("item_id").to_pylist())
+        foreign = np.flatnonzero((items < target.start) | (items >= target.stop))
+        if foreign.size:
+            raise TrainingError(
+                f"{foreign.size} training rows are about items that are no {target_type} of the "
+                f"catalogue; the first is '{rows.column('item_id')[int(foreign[0])]}'.",
+                "Build rows and catalogue from the same history folder.",
+            )
+        types = (target_type, settings.data.auxiliary_type)
+        users = UserBatch.from_table(rows, catalogue.index_of, types, _music_dim(rows))
+        user_spec = UserFeatureSpec.fit(
+            users, settings=settings, vector_dim=sum(blocks.dims.values()), types=types
+        )
+        item_spec = ItemFeatureSpec.fit(
+            catalogue,
+            target_type,
+            blocks.dims,
+            max_languages=settings.towers.max_languages,
+            max_genres=settings.towers.max_genres,
+        )
+        cross_fit = _cross_fit(blocks, settings)
+        folds = np.zeros(len(items), dtype=np.int64)
+        if cross_fit:
+            folds = np.asarray(fold_of(users.user_ids, blocks.num_folds), dtype=np.int64)
+        examples = cls(
+            users=users,
+            items=items - target.start,
+            times=rows.column("timestamp").cast(pa.int64()).to_numpy(),
+            folds=folds,
+            cross_fit=cross_fit,
+            user_spec=user_spec,
+            item_spec=item_spec,
+            blocks=blocks,
+            target=target,
+            static=encode_static(item_spec, catalogue, target),
+        )
+        if len(examples) * user_spec.width * 4 <= FEATURE_CACHE_BYTES:
+            examples._cache = examples._encode(np.arange(len(examples)))
+        return examples
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def num_items(self) -> int:
+        """Items of the target type."""
+        return len(self.static)
+
+    def user_features(self, rows: np.ndarray) -> np.ndarray:
+        """User tower inputs [n, user_spec.width] of some examples, each in its own fold."""
+        if self._cache is not None:
+            kept: np.ndarray = self._cache[rows]
+            return kept
+        return self._encode(rows)
+
+    def item_features(self, items: np.ndarray, fold: int | None) -> np.ndarray:
+        """Item tower inputs [n, item_spec.width] of some target items.
+
+        Args:
+            items: Positions in the target slice [n].
+            fold: Whose examples they are for; None for serving.
+        """
+        if not self.cross_fit:
+            fold = None
+        vectors = self.blocks.rows(items + self.target.start, fold)
+        return join_items(self.item_spec, self.static[items], vectors)
+
+    def batches(self, rows: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """`rows` in random batches of about `size`, each within one user fold.
+
+        The items of one batch then all come from the same fold's vectors. A fold's rows are dealt
+        evenly, so that none is left over in a tiny batch.
+        """
+        dealt: list[np.ndarray] = []
+        for fold in np.unique(self.folds[rows]):
+            members = rng.permutation(rows[self.folds[rows] == fold])
+            dealt += np.array_split(members, max(1, round(len(members) / size)))
+        order = rng.permutation(len(dealt))
+        return [dealt[at] for at in order]
+
+    def log_q(self, rows: np.ndarray) -> np.ndarray:
+        """Log-probability of each target item among `rows` [n_target] float32; -inf if in none."""
+        counts = np.bincount(self.items[rows], minlength=self.num_items)
+        with np.errstate(divide="ignore"):
+            return np.log(counts / max(len(rows), 1)).astype(np.float32)
+
+    def user_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of the user columns over (a spread sample of) the examples."""
+        features = self.user_features(_spread(len(self), _STATISTICS_ROWS))
+        return features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+
+    def item_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of the item columns over (a spread sample of) the catalogue."""
+        features = self.item_features(_spread(self.num_items, _STATISTICS_ROWS), None)
+        return features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+
+    def _encode(self, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), self.user_spec.width), dtype=np.float32)
+        folds = self.folds[rows]
+        for fold in np.unique(folds):
+            members = np.flatnonzero(folds == fold)
+            for start in range(0, len(members), _ENCODE_ROWS):
+                at = members[start : start + _ENCODE_ROWS]
+                out[at] = self._encode_within(rows[at], int(fold) if self.cross_fit else None)
+        return out
+
+    def _encode_within(self, rows: np.ndarray, fold: int | None) -> np.ndarray:
+        """Encode examples of one fold, gathering only the item vectors that they need."""
+        batch = self.users.take(rows)
+        needed, position = np.unique(
+            np.concatenate([history.items for history in batch.histories.values()]),
+            return_inverse=True,
+        )
+        histories, start = {}, 0
+        for name, history in batch.histories.items():
+            stop = start + len(history.items)
+            histories[name] = replace(history, items=position[start:stop])
+            start = stop
+        vectors = self.blocks.rows(needed, fold)
+        return encode_users(self.user_spec, replace(batch, histories=histories), vectors)
+
+
+def in_order(rows: pa.Table) -> pa.Table:
+    """Training rows by time, then user, then item.
+
+    Raises:
+        TrainingError: A key column is missing or holds a null.
+    """
+    keys = ("timestamp", "user_id", "item_id")
+    for name in keys:
+        if name not in rows.column_names or rows.column(name).null_count:
+            raise TrainingError(
+                f"Training rows have no complete column '{name}'.",
+                "Read them with colisten.features.store.training_rows.",
+            )
+    order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in keys])
+    return rows.take(order).combine_chunks()
+
+
+def _cross_fit(blocks: ItemBlocks, settings: Settings) -> bool:
+    if blocks.z is None:
+        return False
+    if not settings.towers.cross_fit:
+        log.warning("training without cross-fitting: z has seen the answers")
+        return False
+    if blocks.z_folds is None:
+        raise TrainingError(
+            "z has no fold versions, so a training example would see item vectors shaped by its "
+            "own answer.",
+            "Compute z per user fold, or set towers.cross_fit=false to train with the leak.",
+        )
+    return True
+
+
+def _music_dim(rows: pa.Table) -> int:
+    if "music_vector" not in rows.column_names or pa.types.is_null(
+        rows.schema.field("music_vector").type
+    ):
+        return 0
+    return int(pc.max(pc.list_value_length(rows.column("music_vector"))).as_py() or 0)
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """At most `most` positions out of `count`, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
