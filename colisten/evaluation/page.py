@@ -1,0 +1,200 @@
+"""The table as one HTML page that needs no network: verdicts, bars with whiskers, all numbers."""
+
+from __future__ import annotations
+
+from html import escape
+
+from colisten.evaluation.comparison import Measure
+from colisten.evaluation.table import SLICES, EvaluationTable
+from colisten.evaluation.verdict import (
+    chance,
+    headline_metrics,
+    nothing_to_measure,
+    number,
+    standing,
+    verdicts,
+)
+
+_STYLE = """
+:root { --ink: #1d2329; --soft: #5f6b76; --line: #dfe4e8; --bar: #9fb4c7; --own: #1d8348;
+        --paper: #ffffff; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6eaee; --soft: #9aa6b2; --line: #343c45; --bar: #4f6a83; --own: #3fae6e;
+          --paper: #14181c; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+       max-width: 72rem; margin: 2rem auto; padding: 0 1.2rem; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+.soft { color: var(--soft); } .lead li { margin: .35rem 0; font-size: 1.05rem; }
+.charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); }
+figure { margin: 0; border: 1px solid var(--line); border-radius: 8px; padding: .7rem .8rem; }
+figcaption { font-weight: 600; margin-bottom: .3rem; }
+svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font-size: 12px; }
+svg .value { fill: var(--soft); } svg .bar { fill: var(--bar); } svg .own { fill: var(--own); }
+svg line { stroke: var(--ink); stroke-width: 1.4; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
+th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
+         white-space: nowrap; font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child { text-align: left; } tr.own td { font-weight: 600; }
+td small { color: var(--soft); font-weight: 400; display: block; }
+tr.slice td { padding-top: 1rem; font-weight: 600; } .sure { color: var(--own); font-weight: 600; }
+"""
+_BAR_HEIGHT, _LABEL, _WIDTH = 24, 116, 400
+_VALUE = 50
+_LABEL_CHARS = 17
+
+
+def to_html(table: EvaluationTable) -> str:
+    """A whole page, the same bytes for the same table."""
+    if table.empty:
+        body = f"<p>{escape(nothing_to_measure(table))}</p>"
+    else:
+        body = "\n".join(
+            [
+                _lead(table),
+                "<h2>At a glance</h2>",
+                f'<div class="charts">{_charts(table)}</div>',
+                "<h2>Every number</h2>",
+                f'<div class="wide">{_numbers(table)}</div>',
+                f"<h2>{escape(table.subject)} against every other model</h2>",
+                f'<div class="wide">{_differences(table)}</div>',
+                "<h2>How it was measured</h2>",
+                _method(table),
+            ]
+        )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Evaluation at {escape(table.cut[:10])}</title>\n<style>{_STYLE}</style>\n"
+        f"</head>\n<body>\n<h1>Who recommends best</h1>\n{_subtitle(table)}\n{body}\n"
+        "</body>\n</html>\n"
+    )
+
+
+def _subtitle(table: EvaluationTable) -> str:
+    return (
+        f'<p class="soft">{escape(table.target_type)}s that users first streamed in the '
+        f"{table.window_days} days from {escape(table.cut[:10])}; {table.users['all']:,} users, "
+        f"{table.candidates:,} candidates, {table.targets:,} targets</p>"
+    )
+
+
+def _lead(table: EvaluationTable) -> str:
+    sections = [f'<ul class="lead">{_items(verdicts(table))}</ul>']
+    if len(table.models) > 1:
+        sections.append(f"<ul>{_items(standing(table))}</ul>")
+    for part in SLICES[1:]:
+        sections.append(f"<h2>{part.capitalize()} users</h2>")
+        sections.append(f"<ul>{_items(verdicts(table, part))}</ul>")
+    return "\n".join(sections)
+
+
+def _items(sentences: list[str]) -> str:
+    return "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+
+
+def _charts(table: EvaluationTable) -> str:
+    charts = []
+    for part in SLICES:
+        for metric in headline_metrics(table):
+            measures = {model: table.row(model, part).metrics[metric] for model in table.models}
+            if table.users[part]:
+                title = f"{metric}, {part} users"
+                charts.append(
+                    f"<figure><figcaption>{escape(title)}</figcaption>"
+                    f"{_bars(title, measures, table.subject)}</figure>"
+                )
+    return "\n".join(charts)
+
+
+def _bars(title: str, measures: dict[str, Measure], subject: str) -> str:
+    """Horizontal bars on one scale, whiskers from the low to the high end of the interval."""
+    largest = max((measure.high or measure.value or 0.0) for measure in measures.values())
+    scale = (_WIDTH - _LABEL - _VALUE) / (largest or 1.0)
+    height = _BAR_HEIGHT * len(measures)
+    parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">']
+    for at, (model, measure) in enumerate(measures.items()):
+        middle = _BAR_HEIGHT * at + _BAR_HEIGHT / 2
+        end = _LABEL + (measure.value or 0.0) * scale
+        kind = "own" if model == subject else "bar"
+        short = model if len(model) <= _LABEL_CHARS else model[: _LABEL_CHARS - 1] + "…"
+        parts.append(
+            f'<text x="0" y="{middle + 4:.1f}">{escape(short)}<title>{escape(model)}</title></text>'
+            f'<rect class="{kind}" x="{_LABEL}" y="{middle - 7:.1f}" height="14" '
+            f'width="{end - _LABEL:.1f}"/>'
+        )
+        if measure.low is not None and measure.high is not None:
+            low, high = _LABEL + measure.low * scale, _LABEL + measure.high * scale
+            parts.append(
+                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
+                + "".join(
+                    f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{middle - 4:.1f}" y2="{middle + 4:.1f}"/>'
+                    for x in (low, high)
+                )
+            )
+        parts.append(
+            f'<text class="value" text-anchor="end" x="{_WIDTH}" y="{middle + 4:.1f}">'
+            f"{number(measure.value)}</text>"
+        )
+    return "".join(parts) + "</svg>"
+
+
+def _numbers(table: EvaluationTable) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("model", *table.metrics))
+    rows = []
+    for part in SLICES:
+        rows.append(
+            f'<tr class="slice"><td colspan="{len(table.metrics) + 1}">{part} users '
+            f"({table.users[part]:,})</td></tr>"
+        )
+        for model in table.models:
+            measures = table.row(model, part).metrics
+            cells = "".join(_cell(measures[metric]) for metric in table.metrics)
+            own = ' class="own"' if model == table.subject else ""
+            rows.append(f"<tr{own}><td>{escape(model)}</td>{cells}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _cell(measure: Measure) -> str:
+    span = ""
+    if measure.low is not None:
+        span = f"<small>{number(measure.low)} to {number(measure.high)}</small>"
+    return f"<td>{number(measure.value)}{span}</td>"
+
+
+def _differences(table: EvaluationTable) -> str:
+    head = "".join(
+        f"<th>{name}</th>" for name in ("against", "users", "measure", "difference", "interval", "")
+    )
+    rows = []
+    for each in table.differences:
+        span = f"{number(each.low, signed=True)} to {number(each.high, signed=True)}"
+        said = "sure" if each.sure else "not sure"
+        kind = ' class="sure"' if each.sure else ""
+        rows.append(
+            f"<tr><td>{escape(each.against)}</td><td>{each.slice}</td>"
+            f"<td>{escape(each.metric)}</td><td>{number(each.value, signed=True)}</td>"
+            f"<td>{span if each.low is not None else '–'}</td>"
+            f"<td{kind}>{said}, {chance(each.p)}</td></tr>"
+        )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _method(table: EvaluationTable) -> str:
+    unreachable = (
+        f" {table.unreachable_targets:,} of the targets were not in the catalogue at the cut; no "
+        "model can reach them and they count as misses."
+        if table.unreachable_targets
+        else ""
+    )
+    kind = escape(table.target_type)
+    return (
+        f"<p>Everything before {escape(table.cut)} is history. Targets are {kind}s streamed for "
+        f"the first time within {table.window_days} days by users with history.{unreachable} "
+        f"Candidates are all {kind}s of the catalogue less those the user had streamed. Warm "
+        f"users had any signal on a {kind} before, cold users none. MRR and coverage look at the "
+        f"first {table.depth} places.</p><p>Intervals hold {table.confidence:.0%}. Those of means "
+        f"come from {table.bootstrap:,} resamples of users, the same for every model, so "
+        "differences are paired. Those of coverage, a union and not a mean, come from leaving out "
+        "one user at a time. They speak of other users in this window, not of another training "
+        "run or another window, and are not corrected for the number of comparisons.</p>"
+    )
