@@ -1,0 +1,125 @@
+"""The check at the door: tables keep their contract, or nothing downstream runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from colisten.config import ITEM_TYPES, Settings
+from colisten.data.contract import TABLES
+from colisten.data.faults import (
+    SHOWN_ROWS,
+    BadRow,
+    Fault,
+    ItemTypeMissing,
+    TableFaults,
+    TableUnreadable,
+)
+from colisten.data.report import TableReport, describe_tables
+from colisten.data.rules import Rule, row_rules, sql_text
+from colisten.data.views import TableViews, open_views
+from colisten.errors import TableError
+from colisten.logs import logger
+from colisten.progress import track
+
+log = logger("data.checks")
+
+
+def check_tables(
+    folder: Path, *, now: datetime | None = None, settings: Settings | None = None
+) -> TableReport:
+    """Check the tables of `folder` (`items.parquet`, ...) against the contract; writes nothing.
+
+    Every fault is looked for, so that one reading tells all that is to be mended; a column that
+    is missing or of a wrong type is not looked into further. Memory is bounded by
+    `settings.memory_limit`, whatever the size of the tables.
+
+    Args:
+        folder: Folder of contract tables; see docs/tables.md.
+        now: Events after this moment are in the future; default the current time.
+        settings: Threads and memory of DuckDB; default `Settings()`.
+
+    Raises:
+        Fault: Exactly one fault: an instance of its own class, from `colisten.data.faults`.
+        TableFaults: Several; `.faults` lists them (as it does on a single one).
+        TableError: `now` has no zone, or memory or temporary disk do not suffice.
+    """
+    moment = now or datetime.now(UTC)
+    if moment.tzinfo is None:
+        raise TableError(f"The moment {moment} has no time zone.", "Pass a UTC datetime.")
+    with open_views(folder, settings or Settings()) as (views, faults):
+        rules = row_rules(moment)
+        for table in track(TABLES, "Checking tables"):
+            if table.name in views.rows:
+                faults += _check_rows(views, [rule for rule in rules if rule.table == table.name])
+        if {"items", "interactions"} <= views.rows.keys() and not _at_fault("items", faults):
+            faults += _missing_types(views)
+        if faults:
+            _refuse(faults)
+        try:
+            report = describe_tables(views)
+        except Fault as fault:
+            _refuse([fault])
+    log.info("tables checked", folder=str(folder), **report.rows)
+    return report
+
+
+def _check_rows(views: TableViews, rules: list[Rule]) -> list[Fault]:
+    judged = [rule for rule in rules if _can_judge(views, rule)]
+    if not judged:
+        return []
+    table = judged[0].table
+    flags = ", ".join(f"({rule.broken}) AS broken_{at}" for at, rule in enumerate(judged))
+    counts = ", ".join(f"count_if(broken_{at})" for at in range(len(judged)))
+    try:
+        [counted] = views.query(f"SELECT {counts} FROM (SELECT {flags} FROM {table})", table)
+        return [
+            _fault(views, rule, int(count))
+            for rule, count in zip(judged, counted, strict=True)
+            if count
+        ]
+    except TableUnreadable as fault:
+        views.usable[table] = frozenset()
+        return [fault]
+
+
+def _can_judge(views: TableViews, rule: Rule) -> bool:
+    places = (place.split(".") for place in rule.reads)
+    return all(column in views.usable.get(table, ()) for table, column in places)
+
+
+def _fault(views: TableViews, rule: Rule, count: int) -> Fault:
+    shows = [name for name in rule.shows if name in views.present[rule.table]]
+    shows = [name for name in shows if name in views.usable[rule.table]] or [rule.column]
+    columns = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in shows)
+    found: list[tuple[Any, ...]] = views.query(
+        f"SELECT row_number, {columns} FROM {rule.table} WHERE {rule.broken} "
+        f"ORDER BY row_number LIMIT {SHOWN_ROWS}",
+        rule.table,
+    )
+    rows = [BadRow(int(row[0]), dict(zip(shows, row[1:], strict=True))) for row in found]
+    return rule.fault(rule.table, rule.column, count=count, rows=rows, detail=rule.detail)
+
+
+def _missing_types(views: TableViews) -> list[Fault]:
+    faults: list[Fault] = []
+    for kind in ITEM_TYPES:
+        [(count,)] = views.query(
+            f"SELECT count(*) FROM items WHERE item_type = {sql_text(kind)}", "items"
+        )
+        if not count:
+            faults.append(ItemTypeMissing("items", "item_type", detail=f"no item is a {kind}"))
+    return faults
+
+
+def _at_fault(table: str, faults: list[Fault]) -> bool:
+    return any(fault.table == table for fault in faults)
+
+
+def _refuse(faults: list[Fault]) -> NoReturn:
+    order = {table.name: at for at, table in enumerate(TABLES)}
+    ordered = sorted(faults, key=lambda fault: order.get(fault.table, -1))
+    if len(ordered) == 1:
+        raise ordered[0]
+    raise TableFaults(ordered)

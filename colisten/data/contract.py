@@ -1,0 +1,225 @@
+"""The tables that colisten takes in, as data: docs/tables.md, the checks and the writers read it.
+
+One folder holds `<table>.parquet` for each table. `items` and `interactions` must be there;
+`users`, `music` and `exposures` may be missing. Columns that are not named here are allowed and
+ignored. A column of Arrow's null type (no value at all) fits every kind: whether values are
+demanded is a matter of the row checks, not of the type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Events before this moment are taken for a broken clock or a wrong unit."""
+
+MAX_AGE = 150
+"""Ages from this on are taken for a birth year or an error."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the values of a column are.
+
+    Attributes:
+        words: The kind in words, for messages and docs.
+        arrow: Type in the files that colisten writes.
+        sql: DuckDB type that every accepted Arrow type is cast to when checking.
+        accepts: Whether an input column of this Arrow type holds such values.
+        cast: How to make one, with `{column}` for the name.
+    """
+
+    words: str
+    arrow: pa.DataType
+    sql: str
+    accepts: Callable[[pa.DataType], bool]
+    cast: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of one table; `required` speaks of the column, not of its values."""
+
+    name: str
+    kind: Kind
+    required: bool
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table; `required` speaks of the file."""
+
+    name: str
+    required: bool
+    meaning: str
+    columns: tuple[Column, ...]
+
+    @property
+    def file_name(self) -> str:
+        """`<table>.parquet`."""
+        return f"{self.name}.parquet"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema in the files that colisten writes."""
+        return pa.schema([(column.name, column.kind.arrow) for column in self.columns])
+
+    def column(self, name: str) -> Column:
+        """The column of that name; raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def _is_text_list(kind: pa.DataType) -> bool:
+    return _is_list(kind) and (pa.types.is_null(kind.value_type) or _is_text(kind.value_type))
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    return _is_list(kind) and bool(
+        pa.types.is_null(kind.value_type) or pa.types.is_floating(kind.value_type)
+    )
+
+
+def _is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind)) and kind.tz is not None
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+TEXT = Kind(
+    "text",
+    pa.string(),
+    "VARCHAR",
+    _is_text,
+    "Cast it to text, e.g. frame['{column}'] = frame['{column}'].astype('string'), "
+    "and write the table again.",
+)
+TEXTS = Kind(
+    "list of text",
+    pa.list_(pa.string()),
+    "VARCHAR[]",
+    _is_text_list,
+    "Write one list of strings per row; an empty list where there is none.",
+)
+MOMENT = Kind(
+    "UTC timestamp",
+    pa.timestamp("us", tz="UTC"),
+    "TIMESTAMPTZ",
+    _is_moment,
+    "Cast it to a timestamp with a zone, e.g. "
+    "frame['{column}'] = pandas.to_datetime(frame['{column}'], utc=True).",
+)
+AGE = Kind(
+    "number",
+    pa.float32(),
+    "DOUBLE",
+    _is_number,
+    "Cast it to a number, e.g. frame['{column}'] = pandas.to_numeric(frame['{column}']).",
+)
+WHOLE = Kind(
+    "whole number",
+    pa.int32(),
+    "BIGINT",
+    lambda kind: bool(pa.types.is_integer(kind)),
+    "Cast it to a whole number, e.g. frame['{column}'] = frame['{column}'].astype('int32').",
+)
+VECTOR = Kind(
+    "list of floats",
+    pa.list_(pa.float32()),
+    "DOUBLE[]",
+    _is_vector,
+    "Write one list of 32-bit floats per row, all of one length.",
+)
+
+ITEMS = Table(
+    "items",
+    True,
+    "The catalogue: one row per audiobook and per podcast.",
+    (
+        Column("item_id", TEXT, True, "Unique, never null or blank."),
+        Column("item_type", TEXT, True, "audiobook or podcast; both must occur."),
+        Column("title", TEXT, True, "May be null or blank, even for a whole type."),
+        Column("description", TEXT, False, "Blurb; null or blank where there is none."),
+        Column("language", TEXT, False, "Language code such as en."),
+        Column("genres", TEXTS, False, "Genre names, most telling first."),
+        Column(
+            "published_at",
+            MOMENT,
+            False,
+            "When the item appeared; null where unknown. May lie ahead: such an item joins "
+            "the catalogue once it is out.",
+        ),
+    ),
+)
+USERS = Table(
+    "users",
+    False,
+    "Who listens. A user of another table who is missing here is still served.",
+    (
+        Column("user_id", TEXT, True, "Unique, never null or blank."),
+        Column("country", TEXT, False, "Country code such as SE."),
+        Column("age", AGE, False, f"Years, from 0 to below {MAX_AGE}; null where unknown."),
+    ),
+)
+MUSIC = Table(
+    "music",
+    False,
+    "Music taste vectors, computed elsewhere; a user may have one per moment.",
+    (
+        Column("user_id", TEXT, True, "Never null or blank."),
+        Column("music_vector", VECTOR, True, "Finite, of one length in the whole table."),
+        Column("timestamp", MOMENT, True, "When the vector was known."),
+    ),
+)
+INTERACTIONS = Table(
+    "interactions",
+    True,
+    "What users did. Exact duplicates are dropped.",
+    (
+        Column("user_id", TEXT, True, "Never null or blank."),
+        Column("item_id", TEXT, True, "An item of `items`."),
+        Column("item_type", TEXT, True, "The item's type, as in `items`."),
+        Column("signal", TEXT, True, "stream, follow, preview or intent_to_pay."),
+        Column("timestamp", MOMENT, True, "When it happened."),
+    ),
+)
+EXPOSURES = Table(
+    "exposures",
+    False,
+    "What users were shown, for experiment reports. Exact duplicates are dropped.",
+    (
+        Column("request_id", TEXT, True, "One per answered request; never null or blank."),
+        Column("user_id", TEXT, True, "Never null or blank."),
+        Column("variant", TEXT, True, "Experiment arm; never null or blank."),
+        Column("release_id", TEXT, True, "Release that answered; null for another system's."),
+        Column("surface", TEXT, True, "Where it was shown, e.g. home; may be null."),
+        Column("item_id", TEXT, True, "An item of `items`."),
+        Column("position", WHOLE, True, "Place on the shelf, from 1."),
+        Column("timestamp", MOMENT, True, "When it was shown."),
+    ),
+)
+
+TABLES: tuple[Table, ...] = (ITEMS, USERS, MUSIC, INTERACTIONS, EXPOSURES)

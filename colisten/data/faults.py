@@ -1,0 +1,359 @@
+"""Every way an input table can break the contract, one class each.
+
+    TableError
+    ├── TableFaults                     several of the below at once
+    └── Fault                           one broken promise: table, column, count, first rows
+        ├── FolderMissing               there is no such folder
+        ├── TableMissing                a required table has no file
+        ├── TableNotAFile               `<table>.parquet` is a folder of part files
+        ├── TableUnreadable             not parquet, truncated, or damaged inside
+        ├── TableEmpty                  a required table has no rows
+        ├── ColumnMissing               a required column is absent
+        ├── ColumnTwice                 a column's name occurs more than once
+        ├── WrongType                   a column holds another kind of value
+        ├── TimestampWithoutZone        a timestamp column does not say which instant it means
+        ├── NullId                      an id is null
+        ├── BlankId                     an id is empty or white space
+        ├── DuplicateItem               an item id occurs more than once
+        ├── DuplicateUser               a user id occurs more than once in users
+        ├── UnknownItemType             neither audiobook nor podcast
+        ├── UnknownSignal               not one of the four signals
+        ├── ItemTypeMissing             items has no item of a type
+        ├── NullTimestamp               an event without a moment
+        ├── FutureTimestamp             an event after now
+        ├── EarlyTimestamp              an event before 1990
+        ├── InteractionWithUnknownItem  items does not have the item
+        ├── ItemTypeContradiction       items has the item under another type
+        ├── ExposureOfUnknownItem       items does not have the item
+        ├── PositionOutOfRange          a position is null, zero or negative
+        ├── AgeOutOfRange               an age is negative or 150 and more
+        ├── NullMusicVector             a vector is null or empty
+        ├── MusicVectorLength           a vector is longer or shorter than most
+        ├── NonFiniteMusicVector        a vector holds null, NaN or infinity
+        ├── MusicVectorConflict         two vectors of one user at one moment
+        └── NoHistory                   no interaction lies before the cut
+
+All of them end a command with exit code 2, before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from colisten.errors import TableError
+
+SHOWN_ROWS = 5
+_SHOWN_CHARS = 60
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """One offending row.
+
+    Attributes:
+        number: Row number in the file, from 0.
+        values: What it holds in the columns that matter, as text; None where null.
+    """
+
+    number: int
+    values: dict[str, str | None]
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name}={_short(value)}" for name, value in self.values.items())
+        return f"row {self.number}: {shown}"
+
+
+class Fault(TableError):
+    """One broken promise of one table.
+
+    Args:
+        table: Table name; "" where the folder itself is at fault.
+        column: Column name; None where the whole table is at fault.
+        count: Rows at fault; 0 where no row is.
+        rows: The first of them, at most `SHOWN_ROWS`.
+        detail: What is wrong, completing the sentence that starts with the place; default the
+            class's own `says`.
+        do: What to do, default the class's own `advice`.
+    """
+
+    says = "breaks the contract"
+    advice = ""
+
+    def __init__(
+        self,
+        table: str,
+        column: str | None = None,
+        *,
+        count: int = 0,
+        rows: Sequence[BadRow] = (),
+        detail: str = "",
+        do: str = "",
+    ) -> None:
+        self.table = table
+        self.column = column
+        self.count = count
+        self.rows = tuple(rows[:SHOWN_ROWS])
+        self.detail = detail or self.says
+        what = f"{self.place}: {self._counted()}{self.detail}."
+        if self.rows:
+            what += f" First: {'; '.join(str(row) for row in self.rows)}."
+        super().__init__(what, do or self.advice)
+
+    @property
+    def kind(self) -> str:
+        """The fault's class name."""
+        return type(self).__name__
+
+    @property
+    def place(self) -> str:
+        """`table.column`, `table` or `folder`."""
+        return ".".join(part for part in (self.table, self.column) if part) or "folder"
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """This fault alone, so that one fault and several are handled alike."""
+        return (self,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fault as plain values, for JSON."""
+        return {
+            "fault": self.kind,
+            "table": self.table,
+            "column": self.column,
+            "count": self.count,
+            "rows": [{"row": row.number, **row.values} for row in self.rows],
+            "what": self.detail,
+            "do": self.do,
+        }
+
+    def _counted(self) -> str:
+        if not self.count:
+            return ""
+        return f"{self.count:,} row{'' if self.count == 1 else 's'}: "
+
+
+class TableFaults(TableError):
+    """Several faults at once, in the order of the tables.
+
+    Attributes:
+        faults: Each of them; `str()` gives one line per fault.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        lines = "".join(f"\n  {fault.kind}: {fault}" for fault in self.faults)
+        super().__init__(f"{len(self.faults)} faults in the input tables:{lines}")
+
+
+class FolderMissing(Fault):
+    """There is no such folder."""
+
+    says = "does not exist"
+    advice = "Name the folder that holds items.parquet and interactions.parquet."
+
+
+class TableMissing(Fault):
+    """A required table has no file."""
+
+    says = "the file is missing"
+    advice = "Put it into the folder; docs/tables.md lists its columns."
+
+
+class TableNotAFile(Fault):
+    """`<table>.parquet` is a folder of part files."""
+
+    says = "is a folder, not a parquet file"
+    advice = "Write one file, e.g. COPY (FROM 'parts/*.parquet') TO 'table.parquet' in DuckDB."
+
+
+class TableUnreadable(Fault):
+    """Not parquet, truncated, or damaged inside."""
+
+    says = "cannot be read as parquet"
+    advice = "Write or copy the file again; it may have been cut short."
+
+
+class TableEmpty(Fault):
+    """A required table has no rows."""
+
+    says = "has no rows"
+    advice = "Export it again; nothing can be learned without it."
+
+
+class ColumnMissing(Fault):
+    """A required column is absent."""
+
+    says = "the column is missing"
+    advice = "Add or rename a column; docs/tables.md lists them."
+
+
+class ColumnTwice(Fault):
+    """A column's name occurs more than once."""
+
+    says = "the column occurs more than once"
+    advice = "Keep one of them."
+
+
+class WrongType(Fault):
+    """A column holds another kind of value."""
+
+    says = "has the wrong type"
+
+
+class TimestampWithoutZone(Fault):
+    """A timestamp column does not say which instant it means."""
+
+    says = "the timestamps have no time zone"
+    advice = (
+        "Write them as UTC, e.g. frame[column].dt.tz_localize('UTC'); in Spark set "
+        "spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS."
+    )
+
+
+class NullId(Fault):
+    """An id is null."""
+
+    says = "null"
+    advice = "Fill it in or drop these rows."
+
+
+class BlankId(Fault):
+    """An id is empty or white space."""
+
+    says = "empty or white space"
+    advice = "Fill it in or drop these rows."
+
+
+class DuplicateItem(Fault):
+    """An item id occurs more than once."""
+
+    says = "an id that occurs more than once"
+    advice = "Keep one row per item; ids must differ between audiobooks and podcasts too."
+
+
+class DuplicateUser(Fault):
+    """A user id occurs more than once in users."""
+
+    says = "an id that occurs more than once"
+    advice = "Keep one row per user."
+
+
+class UnknownItemType(Fault):
+    """Neither audiobook nor podcast."""
+
+    says = "neither audiobook nor podcast"
+    advice = "Map it to one of the two (lower case) or drop these rows."
+
+
+class UnknownSignal(Fault):
+    """Not one of the four signals."""
+
+    says = "not one of stream, follow, preview, intent_to_pay"
+    advice = "Map it to one of the four (lower case) or drop these rows."
+
+
+class ItemTypeMissing(Fault):
+    """`items` has no item of a type."""
+
+    says = "a type has no items"
+    advice = "Add its catalogue: both audiobooks and podcasts are needed."
+
+
+class NullTimestamp(Fault):
+    """An event without a moment."""
+
+    says = "null"
+    advice = "Fill in when it happened or drop these rows."
+
+
+class FutureTimestamp(Fault):
+    """An event after now."""
+
+    says = "after now"
+    advice = "Correct the clock, zone or unit that wrote them, or drop these rows."
+
+
+class EarlyTimestamp(Fault):
+    """An event before 1990."""
+
+    says = "before 1990, most likely a wrong unit or a default date"
+    advice = "Check seconds against milliseconds, and empty dates written as 1970-01-01."
+
+
+class InteractionWithUnknownItem(Fault):
+    """`items` does not have the item of an interaction."""
+
+    says = "an item that items does not have"
+    advice = "Add these items to items.parquet (null title allowed) or drop these rows."
+
+
+class ItemTypeContradiction(Fault):
+    """`items` has the item under another type."""
+
+    says = "items has this item under another type"
+    advice = "Take the item_type from items.parquet, or correct it there."
+
+
+class ExposureOfUnknownItem(Fault):
+    """`items` does not have the item that was shown."""
+
+    says = "an item that items does not have"
+    advice = "Add these items to items.parquet (null title allowed) or drop these rows."
+
+
+class PositionOutOfRange(Fault):
+    """A position is null, zero or negative."""
+
+    says = "not a position; the first place on a shelf is 1"
+    advice = "Count positions from 1."
+
+
+class AgeOutOfRange(Fault):
+    """An age is negative or 150 and more."""
+
+    says = "not an age in years"
+    advice = "Write years (not a birth year), null where unknown."
+
+
+class NullMusicVector(Fault):
+    """A vector is null or empty."""
+
+    says = "null or empty"
+    advice = "Drop these rows: a user without a vector needs none."
+
+
+class MusicVectorLength(Fault):
+    """A vector is longer or shorter than most."""
+
+    says = "of another length than most"
+    advice = "Write vectors of one model only, all of one length."
+
+
+class NonFiniteMusicVector(Fault):
+    """A vector holds null, NaN, infinity or a value beyond 32-bit floats."""
+
+    says = "holds null, NaN or infinity"
+    advice = "Compute these vectors again or drop these rows."
+
+
+class MusicVectorConflict(Fault):
+    """Two different vectors of one user at one moment."""
+
+    says = "another vector of the same user at the same moment"
+    advice = "Keep one vector per user and moment."
+
+
+class NoHistory(Fault):
+    """No interaction lies before the cut."""
+
+    says = "no interaction lies before the cut"
+    advice = "Choose a later cut."
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "null"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 2]}…'"

@@ -1,0 +1,289 @@
+"""From checked input tables to the two folders that everything else reads: history and holdout.
+
+`history/` holds what was known at the cut, and nothing in it depends on any event at or after
+the cut: not a row, not an order, not a byte. `holdout/` holds the events of the window that
+begins at the cut, for measuring only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from colisten.config import ITEM_TYPES, Settings
+from colisten.data.checks import check_tables
+from colisten.data.contract import (
+    EXPOSURES,
+    INTERACTIONS,
+    ITEMS,
+    MUSIC,
+    USERS,
+    Table,
+)
+from colisten.data.faults import ItemTypeMissing, NoHistory
+from colisten.data.rules import is_blank, sql_moment, sql_text
+from colisten.data.views import WHITE_SPACE, TableViews, open_views, reading
+from colisten.errors import ConfigError, TableError
+from colisten.files import combined_digest, file_digest, write_aside
+from colisten.logs import logger
+from colisten.progress import track
+
+log = logger("data.prepare")
+
+SUMMARY_FILE = "summary.json"
+_ROW_GROUP = 131_072
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    """What `history/` holds; also its `summary.json`. Nothing here looks past the cut.
+
+    Attributes:
+        cut: The cut, ISO 8601 in UTC.
+        rows: Rows per file of `history/`.
+        items: Items per item type.
+        duplicates: Interactions before the cut that were dropped as exact duplicates.
+        digests: SHA-256 per file of `history/`, without `summary.json` itself.
+    """
+
+    cut: str
+    rows: dict[str, int]
+    items: dict[str, int]
+    duplicates: int
+    digests: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 over all files of `history/`."""
+        return combined_digest(self.digests)
+
+    def to_json(self) -> str:
+        """The content of `summary.json`."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def read(cls, history: Path) -> TableSummary:
+        """Read the summary of a history folder.
+
+        Raises:
+            TableError: There is none, or it is not one.
+        """
+        file = history / SUMMARY_FILE
+        try:
+            return cls(**json.loads(file.read_text()))
+        except (OSError, TypeError, ValueError) as error:
+            raise TableError(
+                f"Cannot read {file}: {error}.", "Prepare the tables again."
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file to write: an ordered query over the views."""
+
+    folder: str
+    table: Table
+    query: str
+
+
+def prepare_tables(
+    source: Path, out: Path, *, cut: datetime, window_days: int, settings: Settings
+) -> TableSummary:
+    """Check the tables of `source`, then write `out/history` and `out/holdout`.
+
+    An item is in the history if it was published before the cut, has no publishing date, or was
+    listened to or shown before the cut. Users are those of the users table and of any event or
+    music vector before the cut. Text is trimmed and blank text becomes null; a missing or empty
+    genre list becomes an empty list; exact duplicates of events are dropped. Types and orders
+    are those of docs/architecture.md; equal inputs give equal bytes.
+
+    Args:
+        source: Folder of contract tables.
+        out: Folder to write; replaced as a whole, and left as it was on any error.
+        cut: Moment with a zone; history is strictly before it.
+        window_days: Days from the cut on that `holdout/` covers.
+        settings: `threads` and `memory_limit` of DuckDB.
+
+    Raises:
+        Fault, TableFaults: As `check_tables`; also `NoHistory` where no interaction lies before
+            the cut and `ItemTypeMissing` where no item of a type is available at it.
+        TableError: The cut has no zone.
+        ConfigError: The window is not positive.
+    """
+    if cut.tzinfo is None:
+        raise TableError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
+    if window_days < 1:
+        raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
+    check_tables(source, settings=settings)
+    with open_views(source, settings) as (views, faults):
+        if faults:  # The files changed since they were checked.
+            raise faults[0]
+        items = _check_cut(views, cut)
+        end = cut + timedelta(days=window_days)
+        with write_aside(out) as aside:
+            rows = {}
+            parts = list(_parts(views, cut, end))
+            for part in track(parts, "Writing tables"):
+                file = aside / part.folder / part.table.file_name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                rows[f"{part.folder}/{part.table.file_name}"] = _write(views, part, file)
+            summary = _summary(views, aside / "history", cut, rows, items)
+            (aside / "history" / SUMMARY_FILE).write_text(summary.to_json())
+    log.info("tables prepared", out=str(out), cut=summary.cut, digest=summary.digest, **rows)
+    return summary
+
+
+def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
+    [(before, first, last)] = views.query(
+        f"SELECT count_if(timestamp < {sql_moment(cut)}), min(timestamp)::VARCHAR, "
+        "max(timestamp)::VARCHAR FROM interactions",
+        "interactions",
+    )
+    if not before:
+        detail = f"no interaction lies before the cut {cut}; they reach from {first} to {last}"
+        raise NoHistory("interactions", "timestamp", detail=detail)
+    counts = views.query(
+        f"SELECT item_type, count(*) FROM items WHERE {_available(views, cut)} GROUP BY 1", "items"
+    )
+    items = {str(kind): int(count) for kind, count in counts}
+    for kind in ITEM_TYPES:
+        if kind not in items:
+            detail = f"no {kind} is published before the cut {cut} or has an event before it"
+            raise ItemTypeMissing("items", "published_at", detail=detail)
+    return items
+
+
+def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
+    before = f"timestamp < {sql_moment(cut)}"
+    window = f"timestamp >= {sql_moment(cut)} AND timestamp < {sql_moment(end)}"
+    yield _Part(
+        "history",
+        ITEMS,
+        f"SELECT item_id, item_type, {_trimmed('title')}, {_trimmed('description')}, "
+        f"{_trimmed('language')}, {_genres()}, published_at FROM items "
+        f"WHERE {_available(views, cut)} ORDER BY item_type, item_id",
+    )
+    yield _Part("history", USERS, _users(views, before))
+    yield _Part("history", MUSIC, _music(views, before))
+    for folder, condition in (("history", before), ("holdout", window)):
+        yield _Part(
+            folder,
+            INTERACTIONS,
+            "SELECT DISTINCT user_id, item_id, item_type, signal, timestamp FROM interactions "
+            f"WHERE {condition} ORDER BY timestamp, user_id, item_id, signal",
+        )
+        if EXPOSURES.name in views.rows:
+            columns = ", ".join(column.name for column in EXPOSURES.columns)
+            yield _Part(
+                folder,
+                EXPOSURES,
+                f"SELECT DISTINCT {columns} FROM exposures WHERE {condition} "
+                "ORDER BY timestamp, request_id, position, item_id, user_id, variant, "
+                "release_id, surface",
+            )
+
+
+def _available(views: TableViews, cut: datetime) -> str:
+    moment = sql_moment(cut)
+    seen = " OR ".join(
+        f"item_id IN (SELECT item_id FROM {table.name} WHERE timestamp < {moment})"
+        for table in (INTERACTIONS, EXPOSURES)
+        if table.name in views.rows
+    )
+    return f"(published_at IS NULL OR published_at < {moment} OR {seen})"
+
+
+def _users(views: TableViews, before: str) -> str:
+    known = [
+        f"SELECT user_id FROM {table.name} WHERE {before}"
+        for table in (INTERACTIONS, MUSIC, EXPOSURES)
+        if table.name in views.rows
+    ]
+    if USERS.name not in views.rows:
+        strangers = " UNION ".join(known)
+        return (
+            f"SELECT user_id, NULL::VARCHAR AS country, NULL::FLOAT AS age "
+            f"FROM ({strangers}) ORDER BY user_id"
+        )
+    everyone = " UNION ".join(["SELECT user_id FROM users", *known])
+    return (
+        f"SELECT user_id, {_trimmed('country')}, age::FLOAT AS age "
+        f"FROM ({everyone}) LEFT JOIN users USING (user_id) ORDER BY user_id"
+    )
+
+
+def _music(views: TableViews, before: str) -> str:
+    if MUSIC.name not in views.rows:
+        return (
+            "SELECT NULL::VARCHAR AS user_id, NULL::FLOAT[] AS music_vector, "
+            "NULL::TIMESTAMPTZ AS timestamp WHERE false"
+        )
+    # Vectors of one user and moment are equal by the check, so any of them will do.
+    return (
+        "SELECT user_id, any_value(music_vector)::FLOAT[] AS music_vector, timestamp "
+        f"FROM music WHERE {before} GROUP BY user_id, timestamp ORDER BY user_id, timestamp"
+    )
+
+
+def _trimmed(column: str) -> str:
+    text = f"trim({column}, {sql_text(WHITE_SPACE)})"
+    return f"CASE WHEN {is_blank(column)} THEN NULL ELSE {text} END AS {column}"
+
+
+def _genres() -> str:
+    white = sql_text(WHITE_SPACE)
+    trimmed = f"list_transform(coalesce(genres, []), lambda x: trim(x, {white}))"
+    return f"list_filter({trimmed}, lambda x: x IS NOT NULL AND x <> '') AS genres"
+
+
+def _write(views: TableViews, part: _Part, file: Path) -> int:
+    # Arrow writes, not DuckDB: row groups of one size make the bytes a function of the rows.
+    schema = part.table.schema
+    rows = 0
+    with (
+        reading(part.table.name),
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        reader = views.connection.sql(part.query).to_arrow_reader(_ROW_GROUP)
+        for group in _row_groups(reader, schema):
+            writer.write_table(group, row_group_size=_ROW_GROUP)
+            rows += group.num_rows
+    return rows
+
+
+def _row_groups(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Table]:
+    waiting: list[pa.Table] = []
+    held = 0
+    for batch in reader:
+        waiting.append(pa.Table.from_batches([batch]).cast(schema))
+        held += batch.num_rows
+        while held >= _ROW_GROUP:
+            table = pa.concat_tables(waiting)
+            yield table.slice(0, _ROW_GROUP).combine_chunks()
+            waiting = [table.slice(_ROW_GROUP)]
+            held -= _ROW_GROUP
+    if held:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _summary(
+    views: TableViews, history: Path, cut: datetime, rows: dict[str, int], items: dict[str, int]
+) -> TableSummary:
+    [(before,)] = views.query(
+        f"SELECT count(*) FROM interactions WHERE timestamp < {sql_moment(cut)}", "interactions"
+    )
+    files = sorted(history.glob("*.parquet"))
+    counts = {file.name: rows[f"history/{file.name}"] for file in files}
+    return TableSummary(
+        cut=cut.astimezone(UTC).isoformat(),
+        rows=counts,
+        items={kind: items[kind] for kind in ITEM_TYPES},
+        duplicates=int(before) - counts[INTERACTIONS.file_name],
+        digests={file.name: file_digest(file) for file in files},
+    )

@@ -1,0 +1,220 @@
+"""What a folder of sound tables holds: counts, spans, gaps, and what follows from the gaps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from colisten.config import ITEM_TYPES, SIGNALS
+from colisten.data.contract import EXPOSURES, MUSIC, TABLES, USERS
+from colisten.data.rules import is_blank, sql_text
+from colisten.data.views import TableViews
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What `check_tables` found in tables that keep the contract.
+
+    Attributes:
+        rows: Rows per table; a table without a file is not named.
+        items: Items per item type.
+        listeners: Users with at least one interaction.
+        interactions: Interactions per item type.
+        signals: Interactions per signal.
+        first: Moment of the earliest interaction, UTC.
+        last: Moment of the latest interaction, UTC.
+        missing: Share of rows without a value, 0 to 1: `audiobook.title` (blank counts as
+            missing), `.description`, `.language`, `.genres`, `.published_at`, the same for
+            podcasts, `users.country`, `users.age`.
+        music_dim: Length of the music vectors; None without any.
+        notices: What the tables lack and what follows from it; none is an error.
+    """
+
+    rows: dict[str, int]
+    items: dict[str, int]
+    listeners: int
+    interactions: dict[str, int]
+    signals: dict[str, int]
+    first: datetime
+    last: datetime
+    missing: dict[str, float]
+    music_dim: int | None
+    notices: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values, for JSON; moments in ISO 8601."""
+        tree = asdict(self)
+        tree["first"], tree["last"] = self.first.isoformat(), self.last.isoformat()
+        tree["notices"] = list(self.notices)
+        return tree
+
+    def __rich__(self) -> Group:
+        """Two tables and the notices, for a terminal."""
+        tables = RichTable(title="Tables", title_justify="left")
+        tables.add_column("table")
+        tables.add_column("rows", justify="right")
+        tables.add_column("holds")
+        for table in TABLES:
+            held = f"{self.rows[table.name]:,}" if table.name in self.rows else "-"
+            tables.add_row(table.name, held, self._holds(table.name))
+        gaps = RichTable(title="Without a value", title_justify="left")
+        names = ("title", "description", "language", "genres", "published_at")
+        gaps.add_column("")
+        for name in names:
+            gaps.add_column(name, justify="right")
+        for kind in ITEM_TYPES:
+            gaps.add_row(f"{kind}s", *(f"{self.missing[f'{kind}.{name}']:.0%}" for name in names))
+        parts: list[RichTable | Text] = [tables, gaps]
+        parts += [Text(f"Notice: {notice}") for notice in self.notices]
+        return Group(*parts)
+
+    def _holds(self, table: str) -> str:
+        if table not in self.rows:
+            return "no file"
+        if table == "items":
+            return _counts({f"{kind}s": count for kind, count in self.items.items()})
+        if table == "users" and self.rows[table]:
+            return ", ".join(
+                f"{name} known of {1 - self.missing[f'users.{name}']:.0%}"
+                for name in ("country", "age")
+            )
+        if table == "music" and self.music_dim is not None:
+            return f"vectors of length {self.music_dim}"
+        if table == "interactions":
+            return (
+                f"{self.listeners:,} users, {self.first:%Y-%m-%d} to {self.last:%Y-%m-%d}; "
+                f"{_counts(self.signals)}"
+            )
+        return ""
+
+
+def describe_tables(views: TableViews) -> TableReport:
+    """Measure sound tables; raises TableUnreadable where a file is damaged inside."""
+    items, missing = _items(views)
+    missing |= _users(views)
+    listeners, by_type, signals, first, last, at_midnight = _interactions(views)
+    music_dim = _music_dim(views)
+    notices = _notices(views, missing, by_type, signals, music_dim, at_midnight)
+    return TableReport(
+        rows=dict(views.rows),
+        items=items,
+        listeners=listeners,
+        interactions=by_type,
+        signals=signals,
+        first=first,
+        last=last,
+        missing=missing,
+        music_dim=music_dim,
+        notices=tuple(notices),
+    )
+
+
+def _items(views: TableViews) -> tuple[dict[str, int], dict[str, float]]:
+    names = ("title", "description", "language")
+    blank = ", ".join(f"count_if({name} IS NULL OR {is_blank(name)})" for name in names)
+    found = views.query(
+        f"SELECT item_type, count(*), {blank}, count_if(coalesce(len(genres), 0) = 0), "
+        "count_if(published_at IS NULL) FROM items GROUP BY 1",
+        "items",
+    )
+    counts = {row[0]: row[1:] for row in found}
+    items: dict[str, int] = {kind: int(counts[kind][0]) for kind in ITEM_TYPES}
+    missing = {
+        f"{kind}.{name}": counts[kind][at + 1] / items[kind]
+        for kind in ITEM_TYPES
+        for at, name in enumerate((*names, "genres", "published_at"))
+    }
+    return items, missing
+
+
+def _users(views: TableViews) -> dict[str, float]:
+    if not views.rows.get("users"):
+        return {"users.country": 1.0, "users.age": 1.0}
+    [(rows, country, age)] = views.query(
+        f"SELECT count(*), count_if(country IS NULL OR {is_blank('country')}), "
+        "count_if(age IS NULL) FROM users",
+        "users",
+    )
+    return {"users.country": country / rows, "users.age": age / rows}
+
+
+def _interactions(
+    views: TableViews,
+) -> tuple[int, dict[str, int], dict[str, int], datetime, datetime, bool]:
+    counts = ", ".join(
+        f"count_if({column} = {sql_text(value)})"
+        for column, values in (("item_type", ITEM_TYPES), ("signal", SIGNALS))
+        for value in values
+    )
+    [(users, first, last, midnight, *counted)] = views.query(
+        "SELECT count(DISTINCT user_id), min(epoch_us(timestamp)), max(epoch_us(timestamp)), "
+        f"bool_and(epoch_us(timestamp) % 86400000000 = 0), {counts} FROM interactions",
+        "interactions",
+    )
+    by_type: dict[str, int] = dict(zip(ITEM_TYPES, map(int, counted), strict=False))
+    signals: dict[str, int] = dict(zip(SIGNALS, map(int, counted[len(ITEM_TYPES) :]), strict=True))
+    span = [_EPOCH + timedelta(microseconds=moment) for moment in (first, last)]
+    return int(users), by_type, signals, span[0], span[1], bool(midnight)
+
+
+def _music_dim(views: TableViews) -> int | None:
+    if not views.rows.get("music"):
+        return None
+    [(size,)] = views.query("SELECT max(len(music_vector)) FROM music", "music")
+    return int(size)
+
+
+def _notices(
+    views: TableViews,
+    missing: dict[str, float],
+    by_type: dict[str, int],
+    signals: dict[str, int],
+    music_dim: int | None,
+    at_midnight: bool,
+) -> list[str]:
+    notices = []
+    for table in (USERS, MUSIC, EXPOSURES):
+        if table.name in views.rows and not views.rows[table.name]:
+            notices.append(f"{table.file_name} has no rows.")
+    if USERS.name not in views.rows:
+        notices.append("No users table: every user's country and age are unknown.")
+    elif views.rows[USERS.name]:
+        unknown = [name for name in ("country", "age") if missing[f"users.{name}"] == 1.0]
+        if unknown:
+            notices.append(f"No user has a known {' or '.join(unknown)}.")
+        [(strangers,)] = views.query(
+            "SELECT count(DISTINCT user_id) FROM interactions "
+            "WHERE user_id NOT IN (SELECT user_id FROM users)",
+            "interactions",
+        )
+        if strangers:
+            notices.append(f"{strangers:,} users of interactions are not in the users table.")
+    if music_dim is None:
+        notices.append("No music vectors: taste comes from listening alone.")
+    for kind in ITEM_TYPES:
+        if missing[f"{kind}.title"] == 1.0 and missing[f"{kind}.description"] == 1.0:
+            notices.append(f"No {kind} has any text: only listening tells them apart.")
+        elif missing[f"{kind}.description"] == 1.0:
+            notices.append(f"No {kind} has a description.")
+        if not by_type[kind]:
+            notices.append(f"No interaction with any {kind}.")
+    for name in ("language", "genres", "published_at"):
+        if all(missing[f"{kind}.{name}"] == 1.0 for kind in ITEM_TYPES):
+            notices.append(f"No item says its {name}.")
+    used = [signal for signal, count in signals.items() if count]
+    if len(used) == 1:
+        notices.append(f"One signal only: {used[0]}.")
+    if at_midnight:
+        notices.append("All interactions are at midnight UTC: their order within a day is unknown.")
+    return notices
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())

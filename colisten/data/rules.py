@@ -1,0 +1,218 @@
+"""What every row must keep, as data: a rule is a fault class and the SQL of a row that breaks it.
+
+A table's rules are counted together in one scan; only a rule that is broken costs a second one,
+for its first rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from colisten.config import ITEM_TYPES, SIGNALS
+from colisten.data import faults
+from colisten.data.contract import EARLIEST, MAX_AGE
+from colisten.data.faults import Fault
+from colisten.data.views import WHITE_SPACE
+
+_LARGEST_POSITION = 2**31 - 1
+_LARGEST_FLOAT = 3.4028234e38
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on the rows of one table.
+
+    Attributes:
+        fault: Raised where the rule is broken.
+        table: Whose rows are looked at.
+        column: The column at fault.
+        broken: SQL predicate over the table's view; null counts as kept.
+        reads: Columns, as `table.column`, without which the rule cannot be judged.
+        shows: Columns of the table to show of an offending row.
+        detail: What is wrong; default the fault's own words.
+    """
+
+    fault: type[Fault]
+    table: str
+    column: str
+    broken: str
+    reads: tuple[str, ...]
+    shows: tuple[str, ...]
+    detail: str = ""
+
+
+def row_rules(now: datetime) -> list[Rule]:
+    """All rules, in the order of the tables. Events at or before `now` are not in the future."""
+    items = ("item_id", "item_type", "title")
+    events = ("user_id", "item_id", "item_type", "signal", "timestamp")
+    shown = ("request_id", "user_id", "item_id", "position", "timestamp")
+    music = ("user_id", "timestamp")
+    return [
+        *_id_rules("items", "item_id", items),
+        _rule(faults.DuplicateItem, "items", "item_id", _repeated("items", "item_id"), items),
+        _type_rule("items", items),
+        *_id_rules("users", "user_id", ("user_id", "country", "age")),
+        _rule(
+            faults.DuplicateUser,
+            "users",
+            "user_id",
+            _repeated("users", "user_id"),
+            ("user_id", "country", "age"),
+        ),
+        _rule(
+            faults.AgeOutOfRange,
+            "users",
+            "age",
+            f"age < 0 OR age >= {MAX_AGE}",
+            ("user_id", "age"),
+        ),
+        *_id_rules("music", "user_id", music),
+        *_moment_rules("music", music, now),
+        *_vector_rules(),
+        *_id_rules("interactions", "user_id", events),
+        *_id_rules("interactions", "item_id", events),
+        _type_rule("interactions", events),
+        _rule(
+            faults.UnknownSignal,
+            "interactions",
+            "signal",
+            f"signal IS NULL OR signal NOT IN ({_texts(SIGNALS)})",
+            events,
+        ),
+        *_moment_rules("interactions", events, now),
+        _unknown_item(faults.InteractionWithUnknownItem, "interactions", events),
+        _contradiction(events),
+        *_id_rules("exposures", "request_id", shown),
+        *_id_rules("exposures", "user_id", shown),
+        *_id_rules("exposures", "variant", ("request_id", "user_id", "variant")),
+        *_id_rules("exposures", "item_id", shown),
+        _rule(
+            faults.PositionOutOfRange,
+            "exposures",
+            "position",
+            f"position IS NULL OR position NOT BETWEEN 1 AND {_LARGEST_POSITION}",
+            shown,
+        ),
+        *_moment_rules("exposures", shown, now),
+        _unknown_item(faults.ExposureOfUnknownItem, "exposures", shown),
+    ]
+
+
+def sql_text(value: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def sql_moment(moment: datetime) -> str:
+    """A moment as an SQL literal, to the microsecond."""
+    return f"TIMESTAMPTZ '{moment.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f')}+00'"
+
+
+def is_blank(column: str) -> str:
+    """SQL: the text is empty or white space (null where it is null)."""
+    return f"trim({column}, {sql_text(WHITE_SPACE)}) = ''"
+
+
+def _rule(fault: type[Fault], table: str, column: str, broken: str, shows: tuple[str, ...]) -> Rule:
+    return Rule(fault, table, column, broken, (f"{table}.{column}",), shows)
+
+
+def _texts(values: tuple[str, ...]) -> str:
+    return ", ".join(sql_text(value) for value in values)
+
+
+def _repeated(table: str, column: str) -> str:
+    return (
+        f"{column} IN (SELECT {column} FROM {table} WHERE {column} IS NOT NULL "
+        f"GROUP BY 1 HAVING count(*) > 1)"
+    )
+
+
+def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
+    return [
+        _rule(faults.NullId, table, column, f"{column} IS NULL", shows),
+        _rule(faults.BlankId, table, column, is_blank(column), shows),
+    ]
+
+
+def _type_rule(table: str, shows: tuple[str, ...]) -> Rule:
+    broken = f"item_type IS NULL OR item_type NOT IN ({_texts(ITEM_TYPES)})"
+    return _rule(faults.UnknownItemType, table, "item_type", broken, shows)
+
+
+def _moment_rules(table: str, shows: tuple[str, ...], now: datetime) -> list[Rule]:
+    future = Rule(
+        faults.FutureTimestamp,
+        table,
+        "timestamp",
+        f"timestamp > {sql_moment(now)}",
+        (f"{table}.timestamp",),
+        shows,
+        f"after now ({now.astimezone(UTC):%Y-%m-%d %H:%M} UTC)",
+    )
+    early = f"timestamp < {sql_moment(EARLIEST)}"
+    return [
+        _rule(faults.NullTimestamp, table, "timestamp", "timestamp IS NULL", shows),
+        future,
+        _rule(faults.EarlyTimestamp, table, "timestamp", early, shows),
+    ]
+
+
+def _vector_rules() -> list[Rule]:
+    shows = ("user_id", "music_vector", "timestamp")
+    vector = "music.music_vector"
+    most = (
+        "(SELECT len(music_vector) AS size FROM music WHERE len(music_vector) > 0 "
+        "GROUP BY 1 ORDER BY count(*) DESC, size DESC LIMIT 1)"
+    )
+    bad = f"x IS NULL OR NOT isfinite(x) OR abs(x) > {_LARGEST_FLOAT}"
+    conflict = (
+        "(user_id, timestamp) IN (SELECT (user_id, timestamp) FROM music "
+        "WHERE user_id IS NOT NULL AND timestamp IS NOT NULL GROUP BY user_id, timestamp "
+        "HAVING min(hash(music_vector)) <> max(hash(music_vector)))"
+    )
+    rules = [
+        (faults.NullMusicVector, "music_vector IS NULL OR len(music_vector) = 0", (vector,)),
+        (
+            faults.MusicVectorLength,
+            f"len(music_vector) > 0 AND len(music_vector) <> {most}",
+            (vector,),
+        ),
+        (
+            faults.NonFiniteMusicVector,
+            f"len(list_filter(music_vector, lambda x: {bad})) > 0",
+            (vector,),
+        ),
+        (faults.MusicVectorConflict, conflict, (vector, "music.user_id", "music.timestamp")),
+    ]
+    return [
+        Rule(fault, "music", "music_vector", broken, reads, shows) for fault, broken, reads in rules
+    ]
+
+
+def _unknown_item(fault: type[Fault], table: str, shows: tuple[str, ...]) -> Rule:
+    broken = (
+        f"NOT {is_blank('item_id')} "
+        "AND item_id NOT IN (SELECT item_id FROM items WHERE item_id IS NOT NULL)"
+    )
+    return Rule(fault, table, "item_id", broken, (f"{table}.item_id", "items.item_id"), shows)
+
+
+def _contradiction(shows: tuple[str, ...]) -> Rule:
+    # Per type, an item that the catalogue has under the other type and not under this one.
+    cases = [
+        f"(item_type = {sql_text(kind)} AND item_id IN (SELECT item_id FROM items "
+        f"WHERE item_id IS NOT NULL GROUP BY 1 "
+        f"HAVING bool_and(item_type IN ({_texts(ITEM_TYPES)}) AND item_type <> {sql_text(kind)})))"
+        for kind in ITEM_TYPES
+    ]
+    reads = tuple(f"{table}.{name}" for table in ("items", "interactions") for name in shows[1:3])
+    return Rule(
+        faults.ItemTypeContradiction,
+        "interactions",
+        "item_type",
+        " OR ".join(cases),
+        reads,
+        shows,
+    )

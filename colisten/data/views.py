@@ -1,0 +1,226 @@
+"""The input tables as DuckDB views with exactly the contract's columns and types.
+
+Schemas are looked at first, with Arrow; what does not fit becomes a fault and its column is
+left null in the view, so that the other columns can still be checked. Nothing is loaded: a view
+scans its parquet file, and DuckDB spills to a temporary folder beyond its memory limit.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from colisten.config import Settings
+from colisten.data.contract import AGE, MOMENT, TABLES, WHOLE, Column, Table
+from colisten.data.faults import (
+    ColumnMissing,
+    ColumnTwice,
+    Fault,
+    FolderMissing,
+    TableEmpty,
+    TableMissing,
+    TableNotAFile,
+    TableUnreadable,
+    TimestampWithoutZone,
+    WrongType,
+)
+from colisten.errors import ConfigError, TableError
+
+WHITE_SPACE = (
+    " \t\n\r\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""Characters that are trimmed from text; a text of nothing else is blank."""
+
+
+@dataclass
+class TableViews:
+    """Views named after their tables, each with the contract's columns and `row_number` from 0.
+
+    Attributes:
+        connection: DuckDB, session zone UTC.
+        usable: Columns of each viewed table whose values mean something: present with the
+            right type, or optional and absent (then null).
+        present: Columns of each viewed table that its file has.
+        rows: Rows of each viewed table.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    usable: dict[str, frozenset[str]] = field(default_factory=dict)
+    present: dict[str, frozenset[str]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def query(self, sql: str, table: str) -> list[tuple[Any, ...]]:
+        """All rows of a query that scans `table` first of all.
+
+        Raises:
+            TableUnreadable: The file is damaged inside.
+            TableError: The work needs more memory or temporary disk than it was given.
+        """
+        with reading(table):
+            rows: list[tuple[Any, ...]] = self.connection.execute(sql).fetchall()
+            return rows
+
+
+@contextmanager
+def reading(table: str) -> Iterator[None]:
+    """Turn DuckDB's errors while `table` is read into those of `TableViews.query`."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise TableError(
+            f"{table}: not enough memory or temporary disk: {_first_line(error)}.",
+            "Raise the setting memory_limit, or point TMPDIR at a larger disk.",
+        ) from error
+    except (duckdb.IOException, duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise TableUnreadable(
+            table, detail=f"cannot be read as parquet ({_first_line(error)})"
+        ) from error
+
+
+@contextmanager
+def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, list[Fault]]]:
+    """Open the tables of `folder`; yields the views and the faults of files and columns."""
+    with (
+        tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
+        _connect(settings, spill) as connection,
+    ):
+        views = TableViews(connection)
+        faults: list[Fault] = []
+        if not folder.is_dir():
+            faults.append(FolderMissing("", detail=f"{folder} is not a folder"))
+        else:
+            for table in TABLES:
+                faults += _open(views, table, folder / table.file_name)
+        yield views, faults
+
+
+def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
+    config = {
+        "threads": settings.threads,
+        "memory_limit": settings.memory_limit,
+        "temp_directory": spill,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+    }
+    try:
+        connection = duckdb.connect(config=config)
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"DuckDB refuses threads={settings.threads}, memory_limit={settings.memory_limit}: "
+            f"{_first_line(error)}.",
+            "Write a limit such as 4GB.",
+        ) from error
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _open(views: TableViews, table: Table, file: Path) -> list[Fault]:
+    if file.is_dir():
+        return [TableNotAFile(table.name, detail=f"{file} is a folder, not a parquet file")]
+    if not file.exists():
+        missing = TableMissing(table.name, detail=f"the file {file} is missing")
+        return [missing] if table.required else []
+    try:
+        with pq.ParquetFile(file) as parquet:
+            schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
+    except (OSError, pa.ArrowException) as error:
+        detail = f"{file} cannot be read as parquet ({_first_line(error)})"
+        return [TableUnreadable(table.name, detail=detail)]
+    faults = [fault for column in table.columns if (fault := _type_fault(table, column, schema))]
+    broken = {fault.column for fault in faults}
+    try:
+        with reading(table.name):
+            _create_view(views.connection, table, file, schema, broken)
+    except TableUnreadable as fault:
+        return [fault]
+    if table.required and not rows:
+        faults.append(TableEmpty(table.name))
+    views.rows[table.name] = rows
+    views.present[table.name] = frozenset(schema.names)
+    views.usable[table.name] = frozenset(
+        column.name for column in table.columns if column.name not in broken
+    )
+    return faults
+
+
+def _type_fault(table: Table, column: Column, schema: pa.Schema) -> Fault | None:
+    found = schema.get_all_field_indices(column.name)
+    if len(found) > 1:
+        return ColumnTwice(table.name, column.name)
+    if not found:
+        if not column.required:
+            return None
+        alike = [name for name in schema.names if _folded(name) == _folded(column.name)]
+        if alike:
+            do = f"Rename the column '{alike[0]}' to '{column.name}'."
+            return ColumnMissing(table.name, column.name, do=do)
+        return ColumnMissing(table.name, column.name)
+    kind = schema.field(found[0]).type
+    if pa.types.is_null(kind) or column.kind.accepts(kind):
+        return None
+    if column.kind is MOMENT and pa.types.is_timestamp(kind):
+        return TimestampWithoutZone(table.name, column.name)
+    return WrongType(
+        table.name,
+        column.name,
+        detail=f"is {kind}, not {column.kind.words}",
+        do=column.kind.cast.format(column=column.name),
+    )
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    file: Path,
+    schema: pa.Schema,
+    broken: set[str | None],
+) -> None:
+    scan = f"read_parquet({_path_literal(file)}, hive_partitioning=false)"
+    # By position: DuckDB folds case, and renames a column that differs from another in case only.
+    described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+    names = [str(row[0]) for row in described]
+    taken = "file_row_number" in (name.casefold() for name in names)
+    columns = ["row_number() OVER () - 1" if taken else "file_row_number"]
+    columns[0] += " AS row_number"
+    for column in table.columns:
+        at = schema.get_field_index(column.name)
+        value = "NULL"
+        if at >= 0 and column.name not in broken and not pa.types.is_null(schema.field(at).type):
+            quoted = names[at].replace('"', '""')
+            value = _value(column, f'"{quoted}"', schema.field(at).type)
+        columns.append(f'CAST({value} AS {column.kind.sql}) AS "{column.name}"')
+    connection.execute(f'CREATE VIEW "{table.name}" AS SELECT {", ".join(columns)} FROM {scan}')
+
+
+def _value(column: Column, name: str, kind: pa.DataType) -> str:
+    if column.kind is MOMENT and kind.unit == "ns":
+        # A cast rounds to the nearest microsecond and could carry an event over the cut.
+        return f"make_timestamp(epoch_ns({name}) // 1000)"
+    if column.kind is AGE and pa.types.is_floating(kind):
+        return f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
+    if column.kind is WHOLE:
+        return f"TRY_CAST({name} AS BIGINT)"
+    return name
+
+
+def _path_literal(file: Path) -> str:
+    pattern = re.sub(r"([\[*?])", r"[\1]", str(file))
+    return "'" + pattern.replace("'", "''") + "'"
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
