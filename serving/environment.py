@@ -1,0 +1,80 @@
+"""What a service process is told by its environment: which folder, which settings.
+
+BentoML starts the workers, so their configuration travels in environment variables; a container
+sets the same ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from colisten.config import Settings
+from colisten.errors import ConfigError
+
+HOME = "COLISTEN_HOME"
+SETTINGS = "COLISTEN_SETTINGS"
+WORKERS = "COLISTEN_WORKERS"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where the service reads from and how it behaves.
+
+    Attributes:
+        home: The folder that `colisten run --out` made.
+        settings: The whole tree; `index.uri` names a running index server.
+    """
+
+    home: Path
+    settings: Settings
+
+    @property
+    def releases(self) -> Path:
+        """Where releases and the LIVE pointer lie."""
+        return self.home / "releases"
+
+    @property
+    def features(self) -> Path:
+        """The Feast repository."""
+        return self.home / "features"
+
+    @property
+    def index(self) -> Path:
+        """Where Milvus Lite keeps its data."""
+        return self.home / "index"
+
+    def variables(self) -> dict[str, str]:
+        """The variables that `read` reads."""
+        return {HOME: str(self.home.resolve()), SETTINGS: self.settings.to_json()}
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> Environment:
+        """Read the process's environment.
+
+        Raises:
+            ConfigError: `COLISTEN_HOME` is not set or no folder, or the settings are bad.
+        """
+        given = os.environ if variables is None else variables
+        home = given.get(HOME)
+        if not home or not Path(home).is_dir():
+            raise ConfigError(
+                f"{HOME} is '{home or ''}', which is no folder.",
+                "Set it to the folder that `colisten run --out` made.",
+            )
+        text = given.get(SETTINGS)
+        return cls(Path(home), Settings.from_json(text) if text else Settings())
+
+
+def workers(variables: Mapping[str, str] | None = None) -> int:
+    """Processes that answer, from `COLISTEN_WORKERS`; 1 where unset.
+
+    Raises:
+        ConfigError: It is no positive number.
+    """
+    text = (os.environ if variables is None else variables).get(WORKERS, "1")
+    if not text.isdigit() or int(text) < 1:
+        raise ConfigError(f"{WORKERS} is '{text}', which is no positive number.")
+    return int(text)

@@ -1,0 +1,110 @@
+"""Calling something that may be slow or dead, without becoming slow or dead oneself.
+
+A guard gives each call a time budget and, after several failures in a row, stops asking for a
+while: a request then loses no time on a dependency that is known to be down.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TypeVar
+
+from colisten.logs import logger
+
+T = TypeVar("T")
+_log = logger("serving.guard")
+
+
+class GuardTripped(Exception):
+    """The dependency gave no answer; `reason` says why in a few letters.
+
+    Internal to the service: the ladder catches it and names `reason` in the answer.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Guard:
+    """Budget and circuit breaker around one dependency.
+
+    Args:
+        name: Prefix of the reasons: `name_timeout`, `name_error`, `name_resting`.
+        budget_seconds: Longest wait for a call.
+        failures: Failures in a row after which the dependency rests.
+        rest_seconds: How long it rests; then a single call probes it.
+        threads: Calls in flight at once; a call that finds none free waits within its budget.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        budget_seconds: float,
+        *,
+        failures: int,
+        rest_seconds: float,
+        threads: int = 16,
+    ) -> None:
+        self.name = name
+        self._budget = budget_seconds
+        self._failures = failures
+        self._rest = rest_seconds
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"guard-{name}")
+        self._lock = threading.Lock()
+        self._failed = 0
+        self._resting_until = 0.0
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Run `work` within the budget.
+
+        Raises:
+            GuardTripped: It took too long, failed, or the dependency is resting.
+        """
+        self._admit()
+        future = self._pool.submit(work)
+        try:
+            result = future.result(timeout=self._budget)
+        except FutureTimeout as error:
+            # The work itself may have raised a TimeoutError; then the future is done.
+            late = not future.done()
+            future.cancel()
+            self._note_failure(error)
+            raise GuardTripped(f"{self.name}_{'timeout' if late else 'error'}") from error
+        except Exception as error:
+            self._note_failure(error)
+            raise GuardTripped(f"{self.name}_error") from error
+        with self._lock:
+            self._failed = 0
+        return result
+
+    def close(self) -> None:
+        """Let go of the threads; calls in flight end by themselves."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _admit(self) -> None:
+        with self._lock:
+            if self._failed < self._failures:
+                return
+            now = time.monotonic()
+            if now < self._resting_until:
+                raise GuardTripped(f"{self.name}_resting")
+            # This call probes; the others go on resting until it has come back.
+            self._resting_until = now + self._rest
+
+    def _note_failure(self, error: BaseException) -> None:
+        with self._lock:
+            self._failed += 1
+            rests = self._failed >= self._failures
+            if rests:
+                self._resting_until = time.monotonic() + self._rest
+        _log.warning(
+            "dependency_failed",
+            dependency=self.name,
+            error=f"{type(error).__name__}: {error}"[:500],
+            rests=rests,
+        )

@@ -1,0 +1,192 @@
+"""What the service is asked and what it answers: one model a message, strict on the way in.
+
+A request with a field that is unknown, of the wrong type or out of range is refused with the
+field's name. Ids are bounded and free of control characters, so nothing that reaches the feature
+store or the index can be longer or stranger than an id is.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from colisten.config import ItemType, Signal
+
+MAX_ITEMS = 100
+MAX_EXCLUDED = 1000
+MAX_ID_CHARS = 256
+MAX_BODY_BYTES = 512 * 1024
+CLOCK_SKEW = timedelta(minutes=5)
+
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=_NO_CONTROLS)]
+ShortText = Annotated[str, Field(min_length=1, max_length=64, pattern=_NO_CONTROLS)]
+Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
+
+VectorRung = Literal["two_tower", "popular_country", "popular", "item"]
+SearchRung = Literal["milvus", "exact", "popular"]
+
+
+class Request(BaseModel):
+    """A body that refuses fields it does not know and values of another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RecommendRequest(Request):
+    """Ask for a shelf for one user."""
+
+    user_id: Id = Field(description="Whose shelf.")
+    k: Count = Field(10, description="Items wanted; fewer come back where fewer fit.")
+    language: ShortText | None = Field(None, description="Only items in this language.")
+    exclude: Annotated[list[Id], Field(max_length=MAX_EXCLUDED)] = Field(
+        default_factory=list, description="Item ids that must not come back."
+    )
+    country: ShortText | None = Field(
+        None, description="Used for the popular fallback where the user's country is not known."
+    )
+
+
+class SimilarRequest(Request):
+    """Ask for the items of the recommended type nearest to any item of the catalogue."""
+
+    item_id: Id = Field(description="An item of any type.")
+    k: Count = Field(10, description="Items wanted; fewer come back where fewer fit.")
+    language: ShortText | None = Field(None, description="Only items in this language.")
+
+
+class EventRequest(Request):
+    """One thing a user just did."""
+
+    user_id: Id = Field(description="Who did it.")
+    item_id: Id = Field(description="To which item.")
+    item_type: ItemType = Field(description="The item's type.")
+    signal: Signal = Field(description="What was done.")
+    timestamp: AwareDatetime = Field(description="When, with a time zone; not in the future.")
+
+    @field_validator("timestamp")
+    @classmethod
+    def _not_in_the_future(cls, moment: datetime) -> datetime:
+        if moment > datetime.now(UTC) + CLOCK_SKEW:
+            raise ValueError("lies in the future")
+        return moment.astimezone(UTC)
+
+
+class VectorRequest(Request):
+    """Ask for a user's vector (answered only where `serving.debug_vectors` is on)."""
+
+    user_id: Id = Field(description="Whose vector.")
+
+
+class How(BaseModel):
+    """By which rungs of the ladder an answer was made."""
+
+    vector: VectorRung = Field(
+        description="two_tower: the user tower; item: an item's own vector; else which list."
+    )
+    search: SearchRung = Field(description="Where the nearest items were found.")
+    fallbacks: list[str] = Field(description="Why each rung above was left, in order; often empty.")
+
+
+class ShelfItem(BaseModel):
+    """One recommended item."""
+
+    item_id: str
+    title: str | None
+    rank: int = Field(description="From 1.")
+    score: float = Field(description="Inner product of unit vectors; for popular items a count.")
+    why: str | None = Field(description="A reason to show; null where there is none.")
+
+
+class Shelf(BaseModel):
+    """The answer of /recommend; every part of it comes from the one release it names."""
+
+    release_id: str
+    user_id: str
+    how: How
+    items: list[ShelfItem]
+
+
+class Similar(BaseModel):
+    """The answer of /similar."""
+
+    release_id: str
+    item_id: str
+    how: How
+    items: list[ShelfItem]
+
+
+class Accepted(BaseModel):
+    """The answer of /events: the event is in the online store, the next answer sees it."""
+
+    accepted: Literal[True] = True
+    known_item: bool = Field(
+        description="Whether the live release has the item; if not, it counts from the next one."
+    )
+
+
+class ReleaseInfo(BaseModel):
+    """The answer of /release."""
+
+    release_id: str
+    loaded_at: str = Field(description="When this process took it up, UTC.")
+    items: int = Field(description="Items of all types in its catalogue.")
+    target_items: int = Field(description="Items that can be recommended.")
+    index: SearchRung = Field(description="Where its vectors are searched first.")
+
+
+class Vector(BaseModel):
+    """The answer of /vector."""
+
+    release_id: str
+    user_id: str
+    known: bool
+    vector: list[float]
+
+
+class FieldFault(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Fault(BaseModel):
+    """Every answer that is not 200."""
+
+    error: Literal[
+        "bad_body", "bad_request", "too_large", "unknown_item", "not_stored", "not_ready", "off"
+    ]
+    message: str
+    fields: list[FieldFault] = Field(default_factory=list)
+
+
+def fault_of(error: ValidationError) -> Fault:
+    """Say what a refused body got wrong, naming each field (400)."""
+    faults = [_field_fault(detail) for detail in error.errors(include_url=False)]
+    spoken = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
+    return Fault(error="bad_body", message=spoken, fields=faults)
+
+
+def _field_fault(detail: Any) -> FieldFault:
+    where = ".".join(str(part) for part in detail["loc"]) or "body"
+    if detail["type"] == "extra_forbidden":
+        return FieldFault(field=where, message="unknown field")
+    if detail["type"] == "value_error":
+        return FieldFault(field=where, message=str(detail["ctx"]["error"]))
+    if detail["type"] == "string_pattern_mismatch":
+        return FieldFault(field=where, message="holds a control character")
+    if detail["type"] == "model_type":
+        return FieldFault(field=where, message="must be a JSON object")
+    return FieldFault(field=where, message=str(detail["msg"]))
+
+
+class Refused(Exception):
+    """A request that cannot be answered; becomes `status` with `fault` as its body."""
+
+    def __init__(self, status: int, fault: Fault) -> None:
+        self.status = status
+        self.fault = fault
+        super().__init__(fault.message)

@@ -1,0 +1,74 @@
+"""The OpenAPI description of the routes, made from the models that check the bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from serving.messages import Fault
+
+_FAULTS = {
+    400: "The body does not fit; the fault names each field.",
+    404: "No such thing.",
+    413: "The body is too long.",
+    503: "No release is loaded.",
+}
+
+
+class Described(Protocol):
+    """What a route must say of itself to be described."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def request(self) -> type[BaseModel] | None: ...
+    @property
+    def answer(self) -> type[BaseModel]: ...
+    @property
+    def faults(self) -> tuple[int, ...]: ...
+
+
+def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
+    """An OpenAPI 3.1 document of the endpoints."""
+    endpoints = tuple(endpoints)
+    models: list[tuple[type[BaseModel], Any]] = [(Fault, "serialization")]
+    for one in endpoints:
+        models.append((one.answer, "serialization"))
+        if one.request is not None:
+            models.append((one.request, "validation"))
+    references, definitions = models_json_schema(
+        models, ref_template="#/components/schemas/{model}"
+    )
+    paths: dict[str, Any] = {}
+    for one in endpoints:
+        answers = {"200": _content("Answered.", references[(one.answer, "serialization")])}
+        for status in one.faults:
+            answers[str(status)] = _content(_FAULTS[status], references[(Fault, "serialization")])
+        operation: dict[str, Any] = {
+            "operationId": one.path.strip("/"),
+            "summary": one.summary,
+            "responses": answers,
+        }
+        if one.request is not None:
+            body = _content("", references[(one.request, "validation")])
+            operation["requestBody"] = {"required": True, "content": body["content"]}
+        paths.setdefault(one.path, {})[one.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "colisten", "version": version("colisten")},
+        "servers": [{"url": "."}],
+        "paths": paths,
+        "components": {"schemas": definitions["$defs"]},
+    }
+
+
+def _content(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,95 @@
+"""A slow or dead dependency costs at most its budget, and soon nothing at all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from serving.guard import Guard, GuardTripped
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Guard]]:
+    made: list[Guard] = []
+
+    def build(budget: float = 0.05, **options: Any) -> Guard:
+        options = {"failures": 3, "rest_seconds": 0.2, "threads": 4} | options
+        made.append(Guard("index", budget, **options))
+        return made[-1]
+
+    yield build
+    for guard in made:
+        guard.close()
+
+
+def refuse() -> None:
+    raise OSError("connection refused")
+
+
+def test_a_result_passes_through(make: Callable[..., Guard]) -> None:
+    assert make().call(lambda: 7) == 7
+
+
+def test_an_error_is_named(make: Callable[..., Guard]) -> None:
+    with pytest.raises(GuardTripped) as caught:
+        make().call(refuse)
+    assert caught.value.reason == "index_error"
+
+
+def test_a_timeout_raised_by_the_work_is_an_error_not_lateness(make: Callable[..., Guard]) -> None:
+    def work() -> None:
+        raise TimeoutError("socket")
+
+    with pytest.raises(GuardTripped) as caught:
+        make().call(work)
+    assert caught.value.reason == "index_error"
+
+
+def test_slow_work_costs_its_budget_and_no_more(make: Callable[..., Guard]) -> None:
+    gate = threading.Event()
+    started = time.monotonic()
+    with pytest.raises(GuardTripped) as caught:
+        make(budget=0.05).call(lambda: gate.wait(5))
+    assert time.monotonic() - started < 1
+    gate.set()
+    assert caught.value.reason == "index_timeout"
+
+
+def test_after_failures_in_a_row_it_is_not_asked_then_probed_once(
+    make: Callable[..., Guard],
+) -> None:
+    guard = make()
+    calls = 0
+
+    def work() -> None:
+        nonlocal calls
+        calls += 1
+        refuse()
+
+    reasons = []
+    for _ in range(6):
+        with pytest.raises(GuardTripped) as caught:
+            guard.call(work)
+        reasons.append(caught.value.reason)
+    assert reasons == ["index_error"] * 3 + ["index_resting"] * 3
+    assert calls == 3
+    time.sleep(0.25)
+    with pytest.raises(GuardTripped):
+        guard.call(work)
+    assert calls == 4
+    time.sleep(0.25)
+    assert guard.call(lambda: "back") == "back"
+    assert guard.call(lambda: "stays") == "stays"
+
+
+def test_one_success_forgets_earlier_failures(make: Callable[..., Guard]) -> None:
+    guard = make()
+    for _ in range(5):
+        for _ in range(2):
+            with pytest.raises(GuardTripped, match="index_error"):
+                guard.call(refuse)
+        guard.call(lambda: None)
