@@ -1,0 +1,245 @@
+"""The co-listening graph: items are nodes, shared listeners make edges (paper section 3.2).
+
+Users are not nodes. For every ordered pair of item types there is one relation, kept as CSR
+arrays whose row is the node that listens to its neighbours: relation (audiobook, podcast) holds
+the podcast neighbours of every audiobook.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from colisten.errors import GraphError
+from colisten.files import file_digest, write_aside
+
+RelationName = tuple[str, str]
+FORMAT = 1
+ARRAYS = ("indptr", "indices", "weights")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Neighbours of one type for every node of one type, as CSR.
+
+    Attributes:
+        indptr: int64 [num_nodes + 1]; node i's neighbours are indices[indptr[i]:indptr[i + 1]].
+        indices: int32 [num_edges], index within the neighbour's type, ascending per node.
+        weights: float32 [num_edges], users who listened to both.
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def empty(cls, num_nodes: int) -> Relation:
+        """A relation without edges."""
+        return cls(
+            np.zeros(num_nodes + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
+        )
+
+    @classmethod
+    def from_edges(
+        cls, num_nodes: int, source: np.ndarray, target: np.ndarray, weights: np.ndarray
+    ) -> Relation:
+        """CSR of edges given in any order as [num_edges] arrays of local indices."""
+        order = np.lexsort((target, source))
+        indptr = np.zeros(num_nodes + 1, np.int64)
+        np.cumsum(np.bincount(source, minlength=num_nodes), out=indptr[1:])
+        return cls(
+            indptr, target[order].astype(np.int32), np.asarray(weights[order], dtype=np.float32)
+        )
+
+    @property
+    def num_edges(self) -> int:
+        """Directed edges."""
+        return len(self.indices)
+
+    @property
+    def degrees(self) -> np.ndarray:
+        """Neighbours per node, int64 [num_nodes]."""
+        degrees: np.ndarray = np.diff(self.indptr)
+        return degrees
+
+    @property
+    def sources(self) -> np.ndarray:
+        """Row of every edge, int64 [num_edges]."""
+        return np.repeat(np.arange(len(self.indptr) - 1), self.degrees)
+
+
+@dataclass(frozen=True)
+class CoListeningGraph:
+    """A heterogeneous item graph.
+
+    Attributes:
+        num_nodes: Items per type, in catalogue order: the global index of a type's first item is
+            the sum of the counts before it.
+        relations: One `Relation` per ordered pair of types, (node type, neighbour type).
+        ids_digest: Digest of the catalogue's ids in order, so that vectors of one catalogue are
+            never read with another.
+    """
+
+    num_nodes: dict[str, int]
+    relations: dict[RelationName, Relation]
+    ids_digest: str
+
+    def __post_init__(self) -> None:
+        if set(self.relations) != set(product(self.num_nodes, repeat=2)):
+            raise GraphError(
+                f"A graph over types {list(self.num_nodes)} needs a relation for every ordered "
+                f"pair of them, not {sorted(self.relations)}."
+            )
+        for (source, target), relation in self.relations.items():
+            rows = len(relation.indptr) - 1
+            if rows != self.num_nodes[source]:
+                raise GraphError(
+                    f"Relation ({source}, {target}) has {rows} rows for "
+                    f"{self.num_nodes[source]} nodes."
+                )
+
+    @property
+    def item_types(self) -> tuple[str, ...]:
+        """Item types in catalogue order."""
+        return tuple(self.num_nodes)
+
+    @property
+    def num_items(self) -> int:
+        """Nodes of all types."""
+        return sum(self.num_nodes.values())
+
+    @property
+    def num_edges(self) -> int:
+        """Directed edges of all relations."""
+        return sum(relation.num_edges for relation in self.relations.values())
+
+    def slice_of(self, item_type: str) -> slice:
+        """Global indices of one type."""
+        start = 0
+        for name, count in self.num_nodes.items():
+            if name == item_type:
+                return slice(start, start + count)
+            start += count
+        raise GraphError(f"The graph has no items of type '{item_type}', only {self.item_types}.")
+
+    def digest(self) -> str:
+        """SHA-256 over ids, shapes and every array's bytes."""
+        digest = hashlib.sha256(
+            json.dumps([FORMAT, list(self.num_nodes.items()), self.ids_digest]).encode()
+        )
+        for name in sorted(self.relations):
+            digest.update("\0".join(name).encode())
+            for array in ARRAYS:
+                digest.update(np.ascontiguousarray(getattr(self.relations[name], array)).data)
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> Path:
+        """Write `graph.json` and one `.npy` per array; replaces `folder` as a whole."""
+        with write_aside(folder) as aside:
+            aside.mkdir()
+            for (source, target), relation in self.relations.items():
+                for array in ARRAYS:
+                    np.save(aside / f"{source}-{target}.{array}.npy", getattr(relation, array))
+            header = {
+                "format": FORMAT,
+                "num_nodes": [[name, count] for name, count in self.num_nodes.items()],
+                "relations": [list(name) for name in self.relations],
+                "ids_digest": self.ids_digest,
+                "digest": self.digest(),
+                "files": {file.name: file_digest(file) for file in sorted(aside.glob("*.npy"))},
+            }
+            (aside / "graph.json").write_text(json.dumps(header, indent=2) + "\n")
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path, *, verify: bool = False) -> CoListeningGraph:
+        """Read what `save` wrote; arrays are memory-mapped.
+
+        Args:
+            verify: Also compare every file with its digest, which reads all of them.
+
+        Raises:
+            GraphError: A file is missing, of another format, or differs from its digest.
+        """
+        try:
+            header = json.loads((folder / "graph.json").read_text())
+            if header["format"] != FORMAT:
+                raise GraphError(
+                    f"{folder} holds graph format {header['format']}; this version reads {FORMAT}.",
+                    "Build the graph again.",
+                )
+            relations = {
+                (source, target): Relation(
+                    *(_map(folder / f"{source}-{target}.{array}.npy") for array in ARRAYS)
+                )
+                for source, target in header["relations"]
+            }
+            if verify:
+                for name, expected in header["files"].items():
+                    if file_digest(folder / name) != expected:
+                        raise GraphError(
+                            f"{folder / name} differs from its digest.", "Build the graph again."
+                        )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise GraphError(
+                f"Cannot read a graph from {folder}: {error}.", "Build the graph again."
+            ) from error
+        return cls(dict(header["num_nodes"]), relations, header["ids_digest"])
+
+    def summary(self) -> dict[str, Any]:
+        """Counts and degrees for logs and reports, plain JSON values."""
+        summary: dict[str, Any] = {"nodes": dict(self.num_nodes), "edges": self.num_edges}
+        connected = {name: np.zeros(count, bool) for name, count in self.num_nodes.items()}
+        relations = {}
+        for (source, target), relation in self.relations.items():
+            degrees = relation.degrees
+            connected[source] |= degrees > 0
+            connected[target][relation.indices] = True
+            relations[f"{source}-{target}"] = {
+                "edges": relation.num_edges,
+                "nodes_with_edges": int((degrees > 0).sum()),
+                "mean_degree": round(float(degrees.mean()), 3) if degrees.size else 0.0,
+                "max_degree": int(degrees.max(initial=0)),
+                "mean_colisteners": round(float(relation.weights.mean(dtype=np.float64)), 3)
+                if relation.num_edges
+                else 0.0,
+            }
+        summary["relations"] = relations
+        summary["isolated"] = {name: int((~seen).sum()) for name, seen in connected.items()}
+        return summary
+
+    def to_hetero_data(self, text: np.ndarray | None = None) -> Any:
+        """The graph as PyG `HeteroData`.
+
+        Messages in PyG flow from row 0 of `edge_index` to row 1, so relation (audiobook, podcast)
+        becomes edge type ("podcast", "colistened", "audiobook"): row 0 the neighbour, row 1 the
+        node. `edge_attr` is [num_edges, 1], co-listeners.
+
+        Args:
+            text: Optional node features [num_items, d], set as `x` per type.
+        """
+        import torch
+        from torch_geometric.data import HeteroData
+
+        data = HeteroData()
+        for name, count in self.num_nodes.items():
+            data[name].num_nodes = count
+            if text is not None:
+                data[name].x = torch.from_numpy(np.array(text[self.slice_of(name)], np.float32))
+        for (source, target), relation in self.relations.items():
+            edges = np.stack([relation.indices.astype(np.int64), relation.sources])
+            data[target, "colistened", source].edge_index = torch.from_numpy(edges)
+            weights = torch.from_numpy(np.array(relation.weights))
+            data[target, "colistened", source].edge_attr = weights.unsqueeze(1)
+        return data
+
+
+def _map(file: Path) -> np.ndarray:
+    array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array
