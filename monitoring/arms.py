@@ -1,0 +1,134 @@
+"""An Evidently metric: the share of an arm's users who did something, with its interval."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
+from evidently.core.report import Context
+from evidently.legacy.model.widget import BaseWidgetInfo
+from evidently.legacy.renderers.html_widgets import (
+    CounterData,
+    WidgetSize,
+    counter,
+    plotly_figure,
+    table_data,
+    text_widget,
+)
+
+from colisten.experiments.comparison import Arm, Comparison, wilson
+
+COLOURS = ("#9db4c0", "#1b6ca8")
+TITLES = {"stream_rate": "Stream rate", "new_start_rate": "New-start rate"}
+
+
+class ArmRate(SingleValueMetric):
+    """Share of the users of one arm for whom a 0/1 column is 1."""
+
+    variant_column: str = "variant"
+    column: str
+    arm: str
+    confidence: float = 0.95
+
+    def _default_tests(self, context: Context) -> list[object]:
+        return []
+
+
+class ArmRateCalculation(SingleValueCalculation[ArmRate]):
+    """Computes `ArmRate` on the current data set."""
+
+    def calculate(
+        self, context: Context, current_data: object, reference_data: object
+    ) -> SingleValue:
+        """The rate, shown as a counter with its Wilson interval."""
+        frame = current_data.as_dataframe()  # type: ignore[attr-defined]
+        chosen = frame.loc[frame[self.metric.variant_column] == self.metric.arm, self.metric.column]
+        rate = wilson(int(chosen.sum()), len(chosen), self.metric.confidence)
+        result = self.result(rate.value)
+        result.widget = [
+            counter(
+                title=self.display_name(),
+                size=WidgetSize.HALF,
+                counters=[
+                    CounterData(
+                        f"{rate.low:.2%} to {rate.high:.2%} of {len(chosen):,} users",
+                        f"{rate.value:.2%}",
+                    )
+                ],
+            )
+        ]
+        return result
+
+    def display_name(self) -> str:
+        """What the report calls this figure."""
+        return f"{TITLES.get(self.metric.column, self.metric.column)}, {self.metric.arm}"
+
+
+def verdict_widget(comparison: Comparison) -> BaseWidgetInfo:
+    """The experiment in words: what moved, by how much, how sure."""
+    lines = []
+    for lift in comparison.lifts:
+        found = lift.lift
+        if found.value != found.value:
+            said = "cannot be told, one of the two arms has none"
+        else:
+            sure = "above" if found.low > 0 else "below" if found.high < 0 else "not separable from"
+            said = f"{found.value:+.1%} ({found.low:+.1%} to {found.high:+.1%}), {sure} the control"
+        lines.append(f"**{lift.arm}**, {TITLES[lift.rate].lower()}: {said}.")
+    split = (
+        "The split matches the plan"
+        if comparison.split_is_sound
+        else "**Sample ratio mismatch: do not trust these figures**"
+    )
+    lines.append(f"{split} (p = {comparison.split_p_value:.3g}).")
+    if comparison.excluded:
+        lines.append(f"{comparison.excluded} users saw several arms and are left out.")
+    return text_widget(title=f"Against {comparison.control}", text="\n\n".join(lines))
+
+
+def rates_widget(comparison: Comparison) -> BaseWidgetInfo:
+    """Both rates of every arm as points with interval whiskers."""
+    figure = go.Figure()
+    names = [arm.name for arm in comparison.arms]
+    for (rate, title), colour in zip(TITLES.items(), COLOURS, strict=True):
+        values = [_rate(arm, rate) for arm in comparison.arms]
+        figure.add_bar(
+            name=title,
+            x=names,
+            y=[value for value, _, _ in values],
+            marker={"color": colour},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [high - value for value, _, high in values],
+                "arrayminus": [value - low for value, low, _ in values],
+            },
+        )
+    figure.update_yaxes(tickformat=".1%", rangemode="tozero", title="share of exposed users")
+    figure.update_layout(barmode="group", bargap=0.5, legend={"orientation": "h", "y": 1.15})
+    return plotly_figure(
+        title=f"Rates per arm, {comparison.confidence:.0%} intervals", figure=figure
+    )
+
+
+def lifts_widget(comparison: Comparison) -> BaseWidgetInfo:
+    """Lift of every arm and rate against the control."""
+    rows = [
+        [
+            lift.arm,
+            TITLES[lift.rate],
+            f"{lift.lift.value:+.1%}",
+            f"{lift.lift.low:+.1%} to {lift.lift.high:+.1%}",
+            f"{lift.p_value:.2g}",
+        ]
+        for lift in comparison.lifts
+    ]
+    return table_data(
+        title=f"Lift against {comparison.control}",
+        column_names=["arm", "rate", "lift", "interval", "p"],
+        data=rows,
+    )
+
+
+def _rate(arm: Arm, name: str) -> tuple[float, float, float]:
+    interval = arm.stream_rate if name == "stream_rate" else arm.new_start_rate
+    return interval.value, interval.low, interval.high

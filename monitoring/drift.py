@@ -1,0 +1,108 @@
+"""Drift between two windows, read by Evidently: features, user vectors and scores."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from evidently import DataDefinition, Dataset, Report
+from evidently.presets import DataDriftPreset, DataSummaryPreset
+
+from colisten.errors import ReportError
+from colisten.files import write_aside
+
+# Evidently's own cost grows with rows; this many tell a shift as well as all of them.
+MAX_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """What moved.
+
+    Attributes:
+        html: The page, self-contained.
+        columns: Column -> drift score by Evidently's own choice of test.
+        drifted: Columns past their test's threshold.
+        left_out: Columns without a value in one of the windows; they cannot be compared.
+    """
+
+    html: Path
+    columns: dict[str, float]
+    drifted: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def drift_report(
+    reference: pd.DataFrame, current: pd.DataFrame, out: Path, *, seed: int = 0
+) -> DriftReport:
+    """Compare two windows column by column and write `out` (HTML) and its JSON beside it.
+
+    Args:
+        reference: Users of the earlier window; numbers and categories as columns.
+        current: Users of the later window, the same columns.
+        out: HTML file.
+        seed: Of the sample drawn where a window has more than `MAX_ROWS` rows.
+
+    Raises:
+        ReportError: A window is empty or the columns differ.
+    """
+    if list(reference.columns) != list(current.columns):
+        raise ReportError("The two windows have different columns.")
+    if reference.empty or current.empty:
+        raise ReportError(
+            f"A window has no users (reference {len(reference)}, current {len(current)}).",
+            "Choose windows with events.",
+        )
+    empty = [
+        name
+        for name in reference.columns
+        if reference[name].isna().all() or current[name].isna().all()
+    ]
+    kept = [name for name in reference.columns if name not in empty]
+    if not kept:
+        raise ReportError("No column has values in both windows.")
+    numbers = [name for name in kept if pd.api.types.is_numeric_dtype(reference[name])]
+    definition = DataDefinition(
+        numerical_columns=numbers,
+        categorical_columns=[name for name in kept if name not in numbers],
+    )
+    frames = [_sample(frame[kept], seed) for frame in (reference, current)]
+    then, now = (Dataset.from_pandas(frame, data_definition=definition) for frame in frames)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # Constant columns make Evidently divide by a zero spread; their drift is then zero.
+        warnings.simplefilter("ignore")
+        snapshot = Report([DataDriftPreset(), DataSummaryPreset()]).run(now, then)
+        with write_aside(out) as aside:
+            snapshot.save_html(str(aside))
+    columns, drifted = _drifts(snapshot.dict())
+    report = DriftReport(out, columns, drifted, tuple(empty))
+    with write_aside(out.with_suffix(".json")) as aside:
+        aside.write_text(
+            json.dumps({"columns": columns, "drifted": list(drifted), "left_out": empty}, indent=2)
+        )
+    return report
+
+
+def _drifts(snapshot: dict[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+    columns: dict[str, float] = {}
+    drifted: list[str] = []
+    for metric in snapshot["metrics"]:
+        config = metric["config"]
+        if not config["type"].endswith("ValueDrift"):
+            continue
+        name, value = config["column"], float(metric["value"])
+        columns[name] = value
+        # Tests by p-value drift when small; tests by distance when large.
+        small = "p_value" in config["method"] or "p-value" in config["method"]
+        if value < config["threshold"] if small else value >= config["threshold"]:
+            drifted.append(name)
+    return columns, tuple(drifted)
+
+
+def _sample(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    return frame.sample(MAX_ROWS, random_state=seed) if len(frame) > MAX_ROWS else frame

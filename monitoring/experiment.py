@@ -1,0 +1,95 @@
+"""The A/B report: stream rate and new-start rate per arm (paper section 5), by Evidently."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from evidently import DataDefinition, Dataset, Report
+from evidently.core.container import MetricContainer
+from evidently.core.metric_types import Metric, MetricId
+from evidently.core.report import Context
+from evidently.legacy.model.widget import BaseWidgetInfo
+
+from colisten.experiments.comparison import RATES, Comparison, compare_arms
+from colisten.files import write_aside
+from monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
+
+
+class ExperimentSummary(MetricContainer):
+    """All arms of one experiment: the reading first, then each arm's figures."""
+
+    control: str
+    shares: dict[str, float]
+    confidence: float = 0.95
+
+    def generate_metrics(self, context: Context) -> Sequence[Metric]:
+        """One `ArmRate` per arm and rate."""
+        return [
+            ArmRate(column=rate, arm=arm, confidence=self.confidence)
+            for arm in sorted(self.shares, key=lambda name: (name != self.control, name))
+            for rate in RATES
+        ]
+
+    def render(
+        self,
+        context: Context,
+        child_widgets: list[tuple[MetricId | None, list[BaseWidgetInfo]]] | None = None,
+    ) -> list[BaseWidgetInfo]:
+        """Verdict, picture, table, then the counters of the metrics."""
+        frame = context._input_data[0].as_dataframe()
+        comparison = compare_arms(
+            pa.Table.from_pandas(frame, preserve_index=False),
+            control=self.control,
+            shares=self.shares,
+            confidence=self.confidence,
+        )
+        own = [verdict_widget(comparison), rates_widget(comparison), lifts_widget(comparison)]
+        return own + [widget for _, widgets in child_widgets or [] for widget in widgets]
+
+
+def experiment_report(
+    outcomes: pa.Table,
+    out: Path,
+    *,
+    control: str,
+    shares: Mapping[str, float],
+    confidence: float = 0.95,
+) -> Comparison:
+    """Write the report of an experiment at `out` (HTML) and its JSON beside it.
+
+    Args:
+        outcomes: One row per exposed user, from `colisten.experiments.outcomes`.
+        out: HTML file.
+        control: Arm that the others are compared with.
+        shares: Planned share of users per arm.
+        confidence: Mass of the intervals.
+
+    Raises:
+        ReportError: As `compare_arms`.
+    """
+    comparison = compare_arms(outcomes, control=control, shares=shares, confidence=confidence)
+    frame = outcomes.to_pandas()
+    for rate, column in zip(RATES, ("streams", "new_starts"), strict=True):
+        frame[rate] = (frame[column] > 0).astype(int)
+    seen = {arm.name for arm in comparison.arms}
+    dataset = Dataset.from_pandas(
+        pd.DataFrame(frame),
+        data_definition=DataDefinition(
+            numerical_columns=["streams", "new_starts", *RATES], categorical_columns=["variant"]
+        ),
+    )
+    summary = ExperimentSummary(
+        control=control,
+        shares={name: share for name, share in shares.items() if name in seen},
+        confidence=confidence,
+    )
+    snapshot = Report([summary]).run(dataset, None)
+    with write_aside(out) as aside:
+        snapshot.save_html(str(aside))
+    with write_aside(out.with_suffix(".json")) as aside:
+        aside.write_text(json.dumps(comparison.to_dict(), indent=2))
+    return comparison

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from colisten.errors import ReportError
+from monitoring.experiment import experiment_report
+from tests.experiments.test_comparison import table
+from tests.monitoring.chromium import page_text
+
+SHARES = {"popularity": 1 / 3, "2t": 1 / 3, "2t-hgnn": 1 / 3}
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> pa.Table:
+    return table({"popularity": 0.10, "2t": 0.12, "2t-hgnn": 0.16}, 3_000)
+
+
+def test_figures_are_written_beside_the_page(tmp_path: Path, outcomes: pa.Table) -> None:
+    reading = experiment_report(outcomes, tmp_path / "ab.html", control="popularity", shares=SHARES)
+    written = json.loads((tmp_path / "ab.json").read_text())
+    assert [arm["name"] for arm in written["arms"]] == ["popularity", "2t", "2t-hgnn"]
+    assert written["arms"][0]["users"] == 3_000
+    assert reading.lifts[-1].lift.low > 0.2
+
+
+def test_nothing_is_written_without_a_control(tmp_path: Path, outcomes: pa.Table) -> None:
+    with pytest.raises(ReportError):
+        experiment_report(
+            outcomes, tmp_path / "ab.html", control="nobody", shares=SHARES | {"nobody": 0.1}
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_page_opens_offline_and_tells_the_lift(tmp_path: Path, outcomes: pa.Table) -> None:
+    reading = experiment_report(outcomes, tmp_path / "ab.html", control="popularity", shares=SHARES)
+    text = page_text(tmp_path / "ab.html", tmp_path / "profile")
+    lift = reading.lifts[-1].lift
+    assert f"{lift.value:+.1%}" in text
+    assert "above the control" in text
+    assert "Rates per arm, 95% intervals" in text
