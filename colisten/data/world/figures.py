@@ -1,0 +1,303 @@
+"""The paper's observations (section 2), measured on the written tables of a world.
+
+Nothing here knows the planted truth: every figure is a query over the contract's tables, as it
+could be run on anybody's data. Figures over pairs are taken from a sample of users, so that their
+cost does not grow with the world.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from colisten.data.world.closeness import closeness
+from colisten.data.world.report import Figure
+from colisten.data.world.settings import WorldSettings
+
+SAMPLE_USERS = 5_000
+"""Users, at most, whose pairs of items are looked at."""
+
+MATRIX_SIGNALS = ("stream", "preview", "intent_to_pay", "follow")
+PAPER_MATRIX = np.array(
+    [
+        [0.012, 0.17, 0.73, 0.094],
+        [0.047, 0.46, 0.43, 0.066],
+        [0.071, 0.15, 0.70, 0.080],
+        [0.041, 0.10, 0.35, 0.50],
+    ]
+)
+PAPER_ODDS = {"follow": 1.18, "preview": 0.18, "intent_to_pay": 0.13}
+
+
+def measure(folder: Path, settings: WorldSettings) -> tuple[Figure, ...]:
+    """Measure every figure of a world's folder."""
+    with open_world(folder, settings) as base:
+        return (
+            *_volumes(base, settings),
+            *_concentration(base),
+            _podcasts_first(base),
+            *_odds(base),
+            *_matrix(base),
+            *closeness(base, settings.seed),
+            *_edges(base),
+        )
+
+
+def open_world(folder: Path, settings: WorldSettings) -> duckdb.DuckDBPyConnection:
+    """DuckDB with views items, events, sampled (users) and picks (distinct sampled streams)."""
+    # One thread: float sums must not depend on which worker came first.
+    base = duckdb.connect(config={"threads": 1})
+    for view, file in (("items", "items"), ("events", "interactions"), ("users", "users")):
+        path = str(folder / f"{file}.parquet").replace("'", "''")
+        base.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet('{path}')")
+    step = -(-settings.users // SAMPLE_USERS)
+    base.execute(
+        "CREATE TABLE sampled AS SELECT user_id FROM users "
+        f"WHERE CAST(substr(user_id, 2) AS BIGINT) % {step} = 0"
+    )
+    base.execute(
+        "CREATE TABLE picks AS SELECT DISTINCT user_id, item_id, item_type FROM events "
+        "SEMI JOIN sampled USING (user_id) WHERE signal = 'stream'"
+    )
+    return base
+
+
+def _volumes(base: duckdb.DuckDBPyConnection, settings: WorldSettings) -> list[Figure]:
+    cut = datetime.combine(settings.cut, time(), tzinfo=UTC)
+    events, streams, books, listeners = _row(
+        base,
+        "SELECT count(*), count(*) FILTER (signal = 'stream'),"
+        " count(*) FILTER (signal = 'stream' AND item_type = 'audiobook'),"
+        " count(DISTINCT user_id) FILTER (signal = 'stream' AND item_type = 'audiobook')"
+        " FROM events",
+    )
+    before, cold, answers, cold_answers = _row(
+        base,
+        """
+        WITH known AS (
+            SELECT user_id, bool_or(item_type = 'audiobook') AS warm
+            FROM events WHERE timestamp < $cut GROUP BY user_id),
+        had AS (
+            SELECT DISTINCT user_id, item_id FROM events
+            WHERE timestamp < $cut AND signal = 'stream'),
+        answers AS (
+            SELECT DISTINCT user_id FROM events ANTI JOIN had USING (user_id, item_id)
+            WHERE timestamp >= $cut AND signal = 'stream' AND item_type = 'audiobook')
+        SELECT count(*), count(*) FILTER (NOT warm),
+            count(answers.user_id), count(answers.user_id) FILTER (NOT warm)
+        FROM known LEFT JOIN answers USING (user_id)
+        """,
+        {"cut": cut},
+    )
+    return [
+        _count("events", "Events", events, "all signals"),
+        _count("streams", "Streams", streams, "both types; paper: in 90 days", "800M+"),
+        _count("audiobook_streams", "Audiobook streams", books, "both sides of the cut"),
+        _count("audiobook_listeners", "Audiobook listeners", listeners, "users with a stream"),
+        _share(
+            "cold_users",
+            "Users cold at the cut",
+            _ratio(cold, before),
+            None,
+            "of users with events before it, those without any on audiobooks",
+        ),
+        _count("holdout_users", "Users to measure on", answers, "start an audiobook after the cut"),
+        _count("holdout_cold", "... of them cold", cold_answers, "no audiobook signal before"),
+    ]
+
+
+def _concentration(base: duckdb.DuckDBPyConnection) -> list[Figure]:
+    figures = []
+    for key, column, top, label, target, paper in (
+        ("top_users", "user_id", 0.25, "Hours of the top 25 % of users", 0.75, "75 %"),
+        ("top_titles", "item_id", 0.20, "Hours of the top 20 % of titles", 0.80, "> 80 %"),
+    ):
+        (share,) = _row(
+            base,
+            f"""
+            WITH totals AS (
+                SELECT {column} AS it, sum(hours) AS hours FROM events
+                WHERE item_type = 'audiobook' AND signal = 'stream' GROUP BY it),
+            ranked AS (
+                SELECT hours, row_number() OVER (ORDER BY hours DESC, it) AS place,
+                    count(*) OVER () AS everybody FROM totals)
+            SELECT sum(hours) FILTER (place <= ceil({top} * everybody)) / sum(hours) FROM ranked
+            """,
+        )
+        what = "listeners" if column == "user_id" else "titles ever streamed"
+        figures.append(_share(key, label, share, target, f"audiobook hours; of {what}", paper))
+    return figures
+
+
+def _podcasts_first(base: duckdb.DuckDBPyConnection) -> Figure:
+    (share,) = _row(
+        base,
+        """
+        WITH firsts AS (
+            SELECT user_id,
+                min(timestamp) FILTER (item_type = 'audiobook' AND signal = 'stream') AS book,
+                min(timestamp) FILTER (item_type = 'podcast') AS podcast
+            FROM events GROUP BY user_id)
+        SELECT avg(CAST(coalesce(podcast < book, false) AS INT)) FROM firsts WHERE book IS NOT NULL
+        """,
+    )
+    return _share(
+        "podcasts_first",
+        "First audiobook listeners who used podcasts",
+        share,
+        0.70,
+        "a podcast event before the user's first audiobook stream",
+        "> 70 %",
+    )
+
+
+def _odds(base: duckdb.DuckDBPyConnection) -> list[Figure]:
+    rows = base.execute(
+        """
+        WITH streams AS (
+            SELECT user_id, item_id, min(timestamp) AS started FROM events
+            WHERE item_type = 'audiobook' AND signal = 'stream' GROUP BY user_id, item_id),
+        pairs AS (
+            SELECT bool_or(signal = 'follow') AS follow, bool_or(signal = 'preview') AS preview,
+                bool_or(signal = 'intent_to_pay') AS intent, any_value(started) AS started
+            FROM events LEFT JOIN streams USING (user_id, item_id)
+            WHERE item_type = 'audiobook' AND signal <> 'stream'
+                AND (started IS NULL OR timestamp < started)
+            GROUP BY user_id, item_id)
+        SELECT CAST(follow AS INT), CAST(preview AS INT), CAST(intent AS INT),
+            count(*), count(started) FROM pairs GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    odds = _odds_ratios(np.array(rows, dtype=float).reshape(-1, 5))
+    how = "logistic regression over user-audiobook pairs with a weak signal before any stream"
+    labels = {"follow": "follow", "preview": "preview", "intent_to_pay": "intent to pay"}
+    return [
+        Figure(
+            f"odds_{signal}",
+            f"Odds of a stream after {labels[signal]}",
+            _known(value - 1),
+            f"{100 * PAPER_ODDS[signal]:+.0f} %",
+            PAPER_ODDS[signal],
+            how,
+            "odds",
+        )
+        for signal, value in zip(PAPER_ODDS, odds, strict=True)
+    ]
+
+
+def _odds_ratios(cells: np.ndarray) -> np.ndarray:
+    """Odds ratios of a logistic regression with intercept, by Newton's method.
+
+    Args:
+        cells: Rows of (three 0/1 predictors, pairs, pairs with a stream), [cells, 5].
+    """
+    if len(cells) < 4 or not 0 < cells[:, 4].sum() < cells[:, 3].sum():
+        return np.full(3, np.nan)
+    inputs = np.column_stack([np.ones(len(cells)), cells[:, :3]])
+    pairs, streams = cells[:, 3], cells[:, 4]
+    weights = np.zeros(4)
+    # A trace of ridge keeps a tiny world, where a cell may be pure, from running away.
+    ridge = 1e-6 * np.eye(4)
+    for _ in range(30):
+        chance = 1 / (1 + np.exp(-(inputs @ weights)))
+        gradient = inputs.T @ (streams - pairs * chance)
+        curvature = (inputs * (pairs * chance * (1 - chance))[:, None]).T @ inputs + ridge
+        weights = weights + np.clip(np.linalg.solve(curvature, gradient), -2, 2)
+    return np.asarray(np.exp(weights[1:]))
+
+
+def _matrix(base: duckdb.DuckDBPyConnection) -> list[Figure]:
+    """Neighbouring signals of a user on one audiobook, either way round, rows summing to one.
+
+    The published matrix satisfies detailed balance to its rounding, so it is read as counts of
+    unordered pairs scaled by row.
+    """
+    rows = base.execute(
+        """
+        WITH steps AS (
+            SELECT signal AS here, lag(signal) OVER (
+                PARTITION BY user_id, item_id ORDER BY timestamp, signal) AS there
+            FROM events WHERE item_type = 'audiobook')
+        SELECT here, there, count(*) FROM steps WHERE there IS NOT NULL GROUP BY ALL
+        """
+    ).fetchall()
+    counts = np.zeros((4, 4))
+    for here, there, number in rows:
+        counts[MATRIX_SIGNALS.index(here), MATRIX_SIGNALS.index(there)] += number
+    counts = counts + counts.T
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.full((4, 4), np.nan), where=totals > 0)
+    return [
+        _share(
+            f"beside_{row}_{column}",
+            f"Beside {row}: {column}",
+            shares[r, c],
+            float(PAPER_MATRIX[r, c]),
+            "neighbouring signals on one audiobook",
+            f"{100 * PAPER_MATRIX[r, c]:.1f} %",
+        )
+        for r, row in enumerate(MATRIX_SIGNALS)
+        for c, column in enumerate(MATRIX_SIGNALS)
+    ]
+
+
+def _edges(base: duckdb.DuckDBPyConnection) -> list[Figure]:
+    counts = dict(
+        base.execute(
+            """
+            WITH pairs AS (
+                SELECT DISTINCT one.item_id AS a, two.item_id AS b,
+                    one.item_type[1] || '-' || two.item_type[1] AS relation
+                FROM picks one JOIN picks two USING (user_id) WHERE one.item_id < two.item_id)
+            SELECT relation, count(*) FROM pairs GROUP BY relation
+            """
+        ).fetchall()
+    )
+    books = counts.get("a-a", 0)
+    how = f"distinct co-streamed pairs, up to {SAMPLE_USERS:,} users"
+    return [
+        _count("edges_aa", "Edges audiobook-audiobook", books, how),
+        *(
+            Figure(
+                f"edges_{key}",
+                f"Edges {label} per audiobook-audiobook",
+                _ratio(counts.get(relation, 0), books),
+                "far more",
+                None,
+                how,
+                "ratio",
+            )
+            for key, relation, label in (
+                ("ap", "a-p", "audiobook-podcast"),
+                ("pp", "p-p", "podcast-podcast"),
+            )
+        ),
+    ]
+
+
+def _row(base: duckdb.DuckDBPyConnection, query: str, values: Any = None) -> tuple[Any, ...]:
+    row = base.execute(query, values).fetchone()
+    return tuple(row) if row is not None else ()
+
+
+def _count(key: str, label: str, ours: float, how: str, paper: str = "") -> Figure:
+    return Figure(key, label, float(ours), paper, None, how, "count")
+
+
+def _share(
+    key: str, label: str, ours: float | None, target: float | None, how: str, paper: str = ""
+) -> Figure:
+    return Figure(key, label, _known(ours), paper, target, how, "share")
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return _known(part / whole) if whole else None
+
+
+def _known(value: float | None) -> float | None:
+    """Rounded, so that the file does not hang on a last bit; None where undefined."""
+    return None if value is None or not np.isfinite(value) else round(float(value), 4)

@@ -1,0 +1,93 @@
+"""What a world looks like: its own figures beside the published ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from rich.table import Table
+
+from colisten.data.world.settings import WorldSettings
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure.
+
+    Attributes:
+        key: Stable name.
+        label: What a reader sees.
+        ours: Measured from the written tables; None where too little was there to measure.
+        paper: As published: a number, or words where only a direction is; "" where nothing is.
+        target: The published number to compare with, or None.
+        how: How it is measured.
+        unit: "share", "odds" (change of odds), "ratio" or "count".
+    """
+
+    key: str
+    label: str
+    ours: float | None
+    paper: str
+    target: float | None
+    how: str
+    unit: str
+
+    @property
+    def shown(self) -> str:
+        """Our value as a reader sees it."""
+        if self.ours is None or math.isnan(self.ours):
+            return "too few events"
+        if self.unit == "share":
+            return f"{100 * self.ours:.1f} %"
+        if self.unit == "odds":
+            return f"{100 * self.ours:+.0f} %"
+        if self.unit == "ratio":
+            return f"{self.ours:.2f} x"
+        return f"{self.ours:,.0f}"
+
+
+@dataclass(frozen=True)
+class WorldReport:
+    """Figures of one simulated world; renders as a rich table."""
+
+    settings: WorldSettings
+    figures: tuple[Figure, ...]
+
+    @property
+    def cut(self) -> date:
+        """Suggested cut."""
+        return self.settings.cut
+
+    @property
+    def window_days(self) -> int:
+        """Days between the suggested cut and the end of the world."""
+        return self.settings.window_days
+
+    def __getitem__(self, key: str) -> float:
+        """Our value of a figure; NaN where it could not be measured. KeyError if unknown."""
+        for figure in self.figures:
+            if figure.key == key:
+                return math.nan if figure.ours is None else figure.ours
+        raise KeyError(key)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Settings, suggested cut and figures as plain JSON values."""
+        return {
+            "cut": self.cut.isoformat(),
+            "window_days": self.window_days,
+            "settings": self.settings.model_dump(mode="json"),
+            "figures": [asdict(figure) for figure in self.figures],
+        }
+
+    def __rich__(self) -> Table:
+        """Ours beside the paper's, and how each is measured."""
+        table = Table(title="The simulated world beside the published one")
+        table.add_column("Figure")
+        table.add_column("Here", justify="right")
+        table.add_column("Paper", justify="right")
+        table.add_column("Measured as", style="dim")
+        for figure in self.figures:
+            table.add_row(figure.label, figure.shown, figure.paper, figure.how)
+        return table

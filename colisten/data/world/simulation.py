@@ -1,0 +1,168 @@
+"""Writing a world: chunk after chunk of users, so that memory does not grow with their number."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from colisten.data.world.figures import measure
+from colisten.data.world.items import STAMP, Items, draw_items, items_table
+from colisten.data.world.journeys import STREAM
+from colisten.data.world.listening import Events, listen
+from colisten.data.world.people import (
+    People,
+    draw_people,
+    music_projection,
+    music_table,
+    users_table,
+)
+from colisten.data.world.report import WorldReport
+from colisten.data.world.settings import WEAK_SIGNALS, WorldSettings
+from colisten.data.world.truth import (
+    STREAMED_SCHEMA,
+    USERS_SCHEMA,
+    streamed_truth,
+    users_truth,
+    write_items_truth,
+)
+from colisten.errors import ConfigError
+from colisten.files import write_aside
+from colisten.logs import logger
+from colisten.progress import track
+
+_LOG = logger("world")
+_SIGNALS = (*WEAK_SIGNALS, "stream")
+_KIND = "colisten simulated world"
+_ENTRIES = {
+    "items.parquet",
+    "users.parquet",
+    "music.parquet",
+    "interactions.parquet",
+    "truth",
+    "world.json",
+}
+_SCHEMAS = {
+    "users": pa.schema({"user_id": pa.string(), "country": pa.string(), "age": pa.float32()}),
+    "music": pa.schema(
+        {"user_id": pa.string(), "music_vector": pa.list_(pa.float32()), "timestamp": STAMP}
+    ),
+    "interactions": pa.schema(
+        {
+            "user_id": pa.string(),
+            "item_id": pa.string(),
+            "item_type": pa.string(),
+            "signal": pa.string(),
+            "timestamp": STAMP,
+            "hours": pa.float32(),
+        }
+    ),
+    "truth/users": USERS_SCHEMA,
+    "truth/streamed": STREAMED_SCHEMA,
+}
+
+
+def simulate(out: Path, settings: WorldSettings) -> WorldReport:
+    """Draw a world and write it to `out`: contract tables, `truth/` and `world.json`.
+
+    The folder appears whole or not at all. A former world at `out` is replaced.
+
+    Args:
+        out: A folder that is absent, empty, or holds a former world and nothing else.
+        settings: What world; equal settings give byte-equal files.
+
+    Returns:
+        Figures measured from the written tables, beside the published ones.
+
+    Raises:
+        ConfigError: `out` holds something else, which is left as it was.
+    """
+    _check_free(out)
+    with write_aside(out) as aside:
+        (aside / "truth").mkdir(parents=True)
+        _write_tables(aside, settings)
+        report = WorldReport(settings=settings, figures=measure(aside, settings))
+        content = {"kind": _KIND, **report.to_dict()}
+        (aside / "world.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    _LOG.info("world written", folder=str(out), users=settings.users)
+    return report
+
+
+def _write_tables(folder: Path, settings: WorldSettings) -> None:
+    # Key 0 is the catalogue's stream of random numbers, key 1 + n that of the n-th chunk.
+    rng = _generator(settings.seed, 0)
+    items = draw_items(settings, rng)
+    pq.write_table(items_table(items, settings, rng), folder / "items.parquet")
+    write_items_truth(folder / "truth", items)
+    projection = music_projection(settings, rng)
+    firsts = range(0, settings.users, settings.chunk_users)
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(pq.ParquetWriter(folder / f"{name}.parquet", schema))
+            for name, schema in _SCHEMAS.items()
+        }
+        for number, first in enumerate(track(firsts, "Simulating users")):
+            rng = _generator(settings.seed, 1 + number)
+            count = min(settings.chunk_users, settings.users - first)
+            people = draw_people(first, count, settings, rng)
+            events = listen(people, items, settings, rng)
+            tables = {
+                "users": users_table(people, settings),
+                "music": music_table(people, projection, settings, rng),
+                "interactions": _interactions(events, people, items),
+                "truth/users": users_truth(people, settings),
+                "truth/streamed": streamed_truth(events, people, items),
+            }
+            for name, table in tables.items():
+                writers[name].write_table(table)
+
+
+def _interactions(events: Events, people: People, items: Items) -> pa.Table:
+    def pick(values: np.ndarray | pa.Array, rows: np.ndarray) -> pa.Array:
+        return pa.array(values, pa.string()).take(pa.array(rows))
+
+    return pa.table(
+        {
+            "user_id": people.ids.take(pa.array(events.user)),
+            "item_id": pick(items.ids, events.item),
+            "item_type": pick(
+                np.array(["audiobook", "podcast"], dtype=object),
+                (events.item >= items.audiobooks).astype(np.int64),
+            ),
+            "signal": pick(np.array(_SIGNALS, dtype=object), events.signal.astype(np.int64)),
+            "timestamp": pa.array(events.moment).cast(STAMP),
+            "hours": pa.array(events.hours, pa.float32(), mask=events.signal != STREAM),
+        },
+        schema=_SCHEMAS["interactions"],
+    )
+
+
+def _generator(seed: int, key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
+
+
+def _check_free(out: Path) -> None:
+    """Refuse to replace what is not a world of ours."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ConfigError(f"{out} is a file.", "Give --out a folder that is new or empty.")
+    present = {entry.name for entry in out.iterdir()}
+    if not present:
+        return
+    kind = None
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        kind = json.loads((out / "world.json").read_text()).get("kind")
+    strangers = sorted(present - _ENTRIES)
+    if kind == _KIND and not strangers:
+        return
+    what = f"also holds {', '.join(strangers[:3])}" if kind == _KIND else "is not empty"
+    raise ConfigError(
+        f"{out} {what}; nothing was touched.",
+        "Give --out a new folder, an empty one, or one that holds a former world alone.",
+    )
