@@ -109,7 +109,7 @@ def _missing_types(views: TableViews) -> list[Fault]:
             f"SELECT count(*) FROM items WHERE item_type = {sql_text(kind)}", "items"
         )
         if not count:
-            faults.append(ItemTypeMissing("items", "item_type", detail=f"no item is a {kind}"))
+            faults.append(ItemTypeMissing("items", "item_type", detail=f"items has no {kind}"))
     return faults
 
 

@@ -1,0 +1,378 @@
+"""Ways to break sound tables, each with the one fault that must come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from colisten.data import faults
+from colisten.data.faults import Fault
+from tests.data.sources import damage, drop, edit, put, recast, replace
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way to break sound tables, and the one fault that must come of it."""
+
+    name: str
+    fault: type[Fault]
+    place: str
+    spoil: Callable[[Path], object]
+    count: int = 0
+    first: tuple[int, ...] = ()
+    says: str = ""
+
+
+def _truncate(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def _rename(folder: Path, table: str, old: str, new: str) -> None:
+    file = folder / f"{table}.parquet"
+    pq.write_table(pq.read_table(file).rename_columns({old: new}), file)
+
+
+def _twice(folder: Path) -> None:
+    file = folder / "items.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.append_column("title", table.column("title")), file)
+
+
+def _as_folder(folder: Path) -> None:
+    file = folder / "interactions.parquet"
+    part = file.read_bytes()
+    file.unlink()
+    file.mkdir()
+    (file / "part-0.parquet").write_bytes(part)
+
+
+def _ids(table: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        rows = pq.read_metadata(folder / f"{table}.parquet").num_rows
+        replace(folder, table, "user_id", pa.array(range(rows), pa.int64()))
+
+    return spoil
+
+
+def _no_audiobooks(folder: Path) -> None:
+    for table in ("items", "interactions"):
+        edit(folder, table, lambda rows: [row for row in rows if row["item_type"] == "podcast"])
+    (folder / "exposures.parquet").unlink()
+
+
+def _both_vectors(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [*rows, {**rows[7], "music_vector": [9.0, 9.0, 9.0, 9.0]}]
+
+
+FUTURE = datetime(2200, 1, 1, tzinfo=UTC)
+NAN, INF = float("nan"), float("inf")
+
+CASES = [
+    Case(
+        "items missing",
+        faults.TableMissing,
+        "items",
+        lambda folder: (folder / "items.parquet").unlink(),
+    ),
+    Case(
+        "interactions missing",
+        faults.TableMissing,
+        "interactions",
+        lambda folder: (folder / "interactions.parquet").unlink(),
+    ),
+    Case("a folder of parts", faults.TableNotAFile, "interactions", _as_folder, says="COPY"),
+    Case(
+        "truncated",
+        faults.TableUnreadable,
+        "interactions",
+        lambda folder: _truncate(folder / "interactions.parquet"),
+    ),
+    Case(
+        "no bytes",
+        faults.TableUnreadable,
+        "users",
+        lambda folder: (folder / "users.parquet").write_bytes(b""),
+    ),
+    Case(
+        "damaged inside",
+        faults.TableUnreadable,
+        "interactions",
+        lambda folder: damage(folder / "interactions.parquet"),
+    ),
+    Case(
+        "no interactions",
+        faults.TableEmpty,
+        "interactions",
+        lambda folder: edit(folder, "interactions", lambda rows: []),
+    ),
+    Case(
+        "column missing",
+        faults.ColumnMissing,
+        "interactions.signal",
+        lambda folder: drop(folder, "interactions", "signal"),
+    ),
+    Case(
+        "column of another spelling",
+        faults.ColumnMissing,
+        "items.item_id",
+        lambda folder: _rename(folder, "items", "item_id", "ItemID"),
+        says="Rename the column 'ItemID' to 'item_id'.",
+    ),
+    Case("column twice", faults.ColumnTwice, "items.title", _twice),
+    Case(
+        "numeric user ids",
+        faults.WrongType,
+        "users.user_id",
+        _ids("users"),
+        says="frame['user_id'].astype('string')",
+    ),
+    Case(
+        "genres as one text",
+        faults.WrongType,
+        "items.genres",
+        lambda folder: replace(folder, "items", "genres", pa.array(["crime"] * 100)),
+        says="is string, not list of text",
+    ),
+    Case(
+        "ages as text",
+        faults.WrongType,
+        "users.age",
+        lambda folder: recast(folder, "users", "age", pa.string()),
+    ),
+    Case(
+        "dates for timestamps",
+        faults.WrongType,
+        "interactions.timestamp",
+        lambda folder: recast(folder, "interactions", "timestamp", pa.date32()),
+    ),
+    Case(
+        "timestamps without zone",
+        faults.TimestampWithoutZone,
+        "interactions.timestamp",
+        lambda folder: recast(folder, "interactions", "timestamp", pa.timestamp("us")),
+    ),
+    Case(
+        "publishing date without zone",
+        faults.TimestampWithoutZone,
+        "items.published_at",
+        lambda folder: recast(folder, "items", "published_at", pa.timestamp("ns")),
+    ),
+    Case(
+        "null user id",
+        faults.NullId,
+        "interactions.user_id",
+        lambda folder: put(folder, "interactions", "user_id", {3: None, 8: None}),
+        count=2,
+        first=(3, 8),
+    ),
+    Case(
+        "null ids all through",
+        faults.NullId,
+        "exposures.request_id",
+        lambda folder: replace(folder, "exposures", "request_id", pa.nulls(40)),
+        count=40,
+        first=(0, 1, 2, 3, 4),
+    ),
+    Case(
+        "blank item id",
+        faults.BlankId,
+        "items.item_id",
+        lambda folder: edit(
+            folder, "items", lambda rows: [*rows, {**rows[0], "item_id": " \t\u3000"}]
+        ),
+        count=1,
+        first=(100,),
+    ),
+    Case(
+        "blank variant",
+        faults.BlankId,
+        "exposures.variant",
+        lambda folder: put(folder, "exposures", "variant", {5: ""}),
+        count=1,
+        first=(5,),
+    ),
+    Case(
+        "item twice",
+        faults.DuplicateItem,
+        "items.item_id",
+        lambda folder: edit(folder, "items", lambda rows: [*rows, rows[2]]),
+        count=2,
+        first=(2, 100),
+    ),
+    Case(
+        "one id, two types",
+        faults.DuplicateItem,
+        "items.item_id",
+        lambda folder: edit(
+            folder, "items", lambda rows: [*rows, {**rows[2], "item_type": "podcast"}]
+        ),
+        count=2,
+        first=(2, 100),
+    ),
+    Case(
+        "user twice",
+        faults.DuplicateUser,
+        "users.user_id",
+        lambda folder: edit(folder, "users", lambda rows: [*rows, rows[4], rows[4]]),
+        count=3,
+        first=(4, 80, 81),
+    ),
+    Case(
+        "unknown item type",
+        faults.UnknownItemType,
+        "items.item_type",
+        lambda folder: edit(
+            folder, "items", lambda rows: [*rows, {**rows[0], "item_id": "m", "item_type": "Movie"}]
+        ),
+        count=1,
+        first=(100,),
+        says="'Movie'",
+    ),
+    Case(
+        "null item type",
+        faults.UnknownItemType,
+        "interactions.item_type",
+        lambda folder: put(folder, "interactions", "item_type", {0: None}),
+        count=1,
+        first=(0,),
+    ),
+    Case(
+        "unknown signals",
+        faults.UnknownSignal,
+        "interactions.signal",
+        lambda folder: put(
+            folder, "interactions", "signal", dict.fromkeys(range(0, 70, 10), "Stream")
+        ),
+        count=7,
+        first=(0, 10, 20, 30, 40),
+    ),
+    Case(
+        "null timestamp",
+        faults.NullTimestamp,
+        "interactions.timestamp",
+        lambda folder: put(folder, "interactions", "timestamp", {11: None}),
+        count=1,
+        first=(11,),
+    ),
+    Case(
+        "event in the future",
+        faults.FutureTimestamp,
+        "interactions.timestamp",
+        lambda folder: put(folder, "interactions", "timestamp", {12: FUTURE}),
+        count=1,
+        first=(12,),
+        says="2200-01-01",
+    ),
+    Case(
+        "music of the future",
+        faults.FutureTimestamp,
+        "music.timestamp",
+        lambda folder: put(folder, "music", "timestamp", {1: FUTURE}),
+        count=1,
+        first=(1,),
+    ),
+    Case(
+        "seconds read as milliseconds",
+        faults.EarlyTimestamp,
+        "exposures.timestamp",
+        lambda folder: put(
+            folder, "exposures", "timestamp", {2: datetime(1970, 1, 21, tzinfo=UTC)}
+        ),
+        count=1,
+        first=(2,),
+    ),
+    Case(
+        "interaction with an unknown item",
+        faults.InteractionWithUnknownItem,
+        "interactions.item_id",
+        lambda folder: put(folder, "interactions", "item_id", {6: "nope"}),
+        count=1,
+        first=(6,),
+        says="'nope'",
+    ),
+    Case(
+        "type against the catalogue",
+        faults.ItemTypeContradiction,
+        "interactions.item_type",
+        lambda folder: edit(
+            folder,
+            "interactions",
+            lambda rows: [*rows, {**rows[0], "item_id": "a001", "item_type": "podcast"}],
+        ),
+        count=1,
+    ),
+    Case(
+        "exposure of an unknown item",
+        faults.ExposureOfUnknownItem,
+        "exposures.item_id",
+        lambda folder: put(folder, "exposures", "item_id", {9: "nope"}),
+        count=1,
+        first=(9,),
+    ),
+    Case(
+        "positions from zero",
+        faults.PositionOutOfRange,
+        "exposures.position",
+        lambda folder: put(folder, "exposures", "position", {0: 0, 1: -1, 2: None}),
+        count=3,
+        first=(0, 1, 2),
+    ),
+    Case(
+        "birth years for ages",
+        faults.AgeOutOfRange,
+        "users.age",
+        lambda folder: put(folder, "users", "age", {1: 1980.0, 2: -1.0, 3: 150.0, 4: INF}),
+        count=4,
+        first=(1, 2, 3, 4),
+    ),
+    Case(
+        "no vector",
+        faults.NullMusicVector,
+        "music.music_vector",
+        lambda folder: put(folder, "music", "music_vector", {0: None, 2: []}),
+        count=2,
+        first=(0, 2),
+    ),
+    Case(
+        "a shorter vector",
+        faults.MusicVectorLength,
+        "music.music_vector",
+        lambda folder: put(folder, "music", "music_vector", {4: [1.0, 2.0]}),
+        count=1,
+        first=(4,),
+    ),
+    Case(
+        "vectors of no numbers",
+        faults.NonFiniteMusicVector,
+        "music.music_vector",
+        lambda folder: put(
+            folder,
+            "music",
+            "music_vector",
+            {1: [1.0, NAN, 0.0, 0.0], 2: [INF, 0.0, 0.0, 0.0], 3: [None, 0.0, 0.0, 0.0]},
+        ),
+        count=3,
+        first=(1, 2, 3),
+    ),
+    Case(
+        "two vectors at once",
+        faults.MusicVectorConflict,
+        "music.music_vector",
+        lambda folder: edit(folder, "music", _both_vectors),
+        count=2,
+        first=(7, 80),
+    ),
+    Case(
+        "no audiobooks",
+        faults.ItemTypeMissing,
+        "items.item_type",
+        _no_audiobooks,
+        says="items has no audiobook",
+    ),
+]
