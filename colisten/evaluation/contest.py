@@ -1,0 +1,80 @@
+"""The models of the table (paper tables 2 and 3), built from what one run has at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from colisten.config import Settings
+from colisten.data.catalogue import Catalogue
+from colisten.evaluation.popularity import PopularityRanker, popularity
+from colisten.evaluation.rankers import MeanVectorRanker, RandomRanker, Ranker, VectorRanker
+from colisten.evaluation.table import SUBJECT
+from colisten.features.users import UserBatch
+from colisten.models.onnx_tower import OnnxUserTower
+
+WITHOUT_GRAPH = "2T"
+POPULARITY = "popularity"
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """Everything the rankers stand on, all as of one moment.
+
+    Attributes:
+        folders: Folders of interactions.
+        catalogue: Items.
+        as_of: Events at or after it are not seen.
+        window_days: Recent popularity counts this many days.
+        text: Text vectors [num_items, d].
+        z: HGNN vectors [num_items, dim].
+        towers: 2T-HGNN.
+        towers_text: 2T without graph.
+        settings: `data.target_type`, `seed` and DuckDB's limits are used.
+    """
+
+    folders: Sequence[Path]
+    catalogue: Catalogue
+    as_of: datetime
+    window_days: int
+    text: np.ndarray
+    z: np.ndarray
+    towers: OnnxUserTower
+    towers_text: OnnxUserTower
+    settings: Settings
+
+    def rankers(self, users: UserBatch) -> list[Ranker]:
+        """The rankers for these users, in the order of the table; rows are those of `users`."""
+        target_type = self.settings.data.target_type
+        target = self.catalogue.slice_of(target_type)
+        recent, ever = (
+            popularity(
+                self.folders,
+                self.catalogue,
+                as_of=self.as_of,
+                target_type=target_type,
+                window_days=days,
+                settings=self.settings,
+            )
+            for days in (self.window_days, None)
+        )
+        return [
+            RandomRanker(target.stop - target.start, seed=self.settings.seed),
+            PopularityRanker(f"{POPULARITY} (all time)", ever),
+            PopularityRanker(POPULARITY, recent),
+            MeanVectorRanker("text-KNN", users, self.text, target, recent),
+            MeanVectorRanker("HGNN-mean", users, self.z, target, recent),
+            self.two_tower(WITHOUT_GRAPH, self.towers_text, users, recent),
+            self.two_tower(SUBJECT, self.towers, users, recent),
+        ]
+
+    @staticmethod
+    def two_tower(
+        name: str, tower: OnnxUserTower, users: UserBatch, fallback: np.ndarray
+    ) -> VectorRanker:
+        """A two-tower model as a ranker of these users."""
+        return VectorRanker(name, tower.user_vectors(users), tower.item_vectors, fallback)

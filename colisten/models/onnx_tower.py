@@ -1,0 +1,75 @@
+"""The exported user tower as everything but training sees it: ONNX Runtime, no torch.
+
+Evaluation, the release and the service answer through this one class, so what was measured is
+what is served.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from colisten.errors import ReleaseError
+from colisten.features.transform import UserFeatureSpec, encode_users
+from colisten.features.users import UserBatch
+
+_ROWS = 4096
+
+
+class OnnxUserTower:
+    """A towers folder, ready to turn users into vectors.
+
+    Attributes:
+        spec: Meaning of the tower's input.
+        history_vectors: float32 [num_items, spec.vector_dim], memory-mapped.
+        item_vectors: float32 [num_target, dim] unit rows, memory-mapped.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        """Open `folder` (see docs/architecture.md, towers folder).
+
+        Raises:
+            ReleaseError: A file is missing or unreadable, or the parts do not fit each other.
+        """
+        try:
+            spec = json.loads((folder / "spec.json").read_text())["user"]
+            self.spec = UserFeatureSpec.model_validate(spec)
+            self.history_vectors = np.load(folder / "history_vectors.npy", mmap_mode="r")
+            self.item_vectors = np.load(folder / "item_vectors.npy", mmap_mode="r")
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = threads
+            options.inter_op_num_threads = 1
+            self._session = onnxruntime.InferenceSession(
+                (folder / "user_tower.onnx").read_bytes(),
+                options,
+                providers=["CPUExecutionProvider"],
+            )
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise ReleaseError(f"Cannot read the towers in {folder}: {error}.") from error
+        if self.history_vectors.shape[1] != self.spec.vector_dim:
+            raise ReleaseError(
+                f"History vectors in {folder} have {self.history_vectors.shape[1]} columns, "
+                f"the tower was trained on {self.spec.vector_dim}."
+            )
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self.item_vectors.shape[1])
+
+    def user_vectors(self, batch: UserBatch) -> np.ndarray:
+        """Unit vectors of B users, float32 [B, dim]."""
+        out = np.empty((len(batch), self.dim), dtype=np.float32)
+        for start in range(0, len(batch), _ROWS):
+            rows = np.arange(start, min(start + _ROWS, len(batch)))
+            features = encode_users(self.spec, batch.take(rows), self.history_vectors)
+            out[rows] = self.from_features(features)
+        return out
+
+    def from_features(self, features: np.ndarray) -> np.ndarray:
+        """Unit vectors of encoded users [B, spec.width], float32 [B, dim]."""
+        (vectors,) = self._session.run(["vectors"], {"features": features})
+        return np.asarray(vectors, dtype=np.float32)
