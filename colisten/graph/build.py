@@ -75,7 +75,7 @@ def build_graph_on(
     if not file.exists():
         raise GraphError(f"No interactions at {file}.", "Run `colisten run`, which writes them.")
     catalogue = Catalogue.read(history)
-    num_nodes = {name: len(range(*_slice(catalogue, name))) for name in ITEM_TYPES}
+    num_nodes: dict[str, int] = {name: len(range(*_slice(catalogue, name))) for name in ITEM_TYPES}
 
     events = engine.read_parquet(str(file))
     left_out = None

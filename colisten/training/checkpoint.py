@@ -1,120 +1,95 @@
-"""Going on after a kill: what a training run of the towers leaves behind after every epoch."""
+"""Checkpoints in one file that appears whole or not at all: tensors and a JSON state, no pickle."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
-from colisten.config import Settings
-from colisten.data.catalogue import Catalogue
+from colisten.errors import TrainingError
 from colisten.files import write_aside
-from colisten.logs import logger
-from colisten.models.items import ItemBlocks
 
-Curve = list[dict[str, float]]
-
-log = logger("towers")
+Tensors = dict[str, Tensor]
 
 
-class Checkpoint:
-    """One folder with weights, optimiser state and learning curve after the last whole epoch.
+def write_tensors(file: Path, tensors: Tensors, state: dict[str, Any]) -> None:
+    """Write tensors and a JSON-able state as one safetensors file."""
+    with write_aside(file) as aside:
+        contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        # One metadata entry only: safetensors does not promise their order, and bytes must repeat.
+        save_file(contiguous, aside, {"state": json.dumps(state, sort_keys=True)})
 
-    Args:
-        folder: Where it lives; replaced as a whole after each epoch.
-        inputs: `input_digest` of this run. A checkpoint of other inputs is ignored.
 
-    Attributes:
-        phase: Phase of the last whole epoch; None where there is nothing to go on from.
-        epoch: Whole epochs of that phase.
-        curve: Learning curve up to there, all phases.
+def read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Raises:
+        TrainingError: The file is missing or damaged.
     """
-
-    def __init__(self, folder: Path, inputs: str) -> None:
-        self.folder = folder
-        self.inputs = inputs
-        self.phase: str | None = None
-        self.epoch = 0
-        self.curve: Curve = []
-        file = folder / "state.json"
-        if not file.exists():
-            return
-        state = json.loads(file.read_text())
-        if state["inputs"] != inputs:
-            log.info("checkpoint of other inputs ignored", folder=str(folder))
-            return
-        self.phase, self.epoch, self.curve = state["phase"], state["epoch"], state["curve"]
-
-    def restore(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        """Load weights and optimiser state; both must be built as in the run that saved them."""
-        tensors = load_file(self.folder / "tensors.safetensors")
-        model.load_state_dict(
-            {name.removeprefix("model."): t for name, t in tensors.items() if name[:6] == "model."}
-        )
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimiser."):
-                _, number, key = name.split(".")
-                moments.setdefault(int(number), {})[key] = tensor
-        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-
-    def save(
-        self,
-        phase: str,
-        epoch: int,
-        curve: Curve,
-        model: nn.Module,
-        optimiser: torch.optim.Optimizer,
-    ) -> None:
-        """Keep the state after a whole epoch; the one before it is replaced."""
-        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-        for number, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
-        state = {"inputs": self.inputs, "phase": phase, "epoch": epoch, "curve": curve}
-        with write_aside(self.folder) as aside:
-            aside.mkdir()
-            save_file(tensors, aside / "tensors.safetensors")
-            (aside / "state.json").write_text(json.dumps(state))
-        self.phase, self.epoch, self.curve = phase, epoch, curve
+    try:
+        with safe_open(file, framework="pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            state: dict[str, Any] = json.loads((stored.metadata() or {})["state"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise TrainingError(f"Cannot read {file}: {error}.", "Train again.") from error
+    return tensors, state
 
 
-def input_digest(
-    rows: pa.Table, catalogue: Catalogue, blocks: ItemBlocks, settings: Settings
-) -> str:
-    """SHA-256 of everything that shapes the towers."""
-    digest = hashlib.sha256(settings.to_json().encode())
-    for table in (rows, catalogue.table):
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as stream:
-            stream.write_table(table)
-        digest.update(sink.getvalue())
-    for array in (blocks.text, blocks.z, blocks.z_folds):
-        if array is None:
-            digest.update(b"none")
-            continue
-        digest.update(str(array.shape).encode())
-        for part in array:
-            digest.update(np.ascontiguousarray(part).data)
-    return digest.hexdigest()
+def prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    """Copies of tensors under `prefix.name`."""
+    return {f"{prefix}.{name}": tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def under(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors that `prefixed` put under `prefix`, by their own names."""
+    start = f"{prefix}."
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }
+
+
+def adam_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
+    """Adam's moments and step counts by parameter number."""
+    return {
+        f"{number}.{name}": value
+        for number, moments in optimizer.state_dict()["state"].items()
+        for name, value in moments.items()
+    }
+
+
+def load_adam(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Put what `adam_tensors` took back into an optimizer of the same parameters."""
+    state: dict[int, Tensors] = {}
+    for name, tensor in tensors.items():
+        number, field = name.split(".", 1)
+        state.setdefault(int(number), {})[field] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 @contextmanager
-def deterministic(settings: Settings) -> Iterator[None]:
-    """Deterministic torch on `settings.threads` threads; the caller's state comes back after."""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+def deterministic(threads: int, seed: int) -> Iterator[None]:
+    """Seeded torch with a fixed number of threads and repeatable kernels, restored at the end."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):
-        torch.set_num_threads(settings.threads)
+        torch.manual_seed(seed)
+        torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True)
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(strict)
-            torch.set_num_threads(threads)
+            torch.set_num_threads(before[0])
+            torch.use_deterministic_algorithms(before[1])
+
+
+def copy_state(model: nn.Module) -> Tensors:
+    """A detached copy of a model's weights."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
