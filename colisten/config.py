@@ -76,6 +76,14 @@ class HGNNSettings(Section):
     weighted_neighbours: bool = Field(
         True, description="Draw neighbours by co-listener count; false draws uniformly (paper)."
     )
+    residual: bool = Field(
+        True,
+        description="true: z = norm(norm(P x) + alpha h), last layer linear; false: the paper's "
+        "form, z = norm(h).",
+    )
+    alpha: float = Field(
+        1.0, description="Initial share of the graph in a residual vector; learned after."
+    )
     balance: Literal["min", "none"] = Field(
         "min", description="min: every relation gives as many edges as the smallest (paper)."
     )
@@ -84,10 +92,14 @@ class HGNNSettings(Section):
     evaluate_every: Positive = Field(20, description="Steps between two validation losses.")
     patience: Positive = Field(4, description="Validations without improvement before stopping.")
     learning_rate: float = Field(1e-3, gt=0, description="Step size of Adam.")
+    validation_share: float = Field(
+        0.1, ge=0, lt=1, description="Edges held out of training for early stopping."
+    )
     loss: Literal["softmax", "margin"] = Field(
         "softmax", description="softmax: InfoNCE with logQ; margin: the paper's hinge."
     )
     margin: float = Field(0.1, gt=0, description="Margin of the hinge loss.")
+    negatives: Positive = Field(1, description="Random non-neighbours per edge, margin loss.")
     temperature: float = Field(0.1, gt=0, description="Temperature of the softmax loss.")
     folds: int = Field(
         5,
@@ -165,7 +177,13 @@ class IndexSettings(Section):
 
     backend: Literal["milvus", "exact"] = Field("milvus", description="Index that serves.")
     uri: str | None = Field(
-        None, description="http://host:port of a Milvus server; null means Milvus Lite."
+        None,
+        pattern=r"^https?://[^@/]+/?$",
+        description="http://host:port of a Milvus server, its credentials in the environment "
+        "variable COLISTEN_MILVUS_TOKEN; null means Milvus Lite.",
+    )
+    ef: Positive = Field(
+        160, description="Candidates a search of a Milvus server's HNSW index keeps."
     )
 
 
