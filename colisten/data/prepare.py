@@ -100,8 +100,9 @@ def prepare_tables(
     An item is in the history if it was published before the cut, has no publishing date, or was
     listened to or shown before the cut. Users are those of the users table and of any event or
     music vector before the cut. Text is trimmed and blank text becomes null; a missing or empty
-    genre list becomes an empty list; exact duplicates of events are dropped. Types and orders
-    are those of docs/architecture.md; equal inputs give equal bytes.
+    genre list becomes an empty list; exact duplicates of events are dropped. `exposures.parquet`
+    is written only where there are any; the other files always are. Types and orders are those
+    of docs/architecture.md; equal inputs give equal bytes.
 
     Args:
         source: Folder of contract tables.
@@ -178,7 +179,7 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
             "SELECT DISTINCT user_id, item_id, item_type, signal, timestamp FROM interactions "
             f"WHERE {condition} ORDER BY timestamp, user_id, item_id, signal",
         )
-        if EXPOSURES.name in views.rows:
+        if _count(views, EXPOSURES, condition):
             columns = ", ".join(column.name for column in EXPOSURES.columns)
             yield _Part(
                 folder,
@@ -187,6 +188,13 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
                 "ORDER BY timestamp, request_id, position, item_id, user_id, variant, "
                 "release_id, surface",
             )
+
+
+def _count(views: TableViews, table: Table, condition: str) -> int:
+    if table.name not in views.rows:
+        return 0
+    [(rows,)] = views.query(f"SELECT count(*) FROM {table.name} WHERE {condition}", table.name)
+    return int(rows)
 
 
 def _available(views: TableViews, cut: datetime) -> str:
@@ -208,7 +216,7 @@ def _users(views: TableViews, before: str) -> str:
     if USERS.name not in views.rows:
         strangers = " UNION ".join(known)
         return (
-            f"SELECT user_id, NULL::VARCHAR AS country, NULL::FLOAT AS age "
+            f"SELECT DISTINCT user_id, NULL::VARCHAR AS country, NULL::FLOAT AS age "
             f"FROM ({strangers}) ORDER BY user_id"
         )
     everyone = " UNION ".join(["SELECT user_id FROM users", *known])
@@ -275,15 +283,13 @@ def _row_groups(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.
 def _summary(
     views: TableViews, history: Path, cut: datetime, rows: dict[str, int], items: dict[str, int]
 ) -> TableSummary:
-    [(before,)] = views.query(
-        f"SELECT count(*) FROM interactions WHERE timestamp < {sql_moment(cut)}", "interactions"
-    )
+    before = _count(views, INTERACTIONS, f"timestamp < {sql_moment(cut)}")
     files = sorted(history.glob("*.parquet"))
     counts = {file.name: rows[f"history/{file.name}"] for file in files}
     return TableSummary(
         cut=cut.astimezone(UTC).isoformat(),
         rows=counts,
         items={kind: items[kind] for kind in ITEM_TYPES},
-        duplicates=int(before) - counts[INTERACTIONS.file_name],
+        duplicates=before - counts[INTERACTIONS.file_name],
         digests={file.name: file_digest(file) for file in files},
     )
