@@ -49,12 +49,11 @@ class Ragged:
     @classmethod
     def of(cls, rows: np.ndarray, values: np.ndarray, num_rows: int) -> Ragged:
         """Gather (row, value) pairs, in any order, repeats dropped."""
-        pairs = np.unique(
-            np.stack([np.asarray(rows, np.int64), np.asarray(values, np.int64)]), axis=1
-        )
-        counts = np.bincount(pairs[0], minlength=num_rows)
+        width = int(values.max()) + 1 if len(values) else 1
+        keys = np.unique(np.asarray(rows, np.int64) * width + np.asarray(values, np.int64))
+        counts = np.bincount(keys // width, minlength=num_rows)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
-        return cls(offsets, pairs[1].astype(np.int32))
+        return cls(offsets, (keys % width).astype(np.int32))
 
     @classmethod
     def empty(cls, num_rows: int) -> Ragged:

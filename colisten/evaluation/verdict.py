@@ -72,7 +72,8 @@ def _verdict(table: EvaluationTable, metric: str, part: str) -> str:
             f"{metric}, {whom}: nobody leads; {lead.model} and {lead.against} both have "
             f"{number(best)}."
         )
-    times = f", {lead.value / second:+.0%}" if second else ""
+    # Past tenfold a percentage only says that the runner-up is next to nothing.
+    times = f", {lead.value / second:+.0%}" if second and lead.value < 9 * second else ""
     return (
         f"{metric}, {whom}: {lead.model} leads with {number(best)} against {number(second)} of "
         f"{lead.against} ({number(lead.value, signed=True)}{times}). {_sureness(table, lead)}"

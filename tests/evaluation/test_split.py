@@ -1,0 +1,223 @@
+"""Who is measured on what, and that nothing but the targets comes from after the cut."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colisten.data.catalogue import Catalogue
+from colisten.errors import EvaluationError
+from colisten.evaluation.split import Audience, EvaluationSet, audience, evaluation_set
+from tests.conftest import CUT
+from tests.evaluation.conftest import DAY, Event, at, catalogue_of, write_events
+
+AUDIOBOOKS = [f"a{number}" for number in range(5)]
+PODCASTS = [f"p{number}" for number in range(3)]
+WINDOW = 10
+
+events = st.lists(
+    st.tuples(
+        st.sampled_from(["u1", "u2", "u3", "u4"]),
+        st.sampled_from([*AUDIOBOOKS, "a-unknown", *PODCASTS]),
+        st.sampled_from(["stream", "stream", "follow", "preview", "intent_to_pay"]),
+        st.integers(-15, 15),
+    ),
+    max_size=30,
+)
+
+
+def typed(rows: Iterable[tuple[str, str, str, float]]) -> list[Event]:
+    return [
+        (user, item, "audiobook" if item.startswith("a") else "podcast", signal, day)
+        for user, item, signal, day in rows
+    ]
+
+
+@dataclass
+class Facts:
+    """One user; items by id."""
+
+    warm: bool
+    had: set[str]
+    targets: set[str] = field(default_factory=set)
+    num_targets: int = 0
+
+
+def naive(log: list[Event], cut: float, window: float, available: set[str]) -> dict[str, Facts]:
+    """The protocol in words, one user at a time."""
+    users = {}
+    for user in sorted({user for user, *_, day in log if day < cut}):
+        books = [event for event in log if event[0] == user and event[2] == "audiobook"]
+        streams = [(item, day) for _, item, _, signal, day in books if signal == "stream"]
+        had = {item for item, day in streams if day < cut}
+        first = {item for item, day in streams if cut <= day < cut + window} - had
+        warm = any(event[4] < cut for event in books)
+        users[user] = Facts(warm, had - {"a-unknown"}, first & available, len(first))
+    return users
+
+
+def described(found: Audience, catalogue: Catalogue) -> dict[str, Facts]:
+    ids = catalogue.item_ids[catalogue.slice_of("audiobook")]
+    people = {}
+    for row, user in enumerate(found.user_ids):
+        people[user] = Facts(bool(found.warm[row]), {ids[item] for item in found.exclusions[row]})
+        if isinstance(found, EvaluationSet):
+            people[user].targets = {ids[item] for item in found.targets[row]}
+            people[user].num_targets = int(found.num_targets[row])
+    return people
+
+
+@settings(max_examples=15, deadline=None)
+@given(events, st.integers(-8, 8), st.dictionaries(st.sampled_from(AUDIOBOOKS), st.integers(-9, 9)))
+def test_agrees_with_the_protocol_in_plain_python(
+    rows: list[tuple[str, str, str, float]], cut: int, published: dict[str, float]
+) -> None:
+    log = typed(rows)
+    touched = {item for _, item, _, _, day in log if day < cut}
+    available = {item for item in AUDIOBOOKS if published.get(item, -99) < cut or item in touched}
+    catalogue = catalogue_of(AUDIOBOOKS, PODCASTS, published)
+    with tempfile.TemporaryDirectory() as folder:
+        source = [write_events(Path(folder), log)]
+        everyone = audience(source, catalogue, cut=at(cut), target_type="audiobook")
+        measured = evaluation_set(
+            source, catalogue, cut=at(cut), window_days=WINDOW, target_type="audiobook"
+        )
+    people = naive(log, cut, WINDOW, available)
+    assert described(everyone, catalogue) == {
+        user: Facts(facts.warm, facts.had) for user, facts in people.items()
+    }
+    wanted = {user: facts for user, facts in people.items() if facts.num_targets}
+    assert described(measured, catalogue) == wanted
+    assert measured.num_candidates == len(available) == everyone.num_candidates
+    missed = sum(facts.num_targets - len(facts.targets) for facts in people.values())
+    assert measured.unreachable == missed
+
+
+def test_users_are_sorted_and_the_row_of_every_array(events_at: Callable[..., Path]) -> None:
+    log = typed([("b", "a0", "stream", -1), ("ä", "p0", "stream", -2), ("B", "a1", "follow", -3)])
+    found = audience(
+        [events_at(log)], catalogue_of(AUDIOBOOKS, PODCASTS), cut=DAY, target_type="audiobook"
+    )
+    assert found.user_ids.tolist() == ["B", "b", "ä"]
+    assert found.warm.tolist() == [True, True, False]
+    assert [found.exclusions[row].tolist() for row in range(3)] == [[], [0], []]
+
+
+def test_an_event_at_the_cut_is_future_and_at_the_end_of_the_window_is_out(
+    events_at: Callable[..., Path],
+) -> None:
+    log = typed(
+        [
+            ("u1", "p0", "stream", -1),
+            ("u1", "a0", "stream", 0),
+            ("u1", "a1", "stream", WINDOW),
+            ("u2", "a0", "stream", 0),
+        ]
+    )
+    found = evaluation_set(
+        [events_at(log)],
+        catalogue_of(AUDIOBOOKS, PODCASTS),
+        cut=DAY,
+        window_days=WINDOW,
+        target_type="audiobook",
+    )
+    assert found.user_ids.tolist() == ["u1"], "u2 has no event before the cut"
+    assert found.targets[0].tolist() == [0]
+    assert not found.warm[0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_happens_after_the_cut_changes_nothing_but_targets(
+    tiny_source: Path, tiny_history: Path, tmp_path: Path, seed: int
+) -> None:
+    """Leak test: altered and added future events leave warmth, exclusions and candidates alone."""
+    catalogue = Catalogue.read(tiny_history)
+    events = pq.read_table(tiny_source / "interactions.parquet").to_pylist()
+    rng = random.Random(seed)
+    altered = []
+    for event in events:
+        if event["timestamp"] >= CUT:
+            event = dict(
+                event,
+                user_id=f"u{rng.randrange(80):04d}",
+                item_id=f"a{rng.randrange(40):03d}",
+                item_type="audiobook",
+                signal=rng.choice(["stream", "follow"]),
+            )
+        altered.append(event)
+    table = pq.read_table(tiny_source / "interactions.parquet")
+    changed = type(table).from_pylist(altered, table.schema)
+    pq.write_table(changed, tmp_path / "interactions.parquet")
+
+    def read(folder: Path) -> tuple[Audience, EvaluationSet]:
+        return (
+            audience([folder], catalogue, cut=CUT, target_type="audiobook"),
+            evaluation_set([folder], catalogue, cut=CUT, window_days=30, target_type="audiobook"),
+        )
+
+    (before, measured), (after, remeasured) = read(tiny_source), read(tmp_path)
+    assert before.user_ids.tolist() == after.user_ids.tolist()
+    for name in ("warm", "available"):
+        assert np.array_equal(getattr(before, name), getattr(after, name))
+    assert np.array_equal(before.exclusions.values, after.exclusions.values)
+    assert np.array_equal(before.exclusions.offsets, after.exclusions.offsets)
+    assert described(measured, catalogue) != described(remeasured, catalogue)
+    first, second = described(measured, catalogue), described(remeasured, catalogue)
+    for user in first.keys() & second.keys():
+        assert first[user].warm == second[user].warm
+        assert first[user].had == second[user].had
+
+
+def test_a_window_inside_the_history_measures_as_one_behind_it(
+    tiny_source: Path, tiny_history: Path, tmp_path: Path
+) -> None:
+    catalogue = Catalogue.read(tiny_history)
+    table = pq.read_table(tiny_source / "interactions.parquet")
+    holdout = tmp_path / "holdout"
+    holdout.mkdir()
+    late = pq.read_table(tiny_source / "interactions.parquet", filters=[("timestamp", ">=", CUT)])
+    pq.write_table(late, holdout / "interactions.parquet")
+    assert 0 < len(late) < len(table)
+    options = {"cut": CUT, "window_days": 30, "target_type": "audiobook"}
+    whole = evaluation_set([tiny_source], catalogue, **options)
+    split = evaluation_set([tiny_history, holdout], catalogue, **options)
+    assert described(whole, catalogue) == described(split, catalogue)
+    assert len(whole) > 20
+
+
+def test_podcasts_can_be_the_target(tiny_source: Path, tiny_history: Path) -> None:
+    catalogue = Catalogue.read(tiny_history)
+    found = evaluation_set([tiny_source], catalogue, cut=CUT, window_days=30, target_type="podcast")
+    assert found.num_candidates == 60
+    assert len(found) > 20
+    assert found.targets.values.max() < 60
+
+
+def test_no_event_after_the_cut_gives_an_empty_set(tiny_history: Path) -> None:
+    catalogue = Catalogue.read(tiny_history)
+    found = evaluation_set(
+        [tiny_history], catalogue, cut=CUT, window_days=30, target_type="audiobook"
+    )
+    assert len(found) == 0
+    assert len(found.targets) == len(found.exclusions) == 0
+    assert found.num_candidates == 40
+
+
+def test_says_what_is_wrong_with_the_input(tiny_history: Path, tmp_path: Path) -> None:
+    catalogue = Catalogue.read(tiny_history)
+    with pytest.raises(EvaluationError, match=str(tmp_path)):
+        audience([tmp_path], catalogue, cut=CUT, target_type="audiobook")
+    with pytest.raises(EvaluationError, match="no time zone"):
+        audience([tiny_history], catalogue, cut=datetime(2025, 1, 1), target_type="audiobook")
+    with pytest.raises(EvaluationError, match="0 days"):
+        evaluation_set([tiny_history], catalogue, cut=CUT, window_days=0, target_type="audiobook")
