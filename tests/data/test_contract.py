@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from colisten.data import faults
+from colisten.data.contract import AGE, MOMENT, TABLES, TEXT, TEXTS, VECTOR, WHOLE, Kind, Table
+from colisten.data.faults import BadRow, Fault, TableFaults
+from colisten.errors import TableError
+
+PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+
+CLASSES = [
+    value
+    for value in vars(faults).values()
+    if isinstance(value, type) and issubclass(value, Fault) and value is not Fault
+]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_page_on_tables_lists_every_column(table: Table) -> None:
+    _, _, rest = PAGE.partition(f"\n## {table.file_name}\n")
+    section, _, _ = rest.partition("\n## ")
+    assert table.meaning in section
+    assert ("Required." if table.required else "May be missing.") in section
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert rows == [
+        f"| {column.name} | {column.kind.words} | {'yes' if column.required else 'no'} "
+        f"| {column.meaning} |"
+        for column in table.columns
+    ]
+
+
+def test_the_page_on_tables_lists_every_fault() -> None:
+    for fault in CLASSES:
+        assert f"| {fault.__name__} | {fault.__doc__} | " in PAGE
+        assert fault.advice in PAGE
+
+
+def test_each_fault_is_a_table_error_with_exit_code_2() -> None:
+    assert len(CLASSES) >= 18
+    for fault in [*CLASSES, TableFaults]:
+        assert issubclass(fault, TableError)
+        assert fault.exit_code == 2
+
+
+def test_a_fault_says_where_how_many_which_and_what_to_do() -> None:
+    rows = [BadRow(number, {"user_id": None, "age": str(number)}) for number in range(9)]
+    fault = faults.AgeOutOfRange("users", "age", count=1234, rows=rows)
+    text = str(fault)
+    assert text.startswith("users.age: 1,234 rows: not an age in years.")
+    assert "row 0: user_id=null, age='0'" in text
+    assert "row 4" in text
+    assert "row 5" not in text
+    assert text.endswith(faults.AgeOutOfRange.advice)
+    assert fault.to_dict()["rows"][1] == {"row": 1, "user_id": None, "age": "1"}
+    assert fault.faults == (fault,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepted", "refused"),
+    [
+        (
+            TEXT,
+            [
+                pa.string(),
+                pa.large_string(),
+                pa.string_view(),
+                pa.dictionary(pa.int8(), pa.large_string()),
+            ],
+            [pa.int64(), pa.binary(), pa.dictionary(pa.int8(), pa.int64()), pa.list_(pa.string())],
+        ),
+        (
+            TEXTS,
+            [pa.list_(pa.string()), pa.large_list(pa.large_string()), pa.list_(pa.null())],
+            [pa.string(), pa.list_(pa.int8()), pa.map_(pa.string(), pa.string())],
+        ),
+        (
+            MOMENT,
+            [
+                pa.timestamp(unit, zone)
+                for unit in ("s", "ms", "us", "ns")
+                for zone in ("UTC", "+02:00")
+            ],
+            [pa.timestamp("us"), pa.date32(), pa.int64(), pa.string()],
+        ),
+        (AGE, [pa.int8(), pa.uint64(), pa.float32(), pa.float64()], [pa.bool_(), pa.string()]),
+        (WHOLE, [pa.int8(), pa.uint64()], [pa.float64(), pa.bool_()]),
+        (
+            VECTOR,
+            [pa.list_(pa.float32()), pa.list_(pa.float64(), 3), pa.large_list(pa.float16())],
+            [pa.list_(pa.int64()), pa.float32(), pa.list_(pa.list_(pa.float32()))],
+        ),
+    ],
+    ids=lambda value: value.words.replace(" ", "-") if isinstance(value, Kind) else "",
+)
+def test_a_kind_takes_what_means_the_same(
+    kind: Kind, accepted: list[pa.DataType], refused: list[pa.DataType]
+) -> None:
+    assert [str(each) for each in accepted if not kind.accepts(each)] == []
+    assert [str(each) for each in refused if kind.accepts(each)] == []
+    assert kind.accepts(kind.arrow)
