@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from cli import check, demo, events, experiment, pipeline, release, run, serve, settings, simulate
 from colisten.errors import ColistenError
 from colisten.logs import configure_logs
 
@@ -17,8 +18,19 @@ app = typer.Typer(
     help="Recommend a new content type with the help of established ones.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo.demo)
+app.command()(simulate.simulate)
+app.command()(check.check)
+app.command()(run.run)
+app.command()(serve.serve)
+app.command()(settings.settings)
+app.add_typer(release.app, name="release")
+app.add_typer(events.app, name="events")
+app.add_typer(experiment.app, name="experiment")
+app.add_typer(pipeline.app, name="pipeline")
 
 
 def main() -> None:
@@ -29,3 +41,7 @@ def main() -> None:
     except ColistenError as error:
         print(f"colisten: {type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
+import logging
 import re
 import shutil
 import time
@@ -120,7 +121,11 @@ def run_local(
             cache_root=str(root / "cache"),
         )
         try:
-            with contextlib.redirect_stdout(log), warnings.catch_warnings():
+            with (
+                contextlib.redirect_stdout(log),
+                _cache_hits_to(log),
+                warnings.catch_warnings(),
+            ):
                 # The runner warns that resource requests mean nothing here; we know.
                 warnings.simplefilter("ignore")
                 pipeline(**arguments)
@@ -133,6 +138,21 @@ def run_local(
         finally:
             log.close()
         _sweep(root)
+
+
+@contextlib.contextmanager
+def _cache_hits_to(log: _RunLog) -> Iterator[None]:
+    """The runner tells a cache hit to the root logger alone; let the log have it too."""
+    root = logging.getLogger()
+    handler = logging.StreamHandler(log)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,49 @@
+"""Step: training rows, joined point-in-time by Feast."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Metrics, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def build_training_rows(
+    history: Input[Dataset],
+    features: Input[Dataset],
+    as_of: str,
+    settings: str,
+    rows: Output[Dataset],
+    metrics: Output[Metrics],
+) -> None:
+    """One row per first stream of a target item before `as_of`, with what was known just before.
+
+    Args:
+        history: Checked tables.
+        features: Feast repository.
+        as_of: UTC moment; streams at or after it are no examples.
+        settings: `Settings.to_json()`.
+    """
+    import json
+    from datetime import datetime
+    from pathlib import Path
+
+    import pyarrow.parquet as pq
+
+    from colisten.config import Settings
+    from colisten.features.examples import first_streams
+    from colisten.features.store import open_store, training_rows
+    from colisten.files import write_aside
+    from colisten.logs import configure_logs
+
+    configure_logs()
+    examples = first_streams(
+        Path(history.path),
+        as_of=datetime.fromisoformat(as_of),
+        target_type=Settings.from_json(settings).data.target_type,
+    )
+    table = training_rows(open_store(Path(features.path)), examples)
+    with write_aside(Path(rows.path) / "rows.parquet") as file:
+        pq.write_table(table, file)
+    counts = {"rows": float(table.num_rows)}
+    metrics.log_metric("rows", counts["rows"])
+    Path(metrics.path).write_text(json.dumps(counts))

@@ -1,0 +1,54 @@
+"""Step: check the input tables and split them at the cut."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Metrics, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def check_tables(
+    data: str,
+    data_digest: str,
+    cut: str,
+    window_days: int,
+    settings: str,
+    code: str,
+    history: Output[Dataset],
+    holdout: Output[Dataset],
+    metrics: Output[Metrics],
+) -> None:
+    """Check tables; events before the cut become `history`, the window after it `holdout`.
+
+    Args:
+        data: Folder of contract tables.
+        data_digest: Digest of those tables; part of the cache key.
+        cut: UTC moment, ISO 8601.
+        window_days: Days of `holdout`.
+        settings: `Settings.to_json()`.
+        code: Digest of the colisten sources; part of the cache key.
+    """
+    import json
+    import shutil
+    from datetime import datetime
+    from pathlib import Path
+
+    from colisten.config import Settings
+    from colisten.data.prepare import prepare_tables
+
+    both = Path(history.path).with_name("tables")
+    summary = prepare_tables(
+        Path(data),
+        both,
+        cut=datetime.fromisoformat(cut),
+        window_days=int(window_days),
+        settings=Settings.from_json(settings),
+    )
+    shutil.move(both / "history", history.path)
+    shutil.move(both / "holdout", holdout.path)
+    both.rmdir()
+    counts = {f"{name}_rows": float(rows) for name, rows in summary.rows.items()}
+    for name, value in counts.items():
+        metrics.log_metric(name, value)
+    Path(metrics.path).write_text(json.dumps(counts))
+    history.metadata["digest"] = summary.digest

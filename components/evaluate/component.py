@@ -1,0 +1,103 @@
+"""Step: measure all models on a window."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def evaluate(
+    history: Input[Dataset],
+    events: Input[Dataset],
+    features: Input[Dataset],
+    text: Input[Dataset],
+    vectors: Input[Dataset],
+    towers: Input[Model],
+    towers_text: Input[Model],
+    as_of: str,
+    window_days: int,
+    settings: str,
+    table: Output[Dataset],
+    page: Output[HTML],
+    metrics: Output[Metrics],
+) -> None:
+    """HR, MRR and coverage with intervals for every model; all, warm and cold users.
+
+    Args:
+        history: Checked tables.
+        events: Folder that holds the window's events: `history` itself for a rehearsal, the
+            holdout for the final measurement.
+        features: Feast repository.
+        text: Text vectors.
+        vectors: HGNN vectors.
+        towers: 2T-HGNN.
+        towers_text: 2T without graph.
+        as_of: UTC moment that starts the window; models saw nothing at or after it.
+        window_days: Length of the window.
+        settings: `Settings.to_json()`.
+    """
+    import json
+    from datetime import datetime
+    from pathlib import Path
+
+    import numpy as np
+
+    from colisten.config import Settings
+    from colisten.data.catalogue import Catalogue
+    from colisten.evaluation.contest import Contest
+    from colisten.evaluation.page import to_html
+    from colisten.evaluation.split import evaluation_set
+    from colisten.evaluation.table import evaluate
+    from colisten.features.store import open_store, user_rows
+    from colisten.features.users import UserBatch
+    from colisten.logs import configure_logs
+    from colisten.models.onnx_tower import OnnxUserTower
+
+    configure_logs()
+    chosen = Settings.from_json(settings)
+    moment = datetime.fromisoformat(as_of)
+    catalogue = Catalogue.read(Path(history.path))
+    folders = list(dict.fromkeys([Path(history.path), Path(events.path)]))
+    window = evaluation_set(
+        folders,
+        catalogue,
+        cut=moment,
+        window_days=int(window_days),
+        target_type=chosen.data.target_type,
+        settings=chosen,
+    )
+    contest = Contest(
+        folders=folders,
+        catalogue=catalogue,
+        as_of=moment,
+        window_days=int(window_days),
+        text=np.load(Path(text.path) / "vectors.npy", mmap_mode="r"),
+        z=np.load(Path(vectors.path) / "z.npy", mmap_mode="r"),
+        towers=OnnxUserTower(Path(towers.path), threads=chosen.threads),
+        towers_text=OnnxUserTower(Path(towers_text.path), threads=chosen.threads),
+        settings=chosen,
+    )
+    spec = contest.towers.spec
+    users = UserBatch.from_table(
+        user_rows(open_store(Path(features.path)), window.user_ids, moment),
+        catalogue.index_of,
+        spec.types,
+        spec.music_dim,
+    )
+    result = evaluate(contest.rankers(users), window, chosen, chosen.seed)
+    Path(table.path).write_text(result.model_dump_json(indent=2))
+    Path(page.path).write_text(to_html(result))
+    figures = (
+        {
+            f"{model} {metric}".replace(" ", "_").replace("@", "_at_"): measure.value
+            for model in result.models
+            for metric, measure in result.row(model).metrics.items()
+            if measure.value is not None
+        }
+        if not result.empty
+        else {"users": 0.0}
+    )
+    for name, value in figures.items():
+        metrics.log_metric(name, value)
+    Path(metrics.path).write_text(json.dumps(figures))

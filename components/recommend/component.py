@@ -1,0 +1,117 @@
+"""Step: every user's list, the arms' shelves and the run's metrics."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def recommend(
+    history: Input[Dataset],
+    features: Input[Dataset],
+    release: Input[Artifact],
+    towers_text: Input[Model],
+    rehearsal: Input[Dataset],
+    measured: Input[Dataset],
+    cut: str,
+    window_days: int,
+    home: str,
+    settings: str,
+    recommendations: Output[Dataset],
+) -> None:
+    """Write `recommendations.parquet`, `shelves/` and `metrics.json` under `home`.
+
+    Args:
+        history: Checked tables.
+        features: Feast repository.
+        release: The published release.
+        towers_text: 2T without graph, an arm of its own.
+        rehearsal: Evaluation on the window before the cut.
+        measured: Evaluation on the window after it.
+        cut: UTC moment.
+        window_days: Recent popularity counts this many days.
+        home: Folder that owns the results.
+        settings: `Settings.to_json()`.
+    """
+    import json
+    import shutil
+    from datetime import datetime
+    from pathlib import Path
+
+    from colisten.config import Settings
+    from colisten.data.catalogue import Catalogue
+    from colisten.evaluation.contest import POPULARITY, WITHOUT_GRAPH
+    from colisten.evaluation.popularity import PopularityRanker, popularity
+    from colisten.evaluation.rankers import VectorRanker
+    from colisten.evaluation.recommend import recommend
+    from colisten.evaluation.split import audience
+    from colisten.evaluation.table import SUBJECT
+    from colisten.features.store import open_store, user_rows
+    from colisten.features.users import UserBatch
+    from colisten.files import write_aside
+    from colisten.logs import configure_logs
+    from colisten.models.onnx_tower import OnnxUserTower
+
+    configure_logs()
+    chosen = Settings.from_json(settings)
+    moment = datetime.fromisoformat(cut)
+    catalogue = Catalogue.read(Path(history.path))
+    published = json.loads(Path(release.path).read_text())
+    tower = OnnxUserTower(Path(published["folder"]), threads=chosen.threads)
+    without_graph = OnnxUserTower(Path(towers_text.path), threads=chosen.threads)
+    people = audience(
+        [Path(history.path)],
+        catalogue,
+        cut=moment,
+        target_type=chosen.data.target_type,
+        settings=chosen,
+    )
+    users = UserBatch.from_table(
+        user_rows(open_store(Path(features.path)), people.user_ids, moment),
+        catalogue.index_of,
+        tower.spec.types,
+        tower.spec.music_dim,
+    )
+    counts = popularity(
+        [Path(history.path)],
+        catalogue,
+        as_of=moment,
+        target_type=chosen.data.target_type,
+        window_days=int(window_days),
+        settings=chosen,
+    )
+    arms = (
+        PopularityRanker(POPULARITY, counts),
+        VectorRanker(
+            WITHOUT_GRAPH, without_graph.user_vectors(users), without_graph.item_vectors, counts
+        ),
+        VectorRanker(SUBJECT, tower.user_vectors(users), tower.item_vectors, counts),
+    )
+    root = Path(home)
+    for arm in arms:
+        recommend(
+            people,
+            arm.scores,
+            catalogue,
+            root / "shelves" / f"{arm.name}.parquet",
+            depth=chosen.evaluation.k,
+        )
+    recommend(
+        people,
+        arms[-1].scores,
+        catalogue,
+        root / "recommendations.parquet",
+        depth=chosen.evaluation.depth,
+    )
+    Path(recommendations.path).mkdir(parents=True)
+    shutil.copy(root / "recommendations.parquet", recommendations.path)
+    metrics = {
+        "cut": cut,
+        "window_days": int(window_days),
+        "release": {name: published[name] for name in ("release_id", "promoted", "reasons")},
+        "test": json.loads(Path(measured.path).read_text()),
+        "validation": json.loads(Path(rehearsal.path).read_text()),
+    }
+    with write_aside(root / "metrics.json") as file:
+        file.write_text(json.dumps(metrics, indent=2))

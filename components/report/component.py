@@ -1,0 +1,78 @@
+"""Step: the reports an analyst opens."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def report(
+    history: Input[Dataset],
+    features: Input[Dataset],
+    release: Input[Artifact],
+    cut: str,
+    rehearsal_cut: str,
+    home: str,
+    settings: str,
+    drift: Output[HTML],
+    metrics: Output[Metrics],
+) -> None:
+    """Drift of users, their vectors and their scores between two windows, under one release.
+
+    Args:
+        history: Checked tables.
+        features: Feast repository.
+        release: The published release, whose tower sees both windows.
+        cut: End of the later window.
+        rehearsal_cut: End of the earlier window, one window before.
+        home: Folder that owns the reports.
+        settings: `Settings.to_json()`.
+    """
+    import json
+    import shutil
+    from datetime import datetime
+    from pathlib import Path
+
+    from colisten.config import Settings
+    from colisten.data.catalogue import Catalogue
+    from colisten.errors import ReportError
+    from colisten.evaluation.portrait import active_users, portrait
+    from colisten.features.store import open_store, user_rows
+    from colisten.features.users import UserBatch
+    from colisten.logs import configure_logs, logger
+    from colisten.models.onnx_tower import OnnxUserTower
+    from monitoring.drift import drift_report
+
+    configure_logs()
+    chosen = Settings.from_json(settings)
+    tower = OnnxUserTower(Path(json.loads(Path(release.path).read_text())["folder"]))
+    catalogue = Catalogue.read(Path(history.path))
+    store = open_store(Path(features.path))
+    later, earlier = datetime.fromisoformat(cut), datetime.fromisoformat(rehearsal_cut)
+    frames = []
+    for end in (earlier, later):
+        people = active_users(Path(history.path), since=end - (later - earlier), until=end)
+        users = UserBatch.from_table(
+            user_rows(store, people, end),
+            catalogue.index_of,
+            tower.spec.types,
+            tower.spec.music_dim,
+        )
+        frames.append(portrait(users, tower))
+    page = Path(home) / "reports" / "drift.html"
+    figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
+    try:
+        found = drift_report(frames[0], frames[1], page, seed=chosen.seed)
+        figures |= {
+            "columns": float(len(found.columns)),
+            "drifted_columns": float(len(found.drifted)),
+        }
+        shutil.copy(page, drift.path)
+    except ReportError as error:
+        # A short history has no earlier window; a release does not hang on a report.
+        logger("report").warning("no drift report", reason=str(error))
+        Path(drift.path).write_text(f"<!doctype html><p>No drift report: {error}</p>")
+    for name, value in figures.items():
+        metrics.log_metric(name, value)
+    Path(metrics.path).write_text(json.dumps(figures))

@@ -1,0 +1,72 @@
+"""Step: train the heterogeneous GNN and compute vectors for the whole catalogue."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def train_hgnn(
+    graph: Input[Dataset],
+    text: Input[Dataset],
+    checkpoints: str,
+    settings: str,
+    model: Output[Model],
+    vectors: Output[Dataset],
+    curve: Output[HTML],
+    metrics: Output[Metrics],
+) -> None:
+    """Train on the whole graph; embed every item on it and on each fold's graph.
+
+    Args:
+        graph: Graphs, `full` and `fold-<k>`.
+        text: Text vectors.
+        checkpoints: Folder that keeps unfinished training across runs.
+        settings: `Settings.to_json()`.
+    """
+    import json
+    import shutil
+    from pathlib import Path
+
+    import numpy as np
+
+    from colisten.config import Settings
+    from colisten.files import combined_digest, file_digest
+    from colisten.graph.graph import CoListeningGraph
+    from colisten.logs import configure_logs
+    from colisten.training.curve import curve_html
+    from colisten.training.hgnn import embed_catalogue, train_hgnn
+
+    configure_logs()
+    chosen = Settings.from_json(settings)
+    full = CoListeningGraph.load(Path(graph.path) / "full")
+    text_file = Path(text.path) / "vectors.npy"
+    matrix = np.load(text_file)
+    key = combined_digest(
+        {
+            "graph": full.digest(),
+            "text": file_digest(text_file),
+            "settings": chosen.hgnn.model_dump_json() + str(chosen.seed),
+        }
+    )
+    work = Path(checkpoints) / f"hgnn-{key[:16]}"
+    result = train_hgnn(full, matrix, chosen, out=work)
+    shutil.copytree(work, model.path, ignore=shutil.ignore_patterns("checkpoint*"))
+    Path(vectors.path).mkdir(parents=True)
+    np.save(Path(vectors.path) / "z.npy", embed_catalogue(result.model, full, matrix))
+    folds = [
+        embed_catalogue(
+            result.model, CoListeningGraph.load(Path(graph.path) / f"fold-{fold}"), matrix
+        )
+        for fold in range(chosen.hgnn.folds)
+    ]
+    np.save(Path(vectors.path) / "z_folds.npy", np.stack(folds))
+    figures = {"steps": float(result.steps), "best_step": float(result.best_step)}
+    if result.best_loss is not None:
+        figures["best_validation_loss"] = result.best_loss
+    for name, value in figures.items():
+        metrics.log_metric(name, value)
+    Path(metrics.path).write_text(json.dumps(figures))
+    Path(curve.path).write_text(curve_html(result.curve, title="HGNN loss"))
+    shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,81 @@
+"""Step: train the user tower and the item tower."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def train_towers(
+    rows: Input[Dataset],
+    history: Input[Dataset],
+    text: Input[Dataset],
+    vectors: Input[Dataset],
+    blocks: str,
+    checkpoints: str,
+    settings: str,
+    towers: Output[Model],
+    curve: Output[HTML],
+    metrics: Output[Metrics],
+) -> None:
+    """Train both towers and export them as ONNX with every target item's vector.
+
+    Args:
+        rows: Point-in-time training rows.
+        history: Checked tables, for the catalogue.
+        text: Text vectors.
+        vectors: HGNN vectors, whole and per fold.
+        blocks: Item inputs: `text,z` (2T-HGNN) or `text` (2T without graph).
+        checkpoints: Folder that keeps unfinished training across runs.
+        settings: `Settings.to_json()`.
+    """
+    import json
+    import shutil
+    from pathlib import Path
+
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from colisten.config import Settings
+    from colisten.data.catalogue import Catalogue
+    from colisten.files import combined_digest, file_digest
+    from colisten.logs import configure_logs
+    from colisten.models.items import ItemBlocks
+    from colisten.training.curve import curve_html
+    from colisten.training.towers import train_towers
+
+    configure_logs()
+    chosen = Settings.from_json(settings)
+    files = {
+        "rows": Path(rows.path) / "rows.parquet",
+        "items": Path(history.path) / "items.parquet",
+        "text": Path(text.path) / "vectors.npy",
+        "z": Path(vectors.path) / "z.npy",
+        "z_folds": Path(vectors.path) / "z_folds.npy",
+    }
+    with_graph = "z" in blocks.split(",")
+    item_blocks = ItemBlocks(
+        text=np.load(files["text"]),
+        z=np.load(files["z"]) if with_graph else None,
+        z_folds=np.load(files["z_folds"], mmap_mode="r") if with_graph else None,
+    )
+    key = combined_digest(
+        {name: file_digest(file) for name, file in files.items()}
+        | {"settings": chosen.to_json(), "blocks": blocks}
+    )
+    work = Path(checkpoints) / f"towers-{key[:16]}"
+    result = train_towers(
+        pq.read_table(files["rows"]),
+        Catalogue.read(Path(history.path)),
+        item_blocks,
+        chosen,
+        out=work,
+    )
+    shutil.copytree(work, towers.path, ignore=shutil.ignore_patterns("checkpoint*"))
+    figures = result.metrics()
+    for name, value in figures.items():
+        metrics.log_metric(name, value)
+    Path(metrics.path).write_text(json.dumps(figures))
+    Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})"))
+    shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from colisten.errors import PipelineError
+from pipelines.compilation import compile_pipeline, dangling_references
+from pipelines.release_pipeline import release_pipeline
+
+COMPONENTS = {
+    "check-tables",
+    "embed-text",
+    "build-features",
+    "build-graph",
+    "train-hgnn",
+    "build-training-rows",
+    "train-towers",
+    "evaluate",
+    "gate",
+    "publish",
+    "recommend",
+    "report",
+}
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = compile_pipeline(release_pipeline, tmp_path_factory.mktemp("spec") / "pipeline.yaml")
+    documents = list(yaml.safe_load_all(out.read_text()))
+    assert len(documents) == 1
+    return dict(documents[0])
+
+
+def test_the_yaml_is_a_pipeline_spec(spec: dict[str, Any]) -> None:
+    parsed = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    assert parsed.pipeline_info.name == "colisten-release"
+    assert set(parsed.root.input_definitions.parameters) >= {"data", "cut", "window_days", "home"}
+
+
+def test_every_component_folder_is_a_step(spec: dict[str, Any]) -> None:
+    used = {
+        name.removeprefix("comp-").rstrip("-0123456789")
+        for name, component in spec["components"].items()
+        if "executorLabel" in component
+    }
+    assert used == COMPONENTS
+    folders = {path.parent.name for path in Path("components").glob("*/component.py")}
+    assert {name.replace("_", "-") for name in folders} == COMPONENTS
+
+
+def test_every_reference_is_resolved(spec: dict[str, Any]) -> None:
+    assert dangling_references(spec) == []
+
+
+def test_dangling_references_are_found(spec: dict[str, Any]) -> None:
+    broken = copy.deepcopy(spec)
+    del broken["components"]["comp-gate"]
+    assert any("comp-gate" in found for found in dangling_references(broken))
+    broken = copy.deepcopy(spec)
+    task = broken["root"]["dag"]["tasks"]["embed-text"]
+    task["inputs"]["artifacts"]["history"]["taskOutputArtifact"]["producerTask"] = "nobody"
+    assert dangling_references(broken) == ["root.embed-text: task nobody"]
+    broken = copy.deepcopy(spec)
+    broken["components"]["comp-gate"]["executorLabel"] = "exec-nobody"
+    assert dangling_references(broken) == ["comp-gate: executor exec-nobody"]
+
+
+def test_steps_install_nothing_and_name_their_image(spec: dict[str, Any]) -> None:
+    for executor in spec["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        assert container["image"].startswith("colisten/")
+        assert "pip install" not in " ".join(container["command"])
+
+
+def test_only_yaml_is_written(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"\.yaml"):
+        compile_pipeline(release_pipeline, tmp_path / "pipeline.txt")
+    assert list(tmp_path.iterdir()) == []

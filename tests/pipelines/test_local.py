@@ -1,0 +1,69 @@
+import fcntl
+from pathlib import Path
+
+import pytest
+from kfp import dsl
+
+from colisten.errors import PipelineError
+from pipelines.local import StepEvent, run_local
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def double(number: int) -> int:
+    print("doubling")
+    return 2 * number
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def refuse(number: int, limit: int) -> int:
+    if number > limit:
+        raise ValueError(f"{number} is too much")
+    return number
+
+
+@dsl.pipeline(name="arithmetic")
+def arithmetic(number: int, limit: int) -> None:
+    doubled = double(number=number)
+    refuse(number=doubled.output, limit=limit)
+
+
+def events_of(root: Path, limit: int) -> list[StepEvent]:
+    events: list[StepEvent] = []
+    run_local(arithmetic, {"number": 3, "limit": limit}, root=root, listen=events.append)
+    return events
+
+
+def test_a_failed_step_is_named_and_the_next_run_goes_on_from_it(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"'refuse' failed(?s:.*)6 is too much"):
+        events_of(tmp_path, limit=5)
+    again = events_of(tmp_path, limit=6)
+    states = {(event.step, event.state) for event in again}
+    assert ("double", "cached") in states
+    assert ("refuse", "done") in states
+    assert "doubling" in (tmp_path / "run.log").read_text()
+
+
+def test_without_cache_every_step_runs(tmp_path: Path) -> None:
+    events_of(tmp_path, limit=6)
+    events: list[StepEvent] = []
+    run_local(
+        arithmetic,
+        {"number": 3, "limit": 6},
+        root=tmp_path,
+        use_cache=False,
+        listen=events.append,
+    )
+    assert [event.state for event in events].count("done") == 2
+
+
+def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
+    with (tmp_path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(PipelineError, match="Another run"):
+            events_of(tmp_path, limit=6)
+
+
+def test_old_runs_are_swept(tmp_path: Path) -> None:
+    for _ in range(3):
+        events_of(tmp_path, limit=6)
+    assert len([path for path in (tmp_path / "runs").iterdir() if path.is_dir()]) <= 2

@@ -1,0 +1,259 @@
+"""The whole road through kfp's local runner, on small tables, asserted on its artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from colisten.config import load_settings
+from colisten.files import combined_digest, folder_digests
+from colisten.release.store import ReleaseStore
+from tests.conftest import CUT, START, write_tiny_source
+
+pytestmark = pytest.mark.slow
+
+WINDOW_DAYS = 30
+QUICK = (
+    "hgnn.max_steps=20",
+    "hgnn.batch_size=64",
+    "towers.epochs=2",
+    "towers.batch_size=64",
+    "evaluation.bootstrap=200",
+)
+
+
+def command(data: Path, out: Path, *extra: str) -> list[str]:
+    options = [part for setting in QUICK for part in ("--set", setting)]
+    return [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "run",
+        "--data",
+        str(data),
+        "--cut",
+        CUT.date().isoformat(),
+        "--window-days",
+        str(WINDOW_DAYS),
+        "--out",
+        str(out),
+        *options,
+        *extra,
+    ]
+
+
+def run(data: Path, out: Path, *extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(data, out, *extra), capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+def artifact(out: Path, task: str, name: str) -> Path:
+    (found,) = out.glob(f"pipeline/runs/*/{task}/{name}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OUT of one finished run."""
+    out = tmp_path_factory.mktemp("out")
+    done = run(tiny_source, out)
+    assert done.returncode == 0, done.stderr + (out / "pipeline/run.log").read_text()[-3000:]
+    assert "2T-HGNN" in done.stdout
+    return out
+
+
+def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
+    graph = artifact(finished, "build-graph-2", "graph")
+    assert {path.name for path in graph.iterdir()} == {"full", *(f"fold-{k}" for k in range(5))}
+    vectors = np.load(artifact(finished, "train-hgnn-2", "vectors") / "z.npy")
+    assert vectors.shape == (100, 128)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    rows = pq.read_table(artifact(finished, "build-training-rows-2", "rows") / "rows.parquet")
+    assert rows.num_rows > 100
+    for page in ("train-hgnn/curve", "train-towers/curve", "evaluate/page", "report/drift"):
+        assert "<html" in artifact(finished, *page.split("/")).read_text()[:2000].lower()
+    for metrics in finished.glob("pipeline/runs/*/*/metrics"):
+        assert json.loads(metrics.read_text()), metrics
+
+
+def test_training_rows_hold_nothing_from_their_own_moment_on(finished: Path) -> None:
+    rows = pq.read_table(artifact(finished, "build-training-rows-2", "rows") / "rows.parquet")
+    checked = 0
+    for row in rows.to_pylist():
+        moment = int(row["timestamp"].timestamp() * 1e6)
+        for item_type in ("audiobook", "podcast"):
+            times = row[f"{item_type}_times"]
+            checked += len(times)
+            assert all(time < moment for time in times)
+    assert checked > 1000
+
+
+def test_the_table_has_every_model_with_intervals(finished: Path) -> None:
+    metrics = json.loads((finished / "metrics.json").read_text())
+    for window in ("test", "validation"):
+        table = metrics[window]
+        assert {"popularity", "text-KNN", "HGNN-mean", "2T", "2T-HGNN"} <= set(table["models"])
+        for row in table["rows"]:
+            if row["users"]:
+                measure = row["metrics"]["HR@10"]
+                assert measure["low"] <= measure["value"] <= measure["high"]
+    assert (
+        metrics["validation"]["cut"][:10] == (CUT - timedelta(days=WINDOW_DAYS)).date().isoformat()
+    )
+
+
+def test_every_user_with_history_gets_a_list_without_what_they_had(
+    finished: Path, tiny_source: Path
+) -> None:
+    table = pq.read_table(finished / "recommendations.parquet")
+    assert table.column_names == ["user_id", "item_id", "rank", "score"]
+    frame = table.to_pandas()
+    events = pq.read_table(tiny_source / "interactions.parquet").to_pandas()
+    before = events[events.timestamp < CUT]
+    assert set(frame.user_id) == set(before.user_id)
+    streamed = before[(before.signal == "stream") & (before.item_type == "audiobook")]
+    had = set(zip(streamed.user_id, streamed.item_id, strict=True))
+    assert had
+    assert not had & set(zip(frame.user_id, frame.item_id, strict=True))
+    lists = frame.groupby("user_id")
+    assert (
+        lists["rank"].apply(list).map(lambda ranks: ranks == list(range(1, len(ranks) + 1)))
+    ).all()
+    assert lists["score"].apply(lambda scores: scores.is_monotonic_decreasing).all()
+
+
+def test_the_release_is_live_whole_and_verified(finished: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "release", "list", "--out", str(finished)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    release_id = json.loads((finished / "metrics.json").read_text())["release"]["release_id"]
+    assert release_id in done.stdout
+    assert live_release(finished) == release_id
+
+
+def live_release(out: Path) -> str:
+    return str(json.loads((out / "releases/LIVE").read_text())["release_id"])
+
+
+def digests(out: Path) -> dict[str, str]:
+    """What must not depend on the future: graph, training rows, release."""
+    return {
+        "graph": combined_digest(folder_digests(artifact(out, "build-graph-2", "graph"))),
+        "rows": combined_digest(folder_digests(artifact(out, "build-training-rows-2", "rows"))),
+        "release": live_release(out),
+    }
+
+
+def remove_later(events: pa.Table) -> pa.Table:
+    return events.filter(pa.compute.less(events["timestamp"], pa.scalar(CUT)))
+
+
+def alter_later(events: pa.Table) -> pa.Table:
+    """Shuffle who did what after the cut, and what it was."""
+    frame = events.to_pandas()
+    rng = np.random.default_rng(7)
+    later = np.flatnonzero(frame.timestamp >= CUT)
+    for columns in (["user_id"], ["item_id", "item_type"], ["signal"], ["timestamp"]):
+        frame.loc[later, columns] = frame.loc[rng.permutation(later), columns].to_numpy()
+    return pa.Table.from_pandas(frame, schema=events.schema, preserve_index=False)
+
+
+def same(events: pa.Table) -> pa.Table:
+    return events
+
+
+@pytest.mark.parametrize("change", [same, remove_later, alter_later])
+def test_the_release_depends_on_nothing_after_the_cut(
+    finished: Path,
+    tiny_source: Path,
+    tmp_path: Path,
+    change: Callable[[pa.Table], pa.Table],
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for file in tiny_source.glob("*.parquet"):
+        (data / file.name).write_bytes(file.read_bytes())
+    events = pq.read_table(tiny_source / "interactions.parquet")
+    changed = change(events)
+    assert change is same or not changed.equals(events)
+    pq.write_table(changed, data / "interactions.parquet")
+    done = run(data, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "out") == digests(finished)
+
+
+def test_a_killed_run_leaves_no_half_release_and_the_next_completes(
+    tmp_path: Path, tiny_source: Path, finished: Path
+) -> None:
+    out = tmp_path / "out"
+    log = out / "pipeline/run.log"
+    # Kill once in the middle of training and once while the release is being published.
+    for step in ("train-towers", "publish"):
+        running = subprocess.Popen(
+            command(tiny_source, out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 300
+        seen = log.stat().st_size if log.exists() else 0
+        while time.monotonic() < deadline and running.poll() is None:
+            text = log.read_text(errors="ignore")[seen:] if log.exists() else ""
+            if "Executing task" in text and f"'{step}'" in text.replace("\x1b[96m", ""):
+                break
+            time.sleep(0.05)
+        assert running.poll() is None, "the run ended before it could be killed"
+        time.sleep(1.0 if step == "publish" else 0.5)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        for release in ReleaseStore(out).list():
+            ReleaseStore(out).verify_files(release.release_id)
+    done = run(tiny_source, out)
+    assert done.returncode == 0, done.stderr
+    assert "unchanged" in done.stderr
+    assert live_release(out) == live_release(finished)
+    assert not list((out / "releases").glob(".*.partial"))
+
+
+def test_a_broken_table_stops_the_run_before_anything_is_written(tmp_path: Path) -> None:
+    data = write_tiny_source(tmp_path / "data")
+    events: list[dict[str, Any]] = pq.read_table(data / "interactions.parquet").to_pylist()
+    events[0]["signal"] = "liked"
+    pq.write_table(pa.Table.from_pylist(events), data / "interactions.parquet")
+    done = run(data, tmp_path / "out")
+    assert done.returncode == 2
+    assert "liked" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cut_outside_the_data_is_refused(tmp_path: Path, tiny_source: Path) -> None:
+    arguments = command(tiny_source, tmp_path / "out")
+    arguments[arguments.index("--cut") + 1] = (START - timedelta(days=30)).date().isoformat()
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "cut" in done.stderr
+    arguments[arguments.index("--cut") + 1] = "yesterday"
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "yesterday" in done.stderr
+
+
+def test_quick_settings_are_settings() -> None:
+    assert load_settings(None, QUICK).hgnn.max_steps == 20
