@@ -77,5 +77,5 @@ def train_towers(
     for name, value in figures.items():
         metrics.log_metric(name, value)
     Path(metrics.path).write_text(json.dumps(figures))
-    Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})"))
+    Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch"))
     shutil.rmtree(work, ignore_errors=True)
