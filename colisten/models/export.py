@@ -83,7 +83,7 @@ def export_towers(
             "item": item_spec.model_dump(mode="json"),
         }
         _write_json(folder / "spec.json", spec)
-        _write_json(folder / "curve.json", [dict(entry) for entry in curve])
+        _write_json(folder / "curve.json", [dict(sorted(entry.items())) for entry in curve])
 
 
 def read_specs(folder: Path) -> tuple[UserFeatureSpec, ItemFeatureSpec]:

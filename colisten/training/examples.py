@@ -165,11 +165,10 @@ class TowerExamples:
         order = rng.permutation(len(dealt))
         return [dealt[at] for at in order]
 
-    def log_q(self, rows: np.ndarray) -> np.ndarray:
-        """Log-probability of each target item among `rows` [n_target] float32; -inf if in none."""
+    def item_shares(self, rows: np.ndarray) -> np.ndarray:
+        """Share of `rows` that are about each target item [n_target] float32."""
         counts = np.bincount(self.items[rows], minlength=self.num_items)
-        with np.errstate(divide="ignore"):
-            return np.log(counts / max(len(rows), 1)).astype(np.float32)
+        return (counts / max(len(rows), 1)).astype(np.float32)
 
     def user_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of the user columns over (a spread sample of) the examples."""

@@ -26,13 +26,14 @@ from colisten.files import sweep_partials
 from colisten.logs import logger
 from colisten.models.export import export_towers
 from colisten.models.items import ItemBlocks, ItemFeatureSpec
-from colisten.models.losses import paper_loss, sampled_softmax_loss
+from colisten.models.losses import log_inclusion, paper_loss, sampled_softmax_loss
 from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.progress import track
-from colisten.training.checkpoint import Checkpoint, Curve, deterministic, input_digest
+from colisten.training.checkpoint import deterministic
 from colisten.training.examples import TowerExamples, in_order
+from colisten.training.tower_checkpoint import Curve, TowerCheckpoint, input_digest
 
-CHECKPOINT = "checkpoint"
+CHECKPOINT = "checkpoint.safetensors"
 Phase = Literal["select", "fit"]
 # Bounds on what one validation ranks.
 _VALIDATION_ROWS = 4096
@@ -111,8 +112,8 @@ def train_towers(
         cross_fit=examples.cross_fit,
         seconds=round(time.perf_counter() - start, 1),
     )
-    saved = Checkpoint(out / CHECKPOINT, input_digest(rows, catalogue, blocks, settings))
-    with deterministic(settings):
+    saved = TowerCheckpoint(out / CHECKPOINT, input_digest(rows, catalogue, blocks, settings))
+    with deterministic(settings.threads, settings.seed):
         epochs, curve = _select(examples, settings, saved)
         every = np.arange(len(examples))
         towers, curve = _train("fit", examples, every, epochs, settings, saved, curve)
@@ -151,7 +152,9 @@ def train_towers(
     return result
 
 
-def _select(examples: TowerExamples, settings: Settings, saved: Checkpoint) -> tuple[int, Curve]:
+def _select(
+    examples: TowerExamples, settings: Settings, saved: TowerCheckpoint
+) -> tuple[int, Curve]:
     """The number of epochs after which held-out later rows are ranked best, and the curve."""
     train, held_out = split_in_time(examples.times, settings.towers.validation_share)
     if not len(held_out):
@@ -171,7 +174,7 @@ def _train(
     rows: np.ndarray,
     epochs: int,
     settings: Settings,
-    saved: Checkpoint,
+    saved: TowerCheckpoint,
     curve: Curve,
     held_out: np.ndarray | None = None,
 ) -> tuple[TwoTowers, Curve]:
@@ -181,7 +184,7 @@ def _train(
     towers.user.standardise(*examples.user_statistics())
     towers.item.standardise(*examples.item_statistics())
     optimiser = torch.optim.Adam(towers.parameters(), lr=settings.towers.learning_rate, fused=True)
-    log_q = torch.from_numpy(examples.log_q(rows))
+    share = torch.from_numpy(examples.item_shares(rows))
     done = 0
     if saved.phase == phase:
         saved.restore(towers, optimiser)
@@ -199,7 +202,7 @@ def _train(
         towers.train()
         total = 0.0
         for batch in track(batches, f"towers: {phase}, epoch {epoch}"):
-            loss = _batch_loss(towers, examples, batch, log_q, settings)
+            loss = _batch_loss(towers, examples, batch, share, settings)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()
@@ -218,18 +221,17 @@ def _batch_loss(
     towers: TwoTowers,
     examples: TowerExamples,
     batch: np.ndarray,
-    log_q: torch.Tensor,
+    share: torch.Tensor,
     settings: Settings,
 ) -> torch.Tensor:
-    # An item that many users of the batch chose goes through its tower once.
-    items, position = np.unique(examples.items[batch], return_inverse=True)
+    items, own = np.unique(examples.items[batch], return_inverse=True)
     fold = int(examples.folds[batch[0]])
     users = towers.user(torch.from_numpy(examples.user_features(batch)))
-    chosen = towers.item(torch.from_numpy(examples.item_features(items, fold)))[position]
-    index = torch.from_numpy(examples.items[batch])
+    candidates = towers.item(torch.from_numpy(examples.item_features(items, fold)))
+    log_p = log_inclusion(share[torch.from_numpy(items)], len(batch))
     if settings.towers.loss == "paper":
-        return paper_loss(users, chosen, index, log_q[index])
-    return sampled_softmax_loss(users, chosen, index, log_q[index], towers.temperature)
+        return paper_loss(users, candidates, torch.from_numpy(own), log_p)
+    return sampled_softmax_loss(users, candidates, torch.from_numpy(own), log_p, towers.temperature)
 
 
 def validate(
