@@ -1,0 +1,43 @@
+"""The child process of `LiteServer`: python -m colisten.index.lite_process FOLDER PORT PARENT."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+HOST = "127.0.0.1"
+_LOOK_SECONDS = 1.0
+
+
+def serve(database: Path, port: int, parent: int) -> None:
+    """Hold a Milvus Lite folder and answer on loopback until a signal or the parent's end.
+
+    Args:
+        database: Folder.
+        port: Where to listen on 127.0.0.1.
+        parent: Process whose end ends this one, so that a killed parent leaves no orphan that
+            keeps the folder locked.
+    """
+    from milvus_lite.cmdline import main
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt  # what Milvus Lite shuts down cleanly on
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)  # a shell may have set it to be ignored
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+    main(["server", "--data-dir", str(database), "--host", HOST, "--port", str(port)])
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

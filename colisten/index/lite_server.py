@@ -1,0 +1,196 @@
+"""Milvus Lite as a server on loopback, so that several processes share one embedded index.
+
+Milvus Lite's database folder belongs to one process at a time. Publishing, promoting and serving
+are several, so one child process holds the folder and the others talk to it. It listens on
+127.0.0.1 only and ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from colisten.errors import VectorIndexError
+from colisten.files import write_aside
+from colisten.logs import logger
+
+HOST = "127.0.0.1"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+_ATTEMPTS = 3
+_POLL_SECONDS = 0.1
+
+log = logger("index")
+
+
+def database_of(root: Path) -> Path:
+    """Milvus Lite's folder in an output folder."""
+    return root.absolute() / "index" / "milvus.db"
+
+
+def endpoint_of(root: Path) -> Path:
+    """The file that names the running server of an output folder."""
+    return root.absolute() / "index" / "endpoint.json"
+
+
+def live_endpoint(root: Path) -> str | None:
+    """URI of the server that holds `root`'s index now; None where none runs.
+
+    A file that a killed server left behind is not believed: the process must live, be ours and
+    listen.
+    """
+    try:
+        endpoint = json.loads(endpoint_of(root).read_text())
+        pid, port = int(endpoint["pid"]), int(endpoint["port"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    if not _serves(pid, database_of(root)):
+        return None
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        if probe.connect_ex((HOST, port)) != 0:
+            return None
+    return f"http://{HOST}:{port}"
+
+
+class LiteServer:
+    """Milvus Lite of one output folder, shared by processes while the block lasts.
+
+    Where a server of that folder already runs, it is used and left running.
+
+    Args:
+        root: Output folder; data lie in root/index/milvus.db.
+
+    Example:
+        with LiteServer(out) as server:
+            index = open_index(out, settings.index)  # here and in any other process
+
+    Raises:
+        VectorIndexError: The server does not start, most likely because another process has the
+            index open without a server.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._process: subprocess.Popen[bytes] | None = None
+        self.uri = ""
+
+    def __enter__(self) -> Self:
+        running = live_endpoint(self._root)
+        if running is not None:
+            self.uri = running
+            return self
+        for attempt in range(_ATTEMPTS):
+            with _reserved_port() as port:
+                self._process = self._spawn(port)
+                up = self._wait(port)
+            if up:
+                self.uri = f"http://{HOST}:{port}"
+                with write_aside(endpoint_of(self._root)) as file:
+                    file.write_text(json.dumps({"pid": self._process.pid, "port": port}))
+                log.info("index server started", uri=self.uri, pid=self._process.pid)
+                return self
+            self._stop()
+            log.warning("index server did not start", attempt=attempt, log=str(self._log))
+        raise VectorIndexError(
+            f"Milvus Lite does not start on {database_of(self._root)}: {self._last_line()}",
+            f"Another process may have it open; see {self._log}.",
+        )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            endpoint_of(self._root).unlink(missing_ok=True)
+            self._stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process; None where it was running before this block."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def _log(self) -> Path:
+        return self._root / "index" / "server.log"
+
+    def _spawn(self, port: int) -> subprocess.Popen[bytes]:
+        database = database_of(self._root)
+        database.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "colisten.index.lite_process"]
+        command += [str(database), str(port), str(os.getpid())]
+        with self._log.open("wb") as output:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def _wait(self, port: int) -> bool:
+        assert self._process is not None
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end and self._process.poll() is None:
+            # The port is bound only once the database is open.
+            with socket.socket() as probe:
+                probe.settimeout(1.0)
+                if probe.connect_ex((HOST, port)) == 0:
+                    return self._process.poll() is None
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _last_line(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+def _serves(pid: int, database: Path) -> bool:
+    """Whether process `pid` is the server of `database`."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return not Path("/proc").is_dir() and _alive(pid)
+    return os.fsencode(database) in arguments
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A free port that nobody else is given while the block lasts.
+
+    gRPC binds with SO_REUSEPORT, so two servers that picked the same free port would both get
+    it, and half of each one's requests. Holding it bound the same way keeps it ours.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind((HOST, 0))
+        yield int(holder.getsockname()[1])

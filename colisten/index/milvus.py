@@ -1,0 +1,415 @@
+"""Milvus: a server in production, Milvus Lite on one machine.
+
+A server gets an HNSW index and filter expressions. Milvus Lite searches exhaustively and
+filters row by row in Python, so there this client asks for more than it needs and filters
+itself, and sends an expression only where that was not enough.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import grpc  # type: ignore[import-untyped]
+import numpy as np
+from pymilvus import DataType, MilvusClient, MilvusException
+
+from colisten.errors import VectorIndexError
+from colisten.index.protocol import (
+    MAX_HITS,
+    MAX_LANGUAGE_BYTES,
+    Hits,
+    check_items,
+    check_name,
+    check_search,
+    check_width,
+)
+from colisten.progress import track
+
+# Every failure is raised again as a VectorIndexError; pymilvus would print its trace besides.
+logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+
+TOKEN_VARIABLE = "COLISTEN_MILVUS_TOKEN"
+PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administrative calls
+_WRITE_SECONDS = 600.0
+_INSERT_BYTES = 8 << 20
+_LITE_MARGIN = 64
+_LITE_LANGUAGE_FACTOR = 4
+_NOT_LOADED = 101  # the code of a collection that lies on disk only
+
+_embedded_users: Counter[str] = Counter()
+
+
+class _Hit(NamedTuple):
+    item: str
+    score: float
+    row: int
+    language: str
+
+
+class MilvusIndex:
+    """A `VectorIndex` on Milvus.
+
+    Args:
+        uri: http(s)://host:port of a server, or the folder (ending in .db) of an embedded
+            Milvus Lite, which one process at a time can open.
+        lite: Whether a server at `uri` is Milvus Lite.
+        ef: Candidates that a search of the server's HNSW index keeps.
+
+    A server's credentials come from the environment variable COLISTEN_MILVUS_TOKEN
+    ("user:password" or an API key).
+
+    Raises:
+        VectorIndexError: The server is out of reach or another process holds the folder.
+    """
+
+    def __init__(self, uri: str, *, lite: bool = False, ef: int = 160) -> None:
+        self._embedded = not uri.startswith(("http://", "https://"))
+        self._lite = lite or self._embedded
+        self._ef = ef
+        self._uri = str(Path(uri).absolute()) if self._embedded else uri
+        self._widths: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+        if self._embedded:
+            Path(self._uri).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _asked("open", self._uri):
+                self._client = MilvusClient(
+                    self._uri,
+                    token=os.environ.get(TOKEN_VARIABLE, ""),
+                    timeout=PATIENCE_SECONDS,
+                    dedicated=True,
+                )
+        except VectorIndexError as error:
+            raise VectorIndexError(
+                f"Milvus cannot be opened at {self._uri}: {error.what}",
+                "One process at a time can open an embedded index; `LiteServer` shares it."
+                if self._embedded
+                else "Is the server up? See index.uri.",
+            ) from error
+        if self._embedded:
+            _embedded_users[self._uri] += 1
+
+    def create(
+        self,
+        collection: str,
+        ids: Sequence[str],
+        vectors: np.ndarray,
+        *,
+        languages: Sequence[str | None],
+        rows: np.ndarray | None = None,
+    ) -> None:
+        """See `VectorIndex.create`."""
+        check_name(collection)
+        rows = check_items(ids, vectors, languages, rows)
+        if self.resolve_alias(collection) is not None:
+            raise VectorIndexError(f"'{collection}' is an alias, not a collection.")
+        with _asked("create", collection):
+            aliases = self._aliases_of(collection)
+            for alias in aliases:
+                self._client.drop_alias(alias, timeout=PATIENCE_SECONDS)
+            self._forget(collection)
+            self._client.drop_collection(collection, timeout=PATIENCE_SECONDS)
+            self._create_empty(collection, ids, vectors.shape[1])
+            self._insert(collection, ids, vectors, languages, rows)
+            self._client.flush(collection, timeout=_WRITE_SECONDS)
+            self._client.load_collection(collection, timeout=_WRITE_SECONDS)
+        written = self.count(collection)
+        if written != len(ids):
+            raise VectorIndexError(f"Milvus kept {written} of {len(ids)} items of {collection}.")
+        for alias in aliases:
+            self.point_alias(alias, collection)
+
+    def search(
+        self,
+        collection: str,
+        queries: np.ndarray,
+        k: int,
+        *,
+        language: str | None = None,
+        exclude: Sequence[str] = (),
+        deadline: float | None = None,
+    ) -> Hits:
+        """See `VectorIndex.search`."""
+        check_name(collection)
+        check_search(queries, k, language, exclude, deadline)
+        timeout = PATIENCE_SECONDS if deadline is None else deadline
+        with _asked("search", collection):
+            width = self._ready(collection, timeout)
+            if queries.shape[1] != width:  # an alias may have been moved by another process
+                self._forget(collection)
+                width = self._ready(collection, timeout)
+            check_width(queries, width, collection)
+            try:
+                return self._search(collection, queries, k, language, exclude, timeout)
+            except MilvusException as error:
+                if error.code != _NOT_LOADED:
+                    raise
+                # The server was restarted: its collections lie on disk until asked for.
+                self._forget(collection)
+                self._ready(collection, timeout)
+                return self._search(collection, queries, k, language, exclude, timeout)
+
+    def count(self, collection: str) -> int:
+        """See `VectorIndex.count`."""
+        check_name(collection)
+        with _asked("count", collection):
+            self._ready(collection, PATIENCE_SECONDS)
+            answer = self._client.query(
+                collection,
+                filter="",
+                output_fields=["count(*)"],
+                consistency_level="Strong",
+                timeout=_WRITE_SECONDS,
+            )
+            return int(answer[0]["count(*)"])
+
+    def drop(self, collection: str) -> None:
+        """See `VectorIndex.drop`."""
+        check_name(collection)
+        with _asked("drop", collection):
+            pointing = self._aliases_of(collection)
+            if pointing:
+                raise VectorIndexError(
+                    f"Collection {collection} stands behind the alias {pointing[0]}.",
+                    "Point the alias elsewhere first.",
+                )
+            if collection not in self._client.list_collections(timeout=PATIENCE_SECONDS):
+                return  # dropping an alias' name would drop what stands behind it
+            self._forget(collection)
+            self._client.drop_collection(collection, timeout=PATIENCE_SECONDS)
+
+    def collections(self) -> list[str]:
+        """See `VectorIndex.collections`."""
+        with _asked("list the collections of", self._uri):
+            return sorted(self._client.list_collections(timeout=PATIENCE_SECONDS))
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        """See `VectorIndex.point_alias`."""
+        check_name(alias)
+        check_name(collection)
+        names = self.collections()
+        if collection not in names:
+            raise VectorIndexError(f"No collection {collection} to point {alias} at.")
+        if alias in names:
+            raise VectorIndexError(f"'{alias}' is a collection, not an alias.")
+        current = self.resolve_alias(alias)
+        if current == collection:
+            return
+        with _asked("point an alias at", collection):
+            point = self._client.create_alias if current is None else self._client.alter_alias
+            point(collection, alias, timeout=PATIENCE_SECONDS)
+            self._forget(alias)
+
+    def resolve_alias(self, alias: str) -> str | None:
+        """See `VectorIndex.resolve_alias`."""
+        check_name(alias)
+        with _asked("resolve", alias):
+            try:
+                answer = self._client.describe_alias(alias, timeout=PATIENCE_SECONDS)
+            except MilvusException as error:
+                if "alias" in str(error) and (
+                    "not found" in str(error) or "not exist" in str(error)
+                ):
+                    return None
+                raise
+            return str(answer["collection_name"])
+
+    def describe(self) -> dict[str, str]:
+        """See `VectorIndex.describe`."""
+        if self._lite:
+            return {"backend": "milvus", "kind": "lite"}
+        return {"backend": "milvus", "kind": "server", "uri": self._uri}
+
+    def close(self) -> None:
+        """Close; the last user of an embedded index lets other processes in again."""
+        if self._closed:
+            return
+        self._closed = True
+        self._client.close()
+        if not self._embedded:
+            return
+        _embedded_users[self._uri] -= 1
+        if _embedded_users[self._uri] == 0:
+            from milvus_lite.server_manager import server_manager_instance
+
+            server_manager_instance.release_server(self._uri)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _create_empty(self, collection: str, ids: Sequence[str], d: int) -> None:
+        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
+        longest = max(len(item.encode()) for item in ids)
+        schema.add_field("item_id", DataType.VARCHAR, is_primary=True, max_length=max(64, longest))
+        schema.add_field("row", DataType.INT64)
+        schema.add_field("language", DataType.VARCHAR, max_length=MAX_LANGUAGE_BYTES)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=d)
+        index = self._client.prepare_index_params()
+        if self._lite:
+            index.add_index("vector", index_type="FLAT", metric_type="IP")
+        else:
+            graph = {"M": 16, "efConstruction": 200}
+            index.add_index("vector", index_type="HNSW", metric_type="IP", params=graph)
+        self._client.create_collection(
+            collection,
+            schema=schema,
+            index_params=index,
+            consistency_level="Strong",
+            timeout=_WRITE_SECONDS,
+        )
+
+    def _insert(
+        self,
+        collection: str,
+        ids: Sequence[str],
+        vectors: np.ndarray,
+        languages: Sequence[str | None],
+        rows: np.ndarray,
+    ) -> None:
+        step = max(1, _INSERT_BYTES // (4 * vectors.shape[1] + 512))
+        for at in track(range(0, len(ids), step), f"indexing {collection}"):
+            batch = [
+                {
+                    "item_id": ids[item],
+                    "row": int(rows[item]),
+                    "language": languages[item] or "",
+                    "vector": vectors[item],
+                }
+                for item in range(at, min(at + step, len(ids)))
+            ]
+            self._client.insert(collection, batch, timeout=_WRITE_SECONDS)
+
+    def _search(
+        self,
+        collection: str,
+        queries: np.ndarray,
+        k: int,
+        language: str | None,
+        exclude: Sequence[str],
+        timeout: float,
+    ) -> Hits:
+        if not self._lite:
+            found = self._ask(collection, queries, k, _expression(language, exclude), timeout)
+            return _hits(found, k, language, set())
+        gone = set(exclude)
+        wanted = min(k + len(gone), MAX_HITS)
+        if language is None:
+            return _hits(self._ask(collection, queries, wanted, "", timeout), k, None, gone)
+        wider = min(wanted * _LITE_LANGUAGE_FACTOR + _LITE_MARGIN, MAX_HITS)
+        found = self._ask(collection, queries, wider, "", timeout)
+        hits = _hits(found, k, language, gone)
+        short = any(
+            len(ids) < k and len(answer) == wider
+            for ids, answer in zip(hits[0], found, strict=True)
+        )
+        if not short:
+            return hits
+        found = self._ask(collection, queries, wanted, _expression(language, ()), timeout)
+        return _hits(found, k, language, gone)
+
+    def _ask(
+        self, collection: str, queries: np.ndarray, limit: int, expression: str, timeout: float
+    ) -> list[list[_Hit]]:
+        params: dict[str, Any] = {"metric_type": "IP"}
+        if not self._lite:
+            params["params"] = {"ef": max(self._ef, limit)}
+        # A collection never changes once `create` has counted it with Strong consistency, so a
+        # search need not wait for the server's next time tick (200 to 400 ms).
+        found = self._client.search(
+            collection,
+            list(queries),
+            filter=expression,
+            limit=limit,
+            output_fields=["row", "language"],
+            search_params=params,
+            consistency_level="Bounded",
+            timeout=timeout,
+        )
+        # Older servers do not name the id field of a hit, so ids are read beside the hits.
+        return [
+            [
+                _Hit(str(item), float(score), int(hit["entity"]["row"]), hit["entity"]["language"])
+                for item, score, hit in zip(answer.ids, answer.distances, answer, strict=True)
+            ]
+            for answer in found
+        ]
+
+    def _ready(self, collection: str, timeout: float) -> int:
+        """Load a collection once per connection; returns the length of its vectors."""
+        with self._lock:
+            if collection not in self._widths:
+                self._client.load_collection(collection, timeout=timeout)
+                fields = self._client.describe_collection(collection, timeout=timeout)["fields"]
+                vector = next(field for field in fields if field["name"] == "vector")
+                self._widths[collection] = int(vector["params"]["dim"])
+            return self._widths[collection]
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._widths.pop(name, None)
+
+    def _aliases_of(self, collection: str) -> list[str]:
+        if collection not in self._client.list_collections(timeout=PATIENCE_SECONDS):
+            return []
+        answer = self._client.list_aliases(collection, timeout=PATIENCE_SECONDS)
+        return sorted(str(alias) for alias in answer["aliases"])
+
+
+def _expression(language: str | None, exclude: Sequence[str]) -> str:
+    """A filter expression of checked values; a text is quoted as JSON, which Milvus reads."""
+    parts = []
+    if language is not None:
+        parts.append(f"language == {_quoted(language)}")
+    if exclude:
+        parts.append(f"item_id not in [{', '.join(_quoted(item) for item in exclude)}]")
+    return " and ".join(parts)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _hits(found: list[list[_Hit]], k: int, language: str | None, gone: set[str]) -> Hits:
+    """Filter, order by score and row, cut at k."""
+    all_ids: list[list[str]] = []
+    all_scores: list[np.ndarray] = []
+    for answer in found:
+        kept = [
+            hit
+            for hit in answer
+            if hit.item not in gone and (language is None or hit.language == language)
+        ]
+        kept.sort(key=lambda hit: (-hit.score, hit.row))
+        all_ids.append([hit.item for hit in kept[:k]])
+        all_scores.append(np.array([hit.score for hit in kept[:k]], dtype=np.float32))
+    return all_ids, all_scores
+
+
+@contextmanager
+def _asked(verb: str, what: str) -> Iterator[None]:
+    """Turn whatever the client raises into one error."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        code = error.code() if isinstance(error, grpc.Call) else type(error).__name__
+        raise VectorIndexError(f"Milvus did not {verb} {what}: {code}.") from error
+    except (MilvusException, grpc.FutureTimeoutError, OSError, ValueError) as error:
+        raise VectorIndexError(f"Milvus did not {verb} {what}: {error}.") from error
