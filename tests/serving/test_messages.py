@@ -122,7 +122,9 @@ def test_any_json_is_either_a_good_request_or_a_named_fault(value: Any) -> None:
         request = RecommendRequest.model_validate_json(json.dumps(value))
     except ValidationError as error:
         fault = fault_of(error)
-        assert fault.fields and fault.message
+        assert fault.fields
+        assert fault.message
         fault.model_dump_json()
     else:
-        assert 1 <= request.k <= 100 and 0 < len(request.user_id) <= 256
+        assert 1 <= request.k <= 100
+        assert 0 < len(request.user_id) <= 256
