@@ -18,6 +18,9 @@ from colisten.data.world.report import Figure
 PAIRS = 8_000
 """Pairs drawn for each comparison."""
 
+COMMON = 0.1
+"""Share of a language's texts above which a word says nothing."""
+
 _WORD = re.compile(r"\w{3,}")
 
 
@@ -32,10 +35,11 @@ def closeness(base: duckdb.DuckDBPyConnection, seed: int) -> list[Figure]:
     language = books["language"].astype("category").cat.codes.to_numpy()
     shelves = _shelves(base, "audiobook", index)
 
-    random = _same_language(rng.integers(max(len(books), 1), size=(8 * PAIRS, 2)), language)
+    random = _same_language(_between_users(shelves, rng), language)
     co_listened = _same_language(_within_users(shelves, rng), language)
     through = _same_language(_through_podcasts(base, shelves, index, rng), language)
-    by_text = _TextCloseness(list(books["text"]))
+    apart = random[~_co_streamed(base, random, list(index))]
+    by_text = _TextCloseness(list(books["text"]), language)
     return [
         _figure(
             "text_co_listened",
@@ -50,24 +54,34 @@ def closeness(base: duckdb.DuckDBPyConnection, seed: int) -> list[Figure]:
             "Audiobooks joined only by a podcast closer in text",
             by_text,
             through,
-            random,
-            "the same, pairs that nobody streamed both of",
+            apart,
+            "the same, both sides being pairs that nobody streamed both of",
         ),
         _users_figure(base, language, shelves, rng),
     ]
 
 
 class _TextCloseness:
-    """Cosine of TF-IDF vectors of two rows, made for the rows asked for only."""
+    """Cosine of TF-IDF vectors of two rows, made for the rows asked for only.
 
-    def __init__(self, texts: list[str]) -> None:
-        self._words = [_WORD.findall(text.lower()) for text in texts]
+    A word is told apart by its language and counts by its rarity among that language's texts; those
+    in more than a tenth of them (articles, stock phrases) are left out.
+    """
+
+    def __init__(self, texts: list[str], language: np.ndarray) -> None:
+        self._words = [
+            [f"{code}:{word}" for word in _WORD.findall(text.lower())]
+            for text, code in zip(texts, language, strict=True)
+        ]
+        sizes = np.bincount(language, minlength=1)
         counts: dict[str, int] = {}
         for words in self._words:
             for word in set(words):
                 counts[word] = counts.get(word, 0) + 1
         self._column = {word: n for n, word in enumerate(counts)}
-        self._weight = np.log(len(texts) / np.array([max(n, 1) for n in counts.values()] or [1]))
+        self._weight = np.array(
+            [_rarity(n / sizes[int(word.split(":")[0])]) for word, n in counts.items()]
+        )
 
     def __call__(self, pairs: np.ndarray) -> np.ndarray:
         rows, where = np.unique(pairs, return_inverse=True)
@@ -79,6 +93,10 @@ class _TextCloseness:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-9)
         one, two = where.reshape(pairs.shape).T
         return np.asarray(np.einsum("nd,nd->n", vectors[one], vectors[two]))
+
+
+def _rarity(share: float) -> float:
+    return 0.0 if share > COMMON else float(-np.log(share))
 
 
 def _figure(
@@ -102,6 +120,21 @@ def _shelves(
     for user, item in rows:
         shelves.setdefault(user, []).append(index[item])
     return shelves
+
+
+def _between_users(shelves: dict[str, list[int]], rng: np.random.Generator) -> np.ndarray:
+    """Random pairs: an audiobook of each of two random users, so as popular as joined ones."""
+    users = list(shelves.values())
+    if not users:
+        return np.empty((0, 2), np.int64)
+    chosen = rng.integers(len(users), size=(8 * PAIRS, 2))
+    place = rng.random(chosen.shape)
+    return np.array(
+        [
+            [users[user][int(at * len(users[user]))] for user, at in zip(*pair, strict=True)]
+            for pair in zip(chosen, place, strict=True)
+        ]
+    )
 
 
 def _within_users(shelves: dict[str, list[int]], rng: np.random.Generator) -> np.ndarray:
@@ -144,6 +177,8 @@ def _through_podcasts(
 
 def _co_streamed(base: duckdb.DuckDBPyConnection, pairs: np.ndarray, ids: list[str]) -> np.ndarray:
     """Whether anybody of all users, sampled or not, streamed both; bool [pairs]."""
+    if not len(pairs):
+        return np.empty(0, dtype=bool)
     names = np.array(ids, dtype=object)
     unique, where = np.unique(pairs, axis=0, return_inverse=True)
     frame = pd.DataFrame({"a": names[unique[:, 0]], "b": names[unique[:, 1]]})

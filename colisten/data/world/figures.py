@@ -7,7 +7,7 @@ cost does not grow with the world.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from colisten.data.world.settings import WorldSettings
 
 SAMPLE_USERS = 5_000
 """Users, at most, whose pairs of items are looked at."""
+SETTLE_DAYS = 14
+"""Pairs whose first weak signal is younger have not had the time to show whether a stream comes."""
 
 MATRIX_SIGNALS = ("stream", "preview", "intent_to_pay", "follow")
 PAPER_MATRIX = np.array(
@@ -40,7 +42,7 @@ def measure(folder: Path, settings: WorldSettings) -> tuple[Figure, ...]:
             *_volumes(base, settings),
             *_concentration(base),
             _podcasts_first(base),
-            *_odds(base),
+            *_odds(base, settings),
             *_matrix(base),
             *closeness(base, settings.seed),
             *_edges(base),
@@ -112,9 +114,13 @@ def _volumes(base: duckdb.DuckDBPyConnection, settings: WorldSettings) -> list[F
 
 def _concentration(base: duckdb.DuckDBPyConnection) -> list[Figure]:
     figures = []
-    for key, column, top, label, target, paper in (
-        ("top_users", "user_id", 0.25, "Hours of the top 25 % of users", 0.75, "75 %"),
-        ("top_titles", "item_id", 0.20, "Hours of the top 20 % of titles", 0.80, "> 80 %"),
+    listeners, titles = (
+        "SELECT count(*) FROM totals",
+        "SELECT count(*) FROM items WHERE item_type = 'audiobook'",
+    )
+    for key, column, everybody, top, label, target, paper in (
+        ("top_users", "user_id", listeners, 0.25, "Hours of the top 25 % of users", 0.75, "75 %"),
+        ("top_titles", "item_id", titles, 0.2, "Hours of the top 20 % of titles", 0.8, "> 80 %"),
     ):
         (share,) = _row(
             base,
@@ -123,12 +129,12 @@ def _concentration(base: duckdb.DuckDBPyConnection) -> list[Figure]:
                 SELECT {column} AS it, sum(hours) AS hours FROM events
                 WHERE item_type = 'audiobook' AND signal = 'stream' GROUP BY it),
             ranked AS (
-                SELECT hours, row_number() OVER (ORDER BY hours DESC, it) AS place,
-                    count(*) OVER () AS everybody FROM totals)
-            SELECT sum(hours) FILTER (place <= ceil({top} * everybody)) / sum(hours) FROM ranked
+                SELECT hours, row_number() OVER (ORDER BY hours DESC, it) AS place FROM totals)
+            SELECT sum(hours) FILTER (place <= ceil({top} * ({everybody}))) / sum(hours)
+            FROM ranked
             """,
         )
-        what = "listeners" if column == "user_id" else "titles ever streamed"
+        what = "listeners" if column == "user_id" else "the catalogue"
         figures.append(_share(key, label, share, target, f"audiobook hours; of {what}", paper))
     return figures
 
@@ -155,7 +161,7 @@ def _podcasts_first(base: duckdb.DuckDBPyConnection) -> Figure:
     )
 
 
-def _odds(base: duckdb.DuckDBPyConnection) -> list[Figure]:
+def _odds(base: duckdb.DuckDBPyConnection, settings: WorldSettings) -> list[Figure]:
     rows = base.execute(
         """
         WITH streams AS (
@@ -167,10 +173,11 @@ def _odds(base: duckdb.DuckDBPyConnection) -> list[Figure]:
             FROM events LEFT JOIN streams USING (user_id, item_id)
             WHERE item_type = 'audiobook' AND signal <> 'stream'
                 AND (started IS NULL OR timestamp < started)
-            GROUP BY user_id, item_id)
+            GROUP BY user_id, item_id HAVING min(timestamp) < $settled)
         SELECT CAST(follow AS INT), CAST(preview AS INT), CAST(intent AS INT),
             count(*), count(started) FROM pairs GROUP BY ALL ORDER BY ALL
-        """
+        """,
+        {"settled": settings.end_moment - timedelta(days=SETTLE_DAYS)},
     ).fetchall()
     odds = _odds_ratios(np.array(rows, dtype=float).reshape(-1, 5))
     how = "logistic regression over user-audiobook pairs with a weak signal before any stream"

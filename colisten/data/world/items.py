@@ -14,8 +14,8 @@ STAMP = pa.timestamp("us", tz="UTC")
 DAY = 86_400_000_000
 """Microseconds of a day."""
 
-_HEAD = 12
-"""Titles of equal standing at the head of the power law (Mandelbrot's shift)."""
+_HEAD = 0.1
+"""Share of titles of about equal standing at the head, before the power law sets in."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def _popularity(language: np.ndarray, tail: float, rng: np.random.Generator) -> 
     for code in np.unique(language):
         rows = np.flatnonzero(language == code)
         rank = rng.permutation(len(rows))
-        shift = min(_HEAD, 1 + len(rows) / 10)
-        logs[rows] = -tail * np.log((rank + shift) / shift)
+        shift = _HEAD * len(rows)
+        logs[rows] = -tail / 2 * np.log1p((rank / shift) ** 2)
     return logs
 
 

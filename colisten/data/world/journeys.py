@@ -70,7 +70,19 @@ def draw_journeys(match: np.ndarray, rng: np.random.Generator) -> Journeys:
         current = _draw(towards[current], rng)
     seen = np.stack([(signals == code).any(axis=1) for code in range(3)], axis=1)
     odds = _BASE + seen @ _ADDS + _MATCH * match
-    return Journeys(signals, rng.random(count) < 1.0 / (1.0 + np.exp(-odds)))
+    return Journeys(signals, _systematic(1.0 / (1.0 + np.exp(-odds)), seen @ [1, 2, 4], rng))
+
+
+def _systematic(chance: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw each row by its chance so that every group gets its expected number, rounded.
+
+    Independent draws would leave a small world's measured odds far from the planted ones.
+    """
+    order = np.lexsort((rng.random(len(chance)), group))
+    passed = np.floor(np.cumsum(chance[order]) + rng.random())
+    drawn = np.empty(len(chance), dtype=bool)
+    drawn[order] = np.diff(passed, prepend=0.0) > 0
+    return drawn
 
 
 def _draw(cumulative: np.ndarray, rng: np.random.Generator) -> np.ndarray:

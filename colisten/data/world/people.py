@@ -11,11 +11,11 @@ from colisten.data.world.items import DAY, STAMP, unit
 from colisten.data.world.prose import SHADES, TOPICS
 from colisten.data.world.settings import WorldSettings
 
-_FOREIGN = -2.0
+_FOREIGN = -1.2
 """Log weight of a title in a user's second language."""
 _NEVER = -60.0
 """Log weight of a title in a language that the user does not speak."""
-_SECOND_ENGLISH = 0.3
+_SECOND_ENGLISH = 0.5
 """Share of users of other languages who also listen in English."""
 
 # How taste leans with age (log weight per 30 years from the age of 40), in the order of TOPICS.
@@ -96,9 +96,9 @@ def draw_people(
         taste=taste,
         music=shared,
         shows=shows,
-        rate=settings.audiobook_rate * _spread(0.9, count, rng),
+        rate=settings.audiobook_rate * _spread(1.2, count, rng),
         adopted=adopted,
-        patience=rng.beta(1.6, 1.8, count),
+        patience=rng.beta(1.2, 1.6, count),
     )
 
 

@@ -59,12 +59,12 @@ class WorldSettings(Section):
     music_dim: Positive = Field(24, description="Length of a music taste vector.")
     hidden_dim: Positive = Field(6, description="Taste dimensions that no text shows.")
 
-    visible_strength: float = Field(4.5, ge=0, description="Pull of taste that text shows.")
-    hidden_strength: float = Field(2.2, ge=0, description="Pull of taste that no text shows.")
+    visible_strength: float = Field(7.5, ge=0, description="Pull of taste that text shows.")
+    hidden_strength: float = Field(3.5, ge=0, description="Pull of taste that no text shows.")
     shared_taste: Share = Field(0.8, description="Share of a taste common to all content types.")
     text_noise: Share = Field(0.15, description="Chance that a topic word is off-topic.")
     genre_noise: Share = Field(0.15, description="Chance that a genre is not the main topic.")
-    audiobook_tail: float = Field(1.9, gt=0, description="Power-law exponent of popularity.")
+    audiobook_tail: float = Field(4.5, gt=0, description="Power-law exponent of popularity.")
     podcast_tail: float = Field(1.1, gt=0, description="Power-law exponent of popularity.")
 
     podcast_users: Share = Field(0.85, description="Users who listen to podcasts.")
@@ -73,9 +73,9 @@ class WorldSettings(Section):
     new_audiobooks: Share = Field(0.15, description="Audiobooks published within the window.")
     new_podcasts: Share = Field(0.1, description="Podcasts published within the window.")
     audiobook_rate: float = Field(
-        4.5, gt=0, description="Mean audiobooks a listener turns to in 30 days, streamed or not."
+        5.0, gt=0, description="Mean audiobooks a listener turns to in 30 days, streamed or not."
     )
-    podcast_shows: float = Field(7.0, gt=0, description="Mean podcasts of a podcast listener.")
+    podcast_shows: float = Field(12.0, gt=0, description="Mean podcasts of a podcast listener.")
     podcast_episodes: float = Field(2.5, ge=1, description="Mean streams of a chosen podcast.")
 
     @field_validator("countries")
