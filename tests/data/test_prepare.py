@@ -160,7 +160,7 @@ def test_users_are_those_of_the_table_and_of_events_before_the_cut(source: Path,
 
 
 def test_text_is_trimmed_and_blank_is_null(source: Path, out: Path) -> None:
-    put(source, "items", "title", {0: " The\tClue \u00a0\n", 1: " \u3000\t", 2: ""})
+    put(source, "items", "title", {0: " The\tClue \u00a0\n", 1: "\u3000 \t", 2: ""})
     put(source, "items", "language", {0: "  "})
     put(source, "items", "genres", {0: None, 1: [], 2: [" crime ", "", None, " "]})
     put(source, "users", "country", {0: " ", 1: " SE"})
