@@ -27,7 +27,6 @@ from colisten.logs import logger
 HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
-_ATTEMPTS = 3
 _POLL_SECONDS = 0.1
 
 log = logger("index")
@@ -90,18 +89,16 @@ class LiteServer:
         if running is not None:
             self.uri = running
             return self
-        for attempt in range(_ATTEMPTS):
-            with _reserved_port() as port:
-                self._process = self._spawn(port)
-                up = self._wait(port)
-            if up:
-                self.uri = f"http://{HOST}:{port}"
-                with write_aside(endpoint_of(self._root)) as file:
-                    file.write_text(json.dumps({"pid": self._process.pid, "port": port}))
-                log.info("index server started", uri=self.uri, pid=self._process.pid)
-                return self
-            self._stop()
-            log.warning("index server did not start", attempt=attempt, log=str(self._log))
+        with _reserved_port() as port:
+            self._process = self._spawn(port)
+            up = self._wait(port)
+        if up:
+            self.uri = f"http://{HOST}:{port}"
+            with write_aside(endpoint_of(self._root)) as file:
+                file.write_text(json.dumps({"pid": self._process.pid, "port": port}))
+            log.info("index server started", uri=self.uri, pid=self._process.pid)
+            return self
+        self._stop()
         raise VectorIndexError(
             f"Milvus Lite does not start on {database_of(self._root)}: {self._last_line()}",
             f"Another process may have it open; see {self._log}.",

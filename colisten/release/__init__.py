@@ -1,0 +1,1 @@
+"""What is served: one folder that binds vectors, towers, catalogue and figures."""

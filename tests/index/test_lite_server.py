@@ -63,6 +63,7 @@ def gone(pid: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_processes_share_it_and_what_they_write_survives(tmp_path: Path) -> None:
     with LiteServer(tmp_path) as server:
         pid = server.pid
@@ -90,6 +91,7 @@ print(index.search("mine", vectors[2:3], 1)[0][0][0])
         assert index.count("theirs") == 4
 
 
+@pytest.mark.slow
 def test_a_client_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
     with LiteServer(tmp_path) as first:
         fill(tmp_path, "mine")
@@ -144,6 +146,7 @@ def test_a_second_server_uses_the_first(tmp_path: Path) -> None:
     assert not endpoint_of(tmp_path).exists()
 
 
+@pytest.mark.slow
 def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
     code = """
 with LiteServer(root) as server:
@@ -175,6 +178,7 @@ def test_an_endpoint_is_believed_only_of_its_own_server(tmp_path: Path) -> None:
         assert live_endpoint(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_without_a_server_one_process_at_a_time(tmp_path: Path) -> None:
     index = open_index(tmp_path, IndexSettings())
     index.create("mine", IDS, VECTORS, languages=[None] * 4)

@@ -1,0 +1,161 @@
+"""May a candidate be promoted? Judged on the window before the cut, each rule with its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from colisten.config import GateSettings
+from colisten.errors import GateRefused
+
+SUBJECT = "2T-HGNN"
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """The verdict.
+
+    Attributes:
+        passed: Whether the candidate may be promoted.
+        reasons: Every rule in a sentence with figure and threshold, those that failed first.
+        warnings: What could not be judged.
+    """
+
+    passed: bool
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "passed": self.passed,
+            "reasons": list(self.reasons),
+            "warnings": list(self.warnings),
+        }
+
+    def require(self) -> None:
+        """Raise GateRefused unless it passed."""
+        if not self.passed:
+            raise GateRefused(
+                f"The candidate is not good enough: {' '.join(self.reasons)}",
+                "Look at the evaluation, or change gate.* if the limits are wrong.",
+            )
+
+
+@dataclass(frozen=True)
+class _Measure:
+    value: float
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.4f}"
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def decide(
+    candidate: Mapping[str, Any],
+    live: Mapping[str, Any] | None,
+    settings: GateSettings,
+    *,
+    index_recall: float | None = None,
+) -> GateDecision:
+    """Judge a candidate alone and against the live release.
+
+    Coverage and lift over a random list are judged by their values. A fall against the live
+    release counts only when the candidate's whole interval lies below the limit: the two were
+    measured on different windows, and a small window moves a value further than that by chance.
+
+    Args:
+        candidate: An evaluation table as JSON values (`EvaluationTable.model_dump`).
+        live: That of the live release; None where there is none.
+        settings: The limits.
+        index_recall: Recall@10 of the index against exact search, where it is known.
+
+    Returns:
+        A decision that passes with a warning where no user could be evaluated.
+    """
+    failed: list[str] = []
+    held: list[str] = []
+    warnings: list[str] = []
+
+    def rule(holds: bool, text: str) -> None:
+        (held if holds else failed).append(text)
+
+    if index_recall is not None:
+        rule(
+            index_recall >= settings.min_index_recall,
+            f"index recall@10 {index_recall:.4f}, at least {settings.min_index_recall}.",
+        )
+    subject = str(candidate.get("subject", SUBJECT))
+    metric = f"HR@{candidate.get('k', 10)}"
+    hits = _measure(candidate, subject, metric)
+    if not _users(candidate):
+        warnings.append("No user had a target in the window before the cut: quality not judged.")
+    elif hits is None:
+        rule(False, f"The evaluation has no {metric} of {subject}.")
+    else:
+        coverage = _measure(candidate, subject, "coverage")
+        if coverage is None:
+            rule(False, f"The evaluation has no coverage of {subject}.")
+        else:
+            rule(
+                coverage.value >= settings.min_coverage,
+                f"coverage {coverage}, at least {settings.min_coverage}.",
+            )
+        chance = _measure(candidate, RANDOM, metric)
+        if chance is None:
+            rule(False, f"The evaluation has no {metric} of a {RANDOM} list.")
+        else:
+            least = settings.min_lift_over_random * chance.value
+            rule(
+                hits.value > least,
+                f"{metric} {hits}, above {settings.min_lift_over_random} x random {chance}.",
+            )
+        _against_live(hits, live, metric, settings, rule, warnings)
+    return GateDecision(not failed, (*failed, *held), tuple(warnings))
+
+
+def _against_live(
+    hits: _Measure,
+    live: Mapping[str, Any] | None,
+    metric: str,
+    settings: GateSettings,
+    rule: Any,
+    warnings: list[str],
+) -> None:
+    if live is None:
+        return
+    own = _measure(live, str(live.get("subject", SUBJECT)), metric)
+    if own is None or not _users(live):
+        warnings.append(f"The live release has no {metric} to compare with.")
+        return
+    least = own.value * (1.0 - settings.max_drop)
+    best = hits.value if hits.high is None else hits.high
+    rule(
+        best >= least,
+        f"{metric} {hits} against the live release's {own}, "
+        f"a fall of at most {settings.max_drop:.0%} (to {least:.4f}).",
+    )
+    if hits.value < least <= best:
+        warnings.append(
+            f"{metric} {hits.value:.4f} is below {least:.4f}, but its interval reaches it."
+        )
+
+
+def _users(table: Mapping[str, Any]) -> int:
+    users = table.get("users", {})
+    return int(users.get("all", 0)) if isinstance(users, Mapping) else 0
+
+
+def _measure(table: Mapping[str, Any], model: str, metric: str) -> _Measure | None:
+    for row in table.get("rows", ()):
+        if row["model"] == model and row["slice"] == "all" and metric in row["metrics"]:
+            found = row["metrics"][metric]
+            if found["value"] is None:
+                return None
+            return _Measure(float(found["value"]), found["low"], found["high"])
+    return None

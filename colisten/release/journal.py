@@ -1,0 +1,51 @@
+"""What happened to releases and when: one JSON object a line, only ever appended to.
+
+Clock times live here and not in the release, so that they change no digest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+class Journal:
+    """An append-only file; the caller holds the lock while writing."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def append(self, event: str, release_id: str, **details: Any) -> None:
+        """Write one line and make sure it is on disk."""
+        entry = {"at": datetime.now(UTC).isoformat(), "event": event, "release_id": release_id}
+        line = json.dumps({**entry, **details}, sort_keys=True, ensure_ascii=False) + "\n"
+        with self._file.open("ab") as stream:
+            if stream.tell() and not self._ends_whole():
+                stream.write(b"\n")  # a killed writer left half a line
+            stream.write(line.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All whole lines, oldest first."""
+        try:
+            lines = self._file.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        entries = []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and {"at", "event", "release_id"} <= entry.keys():
+                entries.append(entry)
+        return entries
+
+    def _ends_whole(self) -> bool:
+        with self._file.open("rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            return stream.read(1) == b"\n"

@@ -1,0 +1,226 @@
+"""A release in memory, answering by itself: numpy, ONNX Runtime and Arrow, no torch, no index.
+
+A `LoadedRelease` never changes. Serving holds one per request, so an answer cannot mix two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from colisten.config import SIGNALS
+from colisten.errors import ReleaseCorrupt, ReleaseError
+from colisten.features.transform import UserFeatureSpec
+from colisten.features.users import UserBatch
+from colisten.index.exact import ExactCollection
+from colisten.index.protocol import Hits, check_search, check_width
+from colisten.models.onnx_tower import OnnxUserTower
+from colisten.release.canary import Canaries
+from colisten.release.manifest import Manifest
+from colisten.release.popular import PopularLists
+
+
+@dataclass(frozen=True)
+class Because:
+    """Why an item is recommended.
+
+    Attributes:
+        item: Catalogue index of an item the user had to do with.
+        signal: What they did with it.
+        similarity: Cosine of both items' history vectors, in (0, 1].
+    """
+
+    item: int
+    signal: str
+    similarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedRelease:
+    """Everything one request needs.
+
+    Attributes:
+        folder: Where it was read from.
+        manifest: What it is.
+        item_ids, item_types, titles, languages: object [num_items], in catalogue order; title
+            and language may be None.
+        target: Slice of the recommended items; item vectors are in this order.
+        tower: The user tower.
+        item_vectors: float32 [n_target, dim], unit rows.
+        popular_lists: What everyone listens to.
+    """
+
+    folder: Path
+    manifest: Manifest
+    item_ids: np.ndarray
+    item_types: np.ndarray
+    titles: np.ndarray
+    languages: np.ndarray
+    target: slice
+    tower: OnnxUserTower
+    item_vectors: np.ndarray
+    popular_lists: PopularLists
+
+    @classmethod
+    def load(cls, folder: Path, *, verify: bool = True, threads: int = 1) -> LoadedRelease:
+        """Read a release folder.
+
+        Args:
+            folder: `releases/<release_id>`.
+            verify: Compare every file with its digest first, which reads all of them.
+            threads: Of ONNX Runtime.
+
+        Raises:
+            ReleaseCorrupt: A file differs from the manifest.
+            ReleaseError: The parts do not fit each other.
+        """
+        manifest = Manifest.read(folder)
+        if verify:
+            manifest.check_files(folder)
+        return cls.read(folder, manifest, threads=threads)
+
+    @classmethod
+    def read(cls, folder: Path, manifest: Manifest, *, threads: int = 1) -> LoadedRelease:
+        """Read the parts that `manifest` describes; raises ReleaseError as `load` does."""
+        try:
+            table = pq.read_table(folder / "items.parquet")
+        except (OSError, pa.ArrowException) as error:
+            raise ReleaseCorrupt(f"Cannot read {folder / 'items.parquet'}: {error}.") from error
+        types = _objects(table, "item_type")
+        rows = np.flatnonzero(types == manifest.target_type)
+        target = slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)
+        tower = OnnxUserTower(folder, threads=threads)
+        vectors = np.ascontiguousarray(tower.item_vectors)
+        if len(vectors) != target.stop - target.start or len(tower.history_vectors) != len(table):
+            raise ReleaseError(
+                f"{folder} has {len(vectors)} item vectors for {target.stop - target.start} items "
+                f"and {len(tower.history_vectors)} history vectors for {len(table)}.",
+                "Publish towers and catalogue of one run.",
+            )
+        return cls(
+            folder=folder,
+            manifest=manifest,
+            item_ids=_objects(table, "item_id"),
+            item_types=types,
+            titles=_objects(table, "title"),
+            languages=_objects(table, "language"),
+            target=target,
+            tower=tower,
+            item_vectors=vectors,
+            popular_lists=PopularLists.read(folder / "popular.parquet"),
+        )
+
+    @property
+    def release_id(self) -> str:
+        """Its name."""
+        return self.manifest.release_id
+
+    @property
+    def spec(self) -> UserFeatureSpec:
+        """Meaning of the user tower's input."""
+        return self.tower.spec
+
+    @property
+    def history_vectors(self) -> np.ndarray:
+        """What user histories are means of, float32 [num_items, d]."""
+        vectors: np.ndarray = self.tower.history_vectors
+        return vectors
+
+    def index_of(self, ids: Sequence[str] | np.ndarray | pa.Array) -> np.ndarray:
+        """Catalogue index of each id, int64; -1 where the release has no such item."""
+        plain = ids.to_pylist() if isinstance(ids, pa.Array) else ids
+        return np.array([self._positions.get(item, -1) for item in plain], dtype=np.int64)
+
+    def user_vectors(self, batch: UserBatch) -> np.ndarray:
+        """Unit vectors of B users, float32 [B, dim]."""
+        return self.tower.user_vectors(batch)
+
+    def exact(
+        self,
+        queries: np.ndarray,
+        k: int,
+        *,
+        language: str | None = None,
+        exclude: Sequence[str] = (),
+        deadline: float | None = None,
+    ) -> Hits:
+        """Exact search over this release's own vectors; arguments as `VectorIndex.search`."""
+        check_search(queries, k, language, exclude, deadline)
+        check_width(queries, self.item_vectors.shape[1], self.release_id)
+        allowed = self._collection.allowed(language, exclude)
+        positions, scores = self._collection.search(queries, k, allowed, deadline)
+        return [self._collection.ids[at].tolist() for at in positions], scores
+
+    def popular(self, country: str | None = None) -> np.ndarray:
+        """Catalogue index of every target item, most popular in `country` first, int64."""
+        return self.popular_lists.of(country)
+
+    def because(self, item: int, batch: UserBatch, row: int = 0) -> Because | None:
+        """The event of a user's history whose item is nearest to a recommended one.
+
+        Streams explain before other signals do: "because you listened to ..." must be true.
+
+        Args:
+            item: Catalogue index of the recommended item.
+            batch: Users.
+            row: Which of them.
+
+        Returns:
+            None where nothing in the history points the same way.
+        """
+        parts = [
+            (history.items[events], history.signals[events])
+            for history in batch.histories.values()
+            for events in [slice(int(history.offsets[row]), int(history.offsets[row + 1]))]
+        ]
+        items = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0, np.int64)
+        if not items.size:
+            return None
+        signals = np.concatenate([part[1] for part in parts])
+        others = np.asarray(self.history_vectors[items], dtype=np.float32)
+        own = np.asarray(self.history_vectors[item], dtype=np.float32)
+        lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(own)
+        similarity = np.divide(others @ own, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        for candidates in (
+            np.flatnonzero(signals == SIGNALS.index("stream")),
+            np.arange(len(items)),
+        ):
+            # The latest of equals: it is the one the user remembers.
+            near = candidates[::-1]
+            if near.size and similarity[near].max() > 0:
+                best = int(near[np.argmax(similarity[near])])
+                return Because(
+                    int(items[best]),
+                    SIGNALS[int(signals[best])],
+                    min(1.0, float(similarity[best])),
+                )
+        return None
+
+    def canaries(self) -> Canaries:
+        """The users whose answers are known."""
+        return Canaries.read(self.folder / "canary")
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {item: at for at, item in enumerate(self.item_ids)}
+
+    @cached_property
+    def _collection(self) -> ExactCollection:
+        return ExactCollection(
+            self.item_ids[self.target],
+            self.item_vectors,
+            self.languages[self.target],
+            np.arange(self.target.start, self.target.stop, dtype=np.int64),
+        )
+
+
+def _objects(table: pa.Table, name: str) -> np.ndarray:
+    out = np.empty(len(table), dtype=object)
+    out[:] = table.column(name).to_pylist()
+    return out

@@ -1,0 +1,178 @@
+"""What a release is made of, bound by content digests.
+
+The id is a digest of content alone. No clock, host or path enters it, so equal inputs make an
+equal release; when and where it was published stands in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from colisten.config import Settings
+from colisten.errors import ReleaseCorrupt, ReleaseError
+from colisten.files import file_digest
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+LIVE_ALIAS = "colisten_live"
+
+
+class FileEntry(BaseModel):
+    """One file of a release."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    bytes: int
+
+
+class Bound(BaseModel):
+    """What a payload says of itself.
+
+    Attributes:
+        as_of: UTC moment, ISO 8601, before which everything was learned.
+        target_type: Item type that is recommended.
+        feature_service: Feast service that users' features come from.
+        counts: Items, target items, popular lists, canaries.
+        dims: Length of user features, of vectors, of history vectors.
+        settings: What shaped the release; nothing of the machine it was made on.
+        metrics: Figures from the window before the cut; none from after it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    as_of: str
+    target_type: str
+    feature_service: str
+    counts: dict[str, int]
+    dims: dict[str, int]
+    settings: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+class Manifest(Bound):
+    """A release.
+
+    Attributes:
+        release_id: "r" and 16 hex digits of the digest over all else.
+        collection: Index collection of its item vectors.
+        files: By path relative to the release folder.
+    """
+
+    release_id: str
+    collection: str
+    files: dict[str, FileEntry]
+
+    @classmethod
+    def bind(cls, bound: Bound, files: dict[str, FileEntry]) -> Self:
+        """Give a payload its id.
+
+        Raises:
+            ReleaseError: A figure is not a number that JSON knows.
+        """
+        release_id = _release_id(bound, files)
+        return cls(
+            **bound.model_dump(),
+            release_id=release_id,
+            collection=f"release_{release_id}",
+            files=files,
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a release folder's manifest.
+
+        Raises:
+            ReleaseCorrupt: It is missing, unreadable, or its id is not that of its content.
+        """
+        file = folder / MANIFEST
+        try:
+            manifest = cls.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise ReleaseCorrupt(
+                f"Cannot read the release at {folder}: {error}.", "Publish it again."
+            ) from error
+        bound = Bound(**manifest.model_dump(include=set(Bound.model_fields)))
+        if manifest.release_id != _release_id(bound, manifest.files):
+            raise ReleaseCorrupt(f"{file} was changed after publishing.", "Publish it again.")
+        return manifest
+
+    def to_json(self) -> str:
+        """The text of manifest.json: the same bytes for the same release."""
+        content = self.model_dump(mode="json")
+        return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+
+    def check_files(self, folder: Path) -> None:
+        """Compare every file with its digest.
+
+        Raises:
+            ReleaseCorrupt: One is missing, differs, or is there without being named.
+        """
+        present = {
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        }
+        extra = sorted(present - self.files.keys() - {MANIFEST})
+        if extra:
+            raise ReleaseCorrupt(f"{folder} holds {extra[0]}, which its manifest does not name.")
+        for name, entry in self.files.items():
+            file = folder / name
+            if name not in present:
+                raise ReleaseCorrupt(f"{file} is missing.", "Publish the release again.")
+            if file.stat().st_size != entry.bytes or file_digest(file) != entry.sha256:
+                raise ReleaseCorrupt(
+                    f"{file} differs from its digest.", "Publish the release again."
+                )
+
+
+def file_entries(folder: Path) -> dict[str, FileEntry]:
+    """Digest and size of every file under `folder` but the manifest, by relative path."""
+    return {
+        path.relative_to(folder).as_posix(): FileEntry(
+            sha256=file_digest(path), bytes=path.stat().st_size
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def shaping_settings(settings: Settings) -> dict[str, Any]:
+    """Settings that shape a release; those of machines, stores and serving are left out."""
+    kept = settings.model_dump(
+        mode="json",
+        include={
+            "seed": True,
+            "data": True,
+            "text": True,
+            "graph": True,
+            "hgnn": True,
+            "towers": True,
+            "features": {"history_length", "half_life_days", "signal_weights"},
+            "evaluation": True,
+            "gate": True,
+        },
+    )
+    encoder = Path(settings.text.encoder)
+    if encoder.is_absolute() or encoder.exists():
+        kept["text"]["encoder"] = encoder.name  # a model folder may lie anywhere
+    return kept
+
+
+def _release_id(bound: Bound, files: dict[str, FileEntry]) -> str:
+    content = {
+        "bound": bound.model_dump(mode="json"),
+        "files": {name: entry.model_dump() for name, entry in files.items()},
+    }
+    try:
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ReleaseError(
+            f"The release's settings or metrics hold no JSON: {error}.",
+            "Write an undefined figure as null.",
+        ) from error
+    return "r" + hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,162 @@
+"""Gather what a release is made of, in a folder that has no name yet."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from colisten.config import Settings
+from colisten.data.catalogue import Catalogue
+from colisten.errors import ReleaseError
+from colisten.features.transform import encode_users
+from colisten.features.users import UserBatch
+from colisten.files import write_aside
+from colisten.index.exact import ExactCollection
+from colisten.models.onnx_tower import OnnxUserTower
+from colisten.release.canary import TOP, Canaries, canary_rows
+from colisten.release.manifest import Bound, shaping_settings
+from colisten.release.popular import popular_lists
+
+PAYLOAD = "payload.json"
+TOWER_FILES = (
+    "user_tower.onnx",
+    "item_tower.onnx",
+    "towers.safetensors",
+    "spec.json",
+    "item_vectors.npy",
+    "history_vectors.npy",
+)
+HGNN_FILES = ("hgnn.safetensors", "hgnn.json")
+GRAPH_FILE = "graph.json"
+_ITEM_COLUMNS = ("item_id", "item_type", "title", "language", "published_at")
+
+
+def assemble_payload(
+    out: Path,
+    *,
+    catalogue: Catalogue,
+    target_type: str,
+    history: Path,
+    towers: Path,
+    hgnn: Path | None,
+    graph: Path | None,
+    metrics: dict[str, Any],
+    settings: Settings,
+    as_of: datetime,
+    canary_rows: pa.Table | None,
+    feature_service: str = "serving_v1",
+) -> Path:
+    """Write a payload folder that `ReleaseStore.publish` takes; it appears whole or not at all.
+
+    Equal inputs give equal bytes. Nothing at or after `as_of` may be among the inputs; popular
+    lists are read strictly before it.
+
+    Args:
+        out: The folder; replaced if it exists.
+        catalogue: Items, in the order of all vectors.
+        target_type: Item type that is recommended.
+        history: Checked tables.
+        towers: Towers folder (see docs/architecture.md).
+        hgnn: Folder of hgnn.safetensors and hgnn.json; None for a release without a graph.
+        graph: Folder of the graph, whose graph.json carries its digest; None likewise.
+        metrics: Figures from the window before the cut.
+        settings: The whole tree.
+        as_of: The cut.
+        canary_rows: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
+            recorded; None records only the one of a user of whom nothing is known.
+        feature_service: Feast service that users' features come from.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ReleaseError: A part is missing or does not fit the others.
+    """
+    target = catalogue.slice_of(target_type)
+    if target.stop == target.start:
+        raise ReleaseError(f"The catalogue has no {target_type} to recommend.")
+    with write_aside(out) as folder:
+        folder.mkdir()
+        _copy(towers, TOWER_FILES, folder)
+        if hgnn is not None:
+            _copy(hgnn, HGNN_FILES, folder)
+        if graph is not None:
+            _copy(graph, (GRAPH_FILE,), folder)
+        columns = [name for name in _ITEM_COLUMNS if name in catalogue.table.column_names]
+        items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
+        pq.write_table(items, folder / "items.parquet")
+        popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
+        popular.write(folder / "popular.parquet")
+        tower = OnnxUserTower(folder, threads=settings.threads)
+        _check(tower, catalogue, target, towers)
+        canaries = _canaries(tower, catalogue, target, canary_rows)
+        canaries.write(folder / "canary")
+        bound = Bound(
+            as_of=as_of.astimezone(UTC).isoformat(),
+            target_type=target_type,
+            feature_service=feature_service,
+            counts={
+                "items": len(catalogue),
+                "target_items": target.stop - target.start,
+                "popular_countries": len(popular.countries),
+                "canaries": len(canaries.vectors),
+            },
+            dims={
+                "user_features": tower.spec.width,
+                "vectors": tower.dim,
+                "history_vectors": tower.spec.vector_dim,
+            },
+            settings=shaping_settings(settings),
+            metrics=metrics,
+        )
+        (folder / PAYLOAD).write_text(bound.model_dump_json(indent=1) + "\n")
+    return out
+
+
+def _canaries(
+    tower: OnnxUserTower, catalogue: Catalogue, target: slice, table: pa.Table | None
+) -> Canaries:
+    spec = tower.spec
+    rows = canary_rows(table, spec.types, spec.music_dim)
+    batch = UserBatch.from_table(rows, catalogue.index_of, spec.types, spec.music_dim)
+    features = encode_users(spec, batch, tower.history_vectors)
+    vectors = tower.from_features(features)
+    ids = catalogue.item_ids[target]
+    items = ExactCollection(
+        ids, tower.item_vectors, catalogue.languages[target], np.arange(len(ids))
+    )
+    positions, scores = items.search(vectors, TOP)
+    return Canaries(
+        rows,
+        features,
+        vectors,
+        [ids[at].tolist() for at in positions],
+        [[float(score) for score in row] for row in scores],
+    )
+
+
+def _check(tower: OnnxUserTower, catalogue: Catalogue, target: slice, towers: Path) -> None:
+    wanted = {
+        "item_vectors": (tower.item_vectors, target.stop - target.start),
+        "history_vectors": (tower.history_vectors, len(catalogue)),
+    }
+    for name, (array, rows) in wanted.items():
+        if array.ndim != 2 or len(array) != rows or array.dtype != np.float32:
+            raise ReleaseError(
+                f"{towers / name}.npy is {array.dtype} {array.shape}, not float32 [{rows}, d].",
+                "Train the towers on this catalogue.",
+            )
+
+
+def _copy(source: Path, names: tuple[str, ...], folder: Path) -> None:
+    for name in names:
+        try:
+            shutil.copyfile(source / name, folder / name)
+        except OSError as error:
+            raise ReleaseError(f"Cannot read {source / name}: {error}.") from error

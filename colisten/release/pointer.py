@@ -1,0 +1,43 @@
+"""The one file that says which release is live; replaced by a rename, so it is never half."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from colisten.errors import ReleaseCorrupt
+from colisten.files import write_aside
+
+POINTER = "LIVE"
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """The live release and the one before it."""
+
+    release_id: str
+    previous: str | None = None
+
+    @classmethod
+    def read(cls, releases: Path) -> Pointer | None:
+        """The pointer of a releases folder; None before anything was promoted.
+
+        Raises:
+            ReleaseCorrupt: The file is not a pointer.
+        """
+        file = releases / POINTER
+        try:
+            content = json.loads(file.read_text())
+            return cls(str(content["release_id"]), content["previous"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ReleaseCorrupt(
+                f"{file} names no release: {error}.", "Promote a release; `release list` has them."
+            ) from error
+
+    def write(self, releases: Path) -> None:
+        """Make this the pointer."""
+        with write_aside(releases / POINTER) as file:
+            file.write_text(json.dumps(asdict(self)) + "\n")

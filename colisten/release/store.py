@@ -1,0 +1,364 @@
+"""Publishing, promoting and rolling back releases.
+
+    payload -> publish -> releases/<release_id>/ and its index collection -> promote -> LIVE
+
+Each step ends in one rename. A process killed anywhere leaves the old release live; the next
+call clears what is half written, and the same call again completes the work.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from colisten.config import IndexSettings
+from colisten.errors import (
+    ReleaseCorrupt,
+    ReleaseError,
+    ReleaseNotFound,
+    VectorIndexError,
+    VerifyFailed,
+)
+from colisten.files import sweep_partials, write_aside
+from colisten.index.protocol import VectorIndex
+from colisten.logs import logger
+from colisten.release.journal import Journal
+from colisten.release.loaded import LoadedRelease
+from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Bound, Manifest, file_entries
+from colisten.release.payload import PAYLOAD
+from colisten.release.pointer import Pointer
+from colisten.release.verify import Verification, check_collection, load_checked, verify_release
+
+_LOCK_SECONDS = 600.0
+_LOCK_LOOK_SECONDS = 0.05
+_ID = re.compile(r"r[0-9a-f]{16}")
+
+log = logger("release")
+
+
+@dataclass(frozen=True)
+class ReleaseState:
+    """One line of the list.
+
+    Attributes:
+        release_id: Its name.
+        state: live, previous, or candidate.
+        as_of: The cut it was learned at.
+        published_at, promoted_at: From the journal, latest; None where it has no line.
+    """
+
+    release_id: str
+    state: str
+    as_of: str
+    published_at: str | None
+    promoted_at: str | None
+
+
+States = list[ReleaseState]
+Names = list[str]  # inside the class below `list` is a method
+
+
+class ReleaseStore:
+    """The releases of one output folder.
+
+    Args:
+        root: Output folder; releases lie in root/releases.
+        lock_seconds: How long a writer waits for another one.
+    """
+
+    def __init__(self, root: Path, *, lock_seconds: float = _LOCK_SECONDS) -> None:
+        self.root = root
+        self.releases = root / "releases"
+        self._journal = Journal(self.releases / "journal.jsonl")
+        self._lock_seconds = lock_seconds
+
+    def folder(self, release_id: str) -> Path:
+        """Folder of a release.
+
+        Raises:
+            ReleaseNotFound: There is none of that id.
+        """
+        folder = self.releases / release_id
+        if not _ID.fullmatch(release_id) or not (folder / MANIFEST).is_file():
+            raise ReleaseNotFound(
+                f"No release '{release_id}' in {self.releases}.", "`release list` shows them."
+            )
+        return folder
+
+    def publish(self, payload: Path, index: VectorIndex) -> str:
+        """Turn a payload folder into a release with an index collection, and verify it.
+
+        The same payload again gives the same id and repairs what is missing. The live release
+        stays live.
+
+        Args:
+            payload: What `assemble_payload` wrote.
+            index: Where its vectors are searched.
+
+        Returns:
+            The release id.
+
+        Raises:
+            ReleaseError: The payload cannot be read.
+            VectorIndexError: The index is out of reach; publish again when it is not.
+            VerifyFailed: The release does not answer as recorded; it stays a candidate.
+        """
+        manifest = _bind(payload)
+        release_id = manifest.release_id
+        with self._locked(index):
+            folder = self.releases / release_id
+            if load_checked(folder) is None:
+                with write_aside(folder) as aside:
+                    _copy(payload, aside, manifest)
+                log.info("release written", release_id=release_id, files=len(manifest.files))
+            release = LoadedRelease.load(folder, verify=False)
+            _, faults, _ = check_collection(release, index)
+            if faults:
+                index.create(
+                    manifest.collection,
+                    release.item_ids[release.target].tolist(),
+                    release.item_vectors,
+                    languages=release.languages[release.target].tolist(),
+                    rows=np.arange(release.target.start, release.target.stop),
+                )
+            self._passed(release_id, index)
+            if not self._moments("published", release_id):
+                self._journal.append("published", release_id, index=index.describe())
+        return release_id
+
+    def verify(self, release_id: str, index: VectorIndex) -> Verification:
+        """Check a release and its collection; see `verify_release`.
+
+        Raises:
+            ReleaseNotFound: There is none of that id.
+            ReleaseCorrupt: A file differs from its digest.
+        """
+        return verify_release(self.folder(release_id), index)
+
+    def promote(self, release_id: str, index: VectorIndex) -> Verification:
+        """Verify a release, then make it the live one.
+
+        The pointer flips first and decides; the alias `colisten_live` follows it for other
+        readers of the index.
+
+        Raises:
+            ReleaseNotFound: There is none of that id.
+            ReleaseCorrupt: A file differs from its digest; what was live stays.
+            VerifyFailed: It does not answer as recorded; what was live stays.
+        """
+        self.folder(release_id)
+        with self._locked(index):
+            verification = self._passed(release_id, index)
+            current = self._pointer_now()
+            if current is None or current.release_id != release_id:
+                previous = None if current is None else current.release_id
+                Pointer(release_id, previous).write(self.releases)
+                self._journal.append("promoted", release_id, previous=previous)
+                log.info("release promoted", release_id=release_id, previous=previous)
+            self._align_alias(index)
+        return verification
+
+    def rollback(self, index: VectorIndex | None = None) -> str:
+        """Make the previous release live again; a second rollback undoes the first.
+
+        Needs no index: a release answers by exact search where its collection is out of reach.
+
+        Returns:
+            The id that is live now.
+
+        Raises:
+            ReleaseError: There is no previous release.
+            ReleaseCorrupt: Its files differ from their digests; what was live stays.
+        """
+        with self._locked(index):
+            current = Pointer.read(self.releases)
+            if current is None or current.previous is None:
+                raise ReleaseError(
+                    f"No release before the live one in {self.releases}.",
+                    "`release promote ID` makes any release live.",
+                )
+            folder = self.folder(current.previous)
+            Manifest.read(folder).check_files(folder)
+            Pointer(current.previous, current.release_id).write(self.releases)
+            self._journal.append("rolled_back", current.previous, previous=current.release_id)
+            log.info("rolled back", release_id=current.previous, left=current.release_id)
+            self._align_alias(index)
+        return current.previous
+
+    def live(self) -> str | None:
+        """Id of the live release; None before anything was promoted. Takes no lock."""
+        pointer = Pointer.read(self.releases)
+        return None if pointer is None else pointer.release_id
+
+    def live_manifest(self) -> Manifest | None:
+        """Manifest of the live release; None before anything was promoted."""
+        live = self.live()
+        return None if live is None else self.show(live)
+
+    def load_live(self, *, verify: bool = True, threads: int = 1) -> LoadedRelease | None:
+        """The live release in memory; None before anything was promoted."""
+        live = self.live()
+        if live is None:
+            return None
+        return LoadedRelease.load(self.folder(live), verify=verify, threads=threads)
+
+    def show(self, release_id: str) -> Manifest:
+        """Manifest of a release; raises as `folder` and `Manifest.read` do."""
+        return Manifest.read(self.folder(release_id))
+
+    def list(self) -> States:
+        """All releases, latest published first."""
+        pointer = self._pointer_now()
+        states = []
+        for file in self.releases.glob(f"[!.]*/{MANIFEST}"):
+            name = file.parent.name
+            try:
+                as_of = Manifest.read(file.parent).as_of
+            except ReleaseCorrupt:
+                as_of = "unreadable"
+            state = "candidate"
+            if pointer is not None and name in (pointer.release_id, pointer.previous):
+                state = "live" if name == pointer.release_id else "previous"
+            published = self._moments("published", name)
+            promoted = self._moments("promoted", name)
+            states.append(
+                ReleaseState(
+                    name,
+                    state,
+                    as_of,
+                    published[-1] if published else None,
+                    promoted[-1] if promoted else None,
+                )
+            )
+        return sorted(states, key=lambda one: (one.published_at or "", one.as_of, one.release_id))[
+            ::-1
+        ]
+
+    def prune(self, keep: int, index: VectorIndex) -> Names:
+        """Remove all but the latest `keep` releases, the live and the previous one.
+
+        Raises:
+            ReleaseError: `keep` is negative.
+            VectorIndexError: A collection could not be dropped; its release is still there.
+        """
+        if keep < 0:
+            raise ReleaseError(f"Cannot keep {keep} releases.", "Give 0 or more.")
+        with self._locked(index):
+            states = self.list()
+            spare = [one.release_id for one in states[keep:] if one.state == "candidate"]
+            for release_id in spare:
+                # The collection first: a crash between leaves a release that prunes again.
+                index.drop(f"release_{release_id}")
+                aside = self.releases / f".{release_id}.pruned.partial"
+                os.replace(self.releases / release_id, aside)
+                shutil.rmtree(aside)
+                self._journal.append("pruned", release_id)
+        return spare
+
+    def index_settings(self) -> IndexSettings | None:
+        """Which index the latest release was published to; None before any was."""
+        for entry in reversed(self._journal.entries()):
+            index = entry.get("index")
+            if isinstance(index, dict):
+                known = {name: index[name] for name in ("backend", "uri") if name in index}
+                try:
+                    return IndexSettings.model_validate(known)
+                except ValidationError:
+                    return None
+        return None
+
+    def _passed(self, release_id: str, index: VectorIndex) -> Verification:
+        verification = self.verify(release_id, index)
+        if not verification.passed:
+            raise VerifyFailed(
+                f"Release {release_id} did not pass: {' '.join(verification.faults)}",
+                "What was live stays live. Publish it again, or look at index.* settings.",
+            )
+        return verification
+
+    def _align_alias(self, index: VectorIndex | None) -> None:
+        """Let the alias mean what the pointer says; it may lag where the index is out of reach."""
+        live = self._pointer_now()
+        if index is None or live is None:
+            return
+        collection = f"release_{live.release_id}"
+        try:
+            if index.resolve_alias(LIVE_ALIAS) != collection:
+                index.point_alias(LIVE_ALIAS, collection)
+        except VectorIndexError as error:
+            log.warning("alias does not follow the live release", reason=str(error))
+
+    def _pointer_now(self) -> Pointer | None:
+        try:
+            return Pointer.read(self.releases)
+        except ReleaseCorrupt as error:
+            log.warning("pointer unreadable", reason=str(error))
+            return None
+
+    def _moments(self, event: str, release_id: str) -> Names:
+        return [
+            str(entry["at"])
+            for entry in self._journal.entries()
+            if entry["event"] == event and entry["release_id"] == release_id
+        ]
+
+    @contextmanager
+    def _locked(self, index: VectorIndex | None) -> Iterator[None]:
+        """One writer at a time, over what earlier ones left."""
+        self.releases.mkdir(parents=True, exist_ok=True)
+        # The kernel frees the lock with its holder, however that one ends.
+        with (self.releases / ".lock").open("w") as lock:
+            end = time.monotonic() + self._lock_seconds
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > end:
+                        raise ReleaseError(
+                            f"Another process has been writing to {self.releases} for "
+                            f"{self._lock_seconds:.0f} s.",
+                            "Wait for it, or end it.",
+                        ) from None
+                    time.sleep(_LOCK_LOOK_SECONDS)
+            for left in sweep_partials(self.releases):
+                log.info("removed what a killed writer left", path=str(left))
+            self._align_alias(index)
+            yield
+
+
+def _bind(payload: Path) -> Manifest:
+    try:
+        bound = Bound.model_validate_json((payload / PAYLOAD).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ReleaseError(
+            f"{payload} is no payload: {error}.", "Write it with `assemble_payload`."
+        ) from error
+    files = file_entries(payload)
+    del files[PAYLOAD]  # its content is in the manifest
+    return Manifest.bind(bound, files)
+
+
+def _copy(payload: Path, folder: Path, manifest: Manifest) -> None:
+    for name in manifest.files:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(payload / name, file)
+        _to_disk(file)
+    (folder / MANIFEST).write_text(manifest.to_json())
+    _to_disk(folder / MANIFEST)
+
+
+def _to_disk(file: Path) -> None:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
