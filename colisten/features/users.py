@@ -82,6 +82,15 @@ class UserBatch:
     def __len__(self) -> int:
         return len(self.user_ids)
 
+    @property
+    def known(self) -> np.ndarray:
+        """Whether anything at all is known of a user, bool [B]."""
+        known = np.array([country is not None for country in self.countries], dtype=bool)
+        known |= np.isfinite(self.ages) | np.isfinite(self.music).any(axis=1)
+        for history in self.histories.values():
+            known |= history.counts > 0
+        return known
+
     def take(self, rows: Sequence[int] | np.ndarray) -> UserBatch:
         """The users at some rows, in that order; `rows` are integers [R], repeats allowed."""
         at = np.asarray(rows, dtype=np.int64)

@@ -1,0 +1,34 @@
+"""Names that the feature repository defines and its clients ask for."""
+
+from __future__ import annotations
+
+PROJECT = "colisten"
+CONFIG_FILE = "feature_store.yaml"
+TIMESTAMP = "event_timestamp"
+
+TRAINING = "training_v1"
+SERVING = "serving_v1"
+ITEMS = "items_v1"
+
+ITEM_METADATA = "item_metadata"
+ITEM_TEXT = "item_text"
+USER_PROFILE = "user_profile"
+USER_MUSIC = "user_music"
+
+MUSIC_DIM_TAG = "music_dim"
+HISTORY_LENGTH_TAG = "history_length"
+
+
+def history_view(item_type: str) -> str:
+    """The view, and the source file, of one item type's user histories."""
+    return f"user_{item_type}_history"
+
+
+def push_source(item_type: str) -> str:
+    """The push source of one item type's user histories."""
+    return f"{history_view(item_type)}_push"
+
+
+def history_columns(item_type: str) -> tuple[str, str, str]:
+    """Item ids, signals and times of one item type's history."""
+    return f"{item_type}_item_ids", f"{item_type}_signals", f"{item_type}_times"

@@ -1,0 +1,303 @@
+"""The Feast client: training rows from the offline store, users and events from the online one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from feast import FeatureStore
+
+from colisten.errors import FeatureError
+from colisten.features import names
+from colisten.features.events import EPOCH, Event
+from colisten.features.users import UserBatch
+from colisten.progress import track
+
+_MICROSECOND = timedelta(microseconds=1)
+_MOMENT = pa.timestamp("us", tz="UTC")
+_STRINGS = pa.list_(pa.string())
+_ROW = "colisten_row"
+# A point-in-time join pairs every row asked for with all earlier rows of its user before it
+# keeps the newest, lists included; asking for users in blocks bounds that.
+_BLOCK_ROWS = 10_000
+
+
+def open_store(folder: Path) -> FeatureStore:
+    """Open the repository that `feature_repo.repo.build_feature_repo` made at `folder`.
+
+    Raises:
+        FeatureError: There is none, it was moved, or Feast cannot read it.
+    """
+    if not (folder / names.CONFIG_FILE).exists():
+        raise FeatureError(f"No feature repository at {folder}.", "Build it first.")
+    try:
+        store = FeatureStore(repo_path=str(folder.resolve()))
+        views = store.list_feature_views(allow_cache=True)
+    except Exception as error:
+        raise FeatureError(f"Cannot open the feature repository at {folder}: {error}.") from error
+    # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
+    ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
+    for view in views:
+        source = Path(view.batch_source.path)
+        if not source.exists():
+            raise FeatureError(
+                f"The feature repository at {folder} reads {source}, which does not exist.",
+                "A repository cannot be moved: build it where it will stay.",
+            )
+    return store
+
+
+def history_types(store: FeatureStore) -> tuple[str, ...]:
+    """Item types whose histories the store keeps, sorted."""
+    tagged = (view.tags.get("item_type") for view in store.list_feature_views(allow_cache=True))
+    return tuple(sorted(item_type for item_type in tagged if item_type))
+
+
+def music_dim(store: FeatureStore) -> int:
+    """Length of a music vector in the store; 0 where it has none."""
+    view = store.get_feature_view(names.USER_MUSIC, allow_registry_cache=True)
+    return int(view.tags[names.MUSIC_DIM_TAG])
+
+
+def training_rows(store: FeatureStore, entities: pa.Table) -> pa.Table:
+    """What was known of each user strictly before each moment.
+
+    Args:
+        entities: Columns user_id, item_id and timestamp (with a zone); other columns are kept.
+
+    Returns:
+        `entities` in its order, with country, age, music_vector (null where unknown) and per
+        item type `{type}_item_ids`, `{type}_signals`, `{type}_times` (never null).
+
+    Raises:
+        FeatureError: A column is missing, a moment has no zone, or the store cannot answer.
+    """
+    for column in ("user_id", "item_id", "timestamp"):
+        if column not in entities.column_names:
+            raise FeatureError(f"Entities have no column '{column}'.")
+    kind = entities.schema.field("timestamp").type
+    if not pa.types.is_timestamp(kind) or kind.tz is None:
+        raise FeatureError(f"Entities' timestamp is {kind}, without a time zone.", "Pass UTC.")
+    moments = entities.column("timestamp").cast(_MOMENT).cast(pa.int64())
+    features = _features(store, entities.column("user_id"), moments.to_numpy() - 1)
+    out = entities
+    for name in features.column_names:
+        out = out.append_column(name, features.column(name))
+    return out
+
+
+def user_rows(store: FeatureStore, user_ids: Sequence[str], as_of: datetime) -> pa.Table:
+    """What was known of users strictly before one moment, from the offline store.
+
+    Returns:
+        One row per id, in order: user_id and the feature columns of `training_rows`.
+
+    Raises:
+        FeatureError: `as_of` has no zone or the store cannot answer.
+    """
+    if as_of.tzinfo is None:
+        raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
+    ids = pa.chunked_array([pa.array(list(user_ids), pa.string())])
+    last = (as_of - EPOCH) // _MICROSECOND - 1
+    features = _features(store, ids, np.full(len(ids), last, dtype=np.int64))
+    return features.add_column(0, "user_id", ids)
+
+
+def _features(store: FeatureStore, users: pa.ChunkedArray, moments: np.ndarray) -> pa.Table:
+    """Feature columns as of `moments` (inclusive, int64 [n] microseconds), one row per pair."""
+    columns = _schema(history_types(store))
+    if not len(users):
+        return columns.empty_table()
+    coded = users.cast(pa.string()).combine_chunks().dictionary_encode()
+    rank = np.empty(len(coded.dictionary), dtype=np.int64)
+    rank[pc.sort_indices(coded.dictionary).to_numpy()] = np.arange(len(rank))
+    user = rank[coded.indices.to_numpy()]
+    order = np.lexsort((moments, user))
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (np.diff(user[order]) != 0) | (np.diff(moments[order]) != 0)
+    asked = order[new]
+    answer_of = np.empty(len(order), dtype=np.int64)
+    answer_of[order] = np.cumsum(new) - 1
+    starts = range(0, len(asked), _BLOCK_ROWS)
+    ids = users.combine_chunks()
+    answers = []
+    for start in track(starts, "training rows"):
+        rows = asked[start : start + _BLOCK_ROWS]
+        answers.append(_ask(store, ids.take(pa.array(rows)), moments[rows], columns))
+    return pa.concat_tables(answers).take(pa.array(answer_of))
+
+
+def _ask(store: FeatureStore, users: pa.Array, moments: np.ndarray, columns: pa.Schema) -> pa.Table:
+    frame = pd.DataFrame(
+        {
+            "user_id": users.to_pandas(),
+            names.TIMESTAMP: pd.DatetimeIndex(moments.astype("datetime64[us]"), tz="UTC"),
+            _ROW: np.arange(len(moments)),
+        }
+    )
+    try:
+        service = store.get_feature_service(names.TRAINING, allow_cache=True)
+        answer = store.get_historical_features(entity_df=frame, features=service).to_arrow()
+    except Exception as error:
+        raise FeatureError(f"The offline store cannot answer: {error}.") from error
+    if len(answer) != len(frame):
+        raise FeatureError(
+            f"The offline store answered {len(answer)} rows to {len(frame)} questions.",
+            "A source has two rows of one user and moment; rebuild the feature repository.",
+        )
+    answer = answer.sort_by(_ROW).select(columns.names).cast(columns)
+    for item_type in history_types(store):
+        for name in names.history_columns(item_type):
+            at = columns.get_field_index(name)
+            answer = answer.set_column(at, name, _empty_for_null(answer.column(at)))
+    return answer
+
+
+def _empty_for_null(column: pa.ChunkedArray) -> pa.Array:
+    lists = column.combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pc.list_flatten(lists))
+
+
+def _schema(types: Sequence[str]) -> pa.Schema:
+    fields = [
+        pa.field("country", pa.string()),
+        pa.field("age", pa.float32()),
+        pa.field("music_vector", pa.list_(pa.float32())),
+    ]
+    for item_type in types:
+        ids, signals, times = names.history_columns(item_type)
+        fields += [pa.field(ids, _STRINGS), pa.field(signals, _STRINGS)]
+        fields.append(pa.field(times, pa.list_(pa.int64())))
+    return pa.schema(fields)
+
+
+class OnlineFeatures:
+    """Users as they are now, and fresh events into their histories.
+
+    One warm Feast store; safe to share between threads. Two processes that push events of one
+    user at the same moment may lose one of them: send a user's events through one process, as
+    a log partitioned by user does. The next materialization brings back what was lost.
+
+    Args:
+        folder: Folder of the feature repository.
+        catalogue_index_of: Item ids to catalogue index, -1 where unknown.
+        types: Item types that `read` answers.
+        music_dim: Length of a music vector that `read` answers, 0 for none.
+
+    Raises:
+        FeatureError: The repository cannot be opened or keeps no history of a type.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        catalogue_index_of: Callable[[Any], np.ndarray],
+        types: Sequence[str],
+        music_dim: int,
+    ) -> None:
+        self._store = open_store(folder)
+        kept = history_types(self._store)
+        if missing := [item_type for item_type in types if item_type not in kept]:
+            raise FeatureError(f"The feature repository at {folder} has no histories of {missing}.")
+        self._index_of = catalogue_index_of
+        self._types = tuple(types)
+        self._music_dim = music_dim
+        self._service = self._store.get_feature_service(names.SERVING, allow_cache=True)
+        self._schema = pa.schema([pa.field("user_id", pa.string()), *_schema(kept)])
+        self._lengths = {
+            item_type: int(
+                self._store.get_feature_view(
+                    names.history_view(item_type), allow_registry_cache=True
+                ).tags[names.HISTORY_LENGTH_TAG]
+            )
+            for item_type in kept
+        }
+        self._pushing = threading.Lock()
+        # Feast writes an event to SQLite feature by feature, and its reads share the writer's
+        # connection: without this a reader could see ids of one event and times of another.
+        self._using = threading.Lock()
+
+    def read(self, user_ids: Sequence[str]) -> UserBatch:
+        """The users as of now, in order; `UserBatch.known` tells of whom anything is known.
+
+        Raises:
+            FeatureError: The online store is out of reach or damaged.
+        """
+        if not len(user_ids):
+            rows = self._schema.empty_table()
+        else:
+            rows = self._rows(self._service, list(user_ids))[0]
+        return UserBatch.from_table(rows, self._index_of, self._types, self._music_dim)
+
+    def push(self, event: Event) -> bool:
+        """Put one event into its user's online history; the next `read` sees it.
+
+        The history stays in the order of time, item and signal and keeps the most recent
+        events, as the offline store would have it.
+
+        Returns:
+            False where the history already held this very event, or only later ones than it
+            can hold; nothing is written then.
+
+        Raises:
+            FeatureError: The event fits no history, or the online store is out of reach.
+        """
+        event.check()
+        if event.item_type not in self._lengths:
+            raise FeatureError(f"The feature repository keeps no {event.item_type} history.")
+        columns = names.history_columns(event.item_type)
+        view = names.history_view(event.item_type)
+        with self._pushing:
+            rows, newest = self._rows([f"{view}:{name}" for name in columns], [event.user_id])
+            lists = [rows.column(name)[0].as_py() or [] for name in columns]
+            held = set(zip(lists[2], lists[0], lists[1], strict=True))
+            fresh = (event.time, event.item_id, event.signal)
+            kept = sorted(held | {fresh})[-self._lengths[event.item_type] :]
+            if fresh in held or fresh not in kept:
+                return False
+            # An online store may ignore a row that is not newer than the one it has, so a late
+            # event must not carry its own moment.
+            moment = max(event.timestamp.astimezone(UTC), newest + _MICROSECOND)
+            frame = pd.DataFrame(
+                {
+                    "user_id": [event.user_id],
+                    columns[0]: [[item for _, item, _ in kept]],
+                    columns[1]: [[signal for _, _, signal in kept]],
+                    columns[2]: [[time for time, _, _ in kept]],
+                    names.TIMESTAMP: [moment],
+                }
+            )
+            try:
+                with self._using:
+                    self._store.push(names.push_source(event.item_type), frame)
+            except Exception as error:
+                raise FeatureError(f"The online store refuses an event: {error}.") from error
+        return True
+
+    def _rows(self, features: Any, user_ids: list[str]) -> tuple[pa.Table, datetime]:
+        """The answer as a table, and the newest moment of any feature of the first user."""
+        try:
+            with self._using:
+                answer = self._store.get_online_features(
+                    features=features, entity_rows=[{"user_id": user} for user in user_ids]
+                )
+            values = answer.to_dict()
+        except Exception as error:
+            raise FeatureError(f"The online store cannot answer: {error}.") from error
+        fields = [field for field in self._schema if field.name in values]
+        arrays = [pa.array(values[field.name], field.type) for field in fields]
+        stamps = [result.event_timestamps[0] for result in answer.proto.results[1:]]
+        seconds = max((stamp.seconds * 10**9 + stamp.nanos for stamp in stamps), default=0)
+        return pa.table(arrays, schema=pa.schema(fields)), EPOCH + timedelta(
+            microseconds=seconds // 1000
+        )

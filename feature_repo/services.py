@@ -1,0 +1,20 @@
+"""Which features a model version reads. A change of meaning is a new version, beside the old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from feast import FeatureService, FeatureView
+
+from colisten.features.names import ITEMS, SERVING, TRAINING
+
+
+def feature_services(
+    users: Sequence[FeatureView], items: Sequence[FeatureView]
+) -> list[FeatureService]:
+    """Training and serving read the same user views; items have a service of their own."""
+    return [
+        FeatureService(name=TRAINING, features=list(users)),
+        FeatureService(name=SERVING, features=list(users)),
+        FeatureService(name=ITEMS, features=list(items)),
+    ]

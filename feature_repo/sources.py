@@ -1,0 +1,223 @@
+"""The offline sources: one parquet file a view, with nothing at or after the moment asked for.
+
+Files are sorted by entity and time, so that a reader who asks for some users skips the rest, and
+equal tables give equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from colisten.config import ITEM_TYPES, Settings
+from colisten.errors import FeatureError
+from colisten.features.history import history_rows
+from colisten.features.names import (
+    ITEM_METADATA,
+    ITEM_TEXT,
+    TIMESTAMP,
+    USER_MUSIC,
+    USER_PROFILE,
+    history_columns,
+    history_view,
+)
+from colisten.files import write_aside
+from colisten.progress import track
+
+MOMENT = pa.timestamp("us", tz="UTC")
+ALWAYS = datetime(1970, 1, 2, tzinfo=UTC)
+"""Time of facts that the tables give without one: before any event, so that every training row
+sees them. Not 1970-01-01: Redis would store that as no time at all."""
+
+_BLOCK_ENTRIES = 4_000_000
+_STRINGS = pa.list_(pa.string())
+
+ITEM_SCHEMA = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("item_type", pa.string()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("language", pa.string()),
+        ("genres", _STRINGS),
+        ("published_at", MOMENT),
+        (TIMESTAMP, MOMENT),
+    ]
+)
+TEXT_SCHEMA = pa.schema(
+    [("item_id", pa.string()), ("text_vector", pa.list_(pa.float32())), (TIMESTAMP, MOMENT)]
+)
+PROFILE_SCHEMA = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("country", pa.string()),
+        ("age", pa.float32()),
+        (TIMESTAMP, MOMENT),
+    ]
+)
+MUSIC_SCHEMA = pa.schema(
+    [("user_id", pa.string()), ("music_vector", pa.list_(pa.float32())), (TIMESTAMP, MOMENT)]
+)
+
+
+def history_schema(item_type: str) -> pa.Schema:
+    """Columns of one item type's history source."""
+    ids, signals, times = history_columns(item_type)
+    return pa.schema(
+        [
+            ("user_id", pa.string()),
+            (TIMESTAMP, MOMENT),
+            (ids, _STRINGS),
+            (signals, _STRINGS),
+            (times, pa.list_(pa.int64())),
+        ]
+    )
+
+
+def write_sources(
+    history: Path,
+    sources: Path,
+    *,
+    as_of: datetime,
+    settings: Settings,
+    text_vectors: np.ndarray | None,
+) -> int:
+    """Write every view's source into the folder `sources`, replacing it whole.
+
+    Args:
+        history: Folder of checked tables; users.parquet and music.parquet may be missing.
+        sources: Folder to write.
+        as_of: Moment with a zone; events and music vectors at or after it are left out.
+        settings: `features.history_length`, `threads` and `memory_limit` are used.
+        text_vectors: float32 [num_items, dim] in catalogue order; None leaves the view empty.
+
+    Returns:
+        Length of a music vector, 0 where there is none.
+
+    Raises:
+        FeatureError: A table is missing or does not fit.
+    """
+    if as_of.tzinfo is None:
+        raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
+    items = _read(history, "items")
+    if items is None:
+        raise FeatureError(f"No items at {history / 'items.parquet'}.")
+    if text_vectors is not None and len(text_vectors) != len(items):
+        raise FeatureError(
+            f"{len(text_vectors)} text vectors for {len(items)} items.",
+            "Compute them for the catalogue of the same history folder.",
+        )
+    music = _music(history, as_of)
+    with write_aside(sources) as aside:
+        aside.mkdir()
+        _write(aside / f"{ITEM_METADATA}.parquet", _always(items), ITEM_SCHEMA)
+        _write(aside / f"{ITEM_TEXT}.parquet", _texts(items, text_vectors), TEXT_SCHEMA)
+        _write(aside / f"{USER_PROFILE}.parquet", _profiles(history), PROFILE_SCHEMA)
+        _write(aside / f"{USER_MUSIC}.parquet", music, MUSIC_SCHEMA)
+        for item_type in ITEM_TYPES:
+            file = aside / f"{history_view(item_type)}.parquet"
+            _write_history(history, file, item_type=item_type, as_of=as_of, settings=settings)
+    return _music_dim(music)
+
+
+def _read(history: Path, name: str) -> pa.Table | None:
+    file = history / f"{name}.parquet"
+    return pq.read_table(file) if file.exists() else None
+
+
+def _always(table: pa.Table) -> pa.Table:
+    times = pa.array([ALWAYS] * len(table), MOMENT)
+    return table.append_column(TIMESTAMP, times)
+
+
+def _texts(items: pa.Table, vectors: np.ndarray | None) -> pa.Table:
+    if vectors is None:
+        return TEXT_SCHEMA.empty_table()
+    rows, dim = vectors.shape
+    lists = pa.ListArray.from_arrays(
+        pa.array(np.arange(rows + 1) * dim, pa.int32()),
+        pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel()),
+    )
+    return _always(pa.table({"item_id": items.column("item_id"), "text_vector": lists}))
+
+
+def _profiles(history: Path) -> pa.Table:
+    users = _read(history, "users")
+    if users is None:
+        return PROFILE_SCHEMA.empty_table()
+    return _always(users.sort_by("user_id"))
+
+
+def _music(history: Path, as_of: datetime) -> pa.Table:
+    music = _read(history, "music")
+    if music is None:
+        return MUSIC_SCHEMA.empty_table()
+    earlier = music.filter(pc.field("timestamp") < pa.scalar(as_of.astimezone(UTC), MOMENT))
+    named = earlier.rename_columns(
+        [TIMESTAMP if name == "timestamp" else name for name in earlier.column_names]
+    )
+    return named.sort_by([("user_id", "ascending"), (TIMESTAMP, "ascending")])
+
+
+def _music_dim(music: pa.Table) -> int:
+    lengths = pc.unique(pc.list_value_length(music.column("music_vector"))).drop_null()
+    if len(lengths) > 1:
+        raise FeatureError(
+            f"Music vectors have the lengths {sorted(lengths.to_pylist())}.",
+            "Give vectors of one model, all of one length.",
+        )
+    return int(lengths[0].as_py()) if len(lengths) else 0
+
+
+def _write(file: Path, table: pa.Table, schema: pa.Schema) -> None:
+    pq.write_table(table.select(schema.names).cast(schema), file, compression="zstd")
+
+
+def _write_history(
+    history: Path, file: Path, *, item_type: str, as_of: datetime, settings: Settings
+) -> None:
+    """One item type's history rows, a block of users at a time so that memory stays bounded."""
+    schema = history_schema(item_type)
+    interactions = history / "interactions.parquet"
+    if not interactions.exists():
+        raise FeatureError(f"No interactions at {interactions}.")
+    length = settings.features.history_length
+    engine = ibis.duckdb.connect(threads=settings.threads, memory_limit=settings.memory_limit)
+    try:
+        engine.raw_sql("SET TimeZone = 'UTC'")
+        events = engine.read_parquet(interactions)
+        before = ibis.literal(as_of.astimezone(UTC), type="timestamp('UTC')")
+        own = events.filter(events.timestamp < before, events.item_type == item_type)
+        own = engine.create_table("own", own.order_by("user_id", "timestamp"), temp=True)
+        blocks = list(_user_blocks(own, length))
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            for first, last in track(blocks, f"{item_type} histories"):
+                block = own.filter(own.user_id.between(first, last))
+                rows = history_rows(block, item_type=item_type, history_length=length)
+                table = rows.order_by("user_id", TIMESTAMP).to_pyarrow()
+                writer.write_table(table.rename_columns(schema.names).cast(schema))
+    finally:
+        engine.disconnect()
+
+
+def _user_blocks(own: Any, length: int) -> Iterator[tuple[str, str]]:
+    """First and last user of blocks that make up to `_BLOCK_ENTRIES` list entries each."""
+    counts = own.group_by("user_id").aggregate(events=own.count()).order_by("user_id").to_pyarrow()
+    if not len(counts):
+        return
+    events = counts.column("events").to_numpy()
+    entries = np.cumsum(events * np.minimum(events, length))
+    block = entries // _BLOCK_ENTRIES
+    starts = np.flatnonzero(np.concatenate([[True], block[1:] != block[:-1]]))
+    stops = np.concatenate([starts[1:], [len(block)]]) - 1
+    users = counts.column("user_id")
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        yield users[start].as_py(), users[stop].as_py()

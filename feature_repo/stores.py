@@ -1,0 +1,47 @@
+"""Where features are kept: what feature_store.yaml says.
+
+Offline is DuckDB over parquet: its point-in-time join keeps rows that have no value yet. Online
+is SQLite without any server, or Redis by configuration.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from colisten.config import Settings
+from colisten.features.names import CONFIG_FILE, PROJECT
+from colisten.files import write_aside
+
+_WRITE_ROWS = 5000
+
+
+def store_config(settings: Settings) -> dict[str, Any]:
+    """The content of feature_store.yaml; file paths are relative to its folder."""
+    features = settings.features
+    online: dict[str, Any] = (
+        {"type": "redis", "connection_string": features.redis}
+        if features.online_store == "redis"
+        else {"type": "sqlite", "path": "online.db"}
+    )
+    return {
+        "project": PROJECT,
+        "provider": "local",
+        # The registry changes only when the repository is rebuilt: 0 keeps the first read.
+        "registry": {"path": "registry.db", "cache_ttl_seconds": 0},
+        "offline_store": {"type": "duckdb"},
+        "online_store": online,
+        "entity_key_serialization_version": 3,
+        # Without a batch size Feast 0.67 writes only the first chunk of a longer answer.
+        "materialization": {"online_write_batch_size": _WRITE_ROWS},
+    }
+
+
+def write_config(folder: Path, settings: Settings) -> Path:
+    """Write `folder`/feature_store.yaml."""
+    file = folder / CONFIG_FILE
+    with write_aside(file) as aside:
+        aside.write_text(yaml.safe_dump(store_config(settings), sort_keys=False))
+    return file

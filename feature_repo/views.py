@@ -1,0 +1,96 @@
+"""What is kept: one view a concern, each over one parquet file of the repository's sources.
+
+Item vectors that a model computes are no features: they belong to the release, so that a
+feature can never carry vectors of another generation. The text vectors here depend on the text
+and the encoder alone, and are for offline use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from feast import FeatureView, Field, FileSource, PushSource
+from feast.types import Array, Float32, Int64, String, UnixTimestamp
+
+from colisten.features.names import (
+    HISTORY_LENGTH_TAG,
+    ITEM_METADATA,
+    ITEM_TEXT,
+    MUSIC_DIM_TAG,
+    TIMESTAMP,
+    USER_MUSIC,
+    USER_PROFILE,
+    history_columns,
+    history_view,
+    push_source,
+)
+from feature_repo.entities import ITEM, USER
+
+
+def item_views(sources: Path) -> list[FeatureView]:
+    """Metadata and text vector of items."""
+    return [
+        FeatureView(
+            name=ITEM_METADATA,
+            entities=[ITEM],
+            schema=[
+                Field(name="item_type", dtype=String),
+                Field(name="title", dtype=String),
+                Field(name="description", dtype=String),
+                Field(name="language", dtype=String),
+                Field(name="genres", dtype=Array(String)),
+                Field(name="published_at", dtype=UnixTimestamp),
+            ],
+            source=_source(sources, ITEM_METADATA),
+            online=True,
+        ),
+        FeatureView(
+            name=ITEM_TEXT,
+            entities=[ITEM],
+            schema=[Field(name="text_vector", dtype=Array(Float32))],
+            source=_source(sources, ITEM_TEXT),
+            online=False,
+        ),
+    ]
+
+
+def user_views(
+    sources: Path, types: Sequence[str], *, music_dim: int, history_length: int
+) -> list[FeatureView]:
+    """Profile, music vector, and per item type the history with its push source."""
+    profile = FeatureView(
+        name=USER_PROFILE,
+        entities=[USER],
+        schema=[Field(name="country", dtype=String), Field(name="age", dtype=Float32)],
+        source=_source(sources, USER_PROFILE),
+        online=True,
+    )
+    music = FeatureView(
+        name=USER_MUSIC,
+        entities=[USER],
+        schema=[Field(name="music_vector", dtype=Array(Float32))],
+        source=_source(sources, USER_MUSIC),
+        online=True,
+        tags={MUSIC_DIM_TAG: str(music_dim)},
+    )
+    histories = (_history_view(sources, item_type, history_length) for item_type in types)
+    return [profile, music, *histories]
+
+
+def _history_view(sources: Path, item_type: str, history_length: int) -> FeatureView:
+    name = history_view(item_type)
+    kinds = (Array(String), Array(String), Array(Int64))
+    columns = zip(history_columns(item_type), kinds, strict=True)
+    return FeatureView(
+        name=name,
+        entities=[USER],
+        schema=[Field(name=column, dtype=kind) for column, kind in columns],
+        source=PushSource(name=push_source(item_type), batch_source=_source(sources, name)),
+        online=True,
+        tags={"item_type": item_type, HISTORY_LENGTH_TAG: str(history_length)},
+    )
+
+
+def _source(sources: Path, name: str) -> FileSource:
+    return FileSource(name=name, path=str(sources / f"{name}.parquet"), timestamp_field=TIMESTAMP)
