@@ -18,6 +18,7 @@ from colisten.evaluation.intervals import (
     mean_interval,
 )
 from colisten.evaluation.metrics import COVERAGE, Coverage, metric_names, user_metric_names
+from colisten.evaluation.rankers import CHANCE
 
 
 class Part(BaseModel):
@@ -122,14 +123,22 @@ class Comparison:
         ]
 
     def leads(self) -> list[Contrast]:
-        """The best model minus the runner-up, per metric."""
-        if len(self.names) < 2:
+        """The best model minus the runner-up, per metric.
+
+        Chance is a yardstick and not a contender (it covers any catalogue), unless it is the only
+        thing to compare with.
+        """
+        contenders = [at for at, name in enumerate(self.names) if name != CHANCE]
+        if len(contenders) < 2:
+            contenders = list(range(len(self.names)))
+        if len(contenders) < 2:
             return []
         found = []
         for metric in metric_names(self.k):
-            values = [self._interval(at, metric).value for at in range(len(self.names))]
-            order = np.argsort(-np.asarray(values), kind="stable")
-            found.append(self._contrast(int(order[0]), int(order[1]), metric))
+            values = [-self._interval(at, metric).value for at in contenders]
+            order = np.argsort(values, kind="stable")
+            first, second = contenders[order[0]], contenders[order[1]]
+            found.append(self._contrast(first, second, metric))
         return found
 
     def _measure(self, at: int, metric: str) -> Measure:

@@ -38,9 +38,9 @@ th:first-child, td:first-child { text-align: left; } tr.own td { font-weight: 60
 td small { color: var(--soft); font-weight: 400; display: block; }
 tr.slice td { padding-top: 1rem; font-weight: 600; } .sure { color: var(--own); font-weight: 600; }
 """
-_BAR_HEIGHT, _LABEL, _WIDTH = 24, 116, 400
+_BAR_HEIGHT, _LABEL, _WIDTH = 24, 138, 420
 _VALUE = 50
-_LABEL_CHARS = 17
+_LABEL_CHARS = 22
 
 
 def to_html(table: EvaluationTable) -> str:

@@ -19,6 +19,7 @@ from colisten.errors import EvaluationError
 from colisten.features.users import UserBatch
 
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
+CHANCE = "random"
 _TINY = 1e-12
 
 
@@ -45,7 +46,7 @@ class RandomRanker:
 
     num_target: int
     seed: int = 0
-    name: str = "random"
+    name: str = CHANCE
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Uniform scores that depend on seed, user row and item alone; see `Ranker`."""
@@ -159,7 +160,8 @@ def _inner(users: np.ndarray, items: np.ndarray, fallback: np.ndarray) -> np.nda
             f"{len(fallback)} items do not fit together.",
             "Take them from one model and one catalogue.",
         )
-    scores: np.ndarray = users.astype(np.float32) @ items.astype(np.float32).T
+    # asarray copies nothing that is float32 already, so mapped item vectors stay on disk.
+    scores: np.ndarray = np.asarray(users, np.float32) @ np.asarray(items, np.float32).T
     unknown = ~users.any(axis=1)
     scores[unknown] = fallback
     return scores

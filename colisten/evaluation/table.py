@@ -43,7 +43,7 @@ class EvaluationTable(Part):
         models: In the order given.
         rows: Models by slices.
         differences: Subject minus every other model, per slice and metric.
-        leads: The best model minus the runner-up, per slice and metric.
+        leads: The best model minus the runner-up, per slice and metric; chance is no contender.
     """
 
     cut: str

@@ -101,6 +101,17 @@ def test_without_the_named_model_the_best_is_the_subject() -> None:
     assert {each.against for each in table.differences} == {"weak"}
 
 
+def test_chance_is_a_yardstick_and_leads_nothing() -> None:
+    data = random_set(100, 60)
+    rankers = [RandomRanker(60), Scores("flat", np.zeros((100, 60))), perfect(data)]
+    table = evaluate(rankers, data, SETTINGS, 0)
+    assert table.value("random", "coverage") == 1.0
+    for metric in table.metrics:
+        lead = table.lead(metric)
+        assert lead is not None
+        assert (lead.model, lead.against) == ("perfect", "flat")
+
+
 def test_equal_calls_give_equal_tables_and_blocks_do_not_matter() -> None:
     data = random_set(90, 6000, exclude=0.01)
     rankers: list[Ranker] = [noisy(data, 0.3, "some"), RandomRanker(6000)]
