@@ -96,7 +96,9 @@ class ShelfItem(BaseModel):
     item_id: str
     title: str | None
     rank: int = Field(description="From 1.")
-    score: float = Field(description="Inner product of unit vectors; for popular items a count.")
+    score: float | None = Field(
+        description="Inner product of unit vectors; null for popular items, which are only ordered."
+    )
     why: str | None = Field(description="A reason to show; null where there is none.")
 
 
@@ -122,6 +124,7 @@ class Accepted(BaseModel):
     """The answer of /events: the event is in the online store, the next answer sees it."""
 
     accepted: Literal[True] = True
+    new: bool = Field(description="False where the history already held this very event.")
     known_item: bool = Field(
         description="Whether the live release has the item; if not, it counts from the next one."
     )

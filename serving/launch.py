@@ -1,0 +1,106 @@
+"""Starting the service on a folder, with the embedded index server beside it, and ending both."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from colisten.config import Settings
+from colisten.errors import ConfigError, ReleaseNotFound, VectorIndexError
+from colisten.features.names import CONFIG_FILE
+from colisten.index.lite_server import LiteServer
+from colisten.logs import logger
+from colisten.release.store import ReleaseStore
+from serving.environment import WORKERS, Environment
+from serving.runtime import served_index
+
+_log = logger("serving.launch")
+
+
+def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int) -> None:
+    """Answer on `host:port` until SIGTERM or SIGINT.
+
+    BentoML's arbiter runs in this process, its workers in children of it. An index server that
+    does not start is no reason not to answer: exact search does.
+
+    Args:
+        home: The folder that `colisten run --out` made.
+        settings: The whole tree.
+        host: IP address.
+        port: TCP port.
+        workers: Processes that answer.
+
+    Raises:
+        ConfigError: The folder has no feature store, or the address cannot be listened on.
+        ReleaseNotFound: No release is live.
+    """
+    environment = Environment(home, settings)
+    check_home(environment)
+    check_address(host, port)
+    with ExitStack() as stack:
+        index = served_index(ReleaseStore(home), settings.index)
+        if index.backend == "milvus" and index.uri is None:
+            try:
+                stack.enter_context(LiteServer(home))
+            except VectorIndexError as error:
+                _log.error("index_server_absent", error=str(error), instead="exact search")
+        bentoml_home = stack.enter_context(_private_folder())
+        os.environ.update(
+            environment.variables()
+            | {
+                WORKERS: str(workers),
+                "BENTOML_HOME": bentoml_home,
+                "BENTOML_DO_NOT_TRACK": "True",
+            }
+        )
+        # BentoML reads its environment on import.
+        from serving.service import Colisten
+
+        service: Any = Colisten  # the decorator made a bentoml.Service of the class
+        service.serve_http(host=host, port=port)
+
+
+def check_home(environment: Environment) -> None:
+    """Refuse a folder that cannot be served from, saying what to do."""
+    if not environment.home.is_dir():
+        raise ConfigError(f"No folder {environment.home}.", "Give the --out of `colisten run`.")
+    if ReleaseStore(environment.home).live() is None:
+        raise ReleaseNotFound(
+            f"No release is live in {environment.home}.",
+            "`colisten run` makes one; `colisten release promote ID --out DIR` makes one live.",
+        )
+    if not (environment.features / CONFIG_FILE).is_file():
+        raise ConfigError(
+            f"No feature store at {environment.features}.",
+            "Run `colisten run` with this --out again: it builds one.",
+        )
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on, before anything is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"Cannot listen on {host}:{port}: {error.strerror or error}.",
+                "Give another --host (an IP address) or --port.",
+            ) from error
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    # A shared BENTOML_HOME has one metrics folder, which every service clears as it starts.
+    folder = tempfile.mkdtemp(prefix="colisten-bentoml-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

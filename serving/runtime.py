@@ -1,0 +1,186 @@
+"""Everything one worker holds: the live release, the doors to its neighbours, the ladder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from colisten.config import IndexSettings
+from colisten.features.events import Event
+from colisten.release.store import ReleaseStore
+from serving import metrics
+from serving.environment import Environment
+from serving.guard import Guard, GuardTripped
+from serving.index_door import IndexDoor
+from serving.ladder import Ladder
+from serving.live import Bundle, Live
+from serving.messages import (
+    Accepted,
+    EventRequest,
+    Fault,
+    FieldFault,
+    RecommendRequest,
+    Refused,
+    ReleaseInfo,
+    SearchRung,
+    Shelf,
+    Similar,
+    SimilarRequest,
+    Vector,
+    VectorRequest,
+)
+from serving.similar import similar
+
+_PUSH_SECONDS = 2.0
+
+
+class Runtime:
+    """Answers requests; every answer comes from the one release that was live as it began.
+
+    Args:
+        environment: Folder and settings.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        serving = environment.settings.serving
+        store = ReleaseStore(environment.home)
+        index = served_index(store, environment.settings.index)
+        self._debug_vectors = serving.debug_vectors
+        self._index_rung: SearchRung = "exact" if index.backend == "exact" else "milvus"
+        self._index = IndexDoor(environment.home, index)
+        rest: dict[str, Any] = {
+            "failures": serving.rest_after,
+            "rest_seconds": serving.rest_seconds,
+        }
+        self._guards = (
+            Guard("features", serving.features_budget_ms / 1000, **rest),
+            Guard("index", serving.search_budget_ms / 1000, **rest),
+            Guard("push", _PUSH_SECONDS, **rest),
+        )
+        self._ladder = Ladder(
+            self._index,
+            self._guards[0],
+            self._guards[1],
+            search_seconds=serving.search_budget_ms / 1000,
+            index_rung=self._index_rung,
+        )
+        self._live = Live(
+            store,
+            lambda release_id: Bundle.load(store, release_id, environment),
+            seconds=serving.follow_seconds,
+        )
+
+    @classmethod
+    def open(cls, environment: Environment) -> Runtime:
+        """Load what is live and start following; without a live release it is not ready yet."""
+        runtime = cls(environment)
+        runtime._live.start()
+        return runtime
+
+    @property
+    def ready(self) -> bool:
+        """Whether a release is loaded."""
+        return self._live.current is not None
+
+    def close(self) -> None:
+        """Stop following and let go of connections."""
+        self._live.close()
+        for guard in self._guards:
+            guard.close()
+        self._index.close()
+
+    def recommend(self, request: RecommendRequest) -> Shelf:
+        """A shelf for one user; see `Ladder`."""
+        return self._ladder.shelf(self._bundle(), request)
+
+    def similar(self, request: SimilarRequest) -> Similar:
+        """Items nearest to an item; see `serving.similar`."""
+        return similar(self._bundle(), request)
+
+    def push(self, request: EventRequest) -> Accepted:
+        """Put an event into its user's online history.
+
+        Raises:
+            Refused: The item is of another type (400), or the event was not stored (503).
+        """
+        bundle = self._bundle()
+        at = int(bundle.release.index_of([request.item_id])[0])
+        if at >= 0 and bundle.release.item_types[at] != request.item_type:
+            metrics.EVENTS.labels("refused").inc()
+            raise Refused(400, wrong_type(request, str(bundle.release.item_types[at])))
+        event = Event(**request.model_dump())
+        try:
+            new = self._guards[2].call(lambda: bundle.features.push(event))
+        except GuardTripped as tripped:
+            # Saying yes would lose the event; the sender can send it again.
+            metrics.EVENTS.labels("not_stored").inc()
+            raise Refused(
+                503,
+                Fault(
+                    error="not_stored",
+                    message=f"The event was not stored ({tripped.reason}); send it again.",
+                ),
+            ) from tripped
+        metrics.EVENTS.labels("stored" if new else "known").inc()
+        return Accepted(new=new, known_item=at >= 0)
+
+    def info(self) -> ReleaseInfo:
+        """The release in use."""
+        bundle = self._bundle()
+        target = bundle.release.target
+        return ReleaseInfo(
+            release_id=bundle.release_id,
+            loaded_at=bundle.loaded_at.isoformat(),
+            items=len(bundle.release.item_ids),
+            target_items=target.stop - target.start,
+            index=self._index_rung,
+        )
+
+    def vector(self, request: VectorRequest) -> Vector:
+        """A user's vector, by the very path that recommends.
+
+        Raises:
+            Refused: `serving.debug_vectors` is off (404) or the store does not answer (503).
+        """
+        if not self._debug_vectors:
+            raise Refused(
+                404,
+                Fault(error="off", message="Vectors are shown where serving.debug_vectors is on."),
+            )
+        bundle = self._bundle()
+        try:
+            user = self._ladder.read(bundle, request.user_id)
+        except GuardTripped as tripped:
+            fault = Fault(error="not_ready", message=f"No features: {tripped.reason}.")
+            raise Refused(503, fault) from tripped
+        return Vector(
+            release_id=bundle.release_id,
+            user_id=request.user_id,
+            known=bool(user.known[0]),
+            vector=bundle.release.user_vectors(user)[0].tolist(),
+        )
+
+    def _bundle(self) -> Bundle:
+        bundle = self._live.current
+        if bundle is None:
+            raise Refused(
+                503,
+                Fault(error="not_ready", message="No release is live; promote one and try again."),
+            )
+        return bundle
+
+
+def served_index(store: ReleaseStore, chosen: IndexSettings) -> IndexSettings:
+    """The index that settings name or, where they say nothing, the one last published to."""
+    if chosen != IndexSettings():
+        return chosen
+    return store.index_settings() or chosen
+
+
+def wrong_type(request: EventRequest, actual: str) -> Fault:
+    """The fault of an event that names another type than the catalogue has."""
+    message = f"'{request.item_id}' is of type {actual}."
+    return Fault(
+        error="bad_body",
+        message=f"item_type: {message}",
+        fields=[FieldFault(field="item_type", message=message)],
+    )

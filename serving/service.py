@@ -1,0 +1,43 @@
+"""The BentoML service: `bentoml serve serving.service:Colisten` with COLISTEN_HOME set."""
+
+from __future__ import annotations
+
+import gc
+
+import bentoml
+
+from colisten.logs import configure_logs
+from serving.app import build_app
+from serving.environment import Environment, workers
+from serving.runtime import Runtime
+
+app = build_app()
+
+
+@bentoml.service(
+    name="colisten",
+    workers=workers(),
+    traffic={"timeout": 30},
+    # One line a request would cost more than the request; /metrics counts them.
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(app, path="/")
+class Colisten:
+    """Shelves, similar items and events over the live release."""
+
+    def __init__(self) -> None:
+        configure_logs()
+        self.runtime = Runtime.open(Environment.read())
+        app.state.runtime = self.runtime
+        # What start-up made lives as long as the process: the collector need not look at it.
+        gc.collect()
+        gc.freeze()
+
+    async def __is_ready__(self) -> bool:
+        """Whether a release is loaded; /readyz says 503 until then."""
+        return self.runtime.ready
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Stop following releases and let go of connections."""
+        self.runtime.close()

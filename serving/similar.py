@@ -1,0 +1,84 @@
+"""Items of the recommended type nearest to any item.
+
+An item of another type has no tower vector, so items are compared where all of them have one:
+by cosine of the history vectors (text and graph side by side), the same space in which "because
+you listened to" is decided. Search is exact and in this process.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from serving.live import Bundle
+from serving.messages import Fault, How, Refused, ShelfItem, Similar, SimilarRequest
+
+
+def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
+    """The nearest items, from one release.
+
+    An item without text and without listeners has no vector; popular items answer then.
+
+    Raises:
+        Refused: The release has no such item (404).
+    """
+    release = bundle.release
+    at = int(release.index_of([request.item_id])[0])
+    if at < 0:
+        raise Refused(
+            404,
+            Fault(
+                error="unknown_item",
+                message=f"item_id: release {bundle.release_id} has no item '{request.item_id}'.",
+            ),
+        )
+    target = release.target
+    allowed = np.ones(target.stop - target.start, dtype=bool)
+    if request.language is not None:
+        allowed &= np.asarray(release.languages[target] == request.language, dtype=bool)
+    if target.start <= at < target.stop:
+        allowed[at - target.start] = False
+    own = np.asarray(release.history_vectors[at], dtype=np.float32)
+    length = float(np.linalg.norm(own))
+    if length > 0:
+        how = How(vector="item", search="exact", fallbacks=[])
+        places, scores = _nearest(bundle, own / np.float32(length), allowed, request.k)
+    else:
+        how = How(vector="popular", search="popular", fallbacks=["item_without_vector"])
+        popular = release.popular_lists.everywhere - target.start
+        places, scores = popular[allowed[popular]][: request.k], None
+    title = release.titles[at]
+    items = []
+    for rank, place in enumerate(places.tolist()):
+        index = place + target.start
+        score = None if scores is None else float(scores[rank])
+        why = f"similar to {title}" if scores is not None and title is not None else None
+        if scores is None:
+            why = "popular"
+        items.append(
+            ShelfItem(
+                item_id=release.item_ids[index],
+                title=release.titles[index],
+                rank=rank + 1,
+                score=score,
+                why=why,
+            )
+        )
+    return Similar(release_id=bundle.release_id, item_id=request.item_id, how=how, items=items)
+
+
+def _nearest(
+    bundle: Bundle, query: np.ndarray, allowed: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places in the target slice and cosines of the k nearest, nearest first, ties by place.
+
+    Items without a vector are left out: nothing is known of their nearness.
+    """
+    release = bundle.release
+    cosines = (release.history_vectors[release.target] @ query) * bundle.target_scale
+    places = np.flatnonzero(allowed & (bundle.target_scale > 0))
+    near = cosines[places]
+    if len(places) > k:
+        floor = np.partition(near, len(near) - k)[len(near) - k]
+        places, near = places[near >= floor], near[near >= floor]
+    order = np.lexsort((places, -near))[:k]
+    return places[order], near[order]
