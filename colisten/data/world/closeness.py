@@ -172,7 +172,7 @@ def _through_podcasts(
         one, two = shelves[users[first]], shelves[users[second]]
         pairs.append((one[int(rng.integers(len(one)))], two[int(rng.integers(len(two)))]))
     joined = np.array(pairs)
-    return joined[~_co_streamed(base, joined, list(index))]
+    return np.asarray(joined[~_co_streamed(base, joined, list(index))])
 
 
 def _co_streamed(base: duckdb.DuckDBPyConnection, pairs: np.ndarray, ids: list[str]) -> np.ndarray:

@@ -7,23 +7,27 @@ cost does not grow with the world.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import numpy as np
 
 from colisten.data.world.closeness import closeness
+from colisten.data.world.odds import signal_odds
 from colisten.data.world.report import Figure
 from colisten.data.world.settings import WorldSettings
 
+MEMORY = "1GB"
+"""What DuckDB may hold before it spills to disk."""
+
 SAMPLE_USERS = 5_000
 """Users, at most, whose pairs of items are looked at."""
-SETTLE_DAYS = 14
-"""Pairs whose first weak signal is younger have not had the time to show whether a stream comes."""
 
 MATRIX_SIGNALS = ("stream", "preview", "intent_to_pay", "follow")
+_SPOKEN = dict(zip(MATRIX_SIGNALS, ("stream", "preview", "intent", "follow"), strict=True))
 PAPER_MATRIX = np.array(
     [
         [0.012, 0.17, 0.73, 0.094],
@@ -32,17 +36,18 @@ PAPER_MATRIX = np.array(
         [0.041, 0.10, 0.35, 0.50],
     ]
 )
-PAPER_ODDS = {"follow": 1.18, "preview": 0.18, "intent_to_pay": 0.13}
 
 
 def measure(folder: Path, settings: WorldSettings) -> tuple[Figure, ...]:
     """Measure every figure of a world's folder."""
-    with open_world(folder, settings) as base:
+    with TemporaryDirectory() as spill, open_world(folder, settings) as base:
+        base.execute(f"SET temp_directory = '{spill}'")
+        base.execute(f"SET memory_limit = '{MEMORY}'")
         return (
             *_volumes(base, settings),
             *_concentration(base),
             _podcasts_first(base),
-            *_odds(base, settings),
+            *signal_odds(base, settings),
             *_matrix(base),
             *closeness(base, settings.seed),
             *_edges(base),
@@ -161,62 +166,6 @@ def _podcasts_first(base: duckdb.DuckDBPyConnection) -> Figure:
     )
 
 
-def _odds(base: duckdb.DuckDBPyConnection, settings: WorldSettings) -> list[Figure]:
-    rows = base.execute(
-        """
-        WITH streams AS (
-            SELECT user_id, item_id, min(timestamp) AS started FROM events
-            WHERE item_type = 'audiobook' AND signal = 'stream' GROUP BY user_id, item_id),
-        pairs AS (
-            SELECT bool_or(signal = 'follow') AS follow, bool_or(signal = 'preview') AS preview,
-                bool_or(signal = 'intent_to_pay') AS intent, any_value(started) AS started
-            FROM events LEFT JOIN streams USING (user_id, item_id)
-            WHERE item_type = 'audiobook' AND signal <> 'stream'
-                AND (started IS NULL OR timestamp < started)
-            GROUP BY user_id, item_id HAVING min(timestamp) < $settled)
-        SELECT CAST(follow AS INT), CAST(preview AS INT), CAST(intent AS INT),
-            count(*), count(started) FROM pairs GROUP BY ALL ORDER BY ALL
-        """,
-        {"settled": settings.end_moment - timedelta(days=SETTLE_DAYS)},
-    ).fetchall()
-    odds = _odds_ratios(np.array(rows, dtype=float).reshape(-1, 5))
-    how = "logistic regression over user-audiobook pairs with a weak signal before any stream"
-    labels = {"follow": "follow", "preview": "preview", "intent_to_pay": "intent to pay"}
-    return [
-        Figure(
-            f"odds_{signal}",
-            f"Odds of a stream after {labels[signal]}",
-            _known(value - 1),
-            f"{100 * PAPER_ODDS[signal]:+.0f} %",
-            PAPER_ODDS[signal],
-            how,
-            "odds",
-        )
-        for signal, value in zip(PAPER_ODDS, odds, strict=True)
-    ]
-
-
-def _odds_ratios(cells: np.ndarray) -> np.ndarray:
-    """Odds ratios of a logistic regression with intercept, by Newton's method.
-
-    Args:
-        cells: Rows of (three 0/1 predictors, pairs, pairs with a stream), [cells, 5].
-    """
-    if len(cells) < 4 or not 0 < cells[:, 4].sum() < cells[:, 3].sum():
-        return np.full(3, np.nan)
-    inputs = np.column_stack([np.ones(len(cells)), cells[:, :3]])
-    pairs, streams = cells[:, 3], cells[:, 4]
-    weights = np.zeros(4)
-    # A trace of ridge keeps a tiny world, where a cell may be pure, from running away.
-    ridge = 1e-6 * np.eye(4)
-    for _ in range(30):
-        chance = 1 / (1 + np.exp(-(inputs @ weights)))
-        gradient = inputs.T @ (streams - pairs * chance)
-        curvature = (inputs * (pairs * chance * (1 - chance))[:, None]).T @ inputs + ridge
-        weights = weights + np.clip(np.linalg.solve(curvature, gradient), -2, 2)
-    return np.asarray(np.exp(weights[1:]))
-
-
 def _matrix(base: duckdb.DuckDBPyConnection) -> list[Figure]:
     """Neighbouring signals of a user on one audiobook, either way round, rows summing to one.
 
@@ -241,10 +190,10 @@ def _matrix(base: duckdb.DuckDBPyConnection) -> list[Figure]:
     return [
         _share(
             f"beside_{row}_{column}",
-            f"Beside {row}: {column}",
+            f"Beside {_SPOKEN[row]}: {_SPOKEN[column]}",
             shares[r, c],
             float(PAPER_MATRIX[r, c]),
-            "neighbouring signals on one audiobook",
+            f"share of {', '.join(_SPOKEN.values())} next to it on one audiobook",
             f"{100 * PAPER_MATRIX[r, c]:.1f} %",
         )
         for r, row in enumerate(MATRIX_SIGNALS)

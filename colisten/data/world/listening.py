@@ -115,7 +115,8 @@ def _audiobooks(
     # The match is judged against what this user chose elsewhere: everybody converts alike.
     chosen = taste[user, item]
     mean = np.bincount(user, chosen, len(people)) / np.bincount(user, minlength=len(people)).clip(1)
-    match = (chosen - mean[user]) / max(float(np.std(chosen - mean[user])), 1e-6)
+    spread = float(np.std(chosen - mean[user])) if len(user) else 1.0
+    match = (chosen - mean[user]) / max(spread, 1e-6)
     direct = rng.random(len(user)) < _DIRECT
     journeys = draw_journeys(match, rng)
 

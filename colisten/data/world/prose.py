@@ -72,14 +72,14 @@ def compose(
     """
     tree = grammar(language)
     sentences = tree[item_type]
-    words = _topic_words(tree["words"], visible, noise, rng, count=10)
+    words = iter(_topic_words(tree["words"], visible, noise, rng, count=7))
     fill = {
         "name": f"{_pick(_GIVEN, rng)} {_pick(_FAMILY, rng)}",
         "place": _pick(_PLACES, rng),
     }
     parts = []
     for kind, letters in (("titles", "abc"), ("openings", "ab"), ("middles", "cd")):
-        chosen = {letter: words.pop() for letter in letters}
+        chosen = {letter: next(words) for letter in letters}
         parts.append(_pick(sentences[kind], rng).format(**chosen, **fill))
     parts.append(_pick(sentences["closings"], rng).format(**fill))
     title, *description = (part[0].upper() + part[1:] for part in parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -33,6 +34,11 @@ class Figure:
     target: float | None
     how: str
     unit: str
+
+    @property
+    def group(self) -> str:
+        """Figures of one group share a line."""
+        return self.label.partition(":")[0]
 
     @property
     def shown(self) -> str:
@@ -88,6 +94,22 @@ class WorldReport:
         table.add_column("Here", justify="right")
         table.add_column("Paper", justify="right")
         table.add_column("Measured as", style="dim")
-        for figure in self.figures:
-            table.add_row(figure.label, figure.shown, figure.paper, figure.how)
+        for row in self.rows():
+            table.add_row(*row)
         return table
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Label, ours, paper's, how; the matrix of signals takes one line a signal."""
+        rows = []
+        for _, group in itertools.groupby(self.figures, key=lambda figure: figure.group):
+            figures = list(group)
+            first = figures[0]
+            shown = " / ".join(figure.shown.removesuffix(" %") for figure in figures)
+            paper = " / ".join(figure.paper.removesuffix(" %") for figure in figures)
+            unit = " %" if len(figures) > 1 else ""
+            rows.append(
+                (first.group, shown + unit, paper + unit, first.how)
+                if unit
+                else (first.label, first.shown, first.paper, first.how)
+            )
+        return rows

@@ -54,8 +54,12 @@ class WorldSettings(Section):
         "its own, so another size is another world.",
     )
 
-    countries: tuple[Country, ...] = Field(COUNTRIES, min_length=1)
-    languages: tuple[Language, ...] = Field(LANGUAGES, min_length=1)
+    countries: tuple[Country, ...] = Field(
+        COUNTRIES, min_length=1, description="Where users live: language, share, hours from UTC."
+    )
+    languages: tuple[Language, ...] = Field(
+        LANGUAGES, min_length=1, description="Languages of the catalogue."
+    )
     music_dim: Positive = Field(24, description="Length of a music taste vector.")
     hidden_dim: Positive = Field(6, description="Taste dimensions that no text shows.")
 

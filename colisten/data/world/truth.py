@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from colisten.data.world.items import STAMP, Items
@@ -73,7 +74,7 @@ class Truth:
         Raises:
             TableError: There is no planted truth at `folder`.
         """
-        if not (folder / "items.parquet").exists():
+        if not (folder / "item_taste.npy").exists():
             raise TableError(
                 f"No planted truth at {folder}.", "Give the truth/ folder of a simulated world."
             )
@@ -103,9 +104,7 @@ class Truth:
         Raises:
             TableError: An id is not of this world.
         """
-        found = pq.read_table(
-            self.folder / "users.parquet", filters=[("user_id", "in", list(dict.fromkeys(ids)))]
-        )
+        found = pq.read_table(self.folder / "users.parquet", filters=_among(ids))
         table = found.take(pa.array(_rows(_objects(found["user_id"]), ids, "users", self.folder)))
         return KnownUsers(
             ids=np.asarray(ids, dtype=object),
@@ -134,9 +133,7 @@ class Truth:
 
     def streamed(self, ids: np.ndarray) -> pa.Table:
         """First streams of the given users: user_id, item_id, timestamp."""
-        return pq.read_table(
-            self.folder / "streamed.parquet", filters=[("user_id", "in", list(dict.fromkeys(ids)))]
-        )
+        return pq.read_table(self.folder / "streamed.parquet", filters=_among(ids))
 
 
 @dataclass(frozen=True)
@@ -206,6 +203,10 @@ def streamed_truth(events: Events, people: People, items: Items) -> pa.Table:
         },
         schema=STREAMED_SCHEMA,
     )
+
+
+def _among(ids: np.ndarray) -> pc.Expression:
+    return pc.field("user_id").isin(pa.array(list(dict.fromkeys(ids)), pa.string()))
 
 
 def _lists(matrix: np.ndarray) -> pa.Array:
