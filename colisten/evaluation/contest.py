@@ -29,18 +29,17 @@ class Contest:
         folders: Folders of interactions.
         catalogue: Items.
         as_of: Events at or after it are not seen.
-        window_days: Recent popularity counts this many days.
         text: Text vectors [num_items, d].
         z: HGNN vectors [num_items, dim].
         towers: 2T-HGNN.
         towers_text: 2T without graph.
-        settings: `data.target_type`, `seed` and DuckDB's limits are used.
+        settings: `data.target_type`, `evaluation.popularity_days`, `seed` and DuckDB's limits are
+            used.
     """
 
     folders: Sequence[Path]
     catalogue: Catalogue
     as_of: datetime
-    window_days: int
     text: np.ndarray
     z: np.ndarray
     towers: OnnxUserTower
@@ -60,7 +59,7 @@ class Contest:
                 window_days=days,
                 settings=self.settings,
             )
-            for days in (self.window_days, None)
+            for days in (self.settings.evaluation.popularity_days, None)
         )
         return [
             RandomRanker(target.stop - target.start, seed=self.settings.seed),

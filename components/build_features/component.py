@@ -29,7 +29,7 @@ def build_features(
 
     from colisten.config import Settings
     from colisten.logs import configure_logs
-    from feature_repo.builder import build_feature_repo
+    from feature_repo.repo import build_feature_repo
 
     configure_logs()
     build_feature_repo(

@@ -71,7 +71,6 @@ def evaluate(
         folders=folders,
         catalogue=catalogue,
         as_of=moment,
-        window_days=int(window_days),
         text=np.load(Path(text.path) / "vectors.npy", mmap_mode="r"),
         z=np.load(Path(vectors.path) / "z.npy", mmap_mode="r"),
         towers=OnnxUserTower(Path(towers.path), threads=chosen.threads),
@@ -80,7 +79,7 @@ def evaluate(
     )
     spec = contest.towers.spec
     users = UserBatch.from_table(
-        user_rows(open_store(Path(features.path)), window.user_ids, moment),
+        user_rows(open_store(Path(features.path)), window.user_ids.tolist(), moment),
         catalogue.index_of,
         spec.types,
         spec.music_dim,

@@ -30,7 +30,7 @@ def recommend(
         rehearsal: Evaluation on the window before the cut.
         measured: Evaluation on the window after it.
         cut: UTC moment.
-        window_days: Recent popularity counts this many days.
+        window_days: Days of the window that measured it.
         home: Folder that owns the results.
         settings: `Settings.to_json()`.
     """
@@ -68,7 +68,7 @@ def recommend(
         settings=chosen,
     )
     users = UserBatch.from_table(
-        user_rows(open_store(Path(features.path)), people.user_ids, moment),
+        user_rows(open_store(Path(features.path)), people.user_ids.tolist(), moment),
         catalogue.index_of,
         tower.spec.types,
         tower.spec.music_dim,
@@ -78,7 +78,7 @@ def recommend(
         catalogue,
         as_of=moment,
         target_type=chosen.data.target_type,
-        window_days=int(window_days),
+        window_days=chosen.evaluation.popularity_days,
         settings=chosen,
     )
     arms = (

@@ -54,7 +54,7 @@ def report(
     for end in (earlier, later):
         people = active_users(Path(history.path), since=end - (later - earlier), until=end)
         users = UserBatch.from_table(
-            user_rows(store, people, end),
+            user_rows(store, people.tolist(), end),
             catalogue.index_of,
             tower.spec.types,
             tower.spec.music_dim,
