@@ -64,6 +64,7 @@ def test_odds_ratios_recover_planted_ones() -> None:
     assert np.isnan(odds_ratios(np.empty((0, 5)))).all()
 
 
+@pytest.mark.slow
 def test_text_closeness_comes_from_taste(tmp_path: Path) -> None:
     """With no pull of taste, or with text that is all noise, the effect is gone."""
     small = {"users": 1_000, "audiobooks": 400, "podcasts": 300, "languages": ("en",), "seed": 1}

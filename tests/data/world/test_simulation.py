@@ -180,7 +180,7 @@ def test_a_failure_leaves_the_former_world(tmp_path: Path, monkeypatch: pytest.M
 
 
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     users=st.integers(20, 60),
