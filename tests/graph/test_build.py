@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import ibis
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colisten.config import GraphSettings, Settings
+from colisten.errors import GraphError
+from colisten.graph.build import build_graph, build_graph_on
+from colisten.graph.folds import fold_of
+from colisten.graph.graph import CoListeningGraph
+from tests.conftest import CUT, START, write_tiny_source
+from tests.graph.histories import Event, write_history
+
+Edges = dict[tuple[str, str], int]
+
+
+def edges_of(graph: CoListeningGraph, ids: list[str]) -> Edges:
+    found = {}
+    for (source, target), relation in graph.relations.items():
+        left, right = graph.slice_of(source).start, graph.slice_of(target).start
+        for row, column, weight in zip(
+            relation.sources, relation.indices, relation.weights, strict=True
+        ):
+            found[ids[left + row], ids[right + column]] = int(weight)
+    return found
+
+
+def reference(
+    events: list[Event], ids: list[str], type_of: dict[str, str], as_of: datetime, s: GraphSettings
+) -> Edges:
+    """The rules of docs/graph.md as loops."""
+    since = as_of - timedelta(days=s.window_days) if s.window_days else None
+    last: dict[tuple[str, str], datetime] = {}
+    for user, item, signal, at in events:
+        if (
+            at < as_of
+            and (since is None or at >= since)
+            and signal in s.signals
+            and item in type_of
+        ):
+            last[user, item] = max(at, last.get((user, item), at))
+    colisteners: Counter[tuple[str, str]] = Counter()
+    for user in {user for user, _ in last}:
+        kept: list[str] = []
+        for kind in ("audiobook", "podcast"):
+            mine = [item for who, item in last if who == user and type_of[item] == kind]
+            mine.sort(key=lambda item: (-last[user, item].timestamp(), item))
+            kept += mine[: s.max_items_per_user]
+        colisteners.update((a, b) for a in kept for b in kept if a != b)
+    edges: Edges = {}
+    for source in ids:
+        for kind in ("audiobook", "podcast"):
+            near = [
+                (-count, target)
+                for (left, target), count in colisteners.items()
+                if left == source and type_of[target] == kind and count >= s.min_colisteners
+            ]
+            edges |= {(source, target): -count for count, target in sorted(near)[: s.top_k]}
+    return edges
+
+
+MOMENTS = st.integers(0, 20).map(lambda days: START + timedelta(days=days))
+BOOKS, SHOWS = ["a1", "a2", "a3", "a9"], ["p1", "p2", "p3"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    events=st.lists(
+        st.tuples(
+            st.sampled_from(["u1", "u2", "u3", "u4"]),
+            st.sampled_from([*BOOKS, *SHOWS, "not-in-catalogue"]),
+            st.sampled_from(["stream", "follow", "preview"]),
+            MOMENTS,
+        ),
+        max_size=40,
+    ),
+    chosen=st.builds(
+        GraphSettings,
+        window_days=st.sampled_from([None, 5]),
+        signals=st.sampled_from([("stream",), ("stream", "follow")]),
+        max_items_per_user=st.integers(1, 5),
+        min_colisteners=st.integers(1, 2),
+        top_k=st.integers(1, 4),
+    ),
+    podcasts=st.booleans(),
+    as_of=MOMENTS,
+)
+def test_graph_is_what_a_naive_reference_counts(
+    events: list[Event], chosen: GraphSettings, podcasts: bool, as_of: datetime
+) -> None:
+    shows = SHOWS if podcasts else []
+    ids = BOOKS + shows
+    type_of = {name: "audiobook" if name in BOOKS else "podcast" for name in ids}
+    with TemporaryDirectory() as folder:
+        history = write_history(Path(folder), BOOKS, shows, events)
+        graph = build_graph(history, as_of=as_of, settings=Settings(graph=chosen))
+    assert edges_of(graph, ids) == reference(events, ids, type_of, as_of, chosen)
+    assert graph.num_nodes == {"audiobook": len(BOOKS), "podcast": len(shows)}
+
+
+def test_later_events_change_nothing(tiny_source: Path, tiny_history: Path, tmp_path: Path) -> None:
+    """The history folder ends at the cut; a folder that goes on gives the same graph."""
+    for name in ("items", "interactions"):
+        shutil.copy(tiny_source / f"{name}.parquet", tmp_path)
+    shutil.copy(tiny_history / "items.parquet", tmp_path)
+    later = build_graph(tmp_path, as_of=CUT, settings=Settings())
+    assert later.digest() == build_graph(tiny_history, as_of=CUT, settings=Settings()).digest()
+
+
+def test_any_number_of_threads_gives_the_same_graph(tiny_history: Path) -> None:
+    digests = {
+        build_graph(tiny_history, as_of=CUT, settings=Settings(threads=threads)).digest()
+        for threads in (1, 2, 4)
+    }
+    assert len(digests) == 1
+
+
+def test_order_of_events_does_not_matter(tiny_history: Path, tmp_path: Path) -> None:
+    events = pq.read_table(tiny_history / "interactions.parquet")
+    order = np.random.default_rng(1).permutation(events.num_rows)
+    pq.write_table(events.take(order), tmp_path / "interactions.parquet")
+    shutil.copy(tiny_history / "items.parquet", tmp_path)
+    shuffled = build_graph(tmp_path, as_of=CUT, settings=Settings())
+    assert shuffled.digest() == build_graph(tiny_history, as_of=CUT, settings=Settings()).digest()
+
+
+def test_a_fold_left_out_is_as_if_its_users_never_were(tiny_history: Path, tmp_path: Path) -> None:
+    chosen = Settings()
+    events = pq.read_table(tiny_history / "interactions.parquet")
+    folds = fold_of(events.column("user_id").to_pylist(), chosen.hgnn.folds)
+    pq.write_table(events.filter(folds != 3), tmp_path / "interactions.parquet")
+    shutil.copy(tiny_history / "items.parquet", tmp_path)
+    without = build_graph(tmp_path, as_of=CUT, settings=chosen)
+    left_out = build_graph(tiny_history, as_of=CUT, settings=chosen, leave_out_fold=3)
+    assert left_out.digest() == without.digest()
+    assert left_out.digest() != build_graph(tiny_history, as_of=CUT, settings=chosen).digest()
+
+
+def test_reverse_relations_agree_before_top_k(tiny_history: Path) -> None:
+    graph = build_graph(tiny_history, as_of=CUT, settings=Settings(graph=GraphSettings(top_k=1000)))
+    there, back = graph.relations["audiobook", "podcast"], graph.relations["podcast", "audiobook"]
+    assert there.num_edges > 0
+    forward = set(zip(there.sources, there.indices, there.weights, strict=True))
+    assert forward == set(zip(back.indices, back.sources, back.weights, strict=True))
+
+
+def test_co_listened_items_share_a_taste(tiny_history: Path) -> None:
+    """Effect: the planted tastes (even and odd numbers) show in the weights."""
+    graph = build_graph(tiny_history, as_of=CUT, settings=Settings())
+    relation = graph.relations["audiobook", "audiobook"]
+    same = relation.sources % 2 == relation.indices % 2
+    assert relation.weights[same].sum() > 2 * relation.weights[~same].sum()
+
+
+def test_bad_calls_say_what_to_do(tiny_history: Path, tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match="no time zone"):
+        build_graph(tiny_history, as_of=CUT.replace(tzinfo=None), settings=Settings())
+    with pytest.raises(GraphError, match="no fold 5"):
+        build_graph(tiny_history, as_of=CUT, settings=Settings(), leave_out_fold=5)
+    with pytest.raises(GraphError, match="No interactions"):
+        build_graph(tmp_path, as_of=CUT, settings=Settings())
+
+
+def test_a_history_without_events_is_a_graph_without_edges(tmp_path: Path) -> None:
+    history = write_history(tmp_path, BOOKS, SHOWS, [])
+    graph = build_graph(history, as_of=datetime(2030, 1, 1, tzinfo=UTC), settings=Settings())
+    assert (graph.num_edges, graph.num_items) == (0, 7)
+
+
+@pytest.mark.slow
+def test_spark_gives_the_same_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One expression, two engines: equal digests, with and without a fold left out."""
+    from pyspark.sql import SparkSession
+
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    source = write_tiny_source(tmp_path / "source", users=300, seed=5)
+    items = pq.read_table(source / "items.parquet")
+    keys = [("item_type", "ascending"), ("item_id", "ascending")]
+    pq.write_table(items.sort_by(keys), source / "items.parquet")
+    session = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.warehouse.dir", str(tmp_path / "warehouse"))
+        .getOrCreate()
+    )
+    chosen = Settings(
+        graph=GraphSettings(max_items_per_user=6, top_k=9, min_colisteners=2, window_days=90)
+    )
+    try:
+        engine = ibis.pyspark.connect(session)
+        for fold in (None, 1):
+            on_spark = build_graph_on(
+                engine, source, as_of=CUT, settings=chosen, leave_out_fold=fold
+            )
+            on_duckdb = build_graph(source, as_of=CUT, settings=chosen, leave_out_fold=fold)
+            assert on_duckdb.num_edges > 100
+            assert on_spark.digest() == on_duckdb.digest()
+    finally:
+        session.stop()

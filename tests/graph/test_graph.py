@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from colisten.config import Settings
+from colisten.errors import GraphError
+from colisten.graph.build import build_graph
+from colisten.graph.graph import CoListeningGraph, Relation
+from tests.conftest import CUT
+
+
+@pytest.fixture(scope="module")
+def graph(tiny_history: Path) -> CoListeningGraph:
+    return build_graph(tiny_history, as_of=CUT, settings=Settings())
+
+
+def without_podcasts() -> CoListeningGraph:
+    """Three audiobooks, one edge between the first two, no podcast."""
+    one = np.array([0, 1]), np.array([1, 0]), np.array([2.0, 2.0])
+    relations = {
+        ("audiobook", "audiobook"): Relation.from_edges(3, *one),
+        ("audiobook", "podcast"): Relation.empty(3),
+        ("podcast", "audiobook"): Relation.empty(0),
+        ("podcast", "podcast"): Relation.empty(0),
+    }
+    return CoListeningGraph({"audiobook": 3, "podcast": 0}, relations, "ids")
+
+
+def test_saved_and_loaded_is_the_same(graph: CoListeningGraph, tmp_path: Path) -> None:
+    loaded = CoListeningGraph.load(graph.save(tmp_path / "graph"), verify=True)
+    assert loaded.digest() == graph.digest()
+    assert loaded.summary() == graph.summary()
+    indices = loaded.relations["podcast", "podcast"].indices
+    assert isinstance(indices, np.memmap)
+    assert indices.dtype == np.int32
+
+
+def test_saving_twice_gives_equal_bytes(graph: CoListeningGraph, tmp_path: Path) -> None:
+    graph.save(tmp_path / "one")
+    graph.save(tmp_path / "two")
+    names = {file.name for file in (tmp_path / "one").iterdir()}
+    assert names == {file.name for file in (tmp_path / "two").iterdir()}
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_no_podcasts_and_isolated_nodes_work(tmp_path: Path) -> None:
+    graph = CoListeningGraph.load(without_podcasts().save(tmp_path / "graph"), verify=True)
+    summary = graph.summary()
+    assert summary["isolated"] == {"audiobook": 1, "podcast": 0}
+    assert summary["relations"]["audiobook-podcast"]["edges"] == 0
+    assert graph.slice_of("podcast") == slice(3, 3)
+    json.dumps(summary)
+
+
+def test_a_changed_edge_changes_the_digest(graph: CoListeningGraph) -> None:
+    name = ("audiobook", "audiobook")
+    relation = graph.relations[name]
+    weights = relation.weights.copy()
+    weights[0] += 1
+    changed = Relation(relation.indptr, relation.indices, weights)
+    other = CoListeningGraph(graph.num_nodes, {**graph.relations, name: changed}, graph.ids_digest)
+    assert other.digest() != graph.digest()
+
+
+@pytest.mark.parametrize("harm", ["missing file", "flipped byte", "other format", "no header"])
+def test_a_damaged_folder_is_refused(graph: CoListeningGraph, tmp_path: Path, harm: str) -> None:
+    folder = graph.save(tmp_path / "graph")
+    array, header = folder / "podcast-podcast.indices.npy", folder / "graph.json"
+    if harm == "missing file":
+        array.unlink()
+    elif harm == "flipped byte":
+        content = bytearray(array.read_bytes())
+        content[-1] ^= 1
+        array.write_bytes(content)
+    elif harm == "other format":
+        header.write_text(json.dumps({**json.loads(header.read_text()), "format": 99}))
+    else:
+        header.unlink()
+    with pytest.raises(GraphError, match=r"Build the graph again\."):
+        CoListeningGraph.load(folder, verify=True)
+
+
+def test_relations_must_be_whole(graph: CoListeningGraph) -> None:
+    with pytest.raises(GraphError, match="every ordered pair"):
+        CoListeningGraph({"audiobook": 1}, {}, "ids")
+    with pytest.raises(GraphError, match="2 rows for 1 nodes"):
+        CoListeningGraph({"audiobook": 1}, {("audiobook", "audiobook"): Relation.empty(2)}, "ids")
+    with pytest.raises(GraphError, match="no items of type 'song'"):
+        graph.slice_of("song")
+
+
+def test_pyg_reads_it(graph: CoListeningGraph) -> None:
+    """Messages flow from neighbour to node: PyG's max over them is the CSR's max."""
+    from torch_geometric.nn import SimpleConv
+
+    text = np.random.default_rng(0).normal(size=(graph.num_items, 4)).astype(np.float32)
+    data: Any = graph.to_hetero_data(text)
+    data.validate()
+    assert sum(len(data[name].edge_attr) for name in data.edge_types) == graph.num_edges
+    relation = graph.relations["audiobook", "podcast"]
+    edges = data["podcast", "colistened", "audiobook"].edge_index
+    out = SimpleConv(aggr="max")((data["podcast"].x, data["audiobook"].x), edges).numpy()
+    podcasts = text[graph.slice_of("podcast")]
+    for node in range(graph.num_nodes["audiobook"]):
+        near = relation.indices[relation.indptr[node] : relation.indptr[node + 1]]
+        expected = podcasts[near].max(axis=0) if len(near) else np.zeros(4)
+        np.testing.assert_array_equal(out[node], expected)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from colisten.errors import GraphError
+from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.sampling.supervision import SupervisedEdges
+from tests.sampling.graphs import graphs, neighbours, random_graph
+
+
+@settings(max_examples=40, deadline=None)
+@given(graph=graphs)
+def test_pairs_are_the_edges_once_each(graph: CoListeningGraph) -> None:
+    edges = SupervisedEdges.of(graph)
+    expected = {(a, b) for a, near in neighbours(graph).items() for b in near if a < b}
+    found = [tuple(pair) for pairs in edges.pairs.values() for pair in pairs.tolist()]
+    assert len(found) == len(expected)
+    assert set(found) == expected
+    assert edges.num_pairs == len(edges.keys()) == len(found)
+    for (first, second), pairs in edges.pairs.items():
+        for column, kind in ((0, first), (1, second)):
+            part = graph.slice_of(kind)
+            assert ((pairs[:, column] >= part.start) & (pairs[:, column] < part.stop)).all()
+
+
+def test_an_edge_kept_in_one_direction_only_is_still_a_pair() -> None:
+    """Top-k may keep a podcast for an audiobook but not the audiobook for the podcast."""
+    relations = {
+        ("audiobook", "audiobook"): Relation.empty(2),
+        ("audiobook", "podcast"): Relation.empty(2),
+        ("podcast", "audiobook"): Relation.from_edges(
+            1, np.array([0]), np.array([1]), np.array([4.0])
+        ),
+        ("podcast", "podcast"): Relation.empty(1),
+    }
+    graph = CoListeningGraph({"audiobook": 2, "podcast": 1}, relations, "ids")
+    edges = SupervisedEdges.of(graph)
+    assert edges.pairs["audiobook", "podcast"].tolist() == [[1, 2]]
+    assert edges.relations == (("audiobook", "podcast"),)
+
+
+def test_split_is_a_partition_and_repeats() -> None:
+    edges = SupervisedEdges.of(random_graph(40, 40, 1500, seed=0))
+    rest, aside = edges.split(0.1, seed=1)
+    for name, pairs in edges.pairs.items():
+        assert len(aside.pairs[name]) == int(len(pairs) * 0.1) > 0
+        joined = np.concatenate([rest.pairs[name], aside.pairs[name]])
+        assert (np.unique(joined, axis=0) == pairs).all()
+        assert len(joined) == len(pairs)
+        assert (edges.split(0.1, seed=1)[1].pairs[name] == aside.pairs[name]).all()
+    assert (edges.split(0.1, seed=2)[1].keys() != aside.keys()).any()
+    with pytest.raises(GraphError, match=r"\[0, 1\)"):
+        edges.split(1.0, seed=0)
+
+
+def test_frequencies_are_shares_of_pair_ends() -> None:
+    edges = SupervisedEdges.of(random_graph(10, 15, 120, seed=3))
+    for (first, second), (left, right) in edges.frequencies().items():
+        pairs = edges.pairs[first, second]
+        assert left.sum() == pytest.approx(1)
+        assert right.sum() == pytest.approx(1)
+        item = int(pairs[0, 1])
+        share = (pairs == item).mean() if first == second else (pairs[:, 1] == item).mean()
+        assert right[item] == pytest.approx(share)
