@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,17 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from feast import FeatureStore
+from feast import FeatureStore, RepoConfig
 
 from colisten.config import ITEM_TYPES, Settings
 from colisten.errors import FeatureError
-from colisten.features.names import CONFIG_FILE, TIMESTAMP
+from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
 from colisten.features.store import open_store
+from colisten.files import write_aside
 from colisten.logs import logger
+from colisten.progress import track
 from feature_repo.entities import ITEM, USER
 from feature_repo.services import feature_services
-from feature_repo.sources import ALWAYS, MOMENT, write_sources
-from feature_repo.stores import write_config
+from feature_repo.sources import MOMENT, write_sources
+from feature_repo.stores import store_config, write_config
 from feature_repo.views import item_views, user_views
 
 log = logger("feature_repo")
@@ -56,22 +59,27 @@ def build_feature_repo(
     """
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    for stale in (CONFIG_FILE, "registry.db", "online.db"):
-        (out / stale).unlink(missing_ok=True)
     sources = out / "sources"
     music_dim = write_sources(
         history, sources, as_of=as_of, settings=settings, text_vectors=text_vectors
     )
-    write_config(out, settings)
     length = settings.features.history_length
     users = user_views(sources, ITEM_TYPES, music_dim=music_dim, history_length=length)
     items = item_views(sources)
-    try:
-        store = FeatureStore(repo_path=str(out))
-        store.apply([USER, ITEM, *users, *items, *feature_services(users, items)])
-    except Exception as error:
-        (out / CONFIG_FILE).unlink(missing_ok=True)
-        raise FeatureError(f"Feast cannot apply the repository at {out}: {error}.") from error
+    with write_aside(out / REGISTRY_FILE) as registry:
+        empty = registry.with_name(f"{registry.name}.online")
+        config = store_config(settings, registry=str(registry), online=str(empty))
+        try:
+            store = FeatureStore(config=RepoConfig(**config, repo_path=out))
+            store.apply([USER, ITEM, *users, *items, *feature_services(users, items)])
+            # What is being served stays until `materialize` has the new content whole.
+            if empty.exists() and not (out / ONLINE_FILE).exists():
+                os.replace(empty, out / ONLINE_FILE)
+        except Exception as error:
+            raise FeatureError(f"Feast cannot apply the repository at {out}: {error}.") from error
+        finally:
+            empty.unlink(missing_ok=True)
+    write_config(out, settings)
     log.info("feature repository built", folder=str(out), music_dim=music_dim)
     return out
 
@@ -81,7 +89,8 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
 
     What `FeatureStore.materialize` does, for sources sorted by entity and time: it ranks all
     rows of a view at once, lists included, while here each block of users is read once, and
-    only newest rows are ever held.
+    only newest rows are ever held. SQLite's file is replaced whole; a process that holds the old
+    one open must open the store anew. Redis keeps what was pushed since, being newer.
 
     Raises:
         FeatureError: `folder` holds no repository, or the online store refuses.
@@ -89,16 +98,24 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
     if as_of.tzinfo is None:
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
     store = open_store(folder)
-    for view in store.list_feature_views():
-        if not view.online:
-            continue
-        try:
+    if store.config.online_store.type != "sqlite":
+        _fill(store, as_of)
+    else:
+        with write_aside(folder.resolve() / ONLINE_FILE) as aside:
+            store.config.online_store.path = str(aside)
+            _fill(store, as_of)
+    log.info("online store filled", folder=str(folder), as_of=as_of.isoformat())
+
+
+def _fill(store: FeatureStore, as_of: datetime) -> None:
+    views = [view for view in store.list_feature_views() if view.online]
+    try:
+        store.provider.update_infra(store.project, [], views, [], store.list_entities(), False)
+        for view in track(views, "online store"):
             for rows in _newest(Path(view.batch_source.path), view.join_keys[0], as_of):
                 store.write_to_online_store(view.name, df=rows.to_pandas())
-            store.registry.apply_materialization(view, store.project, ALWAYS, as_of)
-        except Exception as error:
-            raise FeatureError(f"Cannot fill the online {view.name}: {error}.") from error
-    log.info("online store filled", folder=str(folder), as_of=as_of.isoformat())
+    except Exception as error:
+        raise FeatureError(f"Cannot fill the online store: {error}.") from error
 
 
 def _newest(source: Path, key: str, as_of: datetime) -> Iterator[pa.Table]:

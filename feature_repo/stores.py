@@ -12,29 +12,35 @@ from typing import Any
 import yaml
 
 from colisten.config import Settings
-from colisten.features.names import CONFIG_FILE, PROJECT
+from colisten.features.names import CONFIG_FILE, ONLINE_FILE, PROJECT, REGISTRY_FILE
 from colisten.files import write_aside
 
 _WRITE_ROWS = 5000
 
 
-def store_config(settings: Settings) -> dict[str, Any]:
-    """The content of feature_store.yaml; file paths are relative to its folder."""
+def store_config(
+    settings: Settings, *, registry: str = REGISTRY_FILE, online: str = ONLINE_FILE
+) -> dict[str, Any]:
+    """The content of feature_store.yaml; its file paths are relative to its folder.
+
+    Feast fills in environment variables: `features.redis` may be `${REDIS}`, which keeps a
+    password out of settings and files.
+    """
     features = settings.features
-    online: dict[str, Any] = (
+    kept: dict[str, Any] = (
         {"type": "redis", "connection_string": features.redis}
         if features.online_store == "redis"
-        else {"type": "sqlite", "path": "online.db"}
+        else {"type": "sqlite", "path": online}
     )
     return {
         "project": PROJECT,
         "provider": "local",
         # The registry changes only when the repository is rebuilt: 0 keeps the first read.
-        "registry": {"path": "registry.db", "cache_ttl_seconds": 0},
+        "registry": {"path": registry, "cache_ttl_seconds": 0},
         "offline_store": {"type": "duckdb"},
-        "online_store": online,
+        "online_store": kept,
         "entity_key_serialization_version": 3,
-        # Without a batch size Feast 0.67 writes only the first chunk of a longer answer.
+        # Without a batch size `feast materialize` 0.67 writes only the first chunk of an answer.
         "materialization": {"online_write_batch_size": _WRITE_ROWS},
     }
 

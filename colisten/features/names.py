@@ -4,6 +4,8 @@ from __future__ import annotations
 
 PROJECT = "colisten"
 CONFIG_FILE = "feature_store.yaml"
+REGISTRY_FILE = "registry.db"
+ONLINE_FILE = "online.db"
 TIMESTAMP = "event_timestamp"
 
 TRAINING = "training_v1"

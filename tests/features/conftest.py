@@ -1,0 +1,36 @@
+"""A feature repository of the tiny tables: applied once, for applying takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from feast import FeatureStore
+
+from colisten.config import Settings
+from colisten.data.catalogue import Catalogue
+from colisten.features.store import open_store
+from feature_repo.repo import build_feature_repo, materialize
+from tests.conftest import CUT
+
+
+@pytest.fixture(scope="session")
+def feature_folder(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of `tiny_history` at CUT, its SQLite online store filled."""
+    folder = build_feature_repo(
+        tiny_history, tmp_path_factory.mktemp("features"), as_of=CUT, settings=Settings()
+    )
+    materialize(folder, as_of=CUT)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store(feature_folder: Path) -> FeatureStore:
+    """The repository, open."""
+    return open_store(feature_folder)
+
+
+@pytest.fixture(scope="session")
+def catalogue(tiny_history: Path) -> Catalogue:
+    """The tiny catalogue."""
+    return Catalogue.read(tiny_history)

@@ -1,0 +1,37 @@
+"""An event is refused with a reason, or it fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from colisten.errors import FeatureError
+from colisten.features.events import Event
+
+GOOD = Event("u1", "a1", "audiobook", "stream", datetime(2025, 3, 1, 12, tzinfo=UTC))
+
+
+def test_a_good_event_passes_and_counts_microseconds() -> None:
+    GOOD.check()
+    assert GOOD.time == int(GOOD.timestamp.timestamp()) * 1_000_000
+    east = datetime(2025, 3, 1, 14, tzinfo=timezone(timedelta(hours=2)))
+    assert replace(GOOD, timestamp=east).time == GOOD.time
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"user_id": ""}, "needs a user_id"),
+        ({"item_id": ""}, "needs a user_id"),
+        ({"item_type": "film"}, "Unknown item_type 'film'"),
+        ({"signal": "liked"}, "Unknown signal 'liked'"),
+        ({"timestamp": datetime(2025, 3, 1)}, "no time zone"),
+        ({"timestamp": datetime(1969, 3, 1, tzinfo=UTC)}, "before 1970"),
+        ({"timestamp": datetime.now(UTC) + timedelta(days=2)}, "in the future"),
+    ],
+)
+def test_a_bad_event_is_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(FeatureError, match=words):
+        replace(GOOD, **change).check()  # type: ignore[arg-type]
