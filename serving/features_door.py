@@ -18,6 +18,7 @@ from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 
 _WATCHED = (CONFIG_FILE, "registry.db", "online.db")
+_NOBODY = "nobody (warm-up)"
 _log = logger("serving.features")
 
 
@@ -65,9 +66,12 @@ class FeaturesDoor:
                 return
             try:
                 spec = self._release.spec
-                self._features = OnlineFeatures(
+                features = OnlineFeatures(
                     self._folder, self._release.index_of, spec.types, spec.music_dim
                 )
+                # The first read loads the online store's client, which takes seconds.
+                features.read([_NOBODY])
+                self._features = features
             except FeatureError as error:
                 self._features = None
                 if now != self._seen:

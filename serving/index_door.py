@@ -19,6 +19,7 @@ from colisten.index import VectorIndex, open_index
 from colisten.index.lite_server import live_endpoint
 from colisten.logs import logger
 
+_WARM_SECONDS = 10.0
 _log = logger("serving.index")
 
 
@@ -63,11 +64,26 @@ class IndexDoor:
             raise
         return ids[0], scores[0]
 
+    def warm(self, collection: str, query: np.ndarray) -> None:
+        """Open the index and load a collection, so that the first request need not.
+
+        Waits a bounded time and raises nothing: without the index, exact search answers.
+        """
+        thread = threading.Thread(target=self._warm, args=(collection, query), daemon=True)
+        thread.start()
+        thread.join(_WARM_SECONDS)
+
     def close(self) -> None:
         """Let go of the connection."""
         index, self._index = self._index, None
         if index is not None:
             index.close()
+
+    def _warm(self, collection: str, query: np.ndarray) -> None:
+        try:
+            self.search(collection, query, 1, language=None, exclude=[], deadline=_WARM_SECONDS)
+        except VectorIndexError as error:
+            _log.warning("index_not_warm", collection=collection, error=str(error))
 
     def _open(self) -> VectorIndex:
         # Opening can take seconds where a server does not answer: one thread at a time waits.

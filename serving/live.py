@@ -59,16 +59,21 @@ class Bundle:
         features = FeaturesDoor(environment.features, release)
         features.look()
         bundle = cls(release, features, _inverse_lengths(release), datetime.now(UTC))
-        nobody = UserBatch(
+        release.exact(bundle.nobody(), 1)
+        release.index_of([])
+        return bundle
+
+    def nobody(self) -> np.ndarray:
+        """The vector of a user of whom nothing is known, float32 [1, dim]: something to warm by."""
+        spec = self.release.spec
+        user = UserBatch(
             user_ids=np.array([None], dtype=object),
             countries=np.array([None], dtype=object),
             ages=np.full(1, np.nan, np.float32),
-            music=np.full((1, release.spec.music_dim), np.nan, np.float32),
-            histories={name: History.empty(1) for name in release.spec.types},
+            music=np.full((1, spec.music_dim), np.nan, np.float32),
+            histories={name: History.empty(1) for name in spec.types},
         )
-        release.exact(release.user_vectors(nobody), 1)
-        release.index_of([])
-        return bundle
+        return self.release.user_vectors(user)
 
     @property
     def release_id(self) -> str:

@@ -63,11 +63,9 @@ class Runtime:
             search_seconds=serving.search_budget_ms / 1000,
             index_rung=self._index_rung,
         )
-        self._live = Live(
-            store,
-            lambda release_id: Bundle.load(store, release_id, environment),
-            seconds=serving.follow_seconds,
-        )
+        self._store = store
+        self._environment = environment
+        self._live = Live(store, self._load, seconds=serving.follow_seconds)
 
     @classmethod
     def open(cls, environment: Environment) -> Runtime:
@@ -158,6 +156,11 @@ class Runtime:
             known=bool(user.known[0]),
             vector=bundle.release.user_vectors(user)[0].tolist(),
         )
+
+    def _load(self, release_id: str) -> Bundle:
+        bundle = Bundle.load(self._store, release_id, self._environment)
+        self._index.warm(bundle.release.manifest.collection, bundle.nobody())
+        return bundle
 
     def _bundle(self) -> Bundle:
         bundle = self._live.current

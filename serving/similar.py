@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from serving.live import Bundle
-from serving.messages import Fault, How, Refused, ShelfItem, Similar, SimilarRequest
+from serving.messages import Fault, FieldFault, How, Refused, ShelfItem, Similar, SimilarRequest
 
 
 def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
@@ -24,13 +24,9 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
     release = bundle.release
     at = int(release.index_of([request.item_id])[0])
     if at < 0:
-        raise Refused(
-            404,
-            Fault(
-                error="unknown_item",
-                message=f"item_id: release {bundle.release_id} has no item '{request.item_id}'.",
-            ),
-        )
+        message = f"Release {bundle.release_id} has no item '{request.item_id}'."
+        field = FieldFault(field="item_id", message=message)
+        raise Refused(404, Fault(error="unknown_item", message=message, fields=[field]))
     target = release.target
     allowed = np.ones(target.stop - target.start, dtype=bool)
     if request.language is not None:

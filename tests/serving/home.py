@@ -1,0 +1,104 @@
+"""A folder as `colisten run --out` leaves it, from the tiny tables by the real parts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from colisten.config import Settings, load_settings
+from colisten.data.catalogue import Catalogue
+from colisten.features.examples import first_streams
+from colisten.features.store import open_store, training_rows, user_rows
+from colisten.graph.build import build_graph
+from colisten.index import open_index
+from colisten.index.lite_server import LiteServer
+from colisten.models.items import ItemBlocks
+from colisten.release.payload import assemble_payload
+from colisten.release.store import ReleaseStore
+from colisten.text.vectors import embed_items
+from colisten.training.hgnn import embed_catalogue, train_hgnn
+from colisten.training.towers import train_towers
+from feature_repo.repo import build_feature_repo, materialize
+
+QUICK = (
+    "hgnn.max_steps=6",
+    "hgnn.evaluate_every=3",
+    "hgnn.dim=16",
+    "hgnn.folds=2",
+    "towers.dim=16",
+    "towers.hidden=[32]",
+    "towers.epochs=2",
+    "threads=1",
+)
+
+
+def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ...]) -> list[str]:
+    """Publish one release per seed and promote the first; returns their ids."""
+    catalogue = Catalogue.read(history)
+    settings = load_settings(None, QUICK)
+    text = embed_items(catalogue, settings.text, out / "cache" / "text")
+    features = build_feature_repo(
+        history, out / "features", as_of=as_of, settings=settings, text_vectors=text
+    )
+    materialize(features, as_of=as_of)
+    store = open_store(features)
+    examples = first_streams(history, as_of=as_of, target_type="audiobook")
+    rows = training_rows(store, examples)
+    people = sorted(set(examples.column("user_id").to_pylist()))[:8]
+    canaries = user_rows(store, people, as_of)
+    ids = []
+    with LiteServer(out):
+        for seed in seeds:
+            payload = _payload(
+                history, out, catalogue, text, rows, canaries, as_of=as_of, seed=seed
+            )
+            with open_index(out, settings.index) as index:
+                ids.append(ReleaseStore(out).publish(payload, index))
+        with open_index(out, settings.index) as index:
+            ReleaseStore(out).promote(ids[0], index)
+    return ids
+
+
+def _payload(
+    history: Path,
+    out: Path,
+    catalogue: Catalogue,
+    text: np.ndarray,
+    rows: pa.Table,
+    canaries: pa.Table,
+    *,
+    as_of: datetime,
+    seed: int,
+) -> Path:
+    settings: Settings = load_settings(None, (*QUICK, f"seed={seed}"))
+    work = out / "work" / str(seed)
+    graph = build_graph(history, as_of=as_of, settings=settings)
+    graph.save(work / "graph")
+    hgnn = train_hgnn(graph, text, settings, out=work / "hgnn")
+    z = embed_catalogue(hgnn.model, graph, text)
+    folds = [
+        embed_catalogue(
+            hgnn.model,
+            build_graph(history, as_of=as_of, settings=settings, leave_out_fold=fold),
+            text,
+        )
+        for fold in range(settings.hgnn.folds)
+    ]
+    blocks = ItemBlocks(text, z, np.stack(folds))
+    train_towers(rows, catalogue, blocks, settings, out=work / "towers")
+    return assemble_payload(
+        work / "payload",
+        catalogue=catalogue,
+        target_type="audiobook",
+        history=history,
+        towers=work / "towers",
+        hgnn=work / "hgnn",
+        graph=work / "graph",
+        metrics={},
+        settings=settings,
+        as_of=as_of,
+        canary_rows=canaries,
+    )
