@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from colisten.config import IndexSettings, load_settings
-from colisten.errors import ConfigError, VerifyFailed
+from colisten.errors import ConfigError, VectorIndexError, VerifyFailed
 from colisten.index import VectorIndex, open_index
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
@@ -49,7 +49,11 @@ def list_(out: OutOption, as_json: JsonOption = False) -> None:
     if not states:
         Console().print(f"No release in {out / 'releases'} yet. `colisten run` publishes one.")
         return
-    table = Table("release", "state", "learned until", "published", "promoted")
+    table = Table()
+    for heading in ("release", "state"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("learned until", "published", "promoted"):
+        table.add_column(heading)
     for state in states:
         table.add_row(
             state.release_id,
@@ -186,8 +190,6 @@ def _index(
     needed: bool = True,
 ) -> Iterator[Any]:
     """The index the releases were published to, or the one that settings name."""
-    from colisten.errors import VectorIndexError
-
     settings: IndexSettings | None = None
     if config is None and not overrides:
         settings = store.index_settings()

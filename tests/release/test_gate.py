@@ -1,0 +1,107 @@
+"""Every rule of the gate, on both sides of its limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from colisten.config import GateSettings, Settings
+from colisten.errors import GateRefused
+from colisten.evaluation.rankers import RandomRanker
+from colisten.evaluation.table import evaluate
+from colisten.release.gate import decide
+from tests.evaluation.conftest import perfect, random_set
+from tests.release.payloads import metrics
+
+GATE = GateSettings()
+
+
+@pytest.mark.parametrize(
+    ("candidate", "live", "recall", "passes", "says"),
+    [
+        (metrics(0.3), None, None, True, "random"),
+        (metrics(0.3), metrics(0.3), 0.99, True, "live release"),
+        (metrics(0.05, chance=0.05), None, None, False, "random"),
+        (metrics(0.0, chance=0.0), None, None, False, "random"),
+        (metrics(0.3, coverage=0.005), None, None, False, "coverage"),
+        (metrics(0.3), None, 0.9, False, "index recall"),
+        (metrics(0.20), metrics(0.3), None, False, "live release"),
+        (metrics(0.25), metrics(0.3), None, True, "live release"),
+        # Below the limit by value, but the few users measured do not show it.
+        (metrics(0.20, width=0.1), metrics(0.3), None, True, "live release"),
+        (metrics(0.9), metrics(0.3), None, True, "live release"),
+    ],
+)
+def test_each_rule(
+    candidate: dict[str, Any],
+    live: dict[str, Any] | None,
+    recall: float | None,
+    passes: bool,
+    says: str,
+) -> None:
+    decision = decide(candidate, live, GATE, index_recall=recall)
+    assert decision.passed is passes
+    matching = [reason for reason in decision.reasons if says in reason]
+    assert len(matching) == 1
+    if not passes:
+        assert decision.reasons[0] == matching[0], "what failed comes first"
+        with pytest.raises(GateRefused, match=says):
+            decision.require()
+    else:
+        decision.require()
+    assert any(character.isdigit() for character in matching[0])
+    assert decision.to_dict()["passed"] is passes
+
+
+def test_an_uncertain_fall_is_a_warning() -> None:
+    decision = decide(metrics(0.20, width=0.1), metrics(0.3), GATE)
+    assert any("interval reaches it" in warning for warning in decision.warnings)
+
+
+def test_without_users_it_passes_and_says_so() -> None:
+    decision = decide(metrics(0.0, users=0), metrics(0.3), GATE)
+    assert decision.passed
+    assert "not judged" in decision.warnings[0]
+    assert not decide(metrics(0.0, users=0), None, GATE, index_recall=0.1).passed
+
+
+def test_a_live_release_without_users_is_no_rival() -> None:
+    decision = decide(metrics(0.1), metrics(0.3, users=0), GATE)
+    assert decision.passed
+    assert "compare" in decision.warnings[0]
+
+
+def test_a_table_without_the_subject_or_chance_fails() -> None:
+    for model in ("2T-HGNN", "random"):
+        table = metrics(0.3)
+        table["rows"] = [row for row in table["rows"] if row["model"] != model]
+        decision = decide(table, None, GATE)
+        assert not decision.passed
+        assert model in decision.reasons[0]
+
+
+@given(
+    value=st.floats(0, 1),
+    live=st.floats(0.01, 1),
+    drop=st.floats(0, 1),
+    width=st.floats(0, 0.2),
+)
+def test_a_better_candidate_is_never_refused_for_a_fall(
+    value: float, live: float, drop: float, width: float
+) -> None:
+    gate = GateSettings(max_drop=drop, min_lift_over_random=0.0)
+    decision = decide(metrics(value + 1e-9, width=width), metrics(live), gate)
+    assert decision.passed or value + width < live
+
+
+def test_it_reads_what_evaluation_writes() -> None:
+    """The gate's keys are those of a real table."""
+    window = random_set(200, 50)
+    rankers = (RandomRanker(50), perfect(window, "2T-HGNN"))
+    table = evaluate(rankers, window, Settings(), 0).model_dump(mode="json")
+    decision = decide(table, table, GATE)
+    assert decision.passed
+    assert len(decision.reasons) == 3

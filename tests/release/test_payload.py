@@ -1,0 +1,117 @@
+"""A payload holds what it was given and nothing from after the cut."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from colisten.data.catalogue import Catalogue
+from colisten.data.interactions import read_interactions
+from colisten.errors import ReleaseError
+from colisten.files import folder_digests
+from colisten.release.popular import PopularLists, popular_lists
+from tests.conftest import CUT
+from tests.release.payloads import Parts
+
+
+def popular_by_hand(parts: Parts, country: str | None = None) -> dict[str, int]:
+    """Distinct streaming users of each audiobook in the last 90 days, plainly counted."""
+    people = pq.read_table(parts.history / "users.parquet").to_pylist()
+    where = {person["user_id"]: person["country"] for person in people}
+    rows = read_interactions(parts.history, as_of=CUT, since=CUT - timedelta(days=90)).to_pylist()
+    users: dict[str, set[str]] = {}
+    for row in rows:
+        here = country is None or where[row["user_id"]] == country
+        if here and row["signal"] == "stream" and row["item_type"] == "audiobook":
+            users.setdefault(row["item_id"], set()).add(row["user_id"])
+    return {item: len(found) for item, found in users.items()}
+
+
+def test_popular_lists_are_plain_counts(parts: Parts) -> None:
+    lists = popular_lists(
+        parts.history, parts.catalogue.item_ids, slice(0, 40), "audiobook", as_of=CUT
+    )
+    assert sorted(lists.everywhere) == list(range(40))
+    assert sorted(lists.countries) == ["DE", "SE"]
+    for country in (None, "DE", "SE"):
+        counts = popular_by_hand(parts, country)
+        order = lists.everywhere if country is None else lists.countries[country]
+        found = [counts.get(parts.catalogue.item_ids[item], 0) for item in order]
+        assert found == sorted(counts.values(), reverse=True) + [0] * (len(found) - len(counts))
+    swedish = lists.of("SE")
+    assert sorted(swedish) == list(range(40)), "the rest follows"
+    assert (lists.of("XX") == lists.everywhere).all()
+    assert (lists.of(None) == lists.everywhere).all()
+
+
+def test_popular_lists_survive_the_disk(parts: Parts, tmp_path: Path) -> None:
+    lists = PopularLists(np.array([3, 1, 2]), {"SE": np.array([2]), "日本": np.array([1, 3])})
+    lists.write(tmp_path / "popular.parquet")
+    read = PopularLists.read(tmp_path / "popular.parquet")
+    assert read.everywhere.tolist() == [3, 1, 2]
+    assert {name: items.tolist() for name, items in read.countries.items()} == {
+        "SE": [2],
+        "日本": [1, 3],
+    }
+
+
+def test_without_events_or_users_every_item_is_listed(parts: Parts, tmp_path: Path) -> None:
+    events = pq.read_table(parts.history / "interactions.parquet")
+    users = pq.read_table(parts.history / "users.parquet")
+    pq.write_table(events.slice(0, 0), tmp_path / "interactions.parquet")
+    pq.write_table(users.slice(0, 0), tmp_path / "users.parquet")
+    lists = popular_lists(tmp_path, parts.catalogue.item_ids, slice(0, 40), "audiobook", as_of=CUT)
+    assert lists.everywhere.tolist() == list(range(40))
+    assert lists.countries == {}
+
+
+def test_later_events_change_no_byte(parts: Parts, tmp_path: Path) -> None:
+    """Events at and after the moment are in the file, and the payload is the same."""
+    as_of = CUT - timedelta(days=30)
+    events = pq.read_table(parts.history / "interactions.parquet")
+    folder = tmp_path / "history"
+    folder.mkdir()
+    for name in ("items", "users", "music"):
+        (folder / f"{name}.parquet").write_bytes((parts.history / f"{name}.parquet").read_bytes())
+    before = events.filter(pa.compute.less(events.column("timestamp"), pa.scalar(as_of)))
+    assert 0 < len(before) < len(events)
+    pq.write_table(before, folder / "interactions.parquet")
+    full = parts.payload(tmp_path / "full", as_of=as_of)
+    cut = parts.payload(tmp_path / "cut", as_of=as_of, history=folder)
+    assert folder_digests(full) == folder_digests(cut)
+
+
+def test_a_payload_is_the_same_bytes_twice(parts: Parts, payloads: tuple[Path, Path]) -> None:
+    again = parts.payload(payloads[0].parent / "again")
+    assert folder_digests(again) == folder_digests(payloads[0])
+
+
+@pytest.mark.parametrize("missing", ["user_tower.onnx", "spec.json", "item_vectors.npy"])
+def test_a_missing_part_is_said(parts: Parts, tmp_path: Path, missing: str) -> None:
+    towers = tmp_path / "towers"
+    towers.mkdir()
+    for file in parts.towers.iterdir():
+        if file.name != missing:
+            (towers / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ReleaseError, match=missing):
+        parts.payload(tmp_path / "out", towers=towers)
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_towers_of_another_catalogue_are_refused(parts: Parts, tmp_path: Path) -> None:
+    fewer = Catalogue(parts.catalogue.table.slice(1))
+    with pytest.raises(ReleaseError, match="this catalogue"):
+        parts.payload(tmp_path / "out", catalogue=fewer)
+    with pytest.raises(ReleaseError, match="no magazine"):
+        parts.payload(tmp_path / "out", target_type="magazine")
+
+
+def test_canary_rows_without_a_column_are_refused(parts: Parts, tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="podcast_signals"):
+        parts.payload(tmp_path / "out", canary_rows=parts.rows.drop_columns("podcast_signals"))
