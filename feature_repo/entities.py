@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feast import Entity, ValueType
+from colisten.features.lightfeast import Entity, ValueType
 
 USER = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
 ITEM = Entity(name="item", join_keys=["item_id"], value_type=ValueType.STRING)

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from feast import FeatureStore, RepoConfig
 
 from colisten.config import ITEM_TYPES, Settings
 from colisten.errors import FeatureError
+from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
 from colisten.features.store import open_store
 from colisten.files import write_aside

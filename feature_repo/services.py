@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feast import FeatureService, FeatureView
-
+from colisten.features.lightfeast import FeatureService, FeatureView
 from colisten.features.names import ITEMS, SERVING, TRAINING
 
 

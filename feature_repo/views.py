@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from feast import FeatureView, Field, FileSource, PushSource
-from feast.types import Array, Float32, Int64, String, UnixTimestamp
-
+from colisten.features.lightfeast import (
+    Array,
+    FeatureView,
+    Field,
+    FileSource,
+    Float32,
+    Int64,
+    PushSource,
+    String,
+    UnixTimestamp,
+)
 from colisten.features.names import (
     HISTORY_LENGTH_TAG,
     ITEM_METADATA,

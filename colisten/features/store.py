@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from feast import FeatureStore
 
 from colisten.errors import FeatureError
 from colisten.features import names
 from colisten.features.events import EPOCH, Event
+from colisten.features.lightfeast import FeatureStore
 from colisten.features.users import UserBatch
 from colisten.progress import track
 
