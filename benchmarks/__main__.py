@@ -1,0 +1,25 @@
+"""Run every benchmark: `python -m benchmarks`, or some by name: `python -m benchmarks graph_build`."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import graph_build
+from colisten.logs import configure_logs
+
+BENCHMARKS = {"graph_build": graph_build.run}
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all."""
+    configure_logs("warning")
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        raise SystemExit(f"No benchmark {unknown}; there are {list(BENCHMARKS)}.")
+    for name in names:
+        BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    main()

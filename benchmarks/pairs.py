@@ -1,0 +1,78 @@
+"""Timing two ways of doing one thing in turn, so that a drifting machine moves both."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from colisten.files import write_aside
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def compare(
+    name: str,
+    ours: Callable[[], Any],
+    rival: Callable[[], Any],
+    *,
+    rival_name: str,
+    pairs: int = 5,
+    facts: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Run ours and the rival in turn, after one warm-up of each; write and return the ratios.
+
+    Args:
+        name: Of the result file.
+        ours: One run of ours.
+        rival: One run of the rival on the same input.
+        rival_name: What the rival is.
+        pairs: Counted pairs.
+        facts: Sizes and whatever else a reader needs.
+    """
+    ours()
+    rival()
+    seconds: dict[str, list[float]] = {"ours": [], "rival": []}
+    for _ in range(pairs):
+        for who, work in (("ours", ours), ("rival", rival)):
+            start = time.perf_counter()
+            work()
+            seconds[who].append(time.perf_counter() - start)
+    ratios = [rival / own for own, rival in zip(seconds["ours"], seconds["rival"], strict=True)]
+    result = {
+        "benchmark": name,
+        "rival": rival_name,
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": {"cores": os.cpu_count(), "system": platform.system(), **_memory()},
+        "facts": facts or {},
+        "seconds": {who: _spread(values) for who, values in seconds.items()},
+        "times_faster_than_rival": _spread(ratios),
+        "pairs": pairs,
+    }
+    with write_aside(RESULTS / f"{name}.json") as file:
+        file.write_text(json.dumps(result, indent=2) + "\n")
+    spread = result["times_faster_than_rival"]
+    print(
+        f"{name}: {spread['median']:.2f}x as fast as {rival_name} "
+        f"({spread['min']:.2f} to {spread['max']:.2f} over {pairs} pairs)"
+    )
+    return result
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {
+        "min": round(min(values), 4),
+        "median": round(statistics.median(values), 4),
+        "max": round(max(values), 4),
+    }
+
+
+def _memory() -> dict[str, int]:
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return {"memory_gib": round(pages * size / 2**30)}
