@@ -24,6 +24,7 @@ from colisten.errors import VectorIndexError
 from colisten.files import sweep_partials, write_aside
 from colisten.index.protocol import Hits, check_items, check_name, check_search, check_width
 
+_FEW = 8
 _BLOCK_SCORES = 1 << 24  # scores held at a time: 64 MB
 
 
@@ -50,14 +51,24 @@ class ExactCollection:
     def _position(self) -> dict[str, int]:
         return {item: at for at, item in enumerate(self.ids)}
 
+    @cached_property
+    def _spoken(self) -> dict[str, np.ndarray]:
+        found = {language for language in self.languages if language is not None}
+        return {language: np.asarray(self.languages == language) for language in found}
+
     def allowed(self, language: str | None, exclude: Sequence[str]) -> np.ndarray | None:
         """Which items may be answered, bool [n]; None where all may."""
         if language is None and not exclude:
             return None
-        mask = np.ones(len(self), dtype=bool) if language is None else self.languages == language
+        if language is None:
+            mask = np.ones(len(self), dtype=bool)
+        elif language in self._spoken:
+            mask = self._spoken[language].copy()
+        else:
+            mask = np.zeros(len(self), dtype=bool)
         gone = [self._position[item] for item in exclude if item in self._position]
         mask[gone] = False
-        return np.asarray(mask, dtype=bool)
+        return mask
 
     def search(
         self,
@@ -72,26 +83,30 @@ class ExactCollection:
             VectorIndexError: `deadline` seconds have passed.
         """
         start = time.monotonic()
-        candidates = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
-        vectors = self.vectors if allowed is None else self.vectors[candidates]
-        rows = self.rows[candidates]
-        k = min(k, len(candidates))
+        candidates = None if allowed is None else np.flatnonzero(allowed)
+        rows = self.rows if candidates is None else self.rows[candidates]
+        # Vectors of a few candidates are gathered; many are scored with all others, which costs
+        # less than copying their vectors.
+        few = candidates is not None and len(candidates) * _FEW < len(self)
+        vectors = self.vectors[candidates] if few else self.vectors
+        k = min(k, len(rows))
         positions: list[np.ndarray] = []
         scores: list[np.ndarray] = []
-        step = max(1, _BLOCK_SCORES // max(1, len(candidates)))
+        step = max(1, _BLOCK_SCORES // max(1, len(vectors)))
         for at in range(0, len(queries), step):
             if deadline is not None and time.monotonic() - start > deadline:
                 raise VectorIndexError(f"Exact search passed its deadline of {deadline} s.")
-            for row in queries[at : at + step] @ vectors.T:
+            for scored in queries[at : at + step] @ vectors.T:
+                row = scored if candidates is None or few else scored[candidates]
                 best = _best(row, rows, k)
-                positions.append(candidates[best])
+                positions.append(best if candidates is None else candidates[best])
                 scores.append(row[best])
         return positions, scores
 
 
 def _best(scores: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
     """Positions of the k highest scores, ties by row: the same answer whatever the storage."""
-    if k == 0:
+    if k == 0:  # nothing is allowed
         return np.zeros(0, np.int64)
     # Everything tied with the k-th stays in, so that the order of ties does not depend on
     # argpartition.
