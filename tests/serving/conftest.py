@@ -1,0 +1,97 @@
+"""A published folder by the real parts, and `colisten serve` as a process on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import CUT
+from tests.serving.home import make_home
+
+START_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Home:
+    """An output folder with two releases of different seeds; the first is live."""
+
+    folder: Path
+    ids: list[str]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running `colisten serve`."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    home: Home
+    log: Path
+
+    def post(self, path: str, **body: object) -> httpx.Response:
+        return httpx.post(f"{self.url}{path}", json=body, timeout=30)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", timeout=30)
+
+
+@pytest.fixture(scope="session")
+def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    folder = tmp_path_factory.mktemp("home") / "out"
+    return Home(folder, make_home(tiny_history, folder, as_of=CUT, seeds=(0, 1)))
+
+
+@pytest.fixture(scope="session")
+def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    started = start(home, tmp_path_factory.mktemp("serve") / "log", "serving.debug_vectors=true")
+    yield started
+    stop(started)
+
+
+def start(home: Home, log: Path, *overrides: str) -> Service:
+    """Start the service on a free loopback port and wait until it is ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "cli.main", "serve", "--out", str(home.folder)]
+    command += ["--port", str(port)]
+    # Budgets are for a machine of one's own; here everything shares two cores with the tests.
+    for override in ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000"):
+        command += ["--set", override]
+    for override in overrides:
+        command += ["--set", override]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    started = Service(process, f"http://127.0.0.1:{port}", home, log)
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if started.get("/readyz").status_code == 200:
+                return started
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    stop(started)
+    raise AssertionError(f"The service did not start:\n{log.read_text()[-4000:]}")
+
+
+def stop(service: Service) -> int:
+    """End the service as an operator would; returns its exit code."""
+    if service.process.poll() is None:
+        os.kill(service.process.pid, signal.SIGTERM)
+    try:
+        return service.process.wait(60)
+    except subprocess.TimeoutExpired:
+        service.process.kill()
+        service.process.wait()
+        raise
