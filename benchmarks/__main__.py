@@ -1,4 +1,4 @@
-"""Run every benchmark: `python -m benchmarks`, or some by name: `python -m benchmarks graph_build`."""
+"""Run every benchmark, or some by name: `python -m benchmarks [NAME ...]`."""
 
 from __future__ import annotations
 
