@@ -11,9 +11,9 @@ from colisten.features.names import ITEMS, SERVING, TRAINING
 def feature_services(
     users: Sequence[FeatureView], items: Sequence[FeatureView]
 ) -> list[FeatureService]:
-    """Training and serving read the same user views; items have a service of their own."""
+    """Training and serving read the same user views; items online have a service of their own."""
     return [
         FeatureService(name=TRAINING, features=list(users)),
         FeatureService(name=SERVING, features=list(users)),
-        FeatureService(name=ITEMS, features=list(items)),
+        FeatureService(name=ITEMS, features=[view for view in items if view.online]),
     ]

@@ -116,6 +116,7 @@ def write_sources(
             "Compute them for the catalogue of the same history folder.",
         )
     music = _music(history, as_of)
+    music_dim = _music_dim(music)
     with write_aside(sources) as aside:
         aside.mkdir()
         _write(aside / f"{ITEM_METADATA}.parquet", _always(items), ITEM_SCHEMA)
@@ -125,7 +126,7 @@ def write_sources(
         for item_type in ITEM_TYPES:
             file = aside / f"{history_view(item_type)}.parquet"
             _write_history(history, file, item_type=item_type, as_of=as_of, settings=settings)
-    return _music_dim(music)
+    return music_dim
 
 
 def _read(history: Path, name: str) -> pa.Table | None:

@@ -16,6 +16,8 @@ from colisten.features.names import CONFIG_FILE, ONLINE_FILE, PROJECT, REGISTRY_
 from colisten.files import write_aside
 
 _WRITE_ROWS = 5000
+# A request has a deadline: redis-py would try again for about eight seconds.
+_REDIS_PATIENCE = {"socket_connect_timeout": "1", "socket_timeout": "2", "retry": "null"}
 
 
 def store_config(
@@ -28,7 +30,7 @@ def store_config(
     """
     features = settings.features
     kept: dict[str, Any] = (
-        {"type": "redis", "connection_string": features.redis}
+        {"type": "redis", "connection_string": _impatient(features.redis)}
         if features.online_store == "redis"
         else {"type": "sqlite", "path": online}
     )
@@ -51,3 +53,9 @@ def write_config(folder: Path, settings: Settings) -> Path:
     with write_aside(file) as aside:
         aside.write_text(yaml.safe_dump(store_config(settings), sort_keys=False))
     return file
+
+
+def _impatient(connection: str) -> str:
+    given = {part.partition("=")[0] for part in connection.split(",")}
+    added = [f"{key}={value}" for key, value in _REDIS_PATIENCE.items() if key not in given]
+    return ",".join([connection, *added])

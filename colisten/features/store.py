@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -225,7 +226,9 @@ class OnlineFeatures:
         self._pushing = threading.Lock()
         # Feast writes an event to SQLite feature by feature, and its reads share the writer's
         # connection: without this a reader could see ids of one event and times of another.
-        self._using = threading.Lock()
+        # Redis takes a row as one command, and a slow one must not hold up other readers.
+        shared = self._store.config.online_store.type == "sqlite"
+        self._using: AbstractContextManager[Any] = threading.Lock() if shared else nullcontext()
 
     def read(self, user_ids: Sequence[str]) -> UserBatch:
         """The users as of now, in order; `UserBatch.known` tells of whom anything is known.

@@ -1,0 +1,29 @@
+"""feature_store.yaml: embedded by default, Redis by configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from colisten.config import FeatureSettings, Settings
+from feature_repo.stores import store_config, write_config
+
+
+def test_the_default_needs_no_server(tmp_path: Path) -> None:
+    written = yaml.safe_load(write_config(tmp_path, Settings()).read_text())
+    assert written == store_config(Settings())
+    assert written["offline_store"] == {"type": "duckdb"}
+    assert written["online_store"] == {"type": "sqlite", "path": "online.db"}
+    assert written["entity_key_serialization_version"] == 3
+
+
+def test_redis_by_configuration_alone() -> None:
+    settings = Settings(
+        features=FeatureSettings(online_store="redis", redis="cache:6380,password=p,retry=1")
+    )
+    kept = store_config(settings)["online_store"]
+    assert kept["type"] == "redis"
+    assert kept["connection_string"].startswith("cache:6380,password=p,retry=1,")
+    assert kept["connection_string"].count("retry=") == 1
+    assert "socket_timeout=" in kept["connection_string"]
