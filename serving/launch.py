@@ -67,10 +67,17 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
 
 
 def check_home(environment: Environment) -> None:
-    """Refuse a folder that cannot be served from, saying what to do."""
+    """Refuse a folder that cannot be served from, saying what to do.
+
+    Raises:
+        ConfigError: There is no such folder, or no feature store in it.
+        ReleaseNotFound: No release is live, or the live one is not there.
+        ReleaseCorrupt: The live release's manifest cannot be read.
+    """
     if not environment.home.is_dir():
         raise ConfigError(f"No folder {environment.home}.", "Give the --out of `colisten run`.")
-    if ReleaseStore(environment.home).live() is None:
+    store = ReleaseStore(environment.home)
+    if store.live() is None:
         raise ReleaseNotFound(
             f"No release is live in {environment.home}.",
             "`colisten run` makes one; `colisten release promote ID --out DIR` makes one live.",
@@ -80,6 +87,7 @@ def check_home(environment: Environment) -> None:
             f"No feature store at {environment.features}.",
             "Run `colisten run` with this --out again: it builds one.",
         )
+    store.live_manifest()
 
 
 def check_address(host: str, port: int) -> None:

@@ -1,0 +1,81 @@
+"""What cannot be served is refused at the door, with exit code 2 and what to do."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from colisten.config import Settings
+from colisten.errors import ConfigError, ReleaseNotFound
+from colisten.release.pointer import Pointer
+from serving.environment import Environment, workers
+from serving.launch import check_address, check_home
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No folder"):
+        check_home(Environment(tmp_path / "absent", Settings()))
+
+
+def test_a_folder_without_a_live_release(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseNotFound, match="colisten release promote"):
+        check_home(Environment(tmp_path, Settings()))
+
+
+def test_a_folder_without_a_feature_store(tmp_path: Path) -> None:
+    (tmp_path / "releases").mkdir()
+    Pointer("r0123456789abcdef").write(tmp_path / "releases")
+    with pytest.raises(ConfigError, match="No feature store"):
+        check_home(Environment(tmp_path, Settings()))
+
+
+def test_a_pointer_to_a_release_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "feature_store.yaml").write_text("project: colisten")
+    Pointer("r0123456789abcdef").write(tmp_path / "releases")
+    with pytest.raises(ReleaseNotFound, match="r0123456789abcdef"):
+        check_home(Environment(tmp_path, Settings()))
+
+
+def test_an_address_in_use() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError, match="Cannot listen"):
+            check_address("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(ConfigError, match="IP address"):
+        check_address("300.1.2.3", 3000)
+
+
+def test_the_command_exits_with_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli.main", "serve", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "No release is live" in done.stderr
+    assert "colisten run" in done.stderr
+
+
+def test_the_environment_survives_its_variables(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"index": {"backend": "exact"}})
+    given = Environment(tmp_path, settings)
+    assert Environment.read(given.variables()) == Environment(tmp_path.resolve(), settings)
+    assert Environment.read({"COLISTEN_HOME": str(tmp_path)}).settings == Settings()
+
+
+@pytest.mark.parametrize("home", [None, "", "/no such folder"])
+def test_an_environment_without_a_folder_is_refused(home: str | None) -> None:
+    with pytest.raises(ConfigError, match="COLISTEN_HOME"):
+        Environment.read({} if home is None else {"COLISTEN_HOME": home})
+
+
+def test_workers_are_a_positive_number() -> None:
+    assert workers({}) == 1
+    assert workers({"COLISTEN_WORKERS": "4"}) == 4
+    for bad in ("0", "-1", "two", ""):
+        with pytest.raises(ConfigError, match="COLISTEN_WORKERS"):
+            workers({"COLISTEN_WORKERS": bad})
