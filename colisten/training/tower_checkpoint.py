@@ -63,9 +63,12 @@ class TowerCheckpoint:
         self.phase, self.epoch, self.curve = state["phase"], state["epoch"], state["curve"]
         self._tensors = tensors
 
-    def restore(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        """Load weights and optimiser state; both must be built as in the run that saved them."""
+    def restore(
+        self, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+    ) -> None:
+        """Load weights, their average and optimiser state into what the saving run had built."""
         model.load_state_dict(under("model", self._tensors))
+        average.load_state_dict(under("average", self._tensors))
         load_adam(optimiser, under("adam", self._tensors))
 
     def save(
@@ -74,10 +77,12 @@ class TowerCheckpoint:
         epoch: int,
         curve: Curve,
         model: nn.Module,
+        average: nn.Module,
         optimiser: torch.optim.Optimizer,
     ) -> None:
         """Keep the state after a whole epoch; the one before it is replaced."""
-        tensors = prefixed("model", model.state_dict()) | prefixed("adam", adam_tensors(optimiser))
+        tensors = prefixed("model", model.state_dict()) | prefixed("average", average.state_dict())
+        tensors |= prefixed("adam", adam_tensors(optimiser))
         state = {"inputs": self.inputs, "phase": phase, "epoch": epoch, "curve": curve}
         write_tensors(self.file, tensors, state)
         self.phase, self.epoch, self.curve = phase, epoch, curve

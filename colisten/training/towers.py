@@ -8,6 +8,7 @@ a killed run go on to the very bytes of an undisturbed one.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import torch
-from torch.nn import functional
+from torch import Tensor
 
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
+from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import sweep_partials
 from colisten.logs import logger
@@ -32,13 +34,13 @@ from colisten.progress import track
 from colisten.training.checkpoint import deterministic
 from colisten.training.examples import TowerExamples, in_order
 from colisten.training.tower_checkpoint import Curve, TowerCheckpoint, input_digest
+from colisten.training.tower_validation import best_epoch, best_point, split_in_time, validate
 
 CHECKPOINT = "checkpoint.safetensors"
 Phase = Literal["select", "fit"]
-# Bounds on what one validation ranks.
-_VALIDATION_ROWS = 4096
-_VALIDATION_ITEMS = 20_000
-_VALIDATION_BLOCK = 512
+# The model that comes out is a moving average of the weights over about 50 steps: what single
+# batches say of this week's favourites averages out.
+_MEMORY = 0.98
 
 log = logger("towers")
 
@@ -74,7 +76,7 @@ class TowersResult:
 
     def metrics(self) -> dict[str, float]:
         """Figures of the run that do not depend on the machine's speed."""
-        best = min(self.curve, key=_validation_order, default={})
+        best = best_point(self.curve)
         return {"examples": float(self.examples), "epochs": float(self.epochs)} | {
             name: value for name, value in best.items() if name.startswith("validation_")
         }
@@ -184,10 +186,11 @@ def _train(
     towers.user.standardise(*examples.user_statistics())
     towers.item.standardise(*examples.item_statistics())
     optimiser = torch.optim.Adam(towers.parameters(), lr=settings.towers.learning_rate, fused=True)
+    average = copy.deepcopy(towers)
     share = torch.from_numpy(examples.item_shares(rows))
     done = 0
     if saved.phase == phase:
-        saved.restore(towers, optimiser)
+        saved.restore(towers, average, optimiser)
         done, curve = saved.epoch, saved.curve
         log.info("resumed", phase=phase, epoch=done)
     for epoch in range(done + 1, epochs + 1):
@@ -200,30 +203,45 @@ def _train(
         torch.manual_seed(int(np.random.SeedSequence(stream).generate_state(1)[0]))
         batches = examples.batches(rows, settings.towers.batch_size, np.random.default_rng(stream))
         towers.train()
-        total = 0.0
+        total, steps = 0.0, (epoch - 1) * len(batches)
         for batch in track(batches, f"towers: {phase}, epoch {epoch}"):
             loss = _batch_loss(towers, examples, batch, share, settings)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()
+            steps += 1
+            _follow(average, towers, steps)
             total += loss.item() * len(batch)
         entry: dict[str, float] = {"epoch": epoch, f"{phase}_loss": total / len(rows)}
         spent = time.perf_counter() - began
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"The loss of the towers is {total} in epoch {epoch}: training diverged.",
+                "Lower towers.learning_rate, or look for extreme values in music vectors and ages.",
+            )
         if held_out is not None:
-            entry |= validate(towers, examples, held_out, settings)
+            entry |= validate(average, examples, held_out, settings)
         curve = [*curve, entry]
-        saved.save(phase, epoch, curve, towers, optimiser)
+        saved.save(phase, epoch, curve, towers, average, optimiser)
         log.info("epoch", **entry, examples_per_second=round(len(rows) / spent))
-    return towers.eval(), curve
+    return average.eval(), curve
+
+
+def _follow(average: TwoTowers, towers: TwoTowers, step: int) -> None:
+    """Move the averaged weights towards the current ones; at first by much."""
+    memory = min(_MEMORY, step / (step + 9))
+    with torch.no_grad():
+        for mean, weight in zip(average.parameters(), towers.parameters(), strict=True):
+            mean.lerp_(weight, 1.0 - memory)
 
 
 def _batch_loss(
     towers: TwoTowers,
     examples: TowerExamples,
     batch: np.ndarray,
-    share: torch.Tensor,
+    share: Tensor,
     settings: Settings,
-) -> torch.Tensor:
+) -> Tensor:
     items, own = np.unique(examples.items[batch], return_inverse=True)
     fold = int(examples.folds[batch[0]])
     users = towers.user(torch.from_numpy(examples.user_features(batch)))
@@ -232,69 +250,6 @@ def _batch_loss(
     if settings.towers.loss == "paper":
         return paper_loss(users, candidates, torch.from_numpy(own), log_p)
     return sampled_softmax_loss(users, candidates, torch.from_numpy(own), log_p, towers.temperature)
-
-
-def validate(
-    towers: TwoTowers, examples: TowerExamples, rows: np.ndarray, settings: Settings
-) -> dict[str, float]:
-    """How well held-out examples rank their item among the catalogue, each in its own fold.
-
-    Returns:
-        validation_loss (softmax over the candidates at the learned temperature), validation_mrr
-        and validation_hit_rate (at evaluation.k).
-    """
-    rows = rows[:: max(1, -(-len(rows) // _VALIDATION_ROWS))]
-    spread = np.linspace(0, examples.num_items - 1, min(examples.num_items, _VALIDATION_ITEMS))
-    candidates = np.union1d(spread.round().astype(np.int64), examples.items[rows])
-    temperature = towers.temperature.item()
-    losses, ranks = [], []
-    for fold in np.unique(examples.folds[rows]):
-        members = rows[examples.folds[rows] == fold]
-        items = torch.from_numpy(
-            tower_vectors(towers.item, examples.item_features(candidates, int(fold)))
-        )
-        for start in range(0, len(members), _VALIDATION_BLOCK):
-            block = members[start : start + _VALIDATION_BLOCK]
-            users = tower_vectors(towers.user, examples.user_features(block))
-            scores = torch.from_numpy(users) @ items.T
-            own = torch.from_numpy(np.searchsorted(candidates, examples.items[block]))
-            losses.append(functional.cross_entropy(scores / temperature, own, reduction="none"))
-            ranks.append((scores > scores.gather(1, own[:, None])).sum(dim=1) + 1)
-    rank = torch.cat(ranks).double()
-    return {
-        "validation_loss": float(torch.cat(losses).double().mean()),
-        "validation_mrr": float((1.0 / rank).mean()),
-        "validation_hit_rate": float((rank <= settings.evaluation.k).double().mean()),
-    }
-
-
-def split_in_time(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rows before and from the moment after which about `share` of the rows lie.
-
-    Rows of one moment stay together. Both parts are empty of the other's moments; the second is
-    empty where the rows span too little time to be split.
-
-    Args:
-        times: Ascending int64 [N].
-        share: Share of rows held out.
-    """
-    every = np.arange(len(times))
-    wanted = round(len(times) * share)
-    if not wanted:
-        return every, every[:0]
-    first = int(np.searchsorted(times, times[-wanted], side="left"))
-    if first == 0:
-        first = int(np.searchsorted(times, times[0], side="right"))
-    return (every[:first], every[first:])
-
-
-def best_epoch(curve: Curve) -> int:
-    """The epoch of the lowest validation loss, the earliest of equals."""
-    return int(min(curve, key=_validation_order)["epoch"])
-
-
-def _validation_order(entry: dict[str, float]) -> tuple[float, float]:
-    return entry.get("validation_loss", math.inf), entry["epoch"]
 
 
 def _patience_is_over(curve: Curve, patience: int) -> bool:

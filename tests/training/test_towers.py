@@ -28,7 +28,8 @@ from colisten.models.towers import user_vectors
 from colisten.training import examples as examples_module
 from colisten.training.examples import TowerExamples
 from colisten.training.tower_checkpoint import TowerCheckpoint
-from colisten.training.towers import TowersResult, split_in_time, train_towers
+from colisten.training.tower_validation import split_in_time
+from colisten.training.towers import TowersResult, train_towers
 from tests.conftest import CUT, write_tiny_source
 
 TYPES = ("audiobook", "podcast")
@@ -347,6 +348,13 @@ def test_rows_that_cannot_be_trained_on_are_refused(world: World, tmp_path: Path
         train(world.rows, ItemBlocks(world.text[:50]))
     with pytest.raises(TrainingError, match="'user_id'"):
         train(world.rows.drop_columns("user_id"), world.blocks())
+
+
+def test_divergence_is_said_and_leaves_no_model(world: World, tmp_path: Path) -> None:
+    wild = small("towers.learning_rate=1e38")
+    with pytest.raises(TrainingError, match="diverged"):
+        train_towers(world.rows, world.catalogue, world.blocks(), wild, out=tmp_path / "towers")
+    assert not (tmp_path / "towers" / "user_tower.onnx").exists()
 
 
 def test_the_split_in_time_never_parts_a_moment() -> None:
