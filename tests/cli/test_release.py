@@ -109,6 +109,7 @@ def test_look_switch_and_go_back(published: Published) -> None:
     assert json.loads(pruned.stdout) == {"removed": []}, "live and previous stay"
 
 
+@pytest.mark.parametrize("published", ["exact"], indirect=True)
 def test_faults_are_said_with_their_exit_code(published: Published, tmp_path: Path) -> None:
     out, one, _, colisten = published
     for arguments in (("show", "r0"), ("verify", "nobody"), ("promote", "r0123456789abcdef")):
