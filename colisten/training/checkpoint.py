@@ -24,7 +24,7 @@ def write_tensors(file: Path, tensors: Tensors, state: dict[str, Any]) -> None:
     with write_aside(file) as aside:
         contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
         # One metadata entry only: safetensors does not promise their order, and bytes must repeat.
-        save_file(contiguous, aside, {"state": json.dumps(state, sort_keys=True)})
+        save_file(contiguous, aside, {"state": json.dumps(state)})
 
 
 def read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:

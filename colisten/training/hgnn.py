@@ -137,7 +137,8 @@ def train_hgnn(
             known=edges.keys(),
             seed=settings.seed,
         )
-        log_q = _log_frequencies(train)
+        # Of all edges: an item whose only edge is held out is a rare one, not an impossible one.
+        log_q = _log_frequencies(edges)
         validation = _validation_batch(loader, held_out, settings.seed)
         state: dict[str, Any] = {"step": 0, "best_step": 0, "best_loss": None, "curve": []}
         best = copy_state(model)
