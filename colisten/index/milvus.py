@@ -7,7 +7,6 @@ itself, and sends an expression only where that was not enough.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
@@ -16,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import grpc  # type: ignore[import-untyped]
 import numpy as np
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from colisten.errors import VectorIndexError
+from colisten.index.milvus_hits import Hit, best_hits, expression
 from colisten.index.protocol import (
     MAX_HITS,
     MAX_LANGUAGE_BYTES,
@@ -46,13 +46,6 @@ _LITE_LANGUAGE_FACTOR = 4
 _NOT_LOADED = 101  # the code of a collection that lies on disk only
 
 _embedded_users: Counter[str] = Counter()
-
-
-class _Hit(NamedTuple):
-    item: str
-    score: float
-    row: int
-    language: str
 
 
 class MilvusIndex:
@@ -307,27 +300,27 @@ class MilvusIndex:
         timeout: float,
     ) -> Hits:
         if not self._lite:
-            found = self._ask(collection, queries, k, _expression(language, exclude), timeout)
-            return _hits(found, k, language, set())
+            found = self._ask(collection, queries, k, expression(language, exclude), timeout)
+            return best_hits(found, k, language, set())
         gone = set(exclude)
         wanted = min(k + len(gone), MAX_HITS)
         if language is None:
-            return _hits(self._ask(collection, queries, wanted, "", timeout), k, None, gone)
+            return best_hits(self._ask(collection, queries, wanted, "", timeout), k, None, gone)
         wider = min(wanted * _LITE_LANGUAGE_FACTOR + _LITE_MARGIN, MAX_HITS)
         found = self._ask(collection, queries, wider, "", timeout)
-        hits = _hits(found, k, language, gone)
+        hits = best_hits(found, k, language, gone)
         short = any(
             len(ids) < k and len(answer) == wider
             for ids, answer in zip(hits[0], found, strict=True)
         )
         if not short:
             return hits
-        found = self._ask(collection, queries, wanted, _expression(language, ()), timeout)
-        return _hits(found, k, language, gone)
+        found = self._ask(collection, queries, wanted, expression(language, ()), timeout)
+        return best_hits(found, k, language, gone)
 
     def _ask(
         self, collection: str, queries: np.ndarray, limit: int, expression: str, timeout: float
-    ) -> list[list[_Hit]]:
+    ) -> list[list[Hit]]:
         params: dict[str, Any] = {"metric_type": "IP"}
         if not self._lite:
             params["params"] = {"ef": max(self._ef, limit)}
@@ -346,7 +339,7 @@ class MilvusIndex:
         # Older servers do not name the id field of a hit, so ids are read beside the hits.
         return [
             [
-                _Hit(str(item), float(score), int(hit["entity"]["row"]), hit["entity"]["language"])
+                Hit(str(item), float(score), int(hit["entity"]["row"]), hit["entity"]["language"])
                 for item, score, hit in zip(answer.ids, answer.distances, answer, strict=True)
             ]
             for answer in found
@@ -371,36 +364,6 @@ class MilvusIndex:
             return []
         answer = self._client.list_aliases(collection, timeout=PATIENCE_SECONDS)
         return sorted(str(alias) for alias in answer["aliases"])
-
-
-def _expression(language: str | None, exclude: Sequence[str]) -> str:
-    """A filter expression of checked values; a text is quoted as JSON, which Milvus reads."""
-    parts = []
-    if language is not None:
-        parts.append(f"language == {_quoted(language)}")
-    if exclude:
-        parts.append(f"item_id not in [{', '.join(_quoted(item) for item in exclude)}]")
-    return " and ".join(parts)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _hits(found: list[list[_Hit]], k: int, language: str | None, gone: set[str]) -> Hits:
-    """Filter, order by score and row, cut at k."""
-    all_ids: list[list[str]] = []
-    all_scores: list[np.ndarray] = []
-    for answer in found:
-        kept = [
-            hit
-            for hit in answer
-            if hit.item not in gone and (language is None or hit.language == language)
-        ]
-        kept.sort(key=lambda hit: (-hit.score, hit.row))
-        all_ids.append([hit.item for hit in kept[:k]])
-        all_scores.append(np.array([hit.score for hit in kept[:k]], dtype=np.float32))
-    return all_ids, all_scores
 
 
 @contextmanager
