@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from colisten.config import HGNNSettings
+from colisten.errors import TrainingError
+from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.models import hgnn
+from colisten.models.hgnn import HGNN, HGNNLayer, embed_catalogue, gather_max, unit_rows
+from colisten.sampling.neighbours import NeighborSampler
+from tests.sampling.graphs import random_graph
+
+FORMS = pytest.mark.parametrize("residual", [True, False])
+ALL = (1000, 1000)
+
+
+def model_of(graph: CoListeningGraph, text_dim: int, *, residual: bool, dim: int = 16) -> HGNN:
+    torch.manual_seed(0)
+    return HGNN(text_dim, graph.item_types, HGNNSettings(dim=dim, residual=residual)).eval()
+
+
+def text_of(graph: CoListeningGraph, dim: int = 12, seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(graph.num_items, dim))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)
+
+
+def sampled(
+    model: HGNN, graph: CoListeningGraph, text: np.ndarray, seeds: np.ndarray
+) -> np.ndarray:
+    sampler = NeighborSampler(graph, ALL, weighted=False)
+    around = sampler.sample(seeds, np.random.default_rng(0))
+    with torch.no_grad():
+        vectors: np.ndarray = model(torch.from_numpy(text[around.inputs]), around).numpy()
+    return vectors
+
+
+@FORMS
+@pytest.mark.parametrize(("audiobooks", "podcasts"), [(40, 70), (40, 0), (0, 40), (1, 1)])
+def test_full_fan_out_equals_the_whole_catalogue(
+    residual: bool, audiobooks: int, podcasts: int
+) -> None:
+    graph = random_graph(audiobooks, podcasts, 600, seed=1)
+    text = text_of(graph)
+    model = model_of(graph, 12, residual=residual)
+    whole = embed_catalogue(model, graph, text)
+    assert whole.shape == (graph.num_items, 16)
+    assert whole.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-6)
+    for seeds in (np.arange(graph.num_items), np.arange(0, graph.num_items, 7)):
+        np.testing.assert_allclose(sampled(model, graph, text, seeds), whole[seeds], atol=1e-5)
+
+
+def test_blocks_do_not_change_the_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = random_graph(50, 80, 900, seed=2)
+    text = text_of(graph)
+    model = model_of(graph, 12, residual=True)
+    whole = embed_catalogue(model, graph, text)
+    monkeypatch.setattr(hgnn, "CATALOGUE_BLOCK", 7)
+    monkeypatch.setattr(hgnn, "BLOCK", 3)
+    np.testing.assert_allclose(embed_catalogue(model, graph, text), whole, atol=1e-5)
+
+
+def test_the_paper_form_equals_pyg() -> None:
+    """eq. 1 is SAGEConv's max pooling with an identity after it; eq. 2 sums over relations."""
+    from torch_geometric.nn import HeteroConv, SAGEConv
+
+    graph = random_graph(25, 35, 300, seed=3)
+    text = text_of(graph, dim=16)
+    ours = model_of(graph, 16, residual=False)
+    data = graph.to_hetero_data(text)
+    hidden = data.x_dict
+    for layer in ours.layers:
+        assert isinstance(layer, HGNNLayer)
+        convs = {}
+        for target, name, source in data.edge_types:
+            conv = SAGEConv((16, 16), 16, aggr="max", project=True)
+            message = layer.messages[f"{source}-{target}"]
+            with torch.no_grad():
+                conv.lin.weight.copy_(message.weight)
+                conv.lin.bias.copy_(message.bias)
+                conv.lin_l.weight.copy_(torch.eye(16))
+                conv.lin_l.bias.zero_()
+                # W of eq. 2 is added once per node, so one relation of each type carries it.
+                carries = float(source == target)
+                conv.lin_r.weight.copy_(layer.update.weight * carries)
+                conv.lin_l.bias.copy_(layer.update.bias * carries)
+            convs[target, name, source] = conv
+        out = HeteroConv(convs, aggr="sum")(hidden, data.edge_index_dict)
+        hidden = {name: rows.relu() for name, rows in out.items()}
+    theirs = unit_rows(torch.cat([hidden[name] for name in graph.item_types])).detach().numpy()
+    np.testing.assert_allclose(embed_catalogue(ours, graph, text), theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "places"), [(1, 1), (40, 3), (700, 5)])
+def test_gather_max_and_its_gradient_are_torchs_own(rows: int, places: int) -> None:
+    rng = torch.Generator().manual_seed(0)
+    source = torch.randn(30, 4, generator=rng, dtype=torch.float64)
+    table = torch.randint(0, 30, (rows, places), generator=rng)
+    weight = torch.randn(rows, 4, generator=rng, dtype=torch.float64)
+    mine, theirs = (source.clone().requires_grad_() for _ in range(2))
+    ours = gather_max(mine, table)
+    reference = theirs[table].max(1).values
+    torch.testing.assert_close(ours, reference)
+    torch.testing.assert_close(gather_max(source, table), reference)
+    (ours * weight).sum().backward()
+    (reference * weight).sum().backward()
+    torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+@FORMS
+def test_gradients_are_right_on_a_toy_graph(residual: bool) -> None:
+    graph = random_graph(4, 5, 14, seed=4)
+    model = model_of(graph, 3, residual=residual, dim=4).double()
+    around = NeighborSampler(graph, ALL, weighted=False).sample(
+        np.arange(9), np.random.default_rng(0)
+    )
+    text = torch.from_numpy(text_of(graph, dim=3)).double()
+    weights = [parameter.detach().clone().requires_grad_() for parameter in model.parameters()]
+    names = [name for name, _ in model.named_parameters()]
+
+    def forward(*values: torch.Tensor) -> torch.Tensor:
+        given = dict(zip(names, values, strict=True))
+        out: torch.Tensor = torch.func.functional_call(model, given, (text, around))
+        return out
+
+    assert torch.autograd.gradcheck(forward, tuple(weights), eps=1e-6, atol=1e-4)
+
+
+@FORMS
+def test_an_item_without_edges_has_a_vector_of_its_own_text(residual: bool) -> None:
+    """Inductive: its vector follows its text and nothing else."""
+    graph = random_graph(20, 20, 150, seed=5)
+    lonely = [
+        (name, Relation.from_edges(*grown(relation, graph.num_nodes[name[0]], name[0])))
+        for name, relation in graph.relations.items()
+    ]
+    wider = CoListeningGraph({"audiobook": 20, "podcast": 21}, dict(lonely), "ids")
+    text = text_of(wider)
+    model = model_of(wider, 12, residual=residual)
+    before = embed_catalogue(model, wider, text)
+    others = text.copy()
+    others[:40] = text_of(graph, seed=9)
+    after = embed_catalogue(model, wider, others)
+    np.testing.assert_allclose(after[40], before[40], atol=1e-6)
+    assert np.abs(after[:40] - before[:40]).max() > 0.1
+    own = text.copy()
+    own[40] = -text[40]
+    assert np.abs(embed_catalogue(model, wider, own)[40] - before[40]).max() > 0.05
+
+
+def grown(
+    relation: Relation, nodes: int, source: str
+) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    """The same edges with one more podcast that has none."""
+    return (
+        nodes + (source == "podcast"),
+        relation.sources,
+        relation.indices,
+        relation.weights,
+    )
+
+
+@FORMS
+def test_items_without_text_still_get_unit_vectors(residual: bool) -> None:
+    """A whole type without text: its items differ by their neighbours' text."""
+    graph = random_graph(30, 30, 400, seed=6)
+    text = text_of(graph)
+    text[graph.slice_of("podcast")] = 0
+    vectors = embed_catalogue(model_of(graph, 12, residual=residual), graph, text)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    podcasts = vectors[graph.slice_of("podcast")]
+    assert len(np.unique(podcasts.round(6), axis=0)) == len(podcasts)
+
+
+def test_a_row_without_direction_becomes_a_constant_unit_vector() -> None:
+    rows = unit_rows(torch.tensor([[0.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 4.0]]))
+    torch.testing.assert_close(rows, torch.tensor([[0.5] * 4, [0.6, 0.0, 0.0, 0.8]]))
+
+
+def test_the_paper_form_has_the_parameters_of_the_paper() -> None:
+    """Per layer one W, and one W_r with bias per relation; nothing else."""
+    graph = random_graph(3, 3, 5, seed=0)
+    model = model_of(graph, 12, residual=False)
+    names = {name for name, _ in model.named_parameters()}
+    expected = {
+        f"layers.{layer}.{part}.{kind}"
+        for layer in (0, 1)
+        for part in [
+            "update",
+            *(f"messages.{a}-{b}" for a, b in product(graph.item_types, repeat=2)),
+        ]
+        for kind in ("weight", "bias")
+    }
+    assert names == expected
+    assert isinstance(model.layers, nn.ModuleList)
+
+
+def test_shapes_are_checked_at_the_border() -> None:
+    graph = random_graph(5, 5, 20, seed=0)
+    model = model_of(graph, 12, residual=True)
+    text = text_of(graph)
+    around = NeighborSampler(graph, ALL, weighted=False).sample(
+        np.arange(10), np.random.default_rng(0)
+    )
+    with pytest.raises(TrainingError, match=r"\[10, 12\]"):
+        model(torch.zeros(10, 3), around)
+    short = NeighborSampler(graph, (3,), weighted=False).sample(
+        np.arange(10), np.random.default_rng(0)
+    )
+    with pytest.raises(TrainingError, match="as many hops"):
+        model(torch.zeros(10, 12), short)
+    with pytest.raises(TrainingError, match="one row per item"):
+        embed_catalogue(model, graph, text[:-1])
+    with pytest.raises(TrainingError, match="finite float32"):
+        embed_catalogue(model, graph, text.astype(np.float64))
+    with pytest.raises(TrainingError, match="length 12"):
+        embed_catalogue(model, graph, text_of(graph, dim=5))
