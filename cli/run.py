@@ -93,6 +93,7 @@ def execute(
         "rehearsal_cut": (cut - timedelta(days=window_days)).isoformat(),
         "window_days": window_days,
         "home": str(out),
+        "checkpoints": str(out / "cache" / "checkpoints"),
         "settings": settings.to_json(),
         "code": code_digest(),
     }

@@ -46,7 +46,7 @@ class _RunLog(io.TextIOBase):
 
     def __init__(self, file: Path, listen: Callable[[StepEvent], None]) -> None:
         super().__init__()
-        self._file = file.open("a", encoding="utf-8")
+        self._file = file.open("a", buffering=1, encoding="utf-8")
         self._listen = listen
         self._line = ""
         self._since = time.monotonic()

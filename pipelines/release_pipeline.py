@@ -97,6 +97,7 @@ def release_pipeline(
     rehearsal_cut: str,
     window_days: int,
     home: str,
+    checkpoints: str,
     settings: str,
     code: str,
 ) -> None:
@@ -109,6 +110,7 @@ def release_pipeline(
         rehearsal_cut: The cut one window earlier, where settings and gate are judged.
         window_days: Days after a cut that measure it.
         home: Folder that owns releases, online features, index and reports.
+        checkpoints: Folder that keeps unfinished training across runs.
         settings: `Settings.to_json()`.
         code: Digest of the installed colisten sources: new code, new cache.
     """
@@ -125,7 +127,6 @@ def release_pipeline(
     features = build_features(history=history, text=text, cut=cut, settings=settings).outputs[
         "features"
     ]
-    checkpoints = f"{home}/cache/checkpoints"
     rehearsed = fit(
         history=history,
         text=text,
