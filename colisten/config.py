@@ -214,7 +214,7 @@ class ServingSettings(Section):
     rest_after: Positive = Field(
         3, description="Failures in a row after which a dependency is not asked for a while."
     )
-    rest_seconds: float = Field(2.0, gt=0, description="How long it is not asked.")
+    rest_seconds: float = Field(2.0, gt=0, description="Longest time it is not asked.")
     follow_seconds: float = Field(
         0.5, gt=0, description="How often a worker looks whether another release is live."
     )

@@ -16,10 +16,12 @@ from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from colisten.logs import logger
 from serving import metrics
 from serving.messages import (
     MAX_BODY_BYTES,
@@ -41,7 +43,11 @@ from serving.messages import (
 from serving.openapi import describe
 from serving.runtime import Runtime
 
-THREADS = 16
+# Answering is mostly Python, which one thread at a time runs: more threads would only queue
+# inside the budgets of the feature store and the index instead of before them.
+THREADS = 4
+INTERNAL = Fault(error="internal", message="This is a fault of the service; its log says more.")
+_log = logger("serving.app")
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,11 @@ def _handler(endpoint: Endpoint, limiter: CapacityLimiter) -> Callable[..., Any]
             response = _fault(400, fault_of(error))
         except Refused as refused:
             response = _fault(refused.status, refused.fault)
+        except ClientDisconnect:
+            response = _fault(400, Fault(error="bad_body", message="The body broke off."))
+        except Exception:
+            _log.exception("request_failed", endpoint=endpoint.path)
+            response = _fault(500, INTERNAL)
         metrics.SECONDS.labels(endpoint.path).observe(time.perf_counter() - started)
         metrics.REQUESTS.labels(
             endpoint.path,

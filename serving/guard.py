@@ -16,6 +16,7 @@ from typing import TypeVar
 from colisten.logs import logger
 
 T = TypeVar("T")
+_FIRST_SHARE = 0.05
 _log = logger("serving.guard")
 
 
@@ -37,7 +38,9 @@ class Guard:
         name: Prefix of the reasons: `name_timeout`, `name_error`, `name_resting`.
         budget_seconds: Longest wait for a call.
         failures: Failures in a row after which the dependency rests.
-        rest_seconds: How long it rests; then a single call probes it.
+        rest_seconds: Longest rest. The first is a twentieth of it, each next one twice the last,
+            so that a moment of overload costs little and an outage is not asked about often.
+            After a rest a single call probes.
         threads: Calls in flight at once; a call that finds none free waits within its budget.
     """
 
@@ -53,10 +56,11 @@ class Guard:
         self.name = name
         self._budget = budget_seconds
         self._failures = failures
-        self._rest = rest_seconds
+        self._longest_rest = rest_seconds
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"guard-{name}")
         self._lock = threading.Lock()
         self._failed = 0
+        self._rests = 0
         self._resting_until = 0.0
 
     def call(self, work: Callable[[], T]) -> T:
@@ -65,7 +69,7 @@ class Guard:
         Raises:
             GuardTripped: It took too long, failed, or the dependency is resting.
         """
-        self._admit()
+        probe = self._admit()
         future = self._pool.submit(work)
         try:
             result = future.result(timeout=self._budget)
@@ -73,35 +77,40 @@ class Guard:
             # The work itself may have raised a TimeoutError; then the future is done.
             late = not future.done()
             future.cancel()
-            self._note_failure(error)
+            self._note_failure(error, probe)
             raise GuardTripped(f"{self.name}_{'timeout' if late else 'error'}") from error
         except Exception as error:
-            self._note_failure(error)
+            self._note_failure(error, probe)
             raise GuardTripped(f"{self.name}_error") from error
         with self._lock:
-            self._failed = 0
+            self._failed = self._rests = 0
         return result
 
     def close(self) -> None:
         """Let go of the threads; calls in flight end by themselves."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _admit(self) -> None:
+    def _admit(self) -> bool:
+        """Let a call through or refuse it; returns whether it probes a resting dependency."""
         with self._lock:
             if self._failed < self._failures:
-                return
+                return False
             now = time.monotonic()
             if now < self._resting_until:
                 raise GuardTripped(f"{self.name}_resting")
             # This call probes; the others go on resting until it has come back.
-            self._resting_until = now + self._rest
+            self._resting_until = now + self._budget + _FIRST_SHARE * self._longest_rest
+            return True
 
-    def _note_failure(self, error: BaseException) -> None:
+    def _note_failure(self, error: BaseException, probe: bool) -> None:
         with self._lock:
             self._failed += 1
-            rests = self._failed >= self._failures
+            # Calls that were in flight together fail together: that is one outage, one rest.
+            rests = probe or self._failed == self._failures
             if rests:
-                self._resting_until = time.monotonic() + self._rest
+                share = min(1.0, _FIRST_SHARE * 2.0**self._rests)
+                self._rests += 1
+                self._resting_until = time.monotonic() + share * self._longest_rest
         _log.warning(
             "dependency_failed",
             dependency=self.name,

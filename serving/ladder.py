@@ -71,16 +71,22 @@ class Ladder:
     def shelf(self, bundle: Bundle, request: RecommendRequest) -> Shelf:
         """The shelf of one user, from one release."""
         climb = Climb()
-        self._know(bundle, request.user_id, climb)
-        exclude = [*request.exclude, *_had(bundle, climb.user)]
-        found = self._near(bundle, climb, request.k, request.language, exclude)
-        if found is None:
+        exclude = list(request.exclude)
+        found: tuple[SearchRung, list[ShelfItem]] | None = None
+        try:
+            self._know(bundle, request.user_id, climb)
+            exclude += _had(bundle, climb.user)
+            found = self._near(bundle, climb, request.k, request.language, exclude)
+        except Exception:
+            # Not a dependency's failure but a fault of ours: the user still gets a shelf.
+            _log.exception("ladder_failed", release_id=bundle.release_id)
+            climb.fallbacks.append("internal_error")
+        if found is not None:
+            search, items = found
+            how = How(vector="two_tower", search=search, fallbacks=climb.fallbacks)
+        else:
             vector, items = _popular(bundle, climb, request, exclude)
             how = How(vector=vector, search="popular", fallbacks=climb.fallbacks)
-        else:
-            search, ids, scores = found
-            how = How(vector="two_tower", search=search, fallbacks=climb.fallbacks)
-            items = _explained(bundle, climb, ids, scores)
         return Shelf(release_id=bundle.release_id, user_id=request.user_id, how=how, items=items)
 
     def read(self, bundle: Bundle, user_id: str) -> UserBatch:
@@ -115,7 +121,7 @@ class Ladder:
         k: int,
         language: str | None,
         exclude: Sequence[str],
-    ) -> tuple[SearchRung, list[str], np.ndarray] | None:
+    ) -> tuple[SearchRung, list[ShelfItem]] | None:
         """Nearest items of the user's vector and where they were found; None without either."""
         query = climb.vector
         if query is None:
@@ -132,7 +138,7 @@ class Ladder:
                 )
             )
             if _all_of(bundle, ids):
-                return self._index_rung, ids, scores
+                return self._index_rung, _explained(bundle, climb, ids, scores)
             # The collection is not the one that was published with this release.
             climb.fallbacks.append("index_foreign")
         except GuardTripped as tripped:
@@ -143,7 +149,7 @@ class Ladder:
             _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
             climb.fallbacks.append("exact_error")
             return None
-        return "exact", all_ids[0], all_scores[0]
+        return "exact", _explained(bundle, climb, all_ids[0], all_scores[0])
 
 
 def _had(bundle: Bundle, user: UserBatch | None) -> list[str]:

@@ -160,7 +160,14 @@ class Fault(BaseModel):
     """Every answer that is not 200."""
 
     error: Literal[
-        "bad_body", "bad_request", "too_large", "unknown_item", "not_stored", "not_ready", "off"
+        "bad_body",
+        "bad_request",
+        "too_large",
+        "unknown_item",
+        "not_stored",
+        "not_ready",
+        "off",
+        "internal",
     ]
     message: str
     fields: list[FieldFault] = Field(default_factory=list)

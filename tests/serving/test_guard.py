@@ -62,7 +62,7 @@ def test_slow_work_costs_its_budget_and_no_more(make: Callable[..., Guard]) -> N
 def test_after_failures_in_a_row_it_is_not_asked_then_probed_once(
     make: Callable[..., Guard],
 ) -> None:
-    guard = make()
+    guard = make(rest_seconds=4.0)  # the first rest is 0.2 s
     calls = 0
 
     def work() -> None:
@@ -78,12 +78,56 @@ def test_after_failures_in_a_row_it_is_not_asked_then_probed_once(
     assert reasons == ["index_error"] * 3 + ["index_resting"] * 3
     assert calls == 3
     time.sleep(0.25)
-    with pytest.raises(GuardTripped):
-        guard.call(work)
+    for _ in range(4):
+        with pytest.raises(GuardTripped):
+            guard.call(work)
     assert calls == 4
-    time.sleep(0.25)
+    time.sleep(0.45)  # the second rest is twice the first
     assert guard.call(lambda: "back") == "back"
     assert guard.call(lambda: "stays") == "stays"
+
+
+def test_rests_grow_while_an_outage_lasts_and_end_at_the_longest(
+    make: Callable[..., Guard],
+) -> None:
+    guard = make(failures=1, rest_seconds=0.4)
+    calls = 0
+
+    def work() -> None:
+        nonlocal calls
+        calls += 1
+        refuse()
+
+    end = time.monotonic() + 2.0
+    while time.monotonic() < end:
+        with pytest.raises(GuardTripped):
+            guard.call(work)
+        time.sleep(0.002)
+    # Rests of 0.02, 0.04, 0.08, 0.16, 0.32, then 0.4 s: eight or nine calls in two seconds.
+    assert 5 <= calls <= 10
+
+
+def test_calls_that_fail_together_are_one_outage(make: Callable[..., Guard]) -> None:
+    guard = make(budget=5.0, failures=2, rest_seconds=2.0, threads=8)
+    gate = threading.Event()
+
+    def work() -> None:
+        gate.wait(5)
+        refuse()
+
+    def ask() -> None:
+        with pytest.raises(GuardTripped):
+            guard.call(work)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    gate.set()
+    for thread in threads:
+        thread.join()
+    time.sleep(0.15)  # eight failures, but one first rest of 0.1 s
+    assert guard.call(lambda: "back") == "back"
 
 
 def test_one_success_forgets_earlier_failures(make: Callable[..., Guard]) -> None:

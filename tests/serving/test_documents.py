@@ -1,0 +1,85 @@
+"""What is written about the service is what the service does."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import yaml
+from prometheus_client import Counter, Gauge, Histogram
+
+from serving import metrics
+from serving.app import ENDPOINTS
+from serving.environment import HOME, SETTINGS, WORKERS
+from serving.messages import Fault
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/serving.md").read_text()
+
+
+def section(title: str) -> str:
+    return PAGE.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_every_metric_is_documented_with_its_labels() -> None:
+    kinds: dict[type, str] = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
+    made = {
+        one._name: (kinds[type(one)], set(one._labelnames))
+        for one in vars(metrics).values()
+        if type(one) in kinds
+    }
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", section("Metrics"), re.MULTILINE)
+    written = {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in rows}
+    assert written == made
+
+
+def test_every_fault_is_documented() -> None:
+    names = set(get_args(Fault.model_fields["error"].annotation))
+    assert set(re.findall(r"^\| \d+ \| `(\w+)`", section("Faults"), re.MULTILINE)) == names
+
+
+def test_every_endpoint_and_its_fields_are_documented() -> None:
+    for endpoint in ENDPOINTS:
+        rows = [row for row in section("Endpoints").splitlines() if endpoint.path in row]
+        assert any(f"{endpoint.method} {endpoint.path}" in row for row in rows), endpoint.path
+        for field in endpoint.request.model_fields if endpoint.request else ():
+            assert any(f"`{field}`" in row for row in rows), field
+
+
+def test_every_reason_is_documented_and_none_else() -> None:
+    source = "".join(
+        (ROOT / "serving" / f"{name}.py").read_text() for name in ("ladder", "similar")
+    )
+    plain = set(re.findall(r'(?:fallbacks\.append\(|fallbacks=\[)"(\w+)"', source))
+    guarded = {
+        f"{guard}_{why}"
+        for guard in ("features", "index")
+        for why in ("timeout", "error", "resting")
+    }
+    written = {
+        reason
+        for row in section("The ladder").splitlines()
+        if row.startswith("|")
+        for reason in re.findall(r"`(\w+)`", row.rsplit("|", 2)[1])
+    } - {"how"}
+    assert written == plain | guarded
+
+
+def test_every_variable_is_documented() -> None:
+    assert set(re.findall(r"^\| `(COLISTEN_\w+)`", PAGE, re.MULTILINE)) == {HOME, SETTINGS, WORKERS}
+
+
+def test_every_file_has_its_line_in_the_readme() -> None:
+    readme = (ROOT / "serving/README.md").read_text()
+    named = set(re.findall(r"`(\w+\.(?:py|yaml))`", readme))
+    present = {file.name for file in (ROOT / "serving").glob("*.*")} - {"__init__.py", "README.md"}
+    assert named == present
+
+
+def test_a_bento_carries_what_the_serving_extra_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {*project["dependencies"], *project["optional-dependencies"]["serving"]}
+    bento = yaml.safe_load((ROOT / "serving/bentofile.yaml").read_text())
+    assert set(bento["python"]["packages"]) == wanted
