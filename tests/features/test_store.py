@@ -103,7 +103,7 @@ def frame_of(events: list[tuple[str, str, str, datetime]]) -> pd.DataFrame:
     asked=st.lists(st.tuples(users, moments), min_size=1, max_size=12),
 )
 @hypothesis_settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_nothing_looks_ahead(
     live: tuple[Path, FeatureStore],
