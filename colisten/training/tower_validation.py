@@ -25,8 +25,8 @@ def validate(
     """How well held-out examples rank their item among the catalogue, each in its own fold.
 
     Returns:
-        validation_loss (softmax over the candidates at the learned temperature), validation_mrr
-        and validation_hit_rate (at evaluation.k).
+        validation_mrr and validation_hit_rate (at evaluation.k), and for the softmax loss
+        validation_loss: the softmax over the candidates at the learned temperature.
     """
     rows = rows[:: max(1, -(-len(rows) // _ROWS))]
     spread = np.linspace(0, examples.num_items - 1, min(examples.num_items, _ITEMS))
@@ -46,11 +46,13 @@ def validate(
             losses.append(functional.cross_entropy(scores / temperature, own, reduction="none"))
             ranks.append((scores > scores.gather(1, own[:, None])).sum(dim=1) + 1)
     rank = torch.cat(ranks).double()
-    return {
-        "validation_loss": float(torch.cat(losses).double().mean()),
+    figures = {
         "validation_mrr": float((1.0 / rank).mean()),
         "validation_hit_rate": float((rank <= settings.evaluation.k).double().mean()),
     }
+    if settings.towers.loss == "sampled_softmax":
+        figures["validation_loss"] = float(torch.cat(losses).double().mean())
+    return figures
 
 
 def split_in_time(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -74,14 +76,19 @@ def split_in_time(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarr
 
 
 def best_epoch(curve: Curve) -> int:
-    """The epoch of the lowest validation loss, the earliest of equals."""
+    """The epoch of `best_point`."""
     return int(best_point(curve)["epoch"])
 
 
 def best_point(curve: Curve) -> dict[str, float]:
-    """The curve's point of the lowest validation loss; empty where there is none."""
+    """The curve's best validation, the earliest of equals; empty where there is none.
+
+    Best is the lowest validation loss; where the towers were trained with the paper's loss, which
+    knows no probabilities, it is the highest MRR.
+    """
     return min(curve, key=_validation_order, default={})
 
 
-def _validation_order(entry: dict[str, float]) -> tuple[float, float]:
-    return entry.get("validation_loss", math.inf), entry["epoch"]
+def _validation_order(point: dict[str, float]) -> tuple[float, float]:
+    by_rank = -point.get("validation_mrr", -math.inf)
+    return point.get("validation_loss", by_rank), point["epoch"]
