@@ -66,9 +66,8 @@ def start(home: Home, log: Path, *overrides: str) -> Service:
     command = [sys.executable, "-m", "cli.main", "serve", "--out", str(home.folder)]
     command += ["--port", str(port)]
     # Budgets are for a machine of one's own; here everything shares two cores with the tests.
-    for override in ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000"):
-        command += ["--set", override]
-    for override in overrides:
+    patient = ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000")
+    for override in (*patient, "serving.follow_seconds=0.1", *overrides):
         command += ["--set", override]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)

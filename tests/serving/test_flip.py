@@ -83,23 +83,22 @@ def test_every_answer_is_of_one_release_while_releases_flip(service: Service) ->
             thread.start()
         try:
             for flip in range(FLIPS):
-                if flip % 4 == 0:
-                    target = second if store.live() == first else first
-                    store.promote(target, index)
+                if flip % 4 == 1:
+                    # There and back at once: the loader must end up where the pointer is.
+                    store.rollback(index)
+                    store.rollback(index)
+                target = second if store.live() == first else first
+                if flip % 2:
+                    assert store.rollback(index) == target
                 else:
-                    target = store.rollback(index)
-                if flip % 3:
-                    wait_for(service, target)
+                    store.promote(target, index)
+                wait_for(service, target)
         finally:
             ended.set()
             for thread in threads:
                 thread.join()
-        if store.live() != first:
-            store.rollback(index)
-        wait_for(service, first)
+    assert store.live() == first
     assert wrong == []
-    assert {first, second} == set(seen)
-    changes = sum(one != other for one, other in pairwise(seen))
-    assert changes >= FLIPS // 2
-    assert len(seen) > 100
+    # Each take-up was waited for, so the load saw both releases many times over.
+    assert sum(one != other for one, other in pairwise(seen)) >= FLIPS // 2
     assert rungs.count("milvus") > 0.9 * len(rungs)
