@@ -20,6 +20,7 @@ import pytest
 
 from colisten.config import load_settings
 from colisten.files import combined_digest, folder_digests
+from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseStore
 from tests.conftest import CUT, START, write_tiny_source
 
@@ -62,8 +63,8 @@ def run(data: Path, out: Path, *extra: str) -> subprocess.CompletedProcess[str]:
 
 
 def artifact(out: Path, task: str, name: str) -> Path:
-    (found,) = out.glob(f"pipeline/runs/*/{task}/{name}")
-    return found
+    """The latest artifact of a task; interrupted runs leave earlier ones beside it."""
+    return max(out.glob(f"pipeline/runs/*/{task}/{name}"), key=lambda path: path.stat().st_mtime)
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +176,7 @@ def alter_later(events: pa.Table) -> pa.Table:
     return pa.Table.from_pandas(frame, schema=events.schema, preserve_index=False)
 
 
-def same(events: pa.Table) -> pa.Table:
-    return events
-
-
-@pytest.mark.parametrize("change", [same, remove_later, alter_later])
+@pytest.mark.parametrize("change", [remove_later, alter_later])
 def test_the_release_depends_on_nothing_after_the_cut(
     finished: Path,
     tiny_source: Path,
@@ -192,7 +189,7 @@ def test_the_release_depends_on_nothing_after_the_cut(
         (data / file.name).write_bytes(file.read_bytes())
     events = pq.read_table(tiny_source / "interactions.parquet")
     changed = change(events)
-    assert change is same or not changed.equals(events)
+    assert not changed.equals(events)
     pq.write_table(changed, data / "interactions.parquet")
     done = run(data, tmp_path / "out")
     assert done.returncode == 0, done.stderr
@@ -223,12 +220,15 @@ def test_a_killed_run_leaves_no_half_release_and_the_next_completes(
         time.sleep(1.0 if step == "publish" else 0.5)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-        for release in ReleaseStore(out).list():
-            ReleaseStore(out).verify_files(release.release_id)
+        store = ReleaseStore(out)
+        for release in store.list():
+            folder = store.folder(release.release_id)
+            Manifest.read(folder).check_files(folder)
     done = run(tiny_source, out)
     assert done.returncode == 0, done.stderr
     assert "unchanged" in done.stderr
-    assert live_release(out) == live_release(finished)
+    # The same command in another folder, even after two kills: equal digests.
+    assert digests(out) == digests(finished)
     assert not list((out / "releases").glob(".*.partial"))
 
 
