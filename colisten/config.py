@@ -64,6 +64,11 @@ class GraphSettings(Section):
         100, description="A heavy user's most recent items that count, per item type."
     )
     min_colisteners: Positive = Field(1, description="Users an edge needs.")
+    weights: Literal["colisteners", "user_share"] = Field(
+        "user_share",
+        description="Strength of an edge. colisteners: users who touched both; user_share: each of "
+        "them counts 1 / (their items - 1), so heavy users do not make most of the graph.",
+    )
     top_k: Positive = Field(100, description="Strongest neighbours kept per item and relation.")
 
 
@@ -74,7 +79,10 @@ class HGNNSettings(Section):
     layers: Positive = Field(2, description="Message passing layers.")
     fanouts: tuple[Positive, ...] = Field((15, 10), description="Neighbours per hop and relation.")
     weighted_neighbours: bool = Field(
-        True, description="Draw neighbours by co-listener count; false draws uniformly (paper)."
+        True, description="Draw neighbours by strength; false draws uniformly (paper)."
+    )
+    weighted_edges: bool = Field(
+        True, description="Draw supervised edges by strength; false draws uniformly (paper)."
     )
     residual: bool = Field(
         True,

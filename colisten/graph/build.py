@@ -28,6 +28,9 @@ from colisten.logs import logger
 
 log = logger("graph")
 
+# Shares are added up as integers, since a sum of floats depends on the order of rows.
+WHOLE = 1_000_000
+
 
 def build_graph(
     history: Path, *, as_of: datetime, settings: Settings, leave_out_fold: int | None = None
@@ -123,7 +126,7 @@ def colistening_edges(
     type_starts: tuple[int, ...],
     left_out: ibis.Table | None = None,
 ) -> ibis.Table:
-    """Directed edges (source, target, colisteners) as an Ibis expression, unordered.
+    """Directed edges (source, target, strength) as an Ibis expression, unordered.
 
     Args:
         events: user_id, item_id, signal, timestamp; other columns are ignored.
@@ -132,9 +135,9 @@ def colistening_edges(
         left_out: Users (user_id) that do not count.
 
     Returns:
-        One row per ordered pair of distinct items: source and target are catalogue indices. Per
-        (source, type of target) the `top_k` targets with most co-listeners are kept, ties to
-        the lower index.
+        One row per ordered pair of distinct items: source and target are catalogue indices,
+        strength is in millionths. Per (source, type of target) the `top_k` strongest targets are
+        kept, ties to the lower index.
     """
 
     def kind_of(item: Any) -> Any:
@@ -162,28 +165,36 @@ def colistening_edges(
             group_by=["user_id", "kind"], order_by=[ibis.desc("last"), "item"]
         )
     ).filter(lambda t: t.place < settings.max_items_per_user)
-    left = recent.select("user_id", source="item")
+    items_of_user = ibis._.count().over(group_by="user_id")
+    share = (
+        (WHOLE // ibis.greatest(items_of_user - 1, 1)).cast("int64")
+        if settings.weights == "user_share"
+        else ibis.literal(WHOLE, "int64")
+    )
+    recent = recent.mutate(share=share)
+    left = recent.select("user_id", "share", source="item")
     right = recent.select(other_user="user_id", target="item")
     # Each unordered pair is counted once; its reverse is the same count.
     pairs = (
         left.join(right, [left.user_id == right.other_user, left.source < right.target])
         .group_by("source", "target")
-        .agg(colisteners=lambda t: t.count())
+        .agg(colisteners=lambda t: t.count(), strength=lambda t: t.share.sum())
         .filter(lambda t: t.colisteners >= settings.min_colisteners)
+        .select("source", "target", "strength")
     )
     both = pairs.union(
-        pairs.select(source="target", target="source", colisteners="colisteners"), distinct=False
+        pairs.select(source="target", target="source", strength="strength"), distinct=False
     )
     return (
         both.mutate(target_kind=lambda t: kind_of(t.target))
         .mutate(
             place=ibis.row_number().over(
                 group_by=["source", "target_kind"],
-                order_by=[ibis.desc("colisteners"), "target"],
+                order_by=[ibis.desc("strength"), "target"],
             )
         )
         .filter(lambda t: t.place < settings.top_k)
-        .select("source", "target", "colisteners")
+        .select("source", "target", "strength")
     )
 
 
@@ -200,7 +211,7 @@ def _slice(catalogue: Catalogue, item_type: str) -> tuple[int, int]:
 def _relations(edges: pa.Table, num_nodes: dict[str, int]) -> dict[tuple[str, str], Relation]:
     source = edges.column("source").to_numpy().astype(np.int64)
     target = edges.column("target").to_numpy().astype(np.int64)
-    weights = edges.column("colisteners").to_numpy()
+    weights = edges.column("strength").to_numpy() / WHOLE
     names = list(num_nodes)
     stops = np.cumsum(list(num_nodes.values()))
     starts = stops - list(num_nodes.values())

@@ -31,7 +31,8 @@ class Relation:
     Attributes:
         indptr: int64 [num_nodes + 1]; node i's neighbours are indices[indptr[i]:indptr[i + 1]].
         indices: int32 [num_edges], index within the neighbour's type, ascending per node.
-        weights: float32 [num_edges], users who listened to both.
+        weights: float32 [num_edges], strength: users who listened to both, or their shares
+            (`graph.weights`).
     """
 
     indptr: np.ndarray
@@ -206,7 +207,7 @@ class CoListeningGraph:
                 "nodes_with_edges": int((degrees > 0).sum()),
                 "mean_degree": round(float(degrees.mean()), 3) if degrees.size else 0.0,
                 "max_degree": int(degrees.max(initial=0)),
-                "mean_colisteners": round(float(relation.weights.mean(dtype=np.float64)), 3)
+                "mean_strength": round(float(relation.weights.mean(dtype=np.float64)), 3)
                 if relation.num_edges
                 else 0.0,
             }
@@ -219,7 +220,7 @@ class CoListeningGraph:
 
         Messages in PyG flow from row 0 of `edge_index` to row 1, so relation (audiobook, podcast)
         becomes edge type ("podcast", "colistened", "audiobook"): row 0 the neighbour, row 1 the
-        node. `edge_attr` is [num_edges, 1], co-listeners.
+        node. `edge_attr` is [num_edges, 1], strength.
 
         Args:
             text: Optional node features [num_items, d], set as `x` per type.

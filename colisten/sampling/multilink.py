@@ -61,7 +61,8 @@ class MultiLinkNeighborLoader:
         batch_size: Pairs per relation and batch ("min"); the batch's mean over relations ("none").
         balance: "min": every epoch draws from each relation as many pairs as the smallest
             non-empty one has. "none": an epoch is every pair once, in natural proportion.
-        weighted: Draw neighbours by co-listeners, else uniformly.
+        weighted: Draw neighbours by strength, else uniformly.
+        weighted_edges: Draw an epoch's pairs by strength with replacement, else uniformly without.
         num_negatives: Uniform negatives per pair; 0 leaves negatives to the batch itself.
         known: Sorted keys of pairs that are no negatives; those of `edges` by default.
         seed: Every draw follows from (seed, epoch, batch).
@@ -79,6 +80,7 @@ class MultiLinkNeighborLoader:
         batch_size: int = 256,
         balance: Literal["min", "none"] = "min",
         weighted: bool = False,
+        weighted_edges: bool = False,
         num_negatives: int = 0,
         known: np.ndarray | None = None,
         seed: int = 0,
@@ -92,6 +94,7 @@ class MultiLinkNeighborLoader:
             )
         self.batch_size = batch_size
         self.balance = balance
+        self.weighted_edges = weighted_edges
         self.num_negatives = num_negatives
         self.seed = seed
         self.epoch = 0
@@ -129,7 +132,12 @@ class MultiLinkNeighborLoader:
             drawn = {}
             for name, size in self._epoch_sizes().items():
                 pairs = self.edges.pairs[name]
-                drawn[name] = pairs[rng.choice(len(pairs), size, replace=False)]
+                if self.weighted_edges:
+                    reach = np.cumsum(self.edges.strength[name], dtype=np.float64)
+                    at = np.searchsorted(reach, rng.random(size) * reach[-1], side="right")
+                    drawn[name] = pairs[np.minimum(at, len(pairs) - 1)]
+                else:
+                    drawn[name] = pairs[rng.choice(len(pairs), size, replace=False)]
             self._drawn = (epoch, drawn)
         return self._drawn[1]
 

@@ -133,12 +133,13 @@ def train_hgnn(
             batch_size=options.batch_size,
             balance=options.balance,
             weighted=options.weighted_neighbours,
+            weighted_edges=options.weighted_edges,
             num_negatives=options.negatives if options.loss == "margin" else 0,
             known=edges.keys(),
             seed=settings.seed,
         )
         # Of all edges: an item whose only edge is held out is a rare one, not an impossible one.
-        log_q = _log_frequencies(edges)
+        log_q = _log_frequencies(edges, options)
         validation = _validation_batch(loader, held_out, settings.seed)
         state: dict[str, Any] = {"step": 0, "best_step": 0, "best_loss": None, "curve": []}
         best = copy_state(model)
@@ -259,10 +260,11 @@ def _validation_batch(
     return loader.collate(pairs, rng)
 
 
-def _log_frequencies(edges: SupervisedEdges) -> dict[RelationName, tuple[Tensor, Tensor]]:
-    return {
-        name: (_log(first), _log(second)) for name, (first, second) in edges.frequencies().items()
-    }
+def _log_frequencies(
+    edges: SupervisedEdges, options: HGNNSettings
+) -> dict[RelationName, tuple[Tensor, Tensor]]:
+    frequencies = edges.frequencies(weighted=options.weighted_edges)
+    return {name: (_log(first), _log(second)) for name, (first, second) in frequencies.items()}
 
 
 def _log(frequency: np.ndarray) -> Tensor:

@@ -21,7 +21,7 @@ from colisten.graph.graph import CoListeningGraph
 from tests.conftest import CUT, START, write_tiny_source
 from tests.graph.histories import Event, write_history
 
-Edges = dict[tuple[str, str], int]
+Edges = dict[tuple[str, str], float]
 
 
 def edges_of(graph: CoListeningGraph, ids: list[str]) -> Edges:
@@ -31,7 +31,7 @@ def edges_of(graph: CoListeningGraph, ids: list[str]) -> Edges:
         for row, column, weight in zip(
             relation.sources, relation.indices, relation.weights, strict=True
         ):
-            found[ids[left + row], ids[right + column]] = int(weight)
+            found[ids[left + row], ids[right + column]] = float(weight)
     return found
 
 
@@ -50,22 +50,27 @@ def reference(
         ):
             last[user, item] = max(at, last.get((user, item), at))
     colisteners: Counter[tuple[str, str]] = Counter()
+    strength: Counter[tuple[str, str]] = Counter()
     for user in {user for user, _ in last}:
         kept: list[str] = []
         for kind in ("audiobook", "podcast"):
             mine = [item for who, item in last if who == user and type_of[item] == kind]
             mine.sort(key=lambda item: (-last[user, item].timestamp(), item))
             kept += mine[: s.max_items_per_user]
-        colisteners.update((a, b) for a in kept for b in kept if a != b)
+        pairs = [(a, b) for a in kept for b in kept if a != b]
+        colisteners.update(pairs)
+        share = 1_000_000 // max(len(kept) - 1, 1) if s.weights == "user_share" else 1_000_000
+        strength.update(dict.fromkeys(pairs, share))
     edges: Edges = {}
     for source in ids:
         for kind in ("audiobook", "podcast"):
             near = [
-                (-count, target)
+                (-strength[left, target], target)
                 for (left, target), count in colisteners.items()
                 if left == source and type_of[target] == kind and count >= s.min_colisteners
             ]
-            edges |= {(source, target): -count for count, target in sorted(near)[: s.top_k]}
+            for less, target in sorted(near)[: s.top_k]:
+                edges[source, target] = float(np.float32(-less / 1_000_000))
     return edges
 
 
@@ -91,6 +96,7 @@ BOOKS, SHOWS = ["a1", "a2", "a3", "a9"], ["p1", "p2", "p3"]
         max_items_per_user=st.integers(1, 5),
         min_colisteners=st.integers(1, 2),
         top_k=st.integers(1, 4),
+        weights=st.sampled_from(["colisteners", "user_share"]),
     ),
     podcasts=st.booleans(),
     as_of=MOMENTS,
@@ -162,6 +168,20 @@ def test_co_listened_items_share_a_taste(tiny_history: Path) -> None:
     assert relation.weights[same].sum() > 2 * relation.weights[~same].sum()
 
 
+def test_a_heavy_user_counts_no_more_than_others(tmp_path: Path) -> None:
+    """Eight items of one user hang together less than two of another."""
+    heavy = [("heavy", f"a{number}", "stream", START) for number in range(8)]
+    light = [("light", "a8", "stream", START), ("light", "a9", "stream", START)]
+    history = write_history(tmp_path, [f"a{number}" for number in range(10)], [], heavy + light)
+    relation = build_graph(history, as_of=CUT, settings=Settings()).relations[
+        "audiobook", "audiobook"
+    ]
+    per_item = np.add.reduceat(relation.weights, relation.indptr[:-1])
+    np.testing.assert_allclose(per_item, 1, atol=1e-5)
+    assert relation.weights.max() == 1
+    assert relation.weights.min() == pytest.approx(1 / 7, abs=1e-6)
+
+
 def test_bad_calls_say_what_to_do(tiny_history: Path, tmp_path: Path) -> None:
     with pytest.raises(GraphError, match="no time zone"):
         build_graph(tiny_history, as_of=CUT.replace(tzinfo=None), settings=Settings())
@@ -202,11 +222,13 @@ def test_spark_gives_the_same_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     try:
         engine = ibis.pyspark.connect(session)
-        for fold in (None, 1):
+        for fold, weights in ((None, "user_share"), (1, "colisteners")):
+            graph = chosen.graph.model_copy(update={"weights": weights})
+            settings_ = chosen.model_copy(update={"graph": graph})
             on_spark = build_graph_on(
-                engine, source, as_of=CUT, settings=chosen, leave_out_fold=fold
+                engine, source, as_of=CUT, settings=settings_, leave_out_fold=fold
             )
-            on_duckdb = build_graph(source, as_of=CUT, settings=chosen, leave_out_fold=fold)
+            on_duckdb = build_graph(source, as_of=CUT, settings=settings_, leave_out_fold=fold)
             assert on_duckdb.num_edges > 100
             assert on_spark.digest() == on_duckdb.digest()
     finally:

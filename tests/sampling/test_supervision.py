@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 from colisten.errors import GraphError
 from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
 from tests.sampling.graphs import graphs, neighbours, random_graph
 
@@ -57,10 +58,25 @@ def test_split_is_a_partition_and_repeats() -> None:
 
 def test_frequencies_are_shares_of_pair_ends() -> None:
     edges = SupervisedEdges.of(random_graph(10, 15, 120, seed=3))
-    for (first, second), (left, right) in edges.frequencies().items():
+    for (first, second), (left, right) in edges.frequencies(weighted=False).items():
         pairs = edges.pairs[first, second]
         assert left.sum() == pytest.approx(1)
         assert right.sum() == pytest.approx(1)
         item = int(pairs[0, 1])
         share = (pairs == item).mean() if first == second else (pairs[:, 1] == item).mean()
         assert right[item] == pytest.approx(share)
+
+
+def test_weighted_frequencies_are_those_of_weighted_draws() -> None:
+    graph = random_graph(10, 15, 120, seed=3)
+    loader = MultiLinkNeighborLoader(graph, (1,), weighted_edges=True, batch_size=10_000)
+    name = ("audiobook", "podcast")
+    expected = loader.edges.frequencies(weighted=True)[name][1]
+    drawn = np.concatenate([loader.epoch_pairs(epoch)[name][:, 1] for epoch in range(2000)])
+    counts = np.bincount(drawn, minlength=graph.num_items)
+    present = expected > 0
+    assert (counts[~present] == 0).all()
+    wanted = expected[present] * len(drawn)
+    # 15 podcasts, 14 degrees of freedom: 36.1 is passed by one fair draw in a thousand.
+    assert present.sum() == 15
+    assert ((counts[present] - wanted) ** 2 / wanted).sum() < 36.1
