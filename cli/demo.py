@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
-from cli.run import execute, show_outcome
+from cli.run import execute, show_outcome, wide_console
 from colisten.config import Settings
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
@@ -39,7 +39,7 @@ def demo(
     writes). Run again: unchanged steps are not repeated.
     """
     started = time.monotonic()
-    console = Console()
+    console = wide_console()
     world, home = out / "world", out / "run"
     console.rule("1. A world of listeners")
     report = simulate(world, WorldSettings(seed=seed))
@@ -144,7 +144,6 @@ def _shelf(shelf: dict[str, Any], kind: str) -> Table:
     for column in ("", "title", "score", "why"):
         table.add_column(column)
     for item in shelf["items"]:
-        table.add_row(
-            str(item["rank"]), item["title"] or "", f"{item['score']:.3f}", item["why"] or ""
-        )
+        score = "" if item["score"] is None else f"{item['score']:.3f}"
+        table.add_row(str(item["rank"]), item["title"] or "", score, item["why"] or "")
     return table

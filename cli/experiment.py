@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.run import wide_console
 from colisten.errors import ConfigError, ReportError
 from colisten.files import write_aside
 
@@ -67,7 +68,9 @@ def report(
         planned = json.loads(shares) if shares else SHARES
     except ValueError as error:
         raise ConfigError(f"--shares is not JSON: {error}.") from error
-    Console().print(make_report(data, folder, out, control=control, shares=planned, hours=hours))
+    wide_console().print(
+        make_report(data, folder, out, control=control, shares=planned, hours=hours)
+    )
 
 
 def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int, int]:

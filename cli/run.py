@@ -65,7 +65,7 @@ def run(
     settings = load_settings(config, tuple(overrides or ()))
     started = time.monotonic()
     execute(data, parse_cut(cut), window_days, out, settings, console=console, use_cache=use_cache)
-    show_outcome(out, Console())
+    show_outcome(out, wide_console())
     console.print(f"Done in {time.monotonic() - started:.0f} s.")
 
 
@@ -123,6 +123,12 @@ def execute(
             use_cache=use_cache,
             listen=listen,
         )
+
+
+def wide_console() -> Console:
+    """Standard output; where that is no terminal, wide enough for a table with intervals."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 120))
 
 
 def show_outcome(out: Path, console: Console) -> None:

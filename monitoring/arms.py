@@ -118,7 +118,7 @@ def lifts_widget(comparison: Comparison) -> BaseWidgetInfo:
             TITLES[lift.rate],
             f"{lift.lift.value:+.1%}",
             f"{lift.lift.low:+.1%} to {lift.lift.high:+.1%}",
-            f"{lift.p_value:.2g}",
+            "< 0.001" if lift.p_value < 0.001 else f"{lift.p_value:.3f}",
         ]
         for lift in comparison.lifts
     ]
