@@ -19,7 +19,7 @@ class Catalogue:
     """Items sorted by (item_type, item_id); an item's index is its row.
 
     Attributes:
-        table: One row per item with the columns of `tables/history/items.parquet`.
+        table: One row per item with the columns of `history/items.parquet`.
     """
 
     table: pa.Table
