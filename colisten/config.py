@@ -77,7 +77,7 @@ class HGNNSettings(Section):
 
     dim: Positive = Field(128, description="Length of an item vector z.")
     layers: Positive = Field(2, description="Message passing layers.")
-    fanouts: tuple[Positive, ...] = Field((15, 10), description="Neighbours per hop and relation.")
+    fanouts: tuple[Positive, ...] = Field((10, 5), description="Neighbours per hop and relation.")
     weighted_neighbours: bool = Field(
         True, description="Draw neighbours by strength; false draws uniformly (paper)."
     )
@@ -99,12 +99,20 @@ class HGNNSettings(Section):
     max_steps: Positive = Field(200, description="Upper bound on training steps.")
     evaluate_every: Positive = Field(20, description="Steps between two validation losses.")
     patience: Positive = Field(4, description="Validations without improvement before stopping.")
-    learning_rate: float = Field(1e-3, gt=0, description="Step size of Adam.")
+    learning_rate: float = Field(3e-3, gt=0, description="Step size of Adam.")
     validation_share: float = Field(
         0.1, ge=0, lt=1, description="Edges held out of training for early stopping."
     )
     loss: Literal["softmax", "margin"] = Field(
-        "softmax", description="softmax: InfoNCE with logQ; margin: the paper's hinge."
+        "softmax", description="softmax: InfoNCE, in-batch negatives; margin: the paper's hinge."
+    )
+    log_q: Share = Field(
+        0.5,
+        description="Share of an item's log-frequency taken off its logit: 0 lets vectors lean to "
+        "the popular, 1 makes them blind to popularity.",
+    )
+    in_batch: Positive = Field(
+        512, description="Pairs of a batch that serve each other as negatives, softmax loss."
     )
     margin: float = Field(0.1, gt=0, description="Margin of the hinge loss.")
     negatives: Positive = Field(1, description="Random non-neighbours per edge, margin loss.")

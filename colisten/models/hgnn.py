@@ -63,9 +63,26 @@ class HGNN(nn.Module):
         )
         if settings.residual:
             self.project = nn.Linear(text_dim, settings.dim, bias=False)
-            # An orthogonal start keeps what text says about likeness until training knows better.
-            nn.init.orthogonal_(self.project.weight)
             self.alpha = nn.Parameter(torch.tensor(settings.alpha))
+
+    @torch.no_grad()
+    def start_from(self, text: np.ndarray) -> None:
+        """Let P begin as the principal directions of text vectors [num_items, text_dim].
+
+        So the first vectors already say what the text says; the paper's form has no P.
+        """
+        if not self.settings.residual:
+            return
+        gram = torch.zeros(self.text_dim, self.text_dim, dtype=torch.float64)
+        for part in torch.split(_tensor(text), CATALOGUE_BLOCK):
+            gram += (part.T @ part).double()
+        directions = torch.linalg.eigh(gram).eigenvectors.flip(1).T[: self.settings.dim]
+        # An eigenvector may point either way; its largest entry decides.
+        largest = directions.abs().argmax(1, keepdim=True)
+        self.project.weight.zero_()
+        self.project.weight[: len(directions)] = (
+            directions * directions.gather(1, largest).sign()
+        ).float()
 
     def forward(self, text: Tensor, neighbourhood: Neighbourhood) -> Tensor:
         """Unit vectors of the seeds.

@@ -51,6 +51,8 @@ FORMAT = 1
 LOG_SECONDS = 10.0
 # Held-out pairs scored per relation: enough for a steady figure, few enough to score often.
 MAX_VALIDATION_PAIRS = 1024
+# P starts right and must not be thrown away by Adam's first steps, which are all of full size.
+PROJECT_RATE = 1 / 30
 
 log = logger("hgnn")
 
@@ -125,7 +127,8 @@ def train_hgnn(
         train, held_out = edges.split(options.validation_share, settings.seed)
         _warn_of_gaps(edges, text)
         model = HGNN(text.shape[1], graph.item_types, options)
-        optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
+        model.start_from(text)
+        optimizer = _optimizer(model, options)
         loader = MultiLinkNeighborLoader(
             graph,
             options.fanouts,
@@ -222,7 +225,12 @@ def _loss(
         if options.loss == "softmax":
             first, second = log_q[name]
             frequency = first[seeds], second[seeds]
-            losses[name] = softmax_loss(vectors, pairs, frequency, options.temperature)
+            losses[name] = torch.stack(
+                [
+                    softmax_loss(vectors, part, frequency, options.temperature)
+                    for part in torch.split(pairs, options.in_batch)
+                ]
+            ).mean()
         else:
             negatives = torch.from_numpy(batch.negatives[name])
             losses[name] = margin_loss(vectors, pairs, negatives, options.margin)
@@ -264,11 +272,21 @@ def _log_frequencies(
     edges: SupervisedEdges, options: HGNNSettings
 ) -> dict[RelationName, tuple[Tensor, Tensor]]:
     frequencies = edges.frequencies(weighted=options.weighted_edges)
-    return {name: (_log(first), _log(second)) for name, (first, second) in frequencies.items()}
+
+    def log_share(frequency: np.ndarray) -> Tensor:
+        logarithm = options.log_q * np.log(np.maximum(frequency, MIN_FREQUENCY))
+        return torch.from_numpy(logarithm.astype(np.float32))
+
+    return {name: (log_share(a), log_share(b)) for name, (a, b) in frequencies.items()}
 
 
-def _log(frequency: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.log(np.maximum(frequency, MIN_FREQUENCY)).astype(np.float32))
+def _optimizer(model: HGNN, options: HGNNSettings) -> torch.optim.Adam:
+    project = [part for name, part in model.named_parameters() if name.startswith("project.")]
+    others = [part for name, part in model.named_parameters() if not name.startswith("project.")]
+    groups: list[dict[str, Any]] = [{"params": others}]
+    if project:
+        groups.append({"params": project, "lr": options.learning_rate * PROJECT_RATE})
+    return torch.optim.Adam(groups, lr=options.learning_rate)
 
 
 def _stopped(state: dict[str, Any], options: HGNNSettings) -> bool:
@@ -284,7 +302,7 @@ def _warn_of_gaps(edges: SupervisedEdges, text: np.ndarray) -> None:
     if not edges.num_pairs:
         log.warning("graph has no edges, the model stays untrained and follows the text alone")
     if not text.any():
-        log.warning("no item has a text vector, items differ by their neighbours' number only")
+        log.warning("no item has a text vector, so vectors tell little apart")
 
 
 def _key(graph: CoListeningGraph, text: np.ndarray, settings: Settings) -> str:

@@ -201,6 +201,25 @@ def test_the_paper_form_has_the_parameters_of_the_paper() -> None:
     assert isinstance(model.layers, nn.ModuleList)
 
 
+@pytest.mark.parametrize("text_dim", [12, 40])
+def test_p_starts_as_the_principal_directions_of_the_text(text_dim: int) -> None:
+    """Texts that span no more than `dim` directions keep every cosine; two starts are equal."""
+    graph = random_graph(30, 30, 100, seed=7)
+    text = text_of(graph, dim=12) @ text_of(graph, dim=text_dim)[:12]
+    text /= np.linalg.norm(text, axis=1, keepdims=True)
+    one, two = (model_of(graph, text_dim, residual=True) for _ in range(2))
+    nn.init.normal_(two.project.weight)
+    one.start_from(text)
+    two.start_from(text)
+    assert torch.equal(one.project.weight, two.project.weight)
+    vectors = one.combine(torch.from_numpy(text), torch.zeros(60, 16)).detach().numpy()
+    np.testing.assert_allclose(vectors @ vectors.T, text @ text.T, atol=1e-4)
+    paper = model_of(graph, text_dim, residual=False)
+    before = {name: value.clone() for name, value in paper.state_dict().items()}
+    paper.start_from(text)
+    assert all(torch.equal(value, before[name]) for name, value in paper.state_dict().items())
+
+
 def test_shapes_are_checked_at_the_border() -> None:
     graph = random_graph(5, 5, 20, seed=0)
     model = model_of(graph, 12, residual=True)
