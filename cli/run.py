@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 import colisten
 from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
+from colisten.data.rehearsal import rehearsal_cut
 from colisten.errors import ConfigError
 from colisten.files import combined_digest, file_digest, folder_digests
 
@@ -90,7 +91,9 @@ def execute(
         "data": str(data.resolve()),
         "data_digest": tables_digest(data),
         "cut": cut.isoformat(),
-        "rehearsal_cut": (cut - timedelta(days=window_days)).isoformat(),
+        "rehearsal_cut": rehearsal_cut(
+            data, cut=cut, window_days=window_days, target_type=settings.data.target_type
+        ).isoformat(),
         "window_days": window_days,
         "home": str(out),
         "checkpoints": str(out / "cache" / "checkpoints"),

@@ -107,7 +107,7 @@ def release_pipeline(
         data: Folder of contract tables.
         data_digest: Digest of those tables, so that a cached step never outlives its input.
         cut: UTC moment (ISO 8601); nothing at or after it reaches the release.
-        rehearsal_cut: The cut one window earlier, where settings and gate are judged.
+        rehearsal_cut: An earlier cut, by rule one window before, where the gate is judged.
         window_days: Days after a cut that measure it.
         home: Folder that owns releases, online features, index and reports.
         checkpoints: Folder that keeps unfinished training across runs.

@@ -1,0 +1,43 @@
+"""Where the rehearsal is cut: the window before the cut on which a release is judged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+# A rehearsal that learns from less than this share of the streams says little about the real fit.
+MIN_SHARE = 0.5
+FALLBACK_SHARE = 0.8
+
+
+def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: str) -> datetime:
+    """The moment one window before `cut`, or a later one where that leaves too little to learn.
+
+    With less than half of the target type's streams before `cut - window`, the rehearsal is cut
+    where four fifths of them have happened, and its window ends at `cut` all the same. Reads
+    nothing at or after `cut`.
+
+    Args:
+        data: Folder of contract tables.
+        cut: UTC moment.
+        window_days: Length of the window.
+        target_type: Item type that is recommended.
+    """
+    wanted = cut - timedelta(days=window_days)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        row = connection.execute(
+            """
+            SELECT count(*), count(*) FILTER (WHERE timestamp < ?),
+                   quantile_disc(timestamp, ?)
+            FROM read_parquet(?)
+            WHERE signal = 'stream' AND item_type = ? AND timestamp < ?
+            """,
+            [wanted, FALLBACK_SHARE, str(data / "interactions.parquet"), target_type, cut],
+        ).fetchone()
+    if row is None or not row[0] or row[1] >= MIN_SHARE * row[0]:
+        return wanted
+    moment: datetime = row[2]
+    return moment.astimezone(UTC)
