@@ -32,7 +32,10 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
             """
             SELECT count(*), count(*) FILTER (WHERE timestamp < ?),
                    quantile_disc(timestamp, ?)
-            FROM read_parquet(?)
+            FROM (
+                SELECT signal, item_type, CAST(timestamp AS TIMESTAMPTZ) AS timestamp
+                FROM read_parquet(?)
+            )
             WHERE signal = 'stream' AND item_type = ? AND timestamp < ?
             """,
             [wanted, FALLBACK_SHARE, str(data / "interactions.parquet"), target_type, cut],

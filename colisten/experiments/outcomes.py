@@ -92,4 +92,8 @@ def user_outcomes(
 
 def _select(files: list[Path]) -> str:
     names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    return f"SELECT * FROM read_parquet([{names}], union_by_name = true)"
+    # Files may count time in any unit; DuckDB does not compare nanoseconds with microseconds.
+    return (
+        "SELECT * REPLACE (CAST(timestamp AS TIMESTAMPTZ) AS timestamp) "
+        f"FROM read_parquet([{names}], union_by_name = true)"
+    )

@@ -75,6 +75,24 @@ def test_a_known_item_is_a_stream_but_no_new_start(tmp_path: Path) -> None:
     assert (rows[0]["streams"], rows[0]["new_starts"]) == (1, 0)
 
 
+def test_files_may_count_time_in_different_units(tmp_path: Path) -> None:
+    shown = pa.Table.from_pylist([exposure("u1", "a", 0)])
+    at = shown.schema.get_field_index("timestamp")
+    nanoseconds = shown["timestamp"].cast(pa.timestamp("ns", tz="UTC"))
+    pq.write_table(shown.set_column(at, "timestamp", nanoseconds), tmp_path / "exposures.parquet")
+    pq.write_table(pa.Table.from_pylist([event("u1", "a", 1)]), tmp_path / "before.parquet")
+    later = pa.Table.from_pylist([event("u1", "a", 2)])
+    at = later.schema.get_field_index("timestamp")
+    later = later.set_column(at, "timestamp", later["timestamp"].cast(pa.timestamp("ns", "UTC")))
+    pq.write_table(later, tmp_path / "during.parquet")
+    table = user_outcomes(
+        tmp_path / "exposures.parquet",
+        [tmp_path / "before.parquet", tmp_path / "during.parquet"],
+        target_type="audiobook",
+    )
+    assert table.to_pylist()[0]["streams"] == 2
+
+
 def test_no_exposures_is_an_error(tmp_path: Path) -> None:
     pq.write_table(
         pa.Table.from_pylist([exposure("u", "a", 0)]).slice(0, 0), tmp_path / "exposures.parquet"
