@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -176,24 +175,34 @@ def alter_later(events: pa.Table) -> pa.Table:
     return pa.Table.from_pandas(frame, schema=events.schema, preserve_index=False)
 
 
-@pytest.mark.parametrize("change", [remove_later, alter_later])
-def test_the_release_depends_on_nothing_after_the_cut(
-    finished: Path,
-    tiny_source: Path,
-    tmp_path: Path,
-    change: Callable[[pa.Table], pa.Table],
-) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    for file in tiny_source.glob("*.parquet"):
-        (data / file.name).write_bytes(file.read_bytes())
+@pytest.fixture(scope="module")
+def futures(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """OUT of a run per change of what happens after the cut; they run side by side."""
+    outs: dict[str, Path] = {}
+    running = []
     events = pq.read_table(tiny_source / "interactions.parquet")
-    changed = change(events)
-    assert not changed.equals(events)
-    pq.write_table(changed, data / "interactions.parquet")
-    done = run(data, tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    assert digests(tmp_path / "out") == digests(finished)
+    for change in (remove_later, alter_later):
+        data = tmp_path_factory.mktemp("data")
+        for file in tiny_source.glob("*.parquet"):
+            (data / file.name).write_bytes(file.read_bytes())
+        changed = change(events)
+        assert not changed.equals(events)
+        pq.write_table(changed, data / "interactions.parquet")
+        outs[change.__name__] = tmp_path_factory.mktemp("future") / "out"
+        running.append(
+            subprocess.Popen(
+                command(data, outs[change.__name__]), stdout=subprocess.DEVNULL, stderr=None
+            )
+        )
+    assert [process.wait(timeout=900) for process in running] == [0, 0]
+    return outs
+
+
+@pytest.mark.parametrize("change", ["remove_later", "alter_later"])
+def test_the_release_depends_on_nothing_after_the_cut(
+    finished: Path, futures: dict[str, Path], change: str
+) -> None:
+    assert digests(futures[change]) == digests(finished)
 
 
 def test_a_killed_run_leaves_no_half_release_and_the_next_completes(
