@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 import colisten
 from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
+from colisten.data.prepare import check_cut
 from colisten.data.rehearsal import rehearsal_cut
 from colisten.errors import ConfigError
 from colisten.files import combined_digest, file_digest, folder_digests
@@ -82,7 +83,8 @@ def execute(
 ) -> None:
     """Check the tables, then run the release pipeline locally; raises as its steps do."""
     # Broken tables are refused here, before anything is written.
-    check_tables(data)
+    check_tables(data, settings=settings)
+    check_cut(data, cut=cut, settings=settings)
     from pipelines.local import StepEvent, run_local
     from pipelines.release_pipeline import release_pipeline
 

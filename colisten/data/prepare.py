@@ -140,6 +140,24 @@ def prepare_tables(
     return summary
 
 
+def check_cut(source: Path, *, cut: datetime, settings: Settings) -> None:
+    """Refuse a cut that leaves nothing to learn from; writes nothing.
+
+    Args:
+        source: Folder of tables that `check_tables` accepted.
+        cut: UTC moment.
+        settings: `threads` and `memory_limit` of DuckDB.
+
+    Raises:
+        NoHistory: No interaction lies before the cut.
+        ItemTypeMissing: No item of a type is available at it.
+    """
+    with open_views(source, settings) as (views, faults):
+        if faults:  # The files changed since they were checked.
+            raise faults[0]
+        _check_cut(views, cut)
+
+
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
     [(before, first, last)] = views.query(
         f"SELECT count_if(timestamp < {sql_moment(cut)}), min(timestamp)::VARCHAR, "

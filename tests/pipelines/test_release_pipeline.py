@@ -257,7 +257,8 @@ def test_a_cut_outside_the_data_is_refused(tmp_path: Path, tiny_source: Path) ->
     arguments[arguments.index("--cut") + 1] = (START - timedelta(days=30)).date().isoformat()
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    assert "cut" in done.stderr
+    assert "NoHistory" in done.stderr
+    assert not (tmp_path / "out").exists()
     arguments[arguments.index("--cut") + 1] = "yesterday"
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 2
