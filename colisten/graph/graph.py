@@ -33,11 +33,14 @@ class Relation:
         indices: int32 [num_edges], index within the neighbour's type, ascending per node.
         weights: float32 [num_edges], strength: users who listened to both, or their shares
             (`graph.weights`).
+        times: int64 [num_edges], microseconds since 1970 UTC, when the edge came to be; None
+            where unknown.
     """
 
     indptr: np.ndarray
     indices: np.ndarray
     weights: np.ndarray
+    times: np.ndarray | None = None
 
     @classmethod
     def empty(cls, num_nodes: int) -> Relation:

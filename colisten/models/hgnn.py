@@ -29,7 +29,9 @@ from colisten.config import HGNNSettings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph, RelationName
 from colisten.progress import track
-from colisten.sampling.neighbours import Hop, Neighbourhood, draw_edges
+from colisten.sampling.adjacency import Adjacency
+from colisten.sampling.draws import draw_edges
+from colisten.sampling.neighbours import Hop, Neighbourhood
 
 # Rows of a neighbour table handled at once: small enough that the gathered block stays in cache.
 BLOCK = 512
@@ -115,8 +117,7 @@ class HGNN(nn.Module):
                 neighbourhood.bounds[number],
                 neighbourhood.bounds[number + 1],
             )
-        seeds = np.searchsorted(neighbourhood.inputs, neighbourhood.seeds)
-        return self.combine(text[torch.from_numpy(seeds)], hidden)
+        return self.combine(text[torch.from_numpy(neighbourhood.seed_positions)], hidden)
 
     def combine(self, text: Tensor, hidden: Tensor) -> Tensor:
         """Unit vectors [n, dim] of text [n, text_dim] and the last layer's output [n, dim]."""
@@ -286,16 +287,15 @@ def _add_all_neighbours(
     out: Tensor, told: Tensor, graph: CoListeningGraph, name: RelationName, label: str
 ) -> None:
     """Add sigma(max over all neighbours) of one relation to `out` [nodes, dim], in place."""
-    relation = graph.relations[name]
-    degrees = relation.degrees
+    relation = Adjacency.of_graph(graph).relations[name]
+    degrees = np.diff(relation.indptr)
     # Rows of like degree share a block, so little of its table is padding.
     order = np.argsort(degrees, kind="stable")
     order = order[np.searchsorted(degrees[order], 1) :]
-    unused = np.random.default_rng(0)
     for start in track(range(0, len(order), CATALOGUE_BLOCK), label):
         rows = order[start : start + CATALOGUE_BLOCK]
         widest = int(degrees[rows].max())
-        edges = draw_edges(relation, rows, widest, unused, weighted=False)
+        edges = draw_edges(relation, rows, widest, 0)
         table = np.where(edges >= 0, relation.indices[edges], len(told) - 1)
         best = gather_max(told, torch.from_numpy(table.astype(np.int64)))
         out[torch.from_numpy(rows)] += functional.relu(best)

@@ -8,24 +8,24 @@ neighbourhood sampler").
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from colisten.errors import GraphError
-from colisten.graph.graph import CoListeningGraph, RelationName
-from colisten.sampling.neighbours import (
-    Excluded,
-    NeighborSampler,
-    Neighbourhood,
-    contains,
-    pair_keys,
-)
+from colisten.graph.graph import CoListeningGraph
+from colisten.sampling.adjacency import Adjacency
+from colisten.sampling.ahead import ahead
+from colisten.sampling.epochs import Balance, EpochPlan
+from colisten.sampling.hetero import Features, label_index
+from colisten.sampling.negatives import NegativeSampler
+from colisten.sampling.neighbours import FanOuts, NeighborSampler, Neighbourhood
+from colisten.sampling.pairs import Excluded
 from colisten.sampling.supervision import SupervisedEdges
 
-REJECTION_ROUNDS = 20
+Negatives = Literal["uniform", "hard", "in_batch"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,16 @@ class MultiLinkBatch:
             either direction.
         pairs: Per relation int64 [B, 2], positions in `neighbourhood.seeds`.
         negatives: Per relation int64 [B, num_negatives], positions in `neighbourhood.seeds` of
-            items of the second type that are no neighbours of the pair's first; -1 where the
-            first item neighbours all of them.
+            nodes of the second type that are no neighbours of the pair's first; -1 where the
+            first node neighbours all of them.
+        masks: Per relation bool [B, B] where negatives come from the batch: (i, j) says whether
+            the second node of pair j is a negative of the first of pair i.
     """
 
     neighbourhood: Neighbourhood
-    pairs: dict[RelationName, np.ndarray]
-    negatives: dict[RelationName, np.ndarray]
+    pairs: dict[Any, np.ndarray]
+    negatives: dict[Any, np.ndarray]
+    masks: dict[Any, np.ndarray]
 
     @property
     def num_pairs(self) -> int:
@@ -52,149 +55,240 @@ class MultiLinkBatch:
 
 
 class MultiLinkNeighborLoader:
-    """Iterates over one epoch of `MultiLinkBatch`; batch i of epoch e is the same in every run.
+    """One epoch of batches per loop; batch i of epoch e is the same in every run.
+
+    Over PyG `HeteroData` a batch is `HeteroData` as from PyG's own loaders: `n_id` and filtered
+    features per node type, `edge_index` and `e_id` per edge type, and for each supervised edge
+    type `edge_label_index` (with negatives also `edge_label`). Over a `CoListeningGraph` it is
+    a `MultiLinkBatch`, the dense layout of `colisten.models.hgnn`. `dense()` gives that of both.
 
     Args:
-        graph: Where neighbours come from.
-        num_neighbors: Fan-out per hop and relation, from the seeds outwards.
-        edges: Supervised pairs; all of the graph's by default.
-        batch_size: Pairs per relation and batch ("min"); the batch's mean over relations ("none").
+        data: Where neighbours come from.
+        num_neighbors: Fan-out per hop, from the seeds outwards, for every relation or by relation.
+        edge_label_index: What is supervised. Of `HeteroData`: edge types, or a mapping of them to
+            [2, num_pairs] or None for all edges of the type. Of a graph: `SupervisedEdges`, by
+            default all pairs.
+        edge_label_time: int64 [num_pairs] per edge type, for `temporal` over `HeteroData`.
+        batch_size: Pairs of the largest relation per batch ("min" and ratios); the batch's mean
+            over relations ("none").
         balance: "min": every epoch draws from each relation as many pairs as the smallest
-            non-empty one has. "none": an epoch is every pair once, in natural proportion.
-        weighted: Draw neighbours by strength, else uniformly.
+            non-empty one has (the paper). "none": an epoch is every pair once, in natural
+            proportion. A mapping of relations to ratios: that multiple of the smallest, 1 where
+            a relation is not named, and never more than there are.
+        weighted: Draw neighbours by edge weight, else uniformly.
         weighted_edges: Draw an epoch's pairs by strength with replacement, else uniformly without.
-        num_negatives: Uniform negatives per pair; 0 leaves negatives to the batch itself.
-        known: Sorted keys of pairs that are no negatives; those of `edges` by default.
+        negatives: "uniform"; "hard": neighbours of neighbours; "in_batch": `masks` over the
+            batch's own pairs. Never a true neighbour.
+        num_negatives: Negatives per pair, uniform or hard.
+        temporal: Nothing newer than a pair is in the neighbourhood of its ends. Needs times of
+            edges and of pairs; a node then stands once per moment it is seen from.
+        weight_attr: Edge attribute of `HeteroData` with weights.
+        time_attr: Edge attribute of `HeteroData` with integer times.
+        rev_edge_types: Of a supervised edge type the one that holds its reverses, where the name
+            (`rev_` in front, or the same) does not tell.
+        edge_weights: Hand on the drawn edges' weights (dense layout).
         seed: Every draw follows from (seed, epoch, batch).
+        rank: This process among `world_size`, each of which gets its share of every batch: the
+            pairs of all are drawn, and excluded from messages, together.
+        world_size: Processes that share a batch of `batch_size * world_size`.
+        num_workers: Threads that prepare batches ahead; batches do not depend on it.
+        prefetch_factor: Batches ready or in the making per worker.
 
     Raises:
-        GraphError: `edges` is of another graph.
+        GraphError: Edges are of another graph, a relation is unknown, or an attribute is missing.
     """
 
     def __init__(
         self,
-        graph: CoListeningGraph,
-        num_neighbors: tuple[int, ...],
+        data: Any,
+        num_neighbors: FanOuts,
+        edge_label_index: Any = None,
         *,
-        edges: SupervisedEdges | None = None,
+        edge_label_time: Mapping[Any, Any] | None = None,
         batch_size: int = 256,
-        balance: Literal["min", "none"] = "min",
+        balance: Balance = "min",
         weighted: bool = False,
         weighted_edges: bool = False,
+        negatives: Negatives = "uniform",
         num_negatives: int = 0,
-        known: np.ndarray | None = None,
+        temporal: bool = False,
+        weight_attr: str | None = None,
+        time_attr: str | None = None,
+        rev_edge_types: Mapping[Any, Any] | None = None,
+        edge_weights: bool = False,
         seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        num_workers: int = 0,
+        prefetch_factor: int = 2,
     ) -> None:
-        self.graph = graph
-        self.edges = SupervisedEdges.of(graph) if edges is None else edges
-        if self.edges.num_items != graph.num_items:
-            raise GraphError(
-                f"The supervised edges are of a graph with {self.edges.num_items} items, "
-                f"not {graph.num_items}."
+        if not 0 <= rank < world_size:
+            raise GraphError(f"Rank {rank} is none of {world_size} processes.")
+        self.features: Features | None = None
+        if isinstance(data, CoListeningGraph):
+            self.graph = Adjacency.of_graph(data)
+            edges = SupervisedEdges.of(data) if edge_label_index is None else edge_label_index
+        else:
+            self.graph = Adjacency.of_hetero_data(
+                data, weight_attr=weight_attr, time_attr=time_attr
             )
-        self.batch_size = batch_size
-        self.balance = balance
-        self.weighted_edges = weighted_edges
-        self.num_negatives = num_negatives
+            self.features = Features(data)
+            index = label_index(data, edge_label_index)
+            edges = SupervisedEdges.of_index(self.graph, index, edge_label_time)
+        if not isinstance(edges, SupervisedEdges) or edges.num_items != self.graph.total:
+            raise GraphError(
+                f"The supervised edges must be of this graph, with {self.graph.total} items"
+                + (f", not {edges.num_items}." if isinstance(edges, SupervisedEdges) else ".")
+            )
+        if temporal and edges.times is None:
+            raise GraphError("Temporal draws need times of the supervised pairs.")
+        self.edges = edges
+        self.plan = EpochPlan(
+            edges, batch_size * world_size, balance, weighted=weighted_edges, seed=seed
+        )
+        self.negatives = negatives
+        self.num_negatives = num_negatives if negatives != "in_batch" else 0
+        self.temporal = temporal
         self.seed = seed
+        self.rank, self.world_size = rank, world_size
+        self.num_workers, self.prefetch_factor = num_workers, prefetch_factor
         self.epoch = 0
-        self._sampler = NeighborSampler(graph, num_neighbors, weighted=weighted)
-        self._known = self.edges.keys() if known is None and num_negatives else known
-        self._drawn: tuple[int, dict[RelationName, np.ndarray]] | None = None
+        self._reverse = rev_edge_types
+        self._sampler = NeighborSampler(
+            self.graph,
+            num_neighbors,
+            weighted=weighted,
+            edge_weights=edge_weights,
+            edge_numbers=self.features is not None,
+        )
+        self._known: NegativeSampler | None = None
+        if self.num_negatives or negatives == "in_batch":
+            self._known = NegativeSampler(self.graph, edges, rev_edge_types)
 
     def __len__(self) -> int:
         """Batches per epoch; 0 without any pair."""
-        sizes = self._epoch_sizes()
-        if self.balance == "min":
-            return -(-max(sizes.values(), default=0) // self.batch_size)
-        return -(-sum(sizes.values()) // (self.batch_size * max(len(sizes), 1)))
+        return len(self.plan)
 
-    def __iter__(self) -> Iterator[MultiLinkBatch]:
+    def __iter__(self) -> Iterator[Any]:
         """One epoch; the next call gives the next epoch."""
         epoch, self.epoch = self.epoch, self.epoch + 1
-        for number in range(len(self)):
-            yield self.batch(epoch, number)
+        if self.features is None:
+            return self.dense(epoch)
+        return self._ahead(lambda number: self.hetero(epoch, number), 0)
+
+    def dense(self, epoch: int, start: int = 0) -> Iterator[MultiLinkBatch]:
+        """The batches of an epoch from number `start` on, in the dense layout."""
+        return self._ahead(lambda number: self.batch(epoch, number), start)
 
     def batch(self, epoch: int, number: int) -> MultiLinkBatch:
         """Batch `number` of an epoch, without iterating to it."""
-        chosen = self.epoch_pairs(epoch)
-        pairs = {
-            name: part
-            for name, pairs in chosen.items()
-            if len(part := np.array_split(pairs, len(self))[number])
-        }
-        return self.collate(pairs, np.random.default_rng([self.seed, epoch, 1, number]))
+        chosen = self.plan.batch(epoch, number)
+        return self._collate(
+            {name: self.edges.pairs[name][at] for name, at in chosen.items()},
+            np.random.default_rng([self.seed, epoch, 1, number]),
+            {name: self.edges.times[name][at] for name, at in chosen.items()}
+            if self.temporal and self.edges.times is not None
+            else None,
+            (self.rank, self.world_size),
+        )
 
-    def epoch_pairs(self, epoch: int) -> dict[RelationName, np.ndarray]:
+    def hetero(self, epoch: int, number: int) -> Any:
+        """Batch `number` of an epoch as `HeteroData`."""
+        if self.features is None:
+            raise GraphError(
+                "A graph has no features to hand on.",
+                "Give the loader graph.to_hetero_data(text) for HeteroData batches.",
+            )
+        batch = self.batch(epoch, number)
+        return self.features.batch(
+            self.graph, batch.neighbourhood, batch.pairs, batch.negatives, batch.masks
+        )
+
+    def epoch_pairs(self, epoch: int) -> dict[Any, np.ndarray]:
         """The pairs of an epoch in the order of its batches, global indices [num_pairs, 2]."""
-        if self._drawn is None or self._drawn[0] != epoch:
-            rng = np.random.default_rng([self.seed, epoch, 0])
-            drawn = {}
-            for name, size in self._epoch_sizes().items():
-                pairs = self.edges.pairs[name]
-                if self.weighted_edges:
-                    reach = np.cumsum(self.edges.strength[name], dtype=np.float64)
-                    at = np.searchsorted(reach, rng.random(size) * reach[-1], side="right")
-                    drawn[name] = pairs[np.minimum(at, len(pairs) - 1)]
-                else:
-                    drawn[name] = pairs[rng.choice(len(pairs), size, replace=False)]
-            self._drawn = (epoch, drawn)
-        return self._drawn[1]
+        return {name: self.edges.pairs[name][at] for name, at in self.plan.epoch(epoch).items()}
 
     def collate(
-        self, pairs: dict[RelationName, np.ndarray], rng: np.random.Generator
+        self,
+        pairs: Mapping[Any, np.ndarray],
+        rng: np.random.Generator,
+        times: Mapping[Any, np.ndarray] | None = None,
     ) -> MultiLinkBatch:
-        """Make a batch of given pairs (global indices [B, 2] per relation)."""
-        negatives = {}
-        if self.num_negatives:
-            negatives = {name: self._negatives(name, part, rng) for name, part in pairs.items()}
-        every = np.concatenate([np.zeros((0, 2), np.int64), *pairs.values()])
-        ends = [every.ravel(), *(part[part >= 0] for part in negatives.values())]
-        marked = np.zeros(self.graph.num_items, bool)
-        marked[np.concatenate(ends)] = True
-        seeds = np.flatnonzero(marked)
-        neighbourhood = self._sampler.sample(
-            seeds, rng, Excluded.of(every, self.graph.num_items) if len(every) else None
-        )
+        """A batch of given pairs, global indices [B, 2] per relation.
+
+        Args:
+            times: int64 [B] per relation, in temporal mode.
+        """
+        return self._collate(pairs, rng, times, (0, 1))
+
+    def _collate(
+        self,
+        pairs: Mapping[Any, np.ndarray],
+        rng: np.random.Generator,
+        times: Mapping[Any, np.ndarray] | None,
+        share: tuple[int, int],
+    ) -> MultiLinkBatch:
+        key = int(rng.integers(0, 2**63))
+        excluded = Excluded.of(pairs, self.graph, self._reverse)
+        rank, world_size = share
+
+        def mine(array: np.ndarray) -> np.ndarray:
+            return np.array_split(array, world_size)[rank]
+
+        negatives, masks, own = {}, {}, {}
+        for name, part in pairs.items():
+            drawn = np.zeros((len(part), 0), np.int64)
+            if self._known is not None and self.num_negatives:
+                draw = self._known.hard if self.negatives == "hard" else self._known.uniform
+                drawn = draw(name, part, self.num_negatives, rng)
+            if not len(mine(part)):
+                continue
+            own[name], negatives[name] = mine(part).astype(np.int64), mine(drawn)
+            if self._known is not None and self.negatives == "in_batch":
+                masks[name] = self._known.in_batch(name, own[name])
+        moments = None
+        if times is not None:
+            moments = {name: mine(part) for name, part in times.items() if len(mine(part))}
+        seeds, seen, place = _seeds(own, negatives, moments)
+        around = self._sampler.sample(seeds, key, excluded, seen)
         return MultiLinkBatch(
-            neighbourhood,
-            {name: np.searchsorted(seeds, part) for name, part in pairs.items()},
+            around,
+            {name: place(part, name) for name, part in own.items()},
             {
-                name: np.where(part >= 0, np.searchsorted(seeds, part), -1)
+                name: np.where(part >= 0, place(np.maximum(part, 0), name), -1)
+                if part.size
+                else part
                 for name, part in negatives.items()
             },
+            masks,
         )
 
-    def _epoch_sizes(self) -> dict[RelationName, int]:
-        sizes = {name: len(self.edges.pairs[name]) for name in self.edges.relations}
-        if self.balance == "min" and sizes:
-            smallest = min(sizes.values())
-            return dict.fromkeys(sizes, smallest)
-        return sizes
+    def _ahead(self, make: Callable[[int], Any], start: int) -> Iterator[Any]:
+        numbers = range(start, len(self))
+        return ahead(make, numbers, self.num_workers, self.num_workers * self.prefetch_factor)
 
-    def _negatives(
-        self, name: RelationName, pairs: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Uniform non-neighbours of each pair's first item, of the second type; -1 if none."""
-        of = self.graph.slice_of(name[1])
-        assert self._known is not None
-        first = np.repeat(pairs[:, :1], self.num_negatives, axis=1)
-        drawn = np.full(first.shape, -1, np.int64)
-        for _ in range(REJECTION_ROUNDS):
-            row, column = np.nonzero(drawn < 0)
-            if not row.size:
-                break
-            guess = rng.integers(of.start, of.stop, row.size)
-            anchor = first[row, column]
-            keys = pair_keys(anchor, guess, self.graph.num_items)
-            good = (guess != anchor) & ~contains(self._known, keys)
-            drawn[row[good], column[good]] = guess[good]
-        # What chance did not find in so many rounds is looked for among all items.
-        every = np.arange(of.start, of.stop)
-        for row in np.unique(np.nonzero(drawn < 0)[0]):
-            keys = pair_keys(pairs[row, 0], every, self.graph.num_items)
-            free = every[(every != pairs[row, 0]) & ~contains(self._known, keys)]
-            if free.size:
-                missing = drawn[row] < 0
-                drawn[row, missing] = rng.choice(free, int(missing.sum()))
-        return drawn
+
+def _seeds(
+    pairs: Mapping[Any, np.ndarray],
+    negatives: Mapping[Any, np.ndarray],
+    moments: Mapping[Any, np.ndarray] | None,
+) -> tuple[np.ndarray, np.ndarray | None, Callable[[np.ndarray, Any], np.ndarray]]:
+    """Distinct seeds, the moments they are seen from, and where a relation's nodes stand."""
+    ends = [part.ravel() for part in pairs.values()]
+    others = [part[part >= 0] for part in negatives.values()]
+    if moments is None:
+        seeds = np.unique(np.concatenate([np.zeros(0, np.int64), *ends, *others]))
+        return seeds, None, lambda nodes, name: np.searchsorted(seeds, nodes)
+    times = np.unique(np.concatenate([np.zeros(0, np.int64), *moments.values()]))
+    group = {name: np.searchsorted(times, part) for name, part in moments.items()}
+
+    def keys(nodes: np.ndarray, name: Any) -> np.ndarray:
+        found: np.ndarray = nodes * np.int64(len(times)) + group[name][:, None]
+        return found
+
+    parts = [keys(part, name).ravel() for name, part in pairs.items()]
+    for name, part in negatives.items():
+        parts.append(keys(part, name)[part >= 0])
+    every = np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
+    seeds, seen = np.divmod(every, max(len(times), 1))
+    return seeds, times[seen], lambda nodes, name: np.searchsorted(every, keys(nodes, name))

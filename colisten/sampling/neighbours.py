@@ -1,18 +1,27 @@
-"""Fixed fan-out neighbourhoods of a set of items, laid out for dense aggregation.
+"""Fixed fan-out neighbourhoods of a set of nodes, laid out for dense aggregation.
 
 A neighbourhood of L hops has L + 1 levels of nodes: level 0 enters the network, level L is the
 seeds. A node stands once in a level however many others point at it, so a batch never costs
 more than the whole graph. Between two levels every relation has a table [rows, k] of positions,
-padded, which a max over k reads without any scatter.
+padded, which an aggregation over k reads without any scatter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from colisten.graph.graph import CoListeningGraph, Relation, RelationName
+from colisten.errors import GraphError
+from colisten.graph.graph import CoListeningGraph
+from colisten.sampling.adjacency import Adjacency
+from colisten.sampling.draws import compiled, draw_edges
+from colisten.sampling.pairs import Excluded, contains, pair_keys
+
+FanOuts = Sequence[int] | Mapping[Any, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -24,10 +33,16 @@ class Hop:
         tables: Per relation int64 [output nodes of the node type, k]: positions of the drawn
             neighbours among the input level's nodes of the neighbour type; the number of those
             nodes marks an empty place. k may be 0.
+        weights: Per relation float32 [output nodes of the node type, k], an edge's weight, 0 in
+            an empty place; None where they were not asked for.
+        edges: Per relation int64 [output nodes of the node type, k], edge numbers within the
+            relation, meaningless in an empty place; None where they were not asked for.
     """
 
     own: np.ndarray
-    tables: dict[RelationName, np.ndarray]
+    tables: dict[Any, np.ndarray]
+    weights: dict[Any, np.ndarray] | None = None
+    edges: dict[Any, np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,8 @@ class Neighbourhood:
     """Nodes and draws of all hops.
 
     Attributes:
-        levels: Per level the sorted global indices, int64; the last level is the seeds.
+        levels: Per level the global indices, int64, ascending; the last level is the seeds.
+            Distinct, but in temporal draws, where a node stands once per moment it is seen from.
         bounds: Per level int64 [types + 1]: nodes of type t are rows bounds[t]:bounds[t + 1].
         hops: One `Hop` per layer; hops[l] leads from levels[l] to levels[l + 1].
     """
@@ -54,25 +70,13 @@ class Neighbourhood:
         """Global indices that get a vector, int64 [num_seeds]."""
         return self.levels[-1]
 
-
-@dataclass(frozen=True)
-class Excluded:
-    """Edges that message passing must not use: a batch's supervised pairs, either direction.
-
-    Attributes:
-        keys: Sorted int64, `low * num_items + high` per pair.
-        endpoints: bool [num_items], whether an item is in any pair.
-    """
-
-    keys: np.ndarray
-    endpoints: np.ndarray
-
-    @classmethod
-    def of(cls, pairs: np.ndarray, num_items: int) -> Excluded:
-        """Exclude int64 [num_pairs, 2] pairs of global indices."""
-        endpoints = np.zeros(num_items, bool)
-        endpoints[pairs] = True
-        return cls(np.unique(pair_keys(pairs[:, 0], pairs[:, 1], num_items)), endpoints)
+    @property
+    def seed_positions(self) -> np.ndarray:
+        """Where the seeds stand among the inputs, int64 [num_seeds]."""
+        at = np.arange(len(self.seeds))
+        for hop in reversed(self.hops):
+            at = hop.own[at]
+        return at
 
 
 class NeighborSampler:
@@ -80,131 +84,237 @@ class NeighborSampler:
 
     Args:
         graph: Where neighbours come from.
-        num_neighbors: Fan-out per hop, from the seeds outwards, for every relation. A fan-out
-            of at least the largest degree takes every neighbour.
-        weighted: Draw in proportion to co-listeners; else uniformly. Either way without
+        num_neighbors: Fan-out per hop, from the seeds outwards, for every relation or by
+            relation. A fan-out of at least the largest degree takes every neighbour.
+        weighted: Draw in proportion to edge weights; else uniformly. Either way without
             replacement.
+        edge_weights: Also give the drawn edges' weights.
+        edge_numbers: Also give the drawn edges' numbers.
+        engine: Compiled kernels, where numba is installed; None draws in numpy.
+
+    Raises:
+        GraphError: Fan-outs name an unknown relation or differ in their number of hops, or
+            weights are asked of a relation that has none.
     """
 
     def __init__(
-        self, graph: CoListeningGraph, num_neighbors: tuple[int, ...], *, weighted: bool
+        self,
+        graph: CoListeningGraph | Adjacency,
+        num_neighbors: FanOuts,
+        *,
+        weighted: bool = False,
+        edge_weights: bool = False,
+        edge_numbers: bool = False,
+        engine: ModuleType | None = compiled,
     ) -> None:
-        self.graph = graph
-        self.num_neighbors = num_neighbors
+        self.graph = graph if isinstance(graph, Adjacency) else Adjacency.of_graph(graph)
+        self.fan_outs = _fan_outs(self.graph, num_neighbors)
+        self.num_hops = len(next(iter(self.fan_outs.values()), ()))
         self.weighted = weighted
-        slices = [graph.slice_of(name) for name in graph.item_types]
-        self._starts = np.array([part.start for part in slices] + [graph.num_items], np.int64)
-        self._position = np.zeros(graph.num_items, np.int64)
+        self.edge_weights = edge_weights
+        self.edge_numbers = edge_numbers
+        self.engine = engine
+        for name, relation in self.graph.relations.items():
+            if (weighted or edge_weights) and relation.weights is None:
+                raise GraphError(f"Relation {name} has no weights to draw by or to hand on.")
 
     def sample(
-        self, seeds: np.ndarray, rng: np.random.Generator, excluded: Excluded | None = None
+        self,
+        seeds: np.ndarray,
+        key: int,
+        excluded: Excluded | None = None,
+        moments: np.ndarray | None = None,
     ) -> Neighbourhood:
-        """Draw the neighbourhood of sorted, distinct global indices `seeds` [num_seeds]."""
+        """Draw the neighbourhood of ascending global indices `seeds` [num_seeds].
+
+        Args:
+            seeds: Distinct, or with `moments` distinct as (seed, moment).
+            key: Unsigned 64-bit. What a node draws in a hop follows from it and from nothing else
+                in the batch.
+            excluded: Pairs that pass no messages.
+            moments: int64 [num_seeds]: no edge newer than a seed's moment is in its neighbourhood.
+        """
         levels, bounds = [seeds], [self._bounds(seeds)]
         hops: list[Hop] = []
-        for fan_out in self.num_neighbors:
-            drawn = self._draw(levels[0], bounds[0], fan_out, rng, excluded)
-            reached = np.zeros(self.graph.num_items, bool)
-            reached[levels[0]] = True
-            for table in drawn.values():
-                reached[table[table >= 0]] = True
-            inputs = np.flatnonzero(reached)
-            limits = self._bounds(inputs)
-            self._position[inputs] = np.arange(len(inputs))
-            tables = {}
-            for (source, target), table in drawn.items():
-                at = self.graph.item_types.index(target)
-                first, stop = limits[at], limits[at + 1]
-                tables[source, target] = np.where(
-                    table >= 0, self._position[table] - first, stop - first
+        for number in range(self.num_hops):
+            nodes, limits = levels[0], bounds[0]
+            drawn, weights, numbers = {}, {}, {}
+            for place, (name, relation) in enumerate(self.graph.relations.items()):
+                part = self._part(limits, relation.node_type)
+                edges, table = self._draw(
+                    name,
+                    nodes[part],
+                    self.fan_outs[name][number],
+                    _hop_key(key, number, place),
+                    excluded,
+                    None if moments is None else moments[part],
                 )
-            hops.insert(0, Hop(self._position[levels[0]], tables))
+                drawn[name], numbers[name] = table, edges
+                if self.edge_weights:
+                    assert relation.weights is not None
+                    weights[name] = np.where(table >= 0, relation.weights[edges], np.float32(0))
+            if moments is None:
+                inputs, own = self._join(nodes, drawn)
+            else:
+                inputs, own, moments = self._join_by_moment(nodes, limits, moments, drawn)
+            hops.insert(
+                0,
+                Hop(
+                    own,
+                    drawn,
+                    weights if self.edge_weights else None,
+                    numbers if self.edge_numbers else None,
+                ),
+            )
             levels.insert(0, inputs)
-            bounds.insert(0, limits)
+            bounds.insert(0, self._bounds(inputs))
         return Neighbourhood(tuple(levels), tuple(bounds), tuple(hops))
 
+    def _part(self, limits: np.ndarray, node_type: str) -> slice:
+        at = self.graph.node_types.index(node_type)
+        return slice(int(limits[at]), int(limits[at + 1]))
+
     def _bounds(self, nodes: np.ndarray) -> np.ndarray:
-        return np.searchsorted(nodes, self._starts)
+        return np.searchsorted(nodes, self.graph.starts)
 
     def _draw(
         self,
-        nodes: np.ndarray,
-        bounds: np.ndarray,
+        name: Any,
+        rows: np.ndarray,
         fan_out: int,
-        rng: np.random.Generator,
+        key: int,
         excluded: Excluded | None,
-    ) -> dict[RelationName, np.ndarray]:
-        """Global neighbour indices per relation [nodes of type, k]; -1 where there is none."""
-        drawn = {}
-        for a, source in enumerate(self.graph.item_types):
-            rows = nodes[bounds[a] : bounds[a + 1]]
-            for b, target in enumerate(self.graph.item_types):
-                relation = self.graph.relations[source, target]
-                edges = draw_edges(relation, rows - self._starts[a], fan_out, rng, self.weighted)
-                if not edges.size:
-                    drawn[source, target] = np.full((len(rows), 0), -1, np.int64)
-                    continue
-                table = np.where(edges >= 0, relation.indices[edges] + self._starts[b], -1)
-                if excluded is not None:
-                    _exclude(table, rows, excluded, self.graph.num_items)
-                drawn[source, target] = table
-        return drawn
+        moments: np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Edge numbers and local neighbours [rows, k] of global indices `rows`; -1 for none."""
+        relation = self.graph.relations[name]
+        here = self.graph.start_of(relation.node_type)
+        there = self.graph.start_of(relation.neighbour_type)
+        if moments is not None and relation.times is None:
+            raise GraphError(f"Relation {name} has no times, which temporal draws need.")
+        edges = draw_edges(
+            relation,
+            rows - here,
+            fan_out,
+            key,
+            weighted=self.weighted,
+            latest=moments,
+            engine=self.engine,
+        )
+        none = np.zeros(0, np.int64)
+        keys = none if excluded is None else excluded.keys.get(name, none)
+        if self.engine is not None:
+            endpoints = np.zeros(0, bool) if excluded is None else excluded.endpoints
+            table = self.engine.neighbours(
+                edges,
+                relation.indices,
+                rows - here,
+                here,
+                there,
+                endpoints,
+                keys,
+                self.graph.total,
+            )
+            return edges, table
+        if not relation.num_edges:
+            return edges, edges.copy()
+        table = np.where(edges >= 0, relation.indices[edges], -1).astype(np.int64)
+        if keys.size and excluded is not None:
+            row, column = np.nonzero(excluded.endpoints[rows][:, None] & (table >= 0))
+            other = table[row, column] + there
+            hit = contains(keys, pair_keys(rows[row], other, self.graph.total))
+            table[row[hit], column[hit]] = -1
+        return edges, table
+
+    def _join(
+        self, nodes: np.ndarray, drawn: dict[Any, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The next level and the nodes' own places in it; tables become positions, in place."""
+        reached = np.zeros(self.graph.total, bool)
+        reached[nodes] = True
+        for name, table in drawn.items():
+            offset = self.graph.start_of(self.graph.relations[name].neighbour_type)
+            if self.engine is not None:
+                self.engine.mark(table, offset, reached)
+            else:
+                reached[table[table >= 0] + offset] = True
+        inputs = np.flatnonzero(reached)
+        limits = self._bounds(inputs)
+        position = np.empty(self.graph.total, np.int64)
+        position[inputs] = np.arange(len(inputs))
+        for name, table in drawn.items():
+            other = self.graph.relations[name].neighbour_type
+            part = self._part(limits, other)
+            offset = self.graph.start_of(other)
+            # A type's positions count from its own first row.
+            local = position[offset : offset + self.graph.num_nodes[other]]
+            _relabel(table, local, part, self.engine)
+        return inputs, position[nodes]
+
+    def _join_by_moment(
+        self,
+        nodes: np.ndarray,
+        limits: np.ndarray,
+        moments: np.ndarray,
+        drawn: dict[Any, np.ndarray],
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `_join`, with a node once per moment it is seen from; also the new level's moments."""
+        times, group = np.unique(moments, return_inverse=True)
+        parts, shapes = [nodes * len(times) + group], []
+        for name, table in drawn.items():
+            relation = self.graph.relations[name]
+            rows = group[self._part(limits, relation.node_type)]
+            kept = table >= 0
+            shapes.append((name, kept))
+            seen = np.broadcast_to(rows[:, None], table.shape)[kept]
+            parts.append(
+                (table[kept] + self.graph.start_of(relation.neighbour_type)) * len(times) + seen
+            )
+        keys, place = np.unique(np.concatenate(parts), return_inverse=True)
+        inputs, seen = np.divmod(keys, max(len(times), 1))
+        bounds = self._bounds(inputs)
+        at = len(nodes)
+        for name, kept in shapes:
+            part = self._part(bounds, self.graph.relations[name].neighbour_type)
+            count = int(kept.sum())
+            drawn[name][kept] = place[at : at + count] - part.start
+            drawn[name][~kept] = part.stop - part.start
+            at += count
+        return inputs, place[: len(nodes)], times[seen]
 
 
-def draw_edges(
-    relation: Relation, rows: np.ndarray, fan_out: int, rng: np.random.Generator, weighted: bool
-) -> np.ndarray:
-    """Edge numbers int64 [len(rows), k] of up to `fan_out` distinct neighbours per row; -1 pads.
-
-    Of n neighbours the k with the smallest exponential arrival times are taken: with equal rates
-    that is a uniform draw without replacement, with rates = weights a successive weighted one
-    (Efraimidis and Spirakis, 2006). k is `fan_out` or the largest degree, whichever is less.
-    """
-    start = relation.indptr[rows]
-    degree = relation.indptr[rows + 1] - start
-    width = min(fan_out, int(degree.max(initial=0)))
-    place = np.arange(width)
-    edges = np.where(place < degree[:, None], start[:, None] + place, -1)
-    # Rows of like degree are drawn together, so little of a block is padding.
-    low = width
-    while (degree > low).any():
-        chosen = np.flatnonzero((degree > low) & (degree <= 2 * low))
-        low *= 2
-        if not chosen.size:
-            continue
-        places = np.arange(int(degree[chosen].max()))
-        inside = places < degree[chosen, None]
-        arrival = rng.standard_exponential(inside.shape, dtype=np.float32)
-        if weighted:
-            at = np.where(inside, start[chosen, None] + places, 0)
-            arrival /= relation.weights[at]
-        arrival[~inside] = np.inf
-        first = np.argpartition(arrival, width - 1, axis=1)[:, :width]
-        edges[chosen] = start[chosen, None] + first
-    return edges
+def _relabel(
+    table: np.ndarray, position: np.ndarray, part: slice, engine: ModuleType | None
+) -> None:
+    """Local indices become positions within the level's rows `part`, in place."""
+    empty = part.stop - part.start
+    if engine is not None:
+        engine.relabel(table, position, part.start, empty)
+        return
+    kept = table >= 0
+    table[kept] = position[table[kept]] - part.start
+    table[~kept] = empty
 
 
-def pair_keys(left: np.ndarray, right: np.ndarray, num_items: int) -> np.ndarray:
-    """One int64 per unordered pair of global indices."""
-    keys: np.ndarray = np.minimum(left, right) * np.int64(num_items) + np.maximum(left, right)
-    return keys
+def _hop_key(key: int, hop: int, relation: int) -> int:
+    state = np.random.SeedSequence([key, hop, relation]).generate_state(1, np.uint64)
+    return int(state[0])
 
 
-def contains(sorted_keys: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Which of `keys` are in `sorted_keys`; bool, shaped like `keys`."""
-    if not sorted_keys.size:
-        return np.zeros(keys.shape, bool)
-    at = np.searchsorted(sorted_keys, keys)
-    at[at == len(sorted_keys)] = 0
-    found: np.ndarray = sorted_keys[at] == keys
-    return found
-
-
-def _exclude(table: np.ndarray, rows: np.ndarray, excluded: Excluded, num_items: int) -> None:
-    """Set -1 in `table` where (row, neighbour) is an excluded pair."""
-    row, column = np.nonzero(excluded.endpoints[rows][:, None] & (table >= 0))
-    neighbour = table[row, column]
-    maybe = excluded.endpoints[neighbour]
-    row, column, neighbour = row[maybe], column[maybe], neighbour[maybe]
-    hit = contains(excluded.keys, pair_keys(rows[row], neighbour, num_items))
-    table[row[hit], column[hit]] = -1
+def _fan_outs(graph: Adjacency, given: FanOuts) -> dict[Any, tuple[int, ...]]:
+    if isinstance(given, Mapping):
+        unknown = [name for name in given if name not in graph.relations]
+        missing = [name for name in graph.relations if name not in given]
+        if unknown or missing:
+            raise GraphError(
+                f"Fan-outs are needed for each of {list(graph.relations)}; "
+                f"unknown: {unknown}, missing: {missing}."
+            )
+        fan_outs = {name: tuple(given[name]) for name in graph.relations}
+    else:
+        fan_outs = dict.fromkeys(graph.relations, tuple(given))
+    if len({len(fan_out) for fan_out in fan_outs.values()}) > 1:
+        raise GraphError("Every relation needs a fan-out for every hop; 0 draws none.")
+    if any(number < 0 for fan_out in fan_outs.values() for number in fan_out):
+        raise GraphError("A fan-out is a number of neighbours, 0 or more.")
+    return fan_outs

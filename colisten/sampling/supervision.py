@@ -1,15 +1,18 @@
-"""The edges a model learns from: unordered pairs of co-listened items, per pair of types."""
+"""The edges a model learns from, per supervised relation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 
 from colisten.errors import GraphError
-from colisten.graph.graph import CoListeningGraph, RelationName
-from colisten.sampling.neighbours import pair_keys
+from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.sampling.adjacency import Adjacency, checked_index, plain
+from colisten.sampling.draws import linked
 
 
 @dataclass(frozen=True)
@@ -17,36 +20,73 @@ class SupervisedEdges:
     """Distinct pairs per supervised relation; a relation without pairs is present and empty.
 
     Attributes:
-        pairs: Per relation int64 [num_pairs, 2] of global indices, first column of the first
-            type. Within one type the lower index comes first.
-        strength: Per relation float32 [num_pairs], the pair's weight in the graph.
-        num_items: Items of the graph.
+        pairs: Per relation int32 or int64 [num_pairs, 2] of global indices, first column of the
+            first type. Of a co-listening graph they are unordered: within one type the lower
+            index comes first.
+        strength: Per relation float32 [num_pairs], the pair's weight; ones where there is none.
+        num_items: Nodes of the graph, all types.
+        times: Per relation int64 [num_pairs], when the pair came to be; None where unknown.
     """
 
-    pairs: dict[RelationName, np.ndarray]
-    strength: dict[RelationName, np.ndarray]
+    pairs: dict[Any, np.ndarray]
+    strength: dict[Any, np.ndarray]
     num_items: int
+    times: dict[Any, np.ndarray] | None = None
 
     @classmethod
     def of(cls, graph: CoListeningGraph) -> SupervisedEdges:
         """All pairs of a graph: (a, p) joins what is left of a-p and p-a after top-k."""
-        pairs, strength = {}, {}
+        pairs, strength, times = {}, {}, {}
+        # int32 halves the memory of a hundred million edges.
+        kind = np.int32 if graph.num_items < 2**31 else np.int64
         for first, second in combinations_with_replacement(graph.item_types, 2):
-            keys, weights = [], []
-            for source, target in dict.fromkeys([(first, second), (second, first)]):
-                relation = graph.relations[source, target]
-                left = relation.sources + graph.slice_of(source).start
-                right = relation.indices.astype(np.int64) + graph.slice_of(target).start
-                keys.append(pair_keys(left, right, graph.num_items))
-                weights.append(np.asarray(relation.weights))
+            there = graph.relations[first, second]
+            back = graph.relations[second, first]
+            rows, others, number = _forward(there, same=first == second)
+            more, their, extra = _only_back(there, back, same=first == second)
             # The order of types is the order of indices, so low and high are first and second.
-            unique, where = np.unique(np.concatenate(keys), return_index=True)
-            pairs[first, second] = np.stack(np.divmod(unique, max(graph.num_items, 1)), axis=1)
-            strength[first, second] = np.concatenate(weights)[where]
-        return cls(pairs, strength, graph.num_items)
+            drawn = np.empty((len(rows) + len(more), 2), kind)
+            drawn[:, 0] = np.concatenate([rows, more]) + graph.slice_of(first).start
+            drawn[:, 1] = np.concatenate([others, their]) + graph.slice_of(second).start
+            parts = [there.weights[number], back.weights[extra]]
+            order = np.lexsort((drawn[:, 1], drawn[:, 0])) if len(more) else slice(None)
+            pairs[first, second] = drawn[order]
+            strength[first, second] = np.concatenate(parts)[order]
+            if there.times is not None and back.times is not None:
+                moments = np.concatenate([there.times[number], back.times[extra]])
+                times[first, second] = moments[order]
+        known = times if len(times) == len(pairs) else None
+        return cls(pairs, strength, graph.num_items, known)
+
+    @classmethod
+    def of_index(
+        cls,
+        graph: Adjacency,
+        edge_label_index: Mapping[Any, np.ndarray],
+        times: Mapping[Any, np.ndarray] | None = None,
+    ) -> SupervisedEdges:
+        """Pairs given as PyG's [2, num_pairs] of indices within the types, by edge type.
+
+        Raises:
+            GraphError: An edge type is unknown, an index out of range, or times do not fit.
+        """
+        pairs, strength, moments = {}, {}, {}
+        for name, index in edge_label_index.items():
+            if len(name) != 3 or not {name[0], name[-1]} <= set(graph.node_types):
+                raise GraphError(f"There is no edge type {name} among {list(graph.relations)}.")
+            ends = name[0], name[-1]
+            checked_index(index, (graph.num_nodes[ends[0]], graph.num_nodes[ends[1]]), name)
+            starts = [graph.start_of(end) for end in ends]
+            pairs[name] = np.ascontiguousarray(index.T.astype(np.int64) + starts)
+            strength[name] = np.ones(len(pairs[name]), np.float32)
+            if times is not None:
+                if name not in times or len(times[name]) != len(pairs[name]):
+                    raise GraphError(f"Supervised edges {name} need one time each.")
+                moments[name] = np.asarray(times[name], np.int64)
+        return cls(pairs, strength, graph.total, None if times is None else moments)
 
     @property
-    def relations(self) -> tuple[RelationName, ...]:
+    def relations(self) -> tuple[Any, ...]:
         """Relations that have pairs."""
         return tuple(name for name, pairs in self.pairs.items() if len(pairs))
 
@@ -55,33 +95,39 @@ class SupervisedEdges:
         """Pairs of all relations."""
         return sum(len(pairs) for pairs in self.pairs.values())
 
-    def keys(self) -> np.ndarray:
-        """Sorted keys of every pair (see `pair_keys`), int64 [num_pairs]."""
-        return np.unique(
-            np.concatenate(
-                [pair_keys(p[:, 0], p[:, 1], self.num_items) for p in self.pairs.values()]
-            )
-        )
-
     def split(self, share: float, seed: int) -> tuple[SupervisedEdges, SupervisedEdges]:
         """Set a uniformly drawn `share` of every relation aside; returns (rest, aside).
 
         Raises:
             GraphError: `share` is not in [0, 1).
         """
-        if not 0 <= share < 1:
-            raise GraphError(f"A share of edges to set aside lies in [0, 1), not {share}.")
-        parts: list[SupervisedEdges] = [SupervisedEdges({}, {}, self.num_items) for _ in range(2)]
+        _check_share(share)
+        held = {}
         for number, (name, pairs) in enumerate(self.pairs.items()):
-            held = np.zeros(len(pairs), bool)
             rng = np.random.default_rng([seed, number])
-            held[rng.choice(len(pairs), int(len(pairs) * share), replace=False)] = True
-            for part, chosen in zip(parts, (~held, held), strict=True):
-                part.pairs[name] = pairs[chosen]
-                part.strength[name] = self.strength[name][chosen]
-        return parts[0], parts[1]
+            held[name] = np.zeros(len(pairs), bool)
+            held[name][rng.choice(len(pairs), int(len(pairs) * share), replace=False)] = True
+        return self._where(held, False), self._where(held, True)
 
-    def frequencies(self, *, weighted: bool) -> dict[RelationName, tuple[np.ndarray, np.ndarray]]:
+    def split_in_time(self, share: float) -> tuple[SupervisedEdges, SupervisedEdges, int]:
+        """Cut at one moment for all relations; returns (earlier, later, moment).
+
+        The moment leaves about `share` of the scarcest relation to the later part, so that even
+        that one has something to be measured on. A pair at the very moment is later.
+
+        Raises:
+            GraphError: `share` is not in (0, 1), there are no pairs, or they have no times.
+        """
+        _check_share(share)
+        if self.times is None or not self.relations or not share:
+            raise GraphError("A split in time needs pairs with times and a share above 0.")
+        scarcest = min(self.relations, key=lambda name: len(self.pairs[name]))
+        times = np.sort(self.times[scarcest])
+        moment = int(times[min(int(len(times) * (1 - share)), len(times) - 1)])
+        held = {name: times >= moment for name, times in self.times.items()}
+        return self._where(held, False), self._where(held, True), moment
+
+    def frequencies(self, *, weighted: bool) -> dict[Any, tuple[np.ndarray, np.ndarray]]:
         """Per relation how often a drawn pair has each item first and second.
 
         Two float64 [num_items] arrays that each sum to one; within one type both are the share
@@ -89,13 +135,49 @@ class SupervisedEdges:
         drawn by strength.
         """
         frequencies = {}
-        for (first, second), pairs in self.pairs.items():
-            weights = self.strength[first, second] if weighted else None
+        for name, pairs in self.pairs.items():
+            weights = self.strength[name] if weighted else None
             counts = [
                 np.bincount(pairs[:, end], weights, minlength=self.num_items) for end in (0, 1)
             ]
-            if first == second:
+            if name[0] == name[-1]:
                 counts = [counts[0] + counts[1]] * 2
             left, right = (count / (count.sum() or 1) for count in counts)
-            frequencies[first, second] = (left, right)
+            frequencies[name] = (left, right)
         return frequencies
+
+    def _where(self, held: Mapping[Any, np.ndarray], wanted: bool) -> SupervisedEdges:
+        chosen = {name: mask == wanted for name, mask in held.items()}
+
+        def pick(arrays: Mapping[Any, np.ndarray]) -> dict[Any, np.ndarray]:
+            return {name: array[chosen[name]] for name, array in arrays.items()}
+
+        times = None if self.times is None else pick(self.times)
+        return SupervisedEdges(pick(self.pairs), pick(self.strength), self.num_items, times)
+
+
+def _check_share(share: float) -> None:
+    if not 0 <= share < 1:
+        raise GraphError(f"A share of edges to set aside lies in [0, 1), not {share}.")
+
+
+def _forward(relation: Relation, *, same: bool) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Rows, neighbours and edge numbers of a relation; within one type of the ascending edges."""
+    rows = np.repeat(np.arange(len(relation.indptr) - 1, dtype=np.int32), relation.degrees)
+    others = plain(relation.indices)
+    if not same:
+        return rows, others, slice(None)
+    up = np.flatnonzero(rows < others)
+    return rows[up], others[up], up
+
+
+def _only_back(
+    there: Relation, back: Relation, *, same: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `_forward`, turned round, of the edges that `back` kept and `there` did not."""
+    rows = np.repeat(np.arange(len(back.indptr) - 1, dtype=np.int32), back.degrees)
+    others = plain(back.indices)
+    maybe = np.flatnonzero(rows > others) if same else np.arange(len(rows))
+    rows, others = rows[maybe], others[maybe]
+    lost = ~linked(there, others, rows)
+    return others[lost], rows[lost], maybe[lost]

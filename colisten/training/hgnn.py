@@ -132,13 +132,12 @@ def train_hgnn(
         loader = MultiLinkNeighborLoader(
             graph,
             options.fanouts,
-            edges=train,
+            train,
             batch_size=options.batch_size,
             balance=options.balance,
             weighted=options.weighted_neighbours,
             weighted_edges=options.weighted_edges,
             num_negatives=options.negatives if options.loss == "margin" else 0,
-            known=edges.keys(),
             seed=settings.seed,
         )
         # Of all edges: an item whose only edge is held out is a rare one, not an impossible one.

@@ -25,6 +25,7 @@ def supervised(batch: MultiLinkBatch) -> set[tuple[int, int]]:
 def equal(one: MultiLinkBatch, other: MultiLinkBatch) -> bool:
     same = [np.array_equal(one.pairs[name], other.pairs[name]) for name in one.pairs]
     same += [np.array_equal(one.negatives[name], other.negatives[name]) for name in one.negatives]
+    same += [np.array_equal(one.masks[name], other.masks[name]) for name in one.masks]
     for mine, theirs in zip(one.neighbourhood.hops, other.neighbourhood.hops, strict=True):
         same += [np.array_equal(mine.tables[name], theirs.tables[name]) for name in mine.tables]
     return one.pairs.keys() == other.pairs.keys() and all(same)
@@ -128,11 +129,116 @@ def test_draws_cover_a_majority_relation_as_uniform_sampling_promises() -> None:
     assert abs(len(seen) / size - promised) < 4 * deviation
 
 
+def test_ratios_are_of_the_smallest_relation_and_never_more_than_there_are() -> None:
+    graph = random_graph(20, 60, 1500, seed=5)
+    edges = SupervisedEdges.of(graph)
+    sizes = {name: len(pairs) for name, pairs in edges.pairs.items()}
+    smallest = sizes["audiobook", "audiobook"]
+    ratios = {("podcast", "podcast"): 2.5, ("audiobook", "podcast"): 1000.0}
+    loader = MultiLinkNeighborLoader(graph, (3,), balance=ratios, batch_size=50)
+    drawn = {name: len(pairs) for name, pairs in loader.epoch_pairs(0).items()}
+    assert drawn == {
+        ("audiobook", "audiobook"): smallest,
+        ("audiobook", "podcast"): sizes["audiobook", "podcast"],
+        ("podcast", "podcast"): round(2.5 * smallest),
+    }
+    batches = list(loader)
+    assert len(batches) == -(-sizes["audiobook", "podcast"] // 50)
+    for name, size in drawn.items():
+        assert sum(len(batch.pairs.get(name, ())) for batch in batches) == size
+    with pytest.raises(GraphError, match="unknown"):
+        MultiLinkNeighborLoader(graph, (3,), balance={("a", "b"): 1.0})
+    with pytest.raises(GraphError, match="positive"):
+        MultiLinkNeighborLoader(graph, (3,), balance={("podcast", "podcast"): 0.0})
+
+
+@pytest.mark.parametrize("negatives", ["uniform", "hard", "in_batch"])
+def test_batches_do_not_depend_on_the_number_of_workers(
+    negatives: Literal["uniform", "hard", "in_batch"],
+) -> None:
+    graph = random_graph(40, 80, 2500, seed=5)
+
+    def epochs(workers: int) -> list[MultiLinkBatch]:
+        loader = MultiLinkNeighborLoader(
+            graph,
+            (4, 3),
+            batch_size=16,
+            weighted=True,
+            negatives=negatives,
+            num_negatives=2,
+            num_workers=workers,
+            seed=3,
+        )
+        return [*loader, *loader]
+
+    alone = epochs(0)
+    for workers in (1, 3):
+        assert all(equal(a, b) for a, b in zip(alone, epochs(workers), strict=True))
+
+
+def test_an_epoch_can_be_left_early_and_entered_late() -> None:
+    graph = random_graph(40, 80, 2500, seed=5)
+    loader = MultiLinkNeighborLoader(graph, (4, 3), batch_size=8, num_workers=2)
+    for number, _ in enumerate(loader):
+        if number == 2:
+            break
+    late = list(loader.dense(0, start=3))
+    assert len(late) == len(loader) - 3
+    assert equal(late[0], loader.batch(0, 3))
+
+
+def test_a_worker_that_fails_says_why() -> None:
+    graph = random_graph(40, 80, 2500, seed=5)
+    loader = MultiLinkNeighborLoader(graph, (4, 3), batch_size=8, num_workers=2)
+    loader.edges.pairs.clear()
+    with pytest.raises(KeyError):
+        list(loader)
+
+
+@settings(max_examples=20, deadline=None)
+@given(graph=graphs, world=st.integers(1, 4), batch_size=st.integers(1, 9))
+def test_processes_share_the_batch_of_one(
+    graph: CoListeningGraph, world: int, batch_size: int
+) -> None:
+    """Together the ranks see the pairs, negatives and neighbours of one process."""
+    one = MultiLinkNeighborLoader(graph, (3, 3), batch_size=batch_size * world, num_negatives=2)
+    ranks = [
+        MultiLinkNeighborLoader(
+            graph, (3, 3), batch_size=batch_size, num_negatives=2, rank=rank, world_size=world
+        )
+        for rank in range(world)
+    ]
+    for number in range(len(one)):
+        whole = one.batch(0, number)
+        parts = [loader.batch(0, number) for loader in ranks]
+        for name, pairs in whole.pairs.items():
+            seen = [
+                part.neighbourhood.seeds[part.pairs[name]] for part in parts if name in part.pairs
+            ]
+            assert (np.concatenate(seen) == whole.neighbourhood.seeds[pairs]).all()
+        near = drawn_by_seed(graph, whole)
+        for part in parts:
+            mine = drawn_by_seed(graph, part)
+            assert mine.items() <= near.items()
+
+
+def drawn_by_seed(graph: CoListeningGraph, batch: MultiLinkBatch) -> dict[int, tuple[int, ...]]:
+    """What every seed drew in the outermost hop."""
+    found: dict[int, list[int]] = {int(seed): [] for seed in batch.neighbourhood.seeds}
+    for node, other in links(graph, batch.neighbourhood, len(batch.neighbourhood.hops) - 1):
+        found[node].append(other)
+    return {node: tuple(sorted(others)) for node, others in found.items()}
+
+
 def test_an_empty_graph_has_no_batches_and_foreign_edges_are_refused() -> None:
     empty = random_graph(5, 0, 0, seed=0)
     assert len(MultiLinkNeighborLoader(empty, (2, 2))) == 0
     assert list(MultiLinkNeighborLoader(empty, (2, 2))) == []
-    with pytest.raises(GraphError, match="5 items"):
-        MultiLinkNeighborLoader(
-            random_graph(6, 0, 0, seed=0), (2,), edges=SupervisedEdges.of(empty)
-        )
+    with pytest.raises(GraphError, match="6 items, not 5"):
+        MultiLinkNeighborLoader(random_graph(6, 0, 0, seed=0), (2,), SupervisedEdges.of(empty))
+    with pytest.raises(GraphError, match="at least 1 pair"):
+        MultiLinkNeighborLoader(empty, (2,), batch_size=0)
+    with pytest.raises(GraphError, match="Rank 2"):
+        MultiLinkNeighborLoader(empty, (2,), rank=2, world_size=2)
+    with pytest.raises(GraphError, match="to_hetero_data"):
+        MultiLinkNeighborLoader(random_graph(9, 9, 60, seed=0), (2,)).hetero(0, 0)

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colisten.graph.graph import CoListeningGraph, Relation
-from colisten.sampling.neighbours import (
-    Excluded,
-    NeighborSampler,
-    Neighbourhood,
-    contains,
-    draw_edges,
-    pair_keys,
-)
+from colisten.errors import GraphError
+from colisten.graph.graph import CoListeningGraph
+from colisten.sampling.adjacency import Adjacency
+from colisten.sampling.draws import compiled
+from colisten.sampling.neighbours import NeighborSampler, Neighbourhood
+from colisten.sampling.pairs import Excluded, contains, pair_keys
 from tests.sampling.graphs import graphs, neighbours, random_graph
+
+assert compiled is not None, "numba is part of the development environment"
+ENGINES = pytest.mark.parametrize("engine", [compiled, None], ids=["numba", "numpy"])
 
 
 def links(graph: CoListeningGraph, around: Neighbourhood, layer: int) -> list[tuple[int, int]]:
@@ -34,6 +36,7 @@ def links(graph: CoListeningGraph, around: Neighbourhood, layer: int) -> list[tu
     return found
 
 
+@ENGINES
 @settings(max_examples=60, deadline=None)
 @given(
     graph=graphs,
@@ -42,11 +45,18 @@ def links(graph: CoListeningGraph, around: Neighbourhood, layer: int) -> list[tu
     seed=st.integers(0, 99),
 )
 def test_every_drawn_neighbour_is_a_neighbour(
-    graph: CoListeningGraph, fan_outs: list[int], weighted: bool, seed: int
+    engine: ModuleType | None,
+    graph: CoListeningGraph,
+    fan_outs: list[int],
+    weighted: bool,
+    seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     seeds = np.flatnonzero(rng.random(graph.num_items) < 0.5)
-    around = NeighborSampler(graph, tuple(fan_outs), weighted=weighted).sample(seeds, rng)
+    sampler = NeighborSampler(
+        graph, fan_outs, weighted=weighted, edge_weights=True, edge_numbers=True, engine=engine
+    )
+    around = sampler.sample(seeds, seed)
     near = neighbours(graph)
     assert (around.seeds == seeds).all()
     for layer, hop in enumerate(around.hops):
@@ -63,51 +73,42 @@ def test_every_drawn_neighbour_is_a_neighbour(
             empty = around.bounds[layer][at + 1] - around.bounds[layer][at]
             degrees = relation.degrees[np.array(rows, int) - kind.start]
             assert ((table < empty).sum(1) == np.minimum(degrees, fan_out)).all()
+            assert hop.weights is not None
+            assert hop.edges is not None
+            numbers = hop.edges[source, target][table < empty]
+            strength = hop.weights[source, target]
+            assert (strength[table < empty] == relation.weights[numbers]).all()
+            assert (strength[table == empty] == 0).all()
+    assert (around.inputs[around.seed_positions] == around.seeds).all()
 
 
+@ENGINES
 @settings(max_examples=40, deadline=None)
 @given(graph=graphs, seed=st.integers(0, 99))
-def test_excluded_pairs_are_never_used(graph: CoListeningGraph, seed: int) -> None:
+def test_excluded_pairs_are_never_used(
+    engine: ModuleType | None, graph: CoListeningGraph, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     every = [(a, b) for a, near in neighbours(graph).items() for b in near if a < b]
     banned = [pair for pair in every if rng.random() < 0.5]
     pairs = np.array(banned, np.int64).reshape(-1, 2)
-    around = NeighborSampler(graph, (50, 50), weighted=False).sample(
-        np.arange(graph.num_items), rng, Excluded.of(pairs, graph.num_items)
+    adjacency = Adjacency.of_graph(graph)
+    kinds = np.searchsorted(adjacency.starts, pairs, side="right") - 1
+    names = graph.item_types
+    supervised = {
+        (names[a], names[b]): pairs[(kinds == (a, b)).all(1)] for a in (0, 1) for b in (a, 1)
+    }
+    around = NeighborSampler(adjacency, (50, 50), engine=engine).sample(
+        np.arange(graph.num_items), 0, Excluded.of(supervised, adjacency)
     )
     for layer in range(2):
         used = {(min(link), max(link)) for link in links(graph, around, layer)}
         assert used == set(every) - set(banned)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_draws_follow_the_weights(weighted: bool) -> None:
-    """One neighbour of ten is drawn with probability 1/10, or weight / sum: chi-square."""
-    weights = np.arange(1.0, 11.0)
-    relation = Relation.from_edges(1, np.zeros(10, int), np.arange(10), weights)
-    draws = 40_000
-    rng = np.random.default_rng(3)
-    edges = draw_edges(relation, np.zeros(draws, np.int64), 1, rng, weighted)
-    counts = np.bincount(edges[:, 0], minlength=10)
-    expected = draws * (weights / weights.sum() if weighted else np.full(10, 0.1))
-    # 9 degrees of freedom: 27.9 is passed by one fair draw in a thousand.
-    assert ((counts - expected) ** 2 / expected).sum() < 27.9
-
-
-def test_draws_without_replacement_are_uniform_over_sets() -> None:
-    """All 10 sets of 3 from 5 neighbours come equally often."""
-    relation = Relation.from_edges(1, np.zeros(5, int), np.arange(5), np.ones(5))
-    rng = np.random.default_rng(4)
-    edges = np.sort(draw_edges(relation, np.zeros(20_000, np.int64), 3, rng, False), axis=1)
-    counts = np.unique(edges, axis=0, return_counts=True)[1]
-    assert len(counts) == 10
-    assert ((counts - 2000) ** 2 / 2000).sum() < 27.9
-
-
 def test_fan_out_beyond_the_degree_takes_all() -> None:
     graph = random_graph(9, 9, 60, seed=1)
-    rng = np.random.default_rng(0)
-    around = NeighborSampler(graph, (1000,), weighted=True).sample(np.arange(18), rng)
+    around = NeighborSampler(graph, (1000,), weighted=True).sample(np.arange(18), 0)
     used = {(a, b) for a, b in links(graph, around, 0)}
     assert used == {(a, b) for a, near in neighbours(graph).items() for b in near}
     widest = max(relation.degrees.max() for relation in graph.relations.values())
@@ -117,9 +118,7 @@ def test_fan_out_beyond_the_degree_takes_all() -> None:
 def test_a_node_stands_once_in_a_level() -> None:
     """However dense the draw, a batch holds no more nodes than the graph."""
     graph = random_graph(30, 30, 900, seed=2)
-    around = NeighborSampler(graph, (20, 20, 20), weighted=False).sample(
-        np.arange(60), np.random.default_rng(0)
-    )
+    around = NeighborSampler(graph, (20, 20, 20)).sample(np.arange(60), 0)
     for level in around.levels:
         assert (np.diff(level) > 0).all()
         assert len(level) <= 60
@@ -131,3 +130,31 @@ def test_contains_of_nothing() -> None:
     assert pair_keys(np.array([3]), np.array([1]), 10) == pair_keys(
         np.array([1]), np.array([3]), 10
     )
+
+
+def test_engines_draw_the_same_neighbourhood() -> None:
+    graph = random_graph(30, 60, 900, seed=3)
+    one, other = (
+        NeighborSampler(graph, (5, 3), weighted=True, engine=engine).sample(np.arange(20), 5)
+        for engine in (compiled, None)
+    )
+    for mine, theirs in zip(one.hops, other.hops, strict=True):
+        assert all(np.array_equal(mine.tables[name], theirs.tables[name]) for name in mine.tables)
+    assert all(np.array_equal(a, b) for a, b in zip(one.levels, other.levels, strict=True))
+
+
+def test_fan_outs_by_relation() -> None:
+    graph = random_graph(20, 20, 300, seed=4)
+    fan_outs = dict.fromkeys(graph.relations, (4, 2))
+    fan_outs["audiobook", "podcast"] = (1, 0)
+    hops = NeighborSampler(graph, fan_outs).sample(np.arange(40), 0).hops
+    assert hops[1].tables["audiobook", "podcast"].shape[1] == 1
+    assert hops[0].tables["audiobook", "podcast"].shape[1] == 0
+    assert hops[1].tables["audiobook", "audiobook"].shape[1] == 4
+    del fan_outs["audiobook", "podcast"]
+    with pytest.raises(GraphError, match="missing"):
+        NeighborSampler(graph, fan_outs)
+    with pytest.raises(GraphError, match="every hop"):
+        NeighborSampler(graph, {**fan_outs, ("audiobook", "podcast"): (1,)})
+    with pytest.raises(GraphError, match="0 or more"):
+        NeighborSampler(graph, (-1, 2))

@@ -1,0 +1,202 @@
+"""Neighbour lists of any heterogeneous graph, as the sampler reads them.
+
+A message relation lists, for every node of one type, its neighbours of one type: CSR over the
+nodes that receive messages. Nodes of all types share one global numbering, type after type.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from colisten.errors import GraphError
+from colisten.graph.graph import CoListeningGraph
+
+RelationKey = Hashable
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """One message relation.
+
+    Attributes:
+        node_type: Who receives messages: the rows.
+        neighbour_type: Who sends them.
+        indptr: int64 [num_nodes + 1].
+        indices: int32 or int64 [num_edges], indices within the neighbour type.
+        weights: float32 [num_edges], positive; None where all count the same.
+        times: int64 [num_edges]; None where unknown.
+        edge_ids: int64 [num_edges], an edge's column in the `edge_index` it came from; None where
+            edges are numbered as they lie here.
+    """
+
+    node_type: str
+    neighbour_type: str
+    indptr: np.ndarray
+    indices: np.ndarray
+    weights: np.ndarray | None = None
+    times: np.ndarray | None = None
+    edge_ids: np.ndarray | None = None
+
+    @property
+    def num_edges(self) -> int:
+        """Directed edges."""
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class Adjacency:
+    """All message relations of a graph.
+
+    Attributes:
+        num_nodes: Nodes per type, in the order of the global numbering.
+        relations: Message relations by key: (node type, neighbour type) of a co-listening graph,
+            the edge type of `HeteroData`.
+        starts: int64 [types + 1], global index of each type's first node; the last is the total.
+    """
+
+    num_nodes: dict[str, int]
+    relations: dict[Any, Neighbours]
+    starts: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        counts = np.cumsum([0, *self.num_nodes.values()], dtype=np.int64)
+        object.__setattr__(self, "starts", counts)
+
+    @property
+    def node_types(self) -> tuple[str, ...]:
+        """Node types in global order."""
+        return tuple(self.num_nodes)
+
+    @property
+    def total(self) -> int:
+        """Nodes of all types."""
+        return int(self.starts[-1])
+
+    def start_of(self, node_type: str) -> int:
+        """Global index of a type's first node."""
+        return int(self.starts[self.node_types.index(node_type)])
+
+    @classmethod
+    def of_graph(cls, graph: CoListeningGraph) -> Adjacency:
+        """The neighbour lists of a co-listening graph, keyed (node type, neighbour type)."""
+        return cls(
+            dict(graph.num_nodes),
+            {
+                (node, other): Neighbours(
+                    node,
+                    other,
+                    plain(relation.indptr),
+                    plain(relation.indices),
+                    plain(relation.weights),
+                    None if relation.times is None else plain(relation.times),
+                )
+                for (node, other), relation in graph.relations.items()
+            },
+        )
+
+    @classmethod
+    def of_hetero_data(
+        cls, data: Any, *, weight_attr: str | None = None, time_attr: str | None = None
+    ) -> Adjacency:
+        """The neighbour lists of PyG `HeteroData`, keyed by edge type.
+
+        Messages flow from row 0 of `edge_index` to row 1, so row 1 are the nodes.
+
+        Args:
+            weight_attr: Edge attribute with positive weights, [num_edges] or [num_edges, 1].
+            time_attr: Edge attribute with integer times, [num_edges].
+
+        Raises:
+            GraphError: A node type has no number of nodes, an index is out of range, an
+                attribute is missing or does not fit.
+        """
+        num_nodes: dict[str, int] = {}
+        for name in data.node_types:
+            with warnings.catch_warnings():
+                # PyG warns where it cannot tell; here that is an error.
+                warnings.simplefilter("ignore", UserWarning)
+                count = data[name].num_nodes
+            if count is None:
+                raise GraphError(
+                    f"Node type '{name}' has neither features nor `num_nodes`.",
+                    f"Set data['{name}'].num_nodes.",
+                )
+            num_nodes[name] = int(count)
+        relations = {}
+        for edge_type in data.edge_types:
+            source, _, target = edge_type
+            index = data[edge_type].edge_index.cpu().numpy()
+            checked_index(index, (num_nodes[source], num_nodes[target]), edge_type)
+            order = np.lexsort((index[0], index[1]))
+            indptr = np.zeros(num_nodes[target] + 1, np.int64)
+            np.cumsum(np.bincount(index[1], minlength=num_nodes[target]), out=indptr[1:])
+            store = data[edge_type]
+            weights = _attribute(store, weight_attr, edge_type, order)
+            times = _attribute(store, time_attr, edge_type, order)
+            if weights is not None:
+                weights = weights.astype(np.float32)
+                if not (np.isfinite(weights) & (weights > 0)).all():
+                    raise GraphError(
+                        f"Weights '{weight_attr}' of {edge_type} must be finite and positive."
+                    )
+            relations[tuple(edge_type)] = Neighbours(
+                target,
+                source,
+                indptr,
+                index[0][order],
+                weights,
+                None if times is None else times.astype(np.int64),
+                order,
+            )
+        return cls(num_nodes, relations)
+
+
+def checked_index(index: np.ndarray, limits: tuple[int, int], name: object) -> None:
+    """Raise GraphError unless `index` is [2, E] with row i in [0, limits[i])."""
+    if index.ndim != 2 or index.shape[0] != 2:
+        raise GraphError(f"The edge index of {name} must be [2, num_edges], not {index.shape}.")
+    for row, limit in zip(index, limits, strict=True):
+        if row.size and (row.min() < 0 or row.max() >= limit):
+            wrong = int(((row < 0) | (row >= limit)).sum())
+            raise GraphError(f"{wrong} edges of {name} point outside its {limit} nodes.")
+
+
+def plain(array: np.ndarray) -> np.ndarray:
+    """A memory-mapped array as a plain view of the same pages, which compiled code accepts."""
+    return np.asarray(array).view(np.ndarray)
+
+
+def reverses(edge_type: Any, known: Mapping[Any, Any]) -> list[Any]:
+    """Message relations that carry a supervised edge or its reverse, by PyG's naming.
+
+    Those are the relation itself and, of the other direction, the one of the same name or the
+    name with `rev_` in front (what `ToUndirected` makes) or without it.
+    """
+    if len(edge_type) == 2:
+        names = [edge_type, edge_type[::-1]]
+    else:
+        source, relation, target = edge_type
+        names = [edge_type, (target, relation, source), (target, f"rev_{relation}", source)]
+        names.append((target, relation.removeprefix("rev_"), source))
+    return [name for name in dict.fromkeys(names) if name in known]
+
+
+def _attribute(
+    store: Any, name: str | None, edge_type: Any, order: np.ndarray
+) -> np.ndarray | None:
+    if name is None:
+        return None
+    if name not in store:
+        raise GraphError(f"Edge type {edge_type} has no attribute '{name}'.")
+    values: np.ndarray = store[name].cpu().numpy().reshape(-1)
+    if len(values) != len(order):
+        raise GraphError(
+            f"Attribute '{name}' of {edge_type} has {len(values)} values for {len(order)} edges."
+        )
+    ordered: np.ndarray = values[order]
+    return ordered

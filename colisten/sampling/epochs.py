@@ -1,0 +1,109 @@
+"""Which supervised pairs an epoch takes from each relation, and in which order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from colisten.errors import GraphError
+from colisten.sampling.supervision import SupervisedEdges
+
+Balance = Literal["min", "none"] | Mapping[Any, float]
+
+
+class EpochPlan:
+    """Fresh draws every epoch; an epoch follows from (seed, epoch) alone.
+
+    Args:
+        edges: Supervised pairs.
+        batch_size: Pairs of the largest relation per batch; the mean over relations for "none".
+        balance: "min", "none" or a ratio per relation, as `MultiLinkNeighborLoader` says.
+        weighted: Draw pairs by strength with replacement, else uniformly without.
+        seed: Of all draws.
+
+    Raises:
+        GraphError: A size or ratio is not positive, or a ratio is of an unknown relation.
+    """
+
+    def __init__(
+        self,
+        edges: SupervisedEdges,
+        batch_size: int,
+        balance: Balance,
+        *,
+        weighted: bool,
+        seed: int,
+    ) -> None:
+        if batch_size < 1:
+            raise GraphError(f"A batch has at least 1 pair, not {batch_size}.")
+        self.edges = edges
+        self.batch_size = batch_size
+        self.balance = balance
+        self.weighted = weighted
+        self.seed = seed
+        self.sizes = self._sizes()
+        self._reach: dict[Any, np.ndarray] = {}
+        self._drawn: tuple[int, dict[Any, np.ndarray]] | None = None
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        if self.balance == "none":
+            per_batch = self.batch_size * max(len(self.sizes), 1)
+            return -(-sum(self.sizes.values()) // per_batch)
+        return -(-max(self.sizes.values(), default=0) // self.batch_size)
+
+    def epoch(self, epoch: int) -> dict[Any, np.ndarray]:
+        """Pair numbers per relation, int64, in the order of the epoch's batches."""
+        with self._lock:
+            if self._drawn is None or self._drawn[0] != epoch:
+                rng = np.random.default_rng([self.seed, epoch, 0])
+                self._drawn = (
+                    epoch,
+                    {name: self._draw(name, size, rng) for name, size in self.sizes.items()},
+                )
+            return self._drawn[1]
+
+    def batch(self, epoch: int, number: int) -> dict[Any, np.ndarray]:
+        """Pair numbers of one batch; every batch takes about the same share of each relation."""
+        parts = {}
+        for name, drawn in self.epoch(epoch).items():
+            start, stop = (len(drawn) * (number + step) // len(self) for step in (0, 1))
+            if stop > start:
+                parts[name] = drawn[start:stop]
+        return parts
+
+    def _draw(self, name: Any, size: int, rng: np.random.Generator) -> np.ndarray:
+        total = len(self.edges.pairs[name])
+        if not self.weighted:
+            return rng.choice(total, size, replace=False)
+        if name not in self._reach:
+            self._reach[name] = np.cumsum(self.edges.strength[name], dtype=np.float64)
+        reach = self._reach[name]
+        at = np.searchsorted(reach, rng.random(size) * reach[-1], side="right")
+        drawn: np.ndarray = np.minimum(at, total - 1)
+        return drawn
+
+    def _sizes(self) -> dict[Any, int]:
+        sizes = {name: len(self.edges.pairs[name]) for name in self.edges.relations}
+        if self.balance == "none" or not sizes:
+            return sizes
+        smallest = min(sizes.values())
+        if self.balance == "min":
+            return dict.fromkeys(sizes, smallest)
+        if not isinstance(self.balance, Mapping):
+            raise GraphError(
+                f"Balance is 'min', 'none' or a ratio per relation, not {self.balance}."
+            )
+        unknown = [name for name in self.balance if name not in self.edges.pairs]
+        if unknown or any(not ratio > 0 for ratio in self.balance.values()):
+            raise GraphError(
+                f"Ratios must be positive and of {list(self.edges.pairs)}; unknown: {unknown}."
+            )
+        return {
+            name: min(size, max(1, round(self.balance.get(name, 1.0) * smallest)))
+            for name, size in sizes.items()
+        }
