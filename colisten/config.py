@@ -78,6 +78,17 @@ class HGNNSettings(Section):
     dim: Positive = Field(128, description="Length of an item vector z.")
     layers: Positive = Field(2, description="Message passing layers.")
     fanouts: tuple[Positive, ...] = Field((10, 5), description="Neighbours per hop and relation.")
+    aggregation: Literal["max", "mean", "weighted"] = Field(
+        "max",
+        description="What an item hears of its neighbours: their maximum (paper eq. 1), their "
+        "mean, or their mean by edge strength.",
+    )
+    id_vectors: bool = Field(
+        False, description="Learn a vector per item on top of its text and neighbours."
+    )
+    id_dropout: Share = Field(
+        0.5, description="Share of items that train without their id vector, each step afresh."
+    )
     weighted_neighbours: bool = Field(
         True, description="Draw neighbours by strength; false draws uniformly (paper)."
     )

@@ -18,7 +18,6 @@ Both are inductive: an item without a neighbour gets a vector from its text alon
 from __future__ import annotations
 
 from itertools import pairwise, product
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,15 +27,11 @@ from torch.nn import functional
 from colisten.config import HGNNSettings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph, RelationName
-from colisten.progress import track
-from colisten.sampling.adjacency import Adjacency
-from colisten.sampling.draws import draw_edges
+from colisten.models.aggregation import Aggregation, aggregate
 from colisten.sampling.neighbours import Hop, Neighbourhood
 
-# Rows of a neighbour table handled at once: small enough that the gathered block stays in cache.
-BLOCK = 512
-# Items whose vectors are computed at once over the whole catalogue.
-CATALOGUE_BLOCK = 16384
+# Text vectors looked at together.
+BLOCK = 16384
 
 
 class HGNN(nn.Module):
@@ -46,13 +41,29 @@ class HGNN(nn.Module):
         text_dim: Length of a text vector.
         item_types: Item types in catalogue order.
         settings: Sizes and form.
+        ids: With `hgnn.id_vectors`, how many items have one, and the digest of their ids.
+
+    Raises:
+        TrainingError: `hgnn.id_vectors` is set and `ids` is not given.
     """
 
-    def __init__(self, text_dim: int, item_types: tuple[str, ...], settings: HGNNSettings) -> None:
+    def __init__(
+        self,
+        text_dim: int,
+        item_types: tuple[str, ...],
+        settings: HGNNSettings,
+        ids: tuple[int, str] | None = None,
+    ) -> None:
         super().__init__()
         self.text_dim = text_dim
         self.item_types = item_types
         self.settings = settings
+        self.ids = ids if settings.id_vectors else None
+        if settings.id_vectors and ids is None:
+            raise TrainingError(
+                "hgnn.id_vectors needs the number of items and the digest of their ids.",
+                "Pass ids=(graph.num_items, graph.ids_digest).",
+            )
         widths = [text_dim] + [settings.dim] * settings.layers
         self.layers = nn.ModuleList(
             HGNNLayer(
@@ -60,12 +71,17 @@ class HGNN(nn.Module):
                 narrow,
                 item_types,
                 activate=not settings.residual or number + 1 < settings.layers,
+                aggregation=settings.aggregation,
             )
             for number, (wide, narrow) in enumerate(pairwise(widths))
         )
         if settings.residual:
             self.project = nn.Linear(text_dim, settings.dim, bias=False)
             self.alpha = nn.Parameter(torch.tensor(settings.alpha))
+        if self.ids is not None:
+            # Sparse: a step touches the rows of its own seeds, whatever the catalogue's size.
+            self.id_vectors = nn.Embedding(self.ids[0], settings.dim, sparse=True)
+            nn.init.zeros_(self.id_vectors.weight)
 
     @torch.no_grad()
     def start_from(self, text: np.ndarray) -> None:
@@ -76,7 +92,8 @@ class HGNN(nn.Module):
         if not self.settings.residual:
             return
         gram = torch.zeros(self.text_dim, self.text_dim, dtype=torch.float64)
-        for part in torch.split(_tensor(text), CATALOGUE_BLOCK):
+        for start in range(0, len(text), BLOCK):
+            part = torch.from_numpy(np.asarray(text[start : start + BLOCK], np.float32))
             gram += (part.T @ part).double()
         directions = torch.linalg.eigh(gram).eigenvectors.flip(1).T[: self.settings.dim]
         # An eigenvector may point either way; its largest entry decides.
@@ -90,8 +107,8 @@ class HGNN(nn.Module):
         """Unit vectors of the seeds.
 
         Args:
-            text: float32 [num_in, text_dim], rows of `neighbourhood.inputs`.
-            neighbourhood: As many hops as there are layers.
+            text: [num_in, text_dim], rows of `neighbourhood.inputs`, in the weights' precision.
+            neighbourhood: As many hops as there are layers, of the graph the ids belong to.
 
         Returns:
             float32 [num_seeds, dim].
@@ -109,6 +126,18 @@ class HGNN(nn.Module):
                 f"{len(self.layers)} layers need as many hops, not {len(neighbourhood.hops)}.",
                 "Give hgnn.fanouts one number per layer.",
             )
+        wanted = next(self.layers.parameters())
+        if (text.dtype, text.device) != (wanted.dtype, wanted.device):
+            raise TrainingError(
+                f"The weights are {wanted.dtype} on {wanted.device}, the text vectors "
+                f"{text.dtype} on {text.device}."
+            )
+        if self.settings.aggregation == "weighted" and any(
+            hop.weights is None for hop in neighbourhood.hops
+        ):
+            raise TrainingError(
+                "A weighted mean needs edge weights.", "Sample with edge_weights=True."
+            )
         hidden = text
         for number, layer in enumerate(self.layers):
             hidden = layer(
@@ -117,13 +146,30 @@ class HGNN(nn.Module):
                 neighbourhood.bounds[number],
                 neighbourhood.bounds[number + 1],
             )
-        return self.combine(text[torch.from_numpy(neighbourhood.seed_positions)], hidden)
+        own = torch.from_numpy(neighbourhood.seed_positions).to(text.device)
+        learned = None
+        if self.ids is not None:
+            learned = self.id_vectors(torch.from_numpy(neighbourhood.seeds).to(text.device))
+            if self.training:
+                # An item now and then without its id learns to stand on its text.
+                kept = torch.rand(len(learned), 1, device=text.device) >= self.settings.id_dropout
+                learned = learned * kept
+        return self.combine(text.index_select(0, own), hidden, learned)
 
-    def combine(self, text: Tensor, hidden: Tensor) -> Tensor:
-        """Unit vectors [n, dim] of text [n, text_dim] and the last layer's output [n, dim]."""
+    def combine(self, text: Tensor, hidden: Tensor, learned: Tensor | None = None) -> Tensor:
+        """Unit vectors [n, dim] of text [n, text_dim] and the last layer's output [n, dim].
+
+        `learned` [n, dim] are the items' id vectors, where there are any.
+        """
         if self.settings.residual:
             hidden = functional.normalize(self.project(text)) + self.alpha * hidden
-        return unit_rows(hidden)
+        return unit_rows(hidden if learned is None else hidden + learned)
+
+    def ids_of(self, graph: CoListeningGraph) -> Tensor | None:
+        """Learned id vectors [num_items, dim], if the graph is of the catalogue they belong to."""
+        if self.ids is None or self.ids != (graph.num_items, graph.ids_digest):
+            return None
+        return self.id_vectors.weight.detach()
 
 
 class HGNNLayer(nn.Module):
@@ -134,13 +180,21 @@ class HGNNLayer(nn.Module):
         narrow: Length of the output vectors.
         item_types: Item types in catalogue order.
         activate: Whether eq. 2 has its sigma.
+        aggregation: AGG: "max" (eq. 1), "mean" or "weighted".
     """
 
     def __init__(
-        self, wide: int, narrow: int, item_types: tuple[str, ...], *, activate: bool
+        self,
+        wide: int,
+        narrow: int,
+        item_types: tuple[str, ...],
+        *,
+        activate: bool,
+        aggregation: Aggregation = "max",
     ) -> None:
         super().__init__()
         self.item_types = item_types
+        self.aggregation = aggregation
         self.activate = activate
         self.update = nn.Linear(wide, narrow)
         self.messages = nn.ModuleDict(
@@ -151,7 +205,8 @@ class HGNNLayer(nn.Module):
         self, hidden: Tensor, hop: Hop, bounds_in: np.ndarray, bounds_out: np.ndarray
     ) -> Tensor:
         """Vectors [num_out, narrow] of the output nodes from those of the input nodes."""
-        out = self.update(hidden[torch.from_numpy(hop.own)])
+        device = hidden.device
+        out = self.update(hidden.index_select(0, torch.from_numpy(hop.own).to(device)))
         parts = []
         for a, source in enumerate(self.item_types):
             part = out[bounds_out[a] : bounds_out[a + 1]]
@@ -160,119 +215,41 @@ class HGNNLayer(nn.Module):
                 if not table.size:
                     continue
                 told = self.message((source, target), hidden[bounds_in[b] : bounds_in[b + 1]])
-                part = part + functional.relu(gather_max(told, torch.from_numpy(table)))
+                weights = None if hop.weights is None else hop.weights[source, target]
+                part = part + aggregate(
+                    told,
+                    torch.from_numpy(table).to(device),
+                    self.aggregation,
+                    None if weights is None else torch.from_numpy(weights).to(device),
+                )
             parts.append(part)
         return self.finish(torch.cat(parts))
 
     def message(self, relation: RelationName, hidden: Tensor) -> Tensor:
-        """What neighbours tell before sigma, and a last row that loses to all: [n + 1, narrow]."""
-        told = self.messages[_key(relation)](hidden)
-        return torch.cat([told, told.new_full((1, told.shape[1]), -torch.inf)])
+        """What neighbours tell, before sigma: [n, narrow]."""
+        told: Tensor = self.messages[_key(relation)](hidden)
+        return told
 
     def finish(self, summed: Tensor) -> Tensor:
         """The sigma of eq. 2, where the layer has it."""
         return functional.relu(summed) if self.activate else summed
 
 
-class GatherMax(torch.autograd.Function):
-    """Maximum over gathered rows whose backward touches only the winners.
-
-    `max over k of source[table[:, k]]`. Since sigma is monotone, the max of eq. 1 may be taken
-    before it. A dense [rows, k] table makes this a gather and a reduction, block by block; the
-    gradient goes to one row per output element instead of through all k.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, source: Tensor, table: Tensor) -> Tensor:
-        """Source [n, d] and table int64 [rows, k], k > 0, give [rows, d]."""
-        out = source.new_empty((len(table), source.shape[1]))
-        if not source.requires_grad:
-            for start in range(0, len(table), BLOCK):
-                block = _gather(source, table[start : start + BLOCK])
-                torch.amax(block, 1, out=out[start : start + BLOCK])
-            return out
-        winners = table.new_empty(out.shape)
-        for start in range(0, len(table), BLOCK):
-            rows = table[start : start + BLOCK]
-            out[start : start + BLOCK], slot = _gather(source, rows).max(1)
-            torch.gather(rows, 1, slot, out=winners[start : start + BLOCK])
-        ctx.save_for_backward(winners)
-        ctx.rows = len(source)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        """Add each output element's gradient to the element that won."""
-        (winners,) = ctx.saved_tensors
-        width = grad.shape[1]
-        flat = winners * width + torch.arange(width, device=grad.device)
-        total = grad.new_zeros(ctx.rows * width)
-        total.scatter_add_(0, flat.view(-1), grad.reshape(-1))
-        return total.view(ctx.rows, width), None
-
-
-def gather_max(source: Tensor, table: Tensor) -> Tensor:
-    """`max over k of source[table[:, k]]`: [n, d] and int64 [rows, k > 0] give [rows, d]."""
-    best: Tensor = GatherMax.apply(source, table)  # type: ignore[no-untyped-call]
-    return best
-
-
-@torch.no_grad()
-def embed_catalogue(model: HGNN, graph: CoListeningGraph, text: np.ndarray) -> np.ndarray:
-    """Vectors of every item from all of its neighbours, nothing sampled: float32 unit rows.
-
-    Works layer by layer over the whole catalogue, in blocks, so the cost is one pass over the
-    edges per layer. The graph may be another than the model was trained on (a day later, or
-    without a fold of users).
-
-    Args:
-        model: A trained HGNN.
-        graph: Neighbours.
-        text: float32 [num_items, text_dim], in catalogue order.
-
-    Returns:
-        [num_items, dim].
-
-    Raises:
-        TrainingError: The text vectors or the graph do not fit the model.
-    """
-    check_inputs(graph, text)
-    if text.shape[1] != model.text_dim or graph.item_types != model.item_types:
-        raise TrainingError(
-            f"The model takes text vectors of length {model.text_dim} and types "
-            f"{model.item_types}; given are {text.shape[1]} and {graph.item_types}.",
-            "Train it on this text encoder and these types.",
-        )
-    bounds = [graph.slice_of(name) for name in graph.item_types]
-    hidden = _tensor(text)
-    layers = [layer for layer in model.layers if isinstance(layer, HGNNLayer)]
-    for number, layer in enumerate(layers):
-        out = torch.cat([layer.update(part) for part in torch.split(hidden, CATALOGUE_BLOCK)])
-        for source, own in zip(graph.item_types, bounds, strict=True):
-            for target, other in zip(graph.item_types, bounds, strict=True):
-                told = layer.message((source, target), hidden[other])
-                label = f"layer {number + 1}, {source}-{target}"
-                _add_all_neighbours(out[own], told, graph, (source, target), label)
-        hidden = layer.finish(out)
-    parts = zip(
-        torch.split(_tensor(text), CATALOGUE_BLOCK),
-        torch.split(hidden, CATALOGUE_BLOCK),
-        strict=True,
-    )
-    vectors = torch.cat([model.combine(*part) for part in parts])
-    result: np.ndarray = vectors.numpy()
-    return result
-
-
 def check_inputs(graph: CoListeningGraph, text: np.ndarray) -> None:
-    """Raise TrainingError unless `text` is a finite float32 [num_items, d] with d > 0."""
+    """Raise TrainingError unless `text` is finite float16 or float32 [num_items, d] with d > 0."""
     if text.ndim != 2 or text.shape[0] != graph.num_items or text.shape[1] == 0:
         raise TrainingError(
             f"Text vectors must be [{graph.num_items}, d], one row per item of the graph, "
             f"not {list(text.shape)}."
         )
-    if text.dtype != np.float32 or not np.isfinite(text).all():
-        raise TrainingError("Text vectors must be finite float32 numbers.", "Encode the text anew.")
+    if text.dtype not in (np.float16, np.float32):
+        raise TrainingError(f"Text vectors must be float16 or float32, not {text.dtype}.")
+    for start in range(0, len(text), BLOCK):
+        if not np.isfinite(text[start : start + BLOCK]).all():
+            raise TrainingError(
+                f"A text vector of items {start} to {start + BLOCK} is not finite.",
+                "Encode the text anew.",
+            )
 
 
 def unit_rows(vectors: Tensor) -> Tensor:
@@ -281,33 +258,6 @@ def unit_rows(vectors: Tensor) -> Tensor:
     lost = length < 1e-6
     flat = vectors.new_full((), vectors.shape[1] ** -0.5)
     return torch.where(lost, flat, vectors / torch.where(lost, 1.0, length))
-
-
-def _add_all_neighbours(
-    out: Tensor, told: Tensor, graph: CoListeningGraph, name: RelationName, label: str
-) -> None:
-    """Add sigma(max over all neighbours) of one relation to `out` [nodes, dim], in place."""
-    relation = Adjacency.of_graph(graph).relations[name]
-    degrees = np.diff(relation.indptr)
-    # Rows of like degree share a block, so little of its table is padding.
-    order = np.argsort(degrees, kind="stable")
-    order = order[np.searchsorted(degrees[order], 1) :]
-    for start in track(range(0, len(order), CATALOGUE_BLOCK), label):
-        rows = order[start : start + CATALOGUE_BLOCK]
-        widest = int(degrees[rows].max())
-        edges = draw_edges(relation, rows, widest, 0)
-        table = np.where(edges >= 0, relation.indices[edges], len(told) - 1)
-        best = gather_max(told, torch.from_numpy(table.astype(np.int64)))
-        out[torch.from_numpy(rows)] += functional.relu(best)
-
-
-def _gather(source: Tensor, table: Tensor) -> Tensor:
-    rows, places = table.shape
-    return source.index_select(0, table.reshape(-1)).view(rows, places, source.shape[1])
-
-
-def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
 
 
 def _key(relation: RelationName) -> str:

@@ -24,7 +24,8 @@ from colisten.errors import TrainingError
 from colisten.files import sweep_partials, write_aside
 from colisten.graph.graph import CoListeningGraph, RelationName
 from colisten.logs import logger
-from colisten.models.hgnn import HGNN, check_inputs, embed_catalogue
+from colisten.models.catalogue import embed_catalogue
+from colisten.models.hgnn import HGNN, check_inputs
 from colisten.progress import track
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges

@@ -10,18 +10,28 @@ from torch import nn
 from colisten.config import HGNNSettings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph, Relation
-from colisten.models import hgnn
-from colisten.models.hgnn import HGNN, HGNNLayer, embed_catalogue, gather_max, unit_rows
+from colisten.models.aggregation import Aggregation
+from colisten.models.catalogue import embed_catalogue
+from colisten.models.hgnn import HGNN, HGNNLayer, unit_rows
 from colisten.sampling.neighbours import NeighborSampler
 from tests.sampling.graphs import random_graph
 
 FORMS = pytest.mark.parametrize("residual", [True, False])
+WAYS = pytest.mark.parametrize("how", ["max", "mean", "weighted"])
 ALL = (1000, 1000)
 
 
-def model_of(graph: CoListeningGraph, text_dim: int, *, residual: bool, dim: int = 16) -> HGNN:
+def model_of(
+    graph: CoListeningGraph,
+    text_dim: int,
+    *,
+    residual: bool,
+    dim: int = 16,
+    how: Aggregation = "max",
+) -> HGNN:
     torch.manual_seed(0)
-    return HGNN(text_dim, graph.item_types, HGNNSettings(dim=dim, residual=residual)).eval()
+    settings = HGNNSettings(dim=dim, residual=residual, aggregation=how)
+    return HGNN(text_dim, graph.item_types, settings).eval()
 
 
 def text_of(graph: CoListeningGraph, dim: int = 12, seed: int = 0) -> np.ndarray:
@@ -33,7 +43,7 @@ def text_of(graph: CoListeningGraph, dim: int = 12, seed: int = 0) -> np.ndarray
 def sampled(
     model: HGNN, graph: CoListeningGraph, text: np.ndarray, seeds: np.ndarray
 ) -> np.ndarray:
-    sampler = NeighborSampler(graph, ALL, weighted=False)
+    sampler = NeighborSampler(graph, ALL, edge_weights=model.settings.aggregation == "weighted")
     around = sampler.sample(seeds, 0)
     with torch.no_grad():
         vectors: np.ndarray = model(torch.from_numpy(text[around.inputs]), around).numpy()
@@ -41,13 +51,14 @@ def sampled(
 
 
 @FORMS
+@WAYS
 @pytest.mark.parametrize(("audiobooks", "podcasts"), [(40, 70), (40, 0), (0, 40), (1, 1)])
 def test_full_fan_out_equals_the_whole_catalogue(
-    residual: bool, audiobooks: int, podcasts: int
+    residual: bool, how: Aggregation, audiobooks: int, podcasts: int
 ) -> None:
     graph = random_graph(audiobooks, podcasts, 600, seed=1)
     text = text_of(graph)
-    model = model_of(graph, 12, residual=residual)
+    model = model_of(graph, 12, residual=residual, how=how)
     whole = embed_catalogue(model, graph, text)
     assert whole.shape == (graph.num_items, 16)
     assert whole.dtype == np.float32
@@ -56,30 +67,21 @@ def test_full_fan_out_equals_the_whole_catalogue(
         np.testing.assert_allclose(sampled(model, graph, text, seeds), whole[seeds], atol=1e-5)
 
 
-def test_blocks_do_not_change_the_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = random_graph(50, 80, 900, seed=2)
-    text = text_of(graph)
-    model = model_of(graph, 12, residual=True)
-    whole = embed_catalogue(model, graph, text)
-    monkeypatch.setattr(hgnn, "CATALOGUE_BLOCK", 7)
-    monkeypatch.setattr(hgnn, "BLOCK", 3)
-    np.testing.assert_allclose(embed_catalogue(model, graph, text), whole, atol=1e-5)
-
-
-def test_the_paper_form_equals_pyg() -> None:
-    """eq. 1 is SAGEConv's max pooling with an identity after it; eq. 2 sums over relations."""
+@pytest.mark.parametrize("how", ["max", "mean"])
+def test_the_paper_form_equals_pyg(how: Aggregation) -> None:
+    """eq. 1 is SAGEConv's pooling with an identity after it; eq. 2 sums over relations."""
     from torch_geometric.nn import HeteroConv, SAGEConv
 
     graph = random_graph(25, 35, 300, seed=3)
     text = text_of(graph, dim=16)
-    ours = model_of(graph, 16, residual=False)
+    ours = model_of(graph, 16, residual=False, how=how)
     data = graph.to_hetero_data(text)
     hidden = data.x_dict
     for layer in ours.layers:
         assert isinstance(layer, HGNNLayer)
         convs = {}
         for target, name, source in data.edge_types:
-            conv = SAGEConv((16, 16), 16, aggr="max", project=True)
+            conv = SAGEConv((16, 16), 16, aggr=how, project=True)
             message = layer.messages[f"{source}-{target}"]
             with torch.no_grad():
                 conv.lin.weight.copy_(message.weight)
@@ -97,27 +99,12 @@ def test_the_paper_form_equals_pyg() -> None:
     np.testing.assert_allclose(embed_catalogue(ours, graph, text), theirs, atol=1e-5)
 
 
-@pytest.mark.parametrize(("rows", "places"), [(1, 1), (40, 3), (700, 5)])
-def test_gather_max_and_its_gradient_are_torchs_own(rows: int, places: int) -> None:
-    rng = torch.Generator().manual_seed(0)
-    source = torch.randn(30, 4, generator=rng, dtype=torch.float64)
-    table = torch.randint(0, 30, (rows, places), generator=rng)
-    weight = torch.randn(rows, 4, generator=rng, dtype=torch.float64)
-    mine, theirs = (source.clone().requires_grad_() for _ in range(2))
-    ours = gather_max(mine, table)
-    reference = theirs[table].max(1).values
-    torch.testing.assert_close(ours, reference)
-    torch.testing.assert_close(gather_max(source, table), reference)
-    (ours * weight).sum().backward()
-    (reference * weight).sum().backward()
-    torch.testing.assert_close(mine.grad, theirs.grad)
-
-
 @FORMS
-def test_gradients_are_right_on_a_toy_graph(residual: bool) -> None:
+@WAYS
+def test_gradients_are_right_on_a_toy_graph(residual: bool, how: Aggregation) -> None:
     graph = random_graph(4, 5, 14, seed=4)
-    model = model_of(graph, 3, residual=residual, dim=4).double()
-    around = NeighborSampler(graph, ALL, weighted=False).sample(np.arange(9), 0)
+    model = model_of(graph, 3, residual=residual, dim=4, how=how).double()
+    around = NeighborSampler(graph, ALL, edge_weights=True).sample(np.arange(9), 0)
     text = torch.from_numpy(text_of(graph, dim=3)).double()
     weights = [parameter.detach().clone().requires_grad_() for parameter in model.parameters()]
     names = [name for name, _ in model.named_parameters()]
@@ -230,7 +217,15 @@ def test_shapes_are_checked_at_the_border() -> None:
         model(torch.zeros(10, 12), short)
     with pytest.raises(TrainingError, match="one row per item"):
         embed_catalogue(model, graph, text[:-1])
-    with pytest.raises(TrainingError, match="finite float32"):
+    with pytest.raises(TrainingError, match="float16 or float32, not float64"):
         embed_catalogue(model, graph, text.astype(np.float64))
+    with pytest.raises(TrainingError, match="not finite"):
+        embed_catalogue(model, graph, np.full_like(text, np.nan))
+    with pytest.raises(TrainingError, match=r"torch.float32 on cpu.*torch.float64"):
+        model(torch.zeros(10, 12, dtype=torch.float64), around)
+    with pytest.raises(TrainingError, match="edge_weights=True"):
+        model_of(graph, 12, residual=True, how="weighted")(torch.zeros(10, 12), around)
+    with pytest.raises(TrainingError, match="number of items"):
+        HGNN(12, graph.item_types, HGNNSettings(id_vectors=True))
     with pytest.raises(TrainingError, match="length 12"):
         embed_catalogue(model, graph, text_of(graph, dim=5))

@@ -1,0 +1,188 @@
+"""AGG of paper eq. 1 over dense tables of neighbours: max, mean or weighted mean of sigma(told).
+
+sigma is ReLU. It is part of the aggregation, since for the maximum it costs nothing:
+max over k of relu(x_k) = max(0, max over k of x_k). A row without neighbours gives zeros.
+Float32 on the CPU goes through compiled kernels where numba is installed; everything else
+through plain torch. Both are under one contract suite.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import pairwise
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from colisten.errors import TrainingError
+
+Aggregation = Literal["max", "mean", "weighted"]
+
+try:
+    from colisten.models import kernels as _kernels
+except ImportError:  # numba comes with the training extra
+    compiled: ModuleType | None = None
+else:
+    compiled = _kernels
+
+# Rows a thread takes at least: fewer are not worth waking it.
+SHARE = 256
+
+
+def aggregate(
+    told: Tensor,
+    table: Tensor,
+    how: Aggregation = "max",
+    weights: Tensor | None = None,
+    *,
+    engine: ModuleType | None = compiled,
+) -> Tensor:
+    """What every row hears of its neighbours: [rows, d].
+
+    Args:
+        told: [n, d], what each possible neighbour tells, before sigma.
+        table: int64 [rows, k], rows of `told`; n marks an empty place.
+        how: "max", "mean", or "weighted": the mean by `weights`.
+        weights: [rows, k], not negative; for "weighted".
+        engine: Module of compiled kernels; None computes in torch.
+
+    Raises:
+        TrainingError: Shapes do not fit, or weights are missing.
+    """
+    if told.dim() != 2 or table.dim() != 2:
+        raise TrainingError(
+            f"Aggregation takes [n, d] and a table [rows, k], not {list(told.shape)} and "
+            f"{list(table.shape)}."
+        )
+    if how == "weighted" and (weights is None or weights.shape != table.shape):
+        raise TrainingError(
+            f"A weighted mean needs weights {list(table.shape)}, not "
+            f"{None if weights is None else list(weights.shape)}."
+        )
+    if how != "weighted":
+        weights = None
+    if not table.numel():
+        return told.new_zeros(len(table), told.shape[1])
+    fits = told.dtype == torch.float32 and told.device.type == "cpu"
+    if engine is None or not fits:
+        return _plain(told, table, weights, how)
+    function = Max if how == "max" else Mean
+    out: Tensor = function.apply(  # type: ignore[no-untyped-call]
+        told.contiguous(), table.contiguous(), weights, engine
+    )
+    return out
+
+
+class Max(torch.autograd.Function):
+    """max(0, max over k of told[table[:, k]]); the gradient goes to the winners alone."""
+
+    @staticmethod
+    def forward(ctx: Any, told: Tensor, table: Tensor, _: None, engine: ModuleType) -> Tensor:
+        """Shapes as `aggregate`."""
+        out = told.new_empty(len(table), told.shape[1])
+        if not ctx.needs_input_grad[0]:
+            share(engine.max_forward, len(out), told.numpy(), table.numpy(), out.numpy())
+            return out
+        winners = torch.empty(out.shape, dtype=torch.int32)
+        share(
+            engine.max_forward_winners,
+            len(out),
+            told.detach().numpy(),
+            table.numpy(),
+            out.numpy(),
+            winners.numpy(),
+        )
+        ctx.save_for_backward(winners)
+        ctx.count, ctx.engine = len(told), engine
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        """Add each output element's gradient to the element that won."""
+        (winners,) = ctx.saved_tensors
+        total = grad.new_zeros(ctx.count, grad.shape[1])
+        grad = grad.contiguous()
+        share(
+            ctx.engine.max_backward,
+            grad.shape[1],
+            grad.numpy(),
+            winners.numpy(),
+            total.numpy(),
+            least=32,
+        )
+        return total, None, None, None
+
+
+class Mean(torch.autograd.Function):
+    """Mean of relu(told[table[:, k]]) over the places that are taken, by weight if given."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, told: Tensor, table: Tensor, weights: Tensor | None, engine: ModuleType
+    ) -> Tensor:
+        """Shapes as `aggregate`."""
+        out = told.new_empty(len(table), told.shape[1])
+        by = torch.zeros(0, 0) if weights is None else weights.contiguous()
+        plain = told.detach().numpy()
+        share(engine.mean_forward, len(out), plain, table.numpy(), by.numpy(), out.numpy())
+        ctx.save_for_backward(told, table, by)
+        ctx.engine = engine
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        """Share each output element's gradient among the positive elements it came from."""
+        told, table, by = ctx.saved_tensors
+        total = torch.zeros_like(told)
+        grad = grad.contiguous()
+        share(
+            ctx.engine.mean_backward,
+            grad.shape[1],
+            grad.numpy(),
+            told.detach().numpy(),
+            table.numpy(),
+            by.numpy(),
+            total.numpy(),
+            least=32,
+        )
+        return total, None, None, None
+
+
+def share(kernel: Callable[..., None], size: int, *arrays: np.ndarray, least: int = SHARE) -> None:
+    """Run `kernel(*arrays, start, stop)` over range(size) on as many threads as torch has."""
+    parts = max(1, min(torch.get_num_threads(), size // least))
+    bounds = [size * part // parts for part in range(parts + 1)]
+    waiting = [
+        _pool(os.getpid(), parts).submit(kernel, *arrays, start, stop)
+        for start, stop in pairwise(bounds[1:])
+    ]
+    kernel(*arrays, bounds[0], bounds[1])
+    for part in waiting:
+        part.result()
+
+
+@lru_cache(maxsize=4)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Threads of this process; a forked child makes its own."""
+    return ThreadPoolExecutor(threads, thread_name_prefix=f"colisten-aggregate-{process}")
+
+
+def _plain(told: Tensor, table: Tensor, weights: Tensor | None, how: Aggregation) -> Tensor:
+    """The same in torch operations, on any device and in any precision."""
+    padded = functional.pad(functional.relu(told), (0, 0, 0, 1))
+    near = padded.index_select(0, table.reshape(-1)).view(*table.shape, told.shape[1])
+    if how == "max":
+        # Empty places hold zeros, which sigma never falls below.
+        return near.amax(1)
+    by = (table < len(told)).to(told.dtype)
+    if weights is not None:
+        by = by * weights.to(told.dtype)
+    total = by.sum(1, keepdim=True)
+    return torch.einsum("rk,rkd->rd", by, near) / torch.where(total > 0, total, 1)

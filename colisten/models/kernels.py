@@ -1,0 +1,143 @@
+"""Aggregation over neighbours, compiled by numba: nothing of [rows, k, d] is ever in memory.
+
+Each kernel does a part of its output, so threads can share the work without touching one
+another's numbers: forward by rows, backward by columns. Results do not depend on how many share.
+`benchmarks/aggregation.py` says what they save.
+"""
+
+# numba reads argument types off the call, so annotations would only be in the way.
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+compiled = numba.njit(nogil=True, cache=True)
+
+
+@compiled
+def max_forward(source, table, out, start, stop):
+    """out[r] = max(0, max over k of source[table[r, k]]) for rows start:stop."""
+    count, width = len(source), source.shape[1]
+    for row in range(start, stop):
+        best = out[row]
+        best[:] = 0
+        for place in range(table.shape[1]):
+            at = table[row, place]
+            if at < count:
+                told = source[at]
+                for column in range(width):
+                    best[column] = max(best[column], told[column])
+
+
+@compiled
+def max_forward_winners(source, table, out, winners, start, stop):
+    """As `max_forward`, and in `winners` int32 [rows, d] which row of source it was; -1 none."""
+    count, width = len(source), source.shape[1]
+    for row in range(start, stop):
+        best, winner = out[row], winners[row]
+        best[:] = 0
+        winner[:] = -1
+        for place in range(table.shape[1]):
+            at = table[row, place]
+            if at < count:
+                told, number = source[at], np.int32(at)
+                for column in range(width):
+                    better = told[column] > best[column]
+                    best[column] = told[column] if better else best[column]
+                    winner[column] = number if better else winner[column]
+
+
+@compiled
+def max_backward(grad, winners, total, start, stop):
+    """total[winners[r, c], c] += grad[r, c] for columns start:stop."""
+    for row in range(len(grad)):
+        for column in range(start, stop):
+            at = winners[row, column]
+            if at >= 0:
+                total[at, column] += grad[row, column]
+
+
+@compiled
+def mean_forward(source, table, weights, out, start, stop):
+    """out[r] = sum over k of w max(0, source[table[r, k]]) / sum of w, rows start:stop.
+
+    `weights` float32 [rows, k], or [0, 0] where all are one.
+    """
+    count, width = len(source), source.shape[1]
+    for row in range(start, stop):
+        mean = out[row]
+        mean[:] = 0
+        total = np.float32(0)
+        for place in range(table.shape[1]):
+            at = table[row, place]
+            if at < count:
+                weight = weights[row, place] if len(weights) else np.float32(1)
+                total += weight
+                told = source[at]
+                for column in range(width):
+                    mean[column] += weight * max(told[column], np.float32(0))
+        if total > 0:
+            share = np.float32(1) / total
+            for column in range(width):
+                mean[column] *= share
+
+
+@compiled
+def mean_backward(grad, source, table, weights, total, start, stop):
+    """Gradient of `mean_forward` with respect to source, columns start:stop."""
+    count = len(source)
+    for row in range(len(grad)):
+        whole = np.float32(0)
+        for place in range(table.shape[1]):
+            if table[row, place] < count:
+                whole += weights[row, place] if len(weights) else np.float32(1)
+        if whole <= 0:
+            continue
+        for place in range(table.shape[1]):
+            at = table[row, place]
+            if at < count:
+                share = (weights[row, place] if len(weights) else np.float32(1)) / whole
+                # Without a branch inside, the loop runs on vector registers.
+                for column in range(start, stop):
+                    part = share * grad[row, column]
+                    total[at, column] += part if source[at, column] > 0 else np.float32(0)
+
+
+@compiled
+def max_csr(indptr, indices, source, out, start, stop):
+    """Add max(0, max over all neighbours) to out for rows start:stop of a CSR relation."""
+    width = source.shape[1]
+    best = np.empty(width, np.float32)
+    for row in range(start, stop):
+        first, last = indptr[row], indptr[row + 1]
+        if first == last:
+            continue
+        best[:] = 0
+        for edge in range(first, last):
+            told = source[indices[edge]]
+            for column in range(width):
+                best[column] = max(best[column], told[column])
+        for column in range(width):
+            out[row, column] += best[column]
+
+
+@compiled
+def mean_csr(indptr, indices, weights, source, out, start, stop):
+    """Add the mean of max(0, neighbour) by weight to out for rows start:stop; see `max_csr`."""
+    width = source.shape[1]
+    mean = np.empty(width, np.float32)
+    for row in range(start, stop):
+        first, last = indptr[row], indptr[row + 1]
+        total = np.float32(0)
+        mean[:] = 0
+        for edge in range(first, last):
+            weight = weights[edge] if len(weights) else np.float32(1)
+            total += weight
+            told = source[indices[edge]]
+            for column in range(width):
+                mean[column] += weight * max(told[column], np.float32(0))
+        if total > 0:
+            share = np.float32(1) / total
+            for column in range(width):
+                out[row, column] += mean[column] * share
