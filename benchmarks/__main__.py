@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import graph_build
+from benchmarks import graph_build, graph_build_large
 from colisten.logs import configure_logs
 
-BENCHMARKS = {"graph_build": graph_build.run}
+BENCHMARKS = {
+    "graph_build": graph_build.run,
+    "graph_build_large": graph_build_large.run,
+}
 
 
 def main() -> None:

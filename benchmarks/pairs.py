@@ -48,15 +48,13 @@ def compare(
     result = {
         "benchmark": name,
         "rival": rival_name,
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": {"cores": os.cpu_count(), "system": platform.system(), **_memory()},
+        **machine(),
         "facts": facts or {},
-        "seconds": {who: _spread(values) for who, values in seconds.items()},
-        "times_faster_than_rival": _spread(ratios),
+        "seconds": {who: spread_of(values) for who, values in seconds.items()},
+        "times_faster_than_rival": spread_of(ratios),
         "pairs": pairs,
     }
-    with write_aside(RESULTS / f"{name}.json") as file:
-        file.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(name, result)
     spread = result["times_faster_than_rival"]
     print(
         f"{name}: {spread['median']:.2f}x as fast as {rival_name} "
@@ -65,7 +63,20 @@ def compare(
     return result
 
 
-def _spread(values: list[float]) -> dict[str, float]:
+def machine() -> dict[str, Any]:
+    """What a result was measured on, and when."""
+    size = {"cores": os.cpu_count(), "system": platform.system(), **_memory()}
+    return {"date": datetime.now(UTC).date().isoformat(), "machine": size}
+
+
+def write_result(name: str, result: dict[str, Any]) -> None:
+    """Write `results/<name>.json`."""
+    with write_aside(RESULTS / f"{name}.json") as file:
+        file.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def spread_of(values: list[float]) -> dict[str, float]:
+    """Least, median and greatest."""
     return {
         "min": round(min(values), 4),
         "median": round(statistics.median(values), 4),

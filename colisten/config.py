@@ -64,10 +64,18 @@ class GraphSettings(Section):
         100, description="A heavy user's most recent items that count, per item type."
     )
     min_colisteners: Positive = Field(1, description="Users an edge needs.")
-    weights: Literal["colisteners", "user_share"] = Field(
+    weights: Literal["colisteners", "user_share", "cosine", "lift"] = Field(
         "user_share",
         description="Strength of an edge. colisteners: users who touched both; user_share: each of "
-        "them counts 1 / (their items - 1), so heavy users do not make most of the graph.",
+        "them counts 1 / (their items - 1), so heavy users do not make most of the graph; cosine: "
+        "co-listeners / sqrt(listeners of one * of the other); lift: co-listeners * users / "
+        "(listeners of one * of the other).",
+    )
+    half_life_days: float | None = Field(
+        None,
+        gt=0,
+        description="Half-life of a co-listening's share by its age at the cut; null counts all "
+        "alike.",
     )
     top_k: Positive = Field(100, description="Strongest neighbours kept per item and relation.")
 

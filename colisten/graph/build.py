@@ -1,35 +1,41 @@
 """From interactions to the co-listening graph (paper section 3.2), as of a moment.
 
-An edge joins two items that at least `min_colisteners` users both touched. The work is one Ibis
-expression over integers, `colistening_edges`, so DuckDB on one machine and Spark on a cluster
-give the same graph.
+An edge joins two items that at least `min_colisteners` users both touched. Reading, filtering
+and capping are Ibis expressions over integers (`edges.py`). Pairs are then counted in memory by
+compiled code, or by the engine: out of core on DuckDB, or on a Spark cluster. The graph is the
+same to the byte.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+import uuid
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from colisten.config import ITEM_TYPES, GraphSettings, Settings
+from colisten.config import ITEM_TYPES, Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import GraphError
+from colisten.graph.counting import Relations, compiled, count_in_memory, strongest_of_pairs
+from colisten.graph.edges import colistening_pairs, touched_items
 from colisten.graph.folds import fold_of
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
 from colisten.logs import logger
 
 log = logger("graph")
 
-# Shares are added up as integers, since a sum of floats depends on the order of rows.
-WHOLE = 1_000_000
+# What a touch takes while pairs are counted in memory: the table, and CSR both ways.
+BYTES_PER_TOUCH = 96
 
 
 def build_graph(
@@ -66,8 +72,14 @@ def build_graph_on(
     as_of: datetime,
     settings: Settings,
     leave_out_fold: int | None = None,
+    in_memory: bool | None = None,
 ) -> CoListeningGraph:
-    """`build_graph` on a given Ibis backend: DuckDB, or a Spark session in UTC."""
+    """`build_graph` on a given Ibis backend: DuckDB, or a Spark session in UTC.
+
+    Args:
+        in_memory: Count pairs in this process's memory, or in the engine. By default in memory
+            where the engine is DuckDB and what users touched fits into `memory_limit`.
+    """
     started = time.monotonic()
     if as_of.tzinfo is None:
         raise GraphError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
@@ -95,21 +107,36 @@ def build_graph_on(
             }
         )
     )
-    edges = engine.to_pyarrow(
-        colistening_edges(
-            events,
-            items,
+    touched = touched_items(
+        events,
+        items,
+        settings.graph,
+        as_of=as_of,
+        type_starts=tuple(_slice(catalogue, name)[0] for name in ITEM_TYPES),
+        left_out=left_out,
+    )
+    if in_memory is None:
+        in_memory = (
+            compiled is not None
+            and engine.name == "duckdb"
+            and pq.read_metadata(file).num_rows * BYTES_PER_TOUCH <= _bytes(settings.memory_limit)
+        )
+    if in_memory:
+        relations = count_in_memory(
+            engine.to_pyarrow(touched),
+            num_nodes,
             settings.graph,
             as_of=as_of,
-            type_starts=tuple(_slice(catalogue, name)[0] for name in ITEM_TYPES),
-            left_out=left_out,
+            threads=settings.threads,
         )
-    )
-    graph = CoListeningGraph(num_nodes, _relations(edges, num_nodes), _ids_digest(catalogue))
+    else:
+        relations = _count_in_engine(engine, touched, num_nodes, settings, as_of=as_of)
+    graph = CoListeningGraph(num_nodes, relations, _ids_digest(catalogue))
     log.info(
         "graph built",
         as_of=as_of.isoformat(),
         leave_out_fold=leave_out_fold,
+        counted="in memory" if in_memory else engine.name,
         nodes=num_nodes,
         edges={"-".join(name): relation.num_edges for name, relation in graph.relations.items()},
         seconds=round(time.monotonic() - started, 2),
@@ -117,89 +144,24 @@ def build_graph_on(
     return graph
 
 
-def colistening_edges(
-    events: ibis.Table,
-    items: ibis.Table,
-    settings: GraphSettings,
+def _count_in_engine(
+    engine: Any,
+    touched: ibis.Table,
+    num_nodes: dict[str, int],
+    settings: Settings,
     *,
     as_of: datetime,
-    type_starts: tuple[int, ...],
-    left_out: ibis.Table | None = None,
-) -> ibis.Table:
-    """Directed edges (source, target, strength) as an Ibis expression, unordered.
-
-    Args:
-        events: user_id, item_id, signal, timestamp; other columns are ignored.
-        items: item_id and its catalogue index `item`, int32. Events of other items do not count.
-        type_starts: First index of each item type, ascending; equal where a type is empty.
-        left_out: Users (user_id) that do not count.
-
-    Returns:
-        One row per ordered pair of distinct items: source and target are catalogue indices,
-        strength is in millionths. Per (source, type of target) the `top_k` strongest targets are
-        kept, ties to the lower index.
-    """
-
-    def kind_of(item: Any) -> Any:
-        kind = ibis.literal(0, "int32")
-        for start in type_starts[1:]:
-            kind = kind + (item >= start).cast("int32")
-        return kind
-
-    moment = as_of.astimezone(UTC)
-    seen = events.filter(events.timestamp < _literal(moment), events.signal.isin(settings.signals))
-    if settings.window_days is not None:
-        since = moment - timedelta(days=settings.window_days)
-        seen = seen.filter(seen.timestamp >= _literal(since))
-    if left_out is not None:
-        seen = seen.anti_join(left_out, "user_id")
-    touched = (
-        seen.join(items, "item_id")
-        .group_by("user_id", "item")
-        .agg(last=lambda t: t.timestamp.max())
-        .mutate(kind=lambda t: kind_of(t.item))
-    )
-    # A heavy user's bill is quadratic, so only the most recent items of each type count.
-    recent = touched.mutate(
-        place=ibis.row_number().over(
-            group_by=["user_id", "kind"], order_by=[ibis.desc("last"), "item"]
-        )
-    ).filter(lambda t: t.place < settings.max_items_per_user)
-    items_of_user = ibis._.count().over(group_by="user_id")
-    share = (
-        (WHOLE // ibis.greatest(items_of_user - 1, 1)).cast("int64")
-        if settings.weights == "user_share"
-        else ibis.literal(WHOLE, "int64")
-    )
-    recent = recent.mutate(share=share)
-    left = recent.select("user_id", "share", source="item")
-    right = recent.select(other_user="user_id", target="item")
-    # Each unordered pair is counted once; its reverse is the same count.
-    pairs = (
-        left.join(right, [left.user_id == right.other_user, left.source < right.target])
-        .group_by("source", "target")
-        .agg(colisteners=lambda t: t.count(), strength=lambda t: t.share.sum())
-        .filter(lambda t: t.colisteners >= settings.min_colisteners)
-        .select("source", "target", "strength")
-    )
-    both = pairs.union(
-        pairs.select(source="target", target="source", strength="strength"), distinct=False
-    )
-    return (
-        both.mutate(target_kind=lambda t: kind_of(t.target))
-        .mutate(
-            place=ibis.row_number().over(
-                group_by=["source", "target_kind"],
-                order_by=[ibis.desc("strength"), "target"],
-            )
-        )
-        .filter(lambda t: t.place < settings.top_k)
-        .select("source", "target", "strength")
-    )
-
-
-def _literal(moment: datetime) -> Any:
-    return ibis.literal(moment, type="timestamp('UTC')")
+) -> Relations:
+    # DuckDB computes it once for the three readers below; Spark plans each of them whole.
+    kept = touched
+    if engine.name == "duckdb":
+        kept = engine.create_table(f"touched_{uuid.uuid4().hex}", touched, temp=True)
+    pairs = engine.to_pyarrow(colistening_pairs(kept, settings.graph, as_of=as_of))
+    counted = engine.to_pyarrow(kept.group_by("item").agg(users=lambda t: t.count()))
+    listeners = np.zeros(sum(num_nodes.values()), np.int64)
+    listeners[counted.column("item").to_numpy()] = counted.column("users").to_numpy()
+    num_users = int(engine.execute(kept.user_id.nunique()))
+    return strongest_of_pairs(pairs, listeners, num_users, num_nodes, settings.graph)
 
 
 def _slice(catalogue: Catalogue, item_type: str) -> tuple[int, int]:
@@ -208,23 +170,13 @@ def _slice(catalogue: Catalogue, item_type: str) -> tuple[int, int]:
     return start, start + int((catalogue.item_types == item_type).sum())
 
 
-def _relations(edges: pa.Table, num_nodes: dict[str, int]) -> dict[tuple[str, str], Relation]:
-    source = edges.column("source").to_numpy().astype(np.int64)
-    target = edges.column("target").to_numpy().astype(np.int64)
-    weights = edges.column("strength").to_numpy() / WHOLE
-    names = list(num_nodes)
-    stops = np.cumsum(list(num_nodes.values()))
-    starts = stops - list(num_nodes.values())
-    source_kind = np.searchsorted(stops, source, side="right")
-    target_kind = np.searchsorted(stops, target, side="right")
-    relations = {}
-    for a, name in enumerate(names):
-        for b, other in enumerate(names):
-            rows = np.flatnonzero((source_kind == a) & (target_kind == b))
-            relations[name, other] = Relation.from_edges(
-                num_nodes[name], source[rows] - starts[a], target[rows] - starts[b], weights[rows]
-            )
-    return relations
+def _bytes(limit: str) -> int:
+    """A DuckDB memory limit such as 4GB or 512MiB in bytes."""
+    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", limit, re.IGNORECASE)
+    if match is None:
+        raise GraphError(f"'{limit}' is no memory limit.", "Write memory_limit as 4GB or 512MB.")
+    number, unit, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))
 
 
 def _ids_digest(catalogue: Catalogue) -> str:

@@ -20,8 +20,8 @@ from colisten.errors import GraphError
 from colisten.files import file_digest, write_aside
 
 RelationName = tuple[str, str]
-FORMAT = 1
-ARRAYS = ("indptr", "indices", "weights")
+FORMAT = 2
+ARRAYS = ("indptr", "indices", "weights", "times")
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,32 @@ class Relation:
 
     @classmethod
     def from_edges(
-        cls, num_nodes: int, source: np.ndarray, target: np.ndarray, weights: np.ndarray
+        cls,
+        num_nodes: int,
+        source: np.ndarray,
+        target: np.ndarray,
+        weights: np.ndarray,
+        times: np.ndarray | None = None,
     ) -> Relation:
         """CSR of edges given in any order as [num_edges] arrays of local indices."""
         order = np.lexsort((target, source))
         indptr = np.zeros(num_nodes + 1, np.int64)
         np.cumsum(np.bincount(source, minlength=num_nodes), out=indptr[1:])
         return cls(
-            indptr, target[order].astype(np.int32), np.asarray(weights[order], dtype=np.float32)
+            indptr,
+            target[order].astype(np.int32),
+            np.asarray(weights[order], dtype=np.float32),
+            None if times is None else np.asarray(times[order], dtype=np.int64),
+        )
+
+    def where(self, kept: np.ndarray) -> Relation:
+        """The edges where `kept`, bool [num_edges], is true."""
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Relation(
+            before[self.indptr].astype(np.int64),
+            self.indices[kept],
+            self.weights[kept],
+            None if self.times is None else self.times[kept],
         )
 
     @property
@@ -139,8 +157,8 @@ class CoListeningGraph:
         )
         for name in sorted(self.relations):
             digest.update("\0".join(name).encode())
-            for array in ARRAYS:
-                digest.update(np.ascontiguousarray(getattr(self.relations[name], array)).data)
+            for array in _arrays(self.relations[name]).values():
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def save(self, folder: Path) -> Path:
@@ -148,8 +166,8 @@ class CoListeningGraph:
         with write_aside(folder) as aside:
             aside.mkdir()
             for (source, target), relation in self.relations.items():
-                for array in ARRAYS:
-                    np.save(aside / f"{source}-{target}.{array}.npy", getattr(relation, array))
+                for name, array in _arrays(relation).items():
+                    np.save(aside / f"{source}-{target}.{name}.npy", array)
             header = {
                 "format": FORMAT,
                 "num_nodes": [[name, count] for name, count in self.num_nodes.items()],
@@ -180,7 +198,11 @@ class CoListeningGraph:
                 )
             relations = {
                 (source, target): Relation(
-                    *(_map(folder / f"{source}-{target}.{array}.npy") for array in ARRAYS)
+                    *(
+                        _map(folder / file)
+                        for array in ARRAYS
+                        if (file := f"{source}-{target}.{array}.npy") in header["files"]
+                    )
                 )
                 for source, target in header["relations"]
             }
@@ -195,6 +217,25 @@ class CoListeningGraph:
                 f"Cannot read a graph from {folder}: {error}.", "Build the graph again."
             ) from error
         return cls(dict(header["num_nodes"]), relations, header["ids_digest"])
+
+    def before(self, moment: int) -> CoListeningGraph:
+        """The edges that came to be before `moment`, microseconds since 1970 UTC.
+
+        Raises:
+            GraphError: A relation with edges has no times.
+        """
+        relations = {}
+        for name, relation in self.relations.items():
+            if relation.times is None:
+                if relation.num_edges:
+                    raise GraphError(
+                        f"Relation {name} has no times, so its edges cannot be cut at a moment.",
+                        "Build the graph from events.",
+                    )
+                relations[name] = relation
+            else:
+                relations[name] = relation.where(np.asarray(relation.times) < moment)
+        return CoListeningGraph(self.num_nodes, relations, self.ids_digest)
 
     def summary(self) -> dict[str, Any]:
         """Counts and degrees for logs and reports, plain JSON values."""
@@ -223,7 +264,7 @@ class CoListeningGraph:
 
         Messages in PyG flow from row 0 of `edge_index` to row 1, so relation (audiobook, podcast)
         becomes edge type ("podcast", "colistened", "audiobook"): row 0 the neighbour, row 1 the
-        node. `edge_attr` is [num_edges, 1], strength.
+        node. `edge_attr` is [num_edges, 1], strength; `time` int64 [num_edges] where known.
 
         Args:
             text: Optional node features [num_items, d], set as `x` per type.
@@ -241,7 +282,61 @@ class CoListeningGraph:
             data[target, "colistened", source].edge_index = torch.from_numpy(edges)
             weights = torch.from_numpy(np.array(relation.weights))
             data[target, "colistened", source].edge_attr = weights.unsqueeze(1)
+            if relation.times is not None:
+                times = torch.from_numpy(np.array(relation.times))
+                data[target, "colistened", source].time = times
         return data
+
+    @classmethod
+    def from_hetero_data(cls, data: Any, ids_digest: str) -> CoListeningGraph:
+        """The graph of PyG `HeteroData` in the form `to_hetero_data` gives.
+
+        Node types come in alphabetical order. Edge type (a, any name, b) says that b listens to
+        a; a pair of types without one has no edges. Strength is `edge_attr`, one where there is
+        none, and `time` is the moment an edge came to be.
+
+        Args:
+            ids_digest: Of the catalogue the nodes belong to.
+
+        Raises:
+            GraphError: An index is out of range, two edge types join the same types, or an
+                attribute does not fit.
+        """
+        num_nodes = {name: int(data[name].num_nodes) for name in sorted(data.node_types)}
+        relations = {
+            (node, other): Relation.empty(num_nodes[node])
+            for node, other in product(num_nodes, repeat=2)
+        }
+        for edge_type in data.edge_types:
+            other, _, node = edge_type
+            store = data[edge_type]
+            edges = store.edge_index.cpu().numpy()
+            if relations[node, other].num_edges:
+                raise GraphError(f"A second edge type joins {other} and {node}: {edge_type}.")
+            for row, limit in zip(edges, (num_nodes[other], num_nodes[node]), strict=True):
+                if row.size and (row.min() < 0 or row.max() >= limit):
+                    raise GraphError(f"Edges of {edge_type} point outside their nodes.")
+            found = {
+                name: store[name].cpu().numpy().reshape(-1)
+                for name in ("edge_attr", "time")
+                if name in store
+            }
+            for name, values in found.items():
+                if len(values) != edges.shape[1]:
+                    raise GraphError(f"{edge_type} needs one `{name}` per edge.")
+            relations[node, other] = Relation.from_edges(
+                num_nodes[node],
+                edges[1],
+                edges[0],
+                found.get("edge_attr", np.ones(edges.shape[1])),
+                found.get("time"),
+            )
+        return cls(num_nodes, relations, ids_digest)
+
+
+def _arrays(relation: Relation) -> dict[str, np.ndarray]:
+    named = {name: getattr(relation, name) for name in ARRAYS}
+    return {name: array for name, array in named.items() if array is not None}
 
 
 def _map(file: Path) -> np.ndarray:

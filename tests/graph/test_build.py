@@ -13,25 +13,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.events import write_events
 from colisten.config import GraphSettings, Settings
 from colisten.errors import GraphError
 from colisten.graph.build import build_graph, build_graph_on
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph
-from tests.conftest import CUT, START, write_tiny_source
+from tests.conftest import CUT, START
 from tests.graph.histories import Event, write_history
 
-Edges = dict[tuple[str, str], float]
+# Strength and moment of every edge.
+Edges = dict[tuple[str, str], tuple[float, int]]
 
 
 def edges_of(graph: CoListeningGraph, ids: list[str]) -> Edges:
     found = {}
     for (source, target), relation in graph.relations.items():
         left, right = graph.slice_of(source).start, graph.slice_of(target).start
-        for row, column, weight in zip(
-            relation.sources, relation.indices, relation.weights, strict=True
+        assert relation.times is not None
+        for row, column, weight, moment in zip(
+            relation.sources, relation.indices, relation.weights, relation.times, strict=True
         ):
-            found[ids[left + row], ids[right + column]] = float(weight)
+            found[ids[left + row], ids[right + column]] = float(weight), int(moment)
     return found
 
 
@@ -40,6 +43,7 @@ def reference(
 ) -> Edges:
     """The rules of docs/graph.md as loops."""
     since = as_of - timedelta(days=s.window_days) if s.window_days else None
+    first: dict[tuple[str, str], datetime] = {}
     last: dict[tuple[str, str], datetime] = {}
     for user, item, signal, at in events:
         if (
@@ -48,29 +52,51 @@ def reference(
             and signal in s.signals
             and item in type_of
         ):
+            first[user, item] = min(at, first.get((user, item), at))
             last[user, item] = max(at, last.get((user, item), at))
     colisteners: Counter[tuple[str, str]] = Counter()
     strength: Counter[tuple[str, str]] = Counter()
-    for user in {user for user, _ in last}:
+    listeners: Counter[str] = Counter()
+    moments: dict[tuple[str, str], datetime] = {}
+    users = {user for user, _ in last}
+    for user in users:
         kept: list[str] = []
         for kind in ("audiobook", "podcast"):
             mine = [item for who, item in last if who == user and type_of[item] == kind]
             mine.sort(key=lambda item: (-last[user, item].timestamp(), item))
             kept += mine[: s.max_items_per_user]
-        pairs = [(a, b) for a in kept for b in kept if a != b]
-        colisteners.update(pairs)
+        listeners.update(kept)
         share = 1_000_000 // max(len(kept) - 1, 1) if s.weights == "user_share" else 1_000_000
-        strength.update(dict.fromkeys(pairs, share))
+        for a in kept:
+            for b in kept:
+                if a == b:
+                    continue
+                added = share
+                if s.half_life_days:
+                    older = min(last[user, a], last[user, b])
+                    age = as_of.timestamp() // 86400 - older.timestamp() // 86400
+                    factor = max(round(1_000_000 * 0.5 ** (age / s.half_life_days)), 1)
+                    added = share * factor // 1_000_000
+                colisteners[a, b] += 1
+                strength[a, b] += added
+                both = max(first[user, a], first[user, b])
+                moments[a, b] = min(both, moments.get((a, b), both))
     edges: Edges = {}
     for source in ids:
         for kind in ("audiobook", "podcast"):
-            near = [
-                (-strength[left, target], target)
-                for (left, target), count in colisteners.items()
-                if left == source and type_of[target] == kind and count >= s.min_colisteners
-            ]
+            near = []
+            for (left, target), count in colisteners.items():
+                if left == source and type_of[target] == kind and count >= s.min_colisteners:
+                    value = strength[left, target] / 1_000_000
+                    both = listeners[left] * listeners[target]
+                    if s.weights == "cosine":
+                        value = value / both**0.5
+                    if s.weights == "lift":
+                        value = value * len(users) / both
+                    near.append((-value, target))
             for less, target in sorted(near)[: s.top_k]:
-                edges[source, target] = float(np.float32(-less / 1_000_000))
+                moment = round(moments[source, target].timestamp() * 1_000_000)
+                edges[source, target] = float(np.float32(-less)), moment
     return edges
 
 
@@ -96,7 +122,8 @@ BOOKS, SHOWS = ["a1", "a2", "a3", "a9"], ["p1", "p2", "p3"]
         max_items_per_user=st.integers(1, 5),
         min_colisteners=st.integers(1, 2),
         top_k=st.integers(1, 4),
-        weights=st.sampled_from(["colisteners", "user_share"]),
+        weights=st.sampled_from(["colisteners", "user_share", "cosine", "lift"]),
+        half_life_days=st.sampled_from([None, 3.0]),
     ),
     podcasts=st.booleans(),
     as_of=MOMENTS,
@@ -107,11 +134,65 @@ def test_graph_is_what_a_naive_reference_counts(
     shows = SHOWS if podcasts else []
     ids = BOOKS + shows
     type_of = {name: "audiobook" if name in BOOKS else "podcast" for name in ids}
+    wanted = reference(events, ids, type_of, as_of, chosen)
+    engine = ibis.duckdb.connect(threads=1)
     with TemporaryDirectory() as folder:
         history = write_history(Path(folder), BOOKS, shows, events)
-        graph = build_graph(history, as_of=as_of, settings=Settings(graph=chosen))
-    assert edges_of(graph, ids) == reference(events, ids, type_of, as_of, chosen)
-    assert graph.num_nodes == {"audiobook": len(BOOKS), "podcast": len(shows)}
+        for in_memory in (True, False):
+            graph = build_graph_on(
+                engine, history, as_of=as_of, settings=Settings(graph=chosen), in_memory=in_memory
+            )
+            assert edges_of(graph, ids) == wanted
+            assert graph.num_nodes == {"audiobook": len(BOOKS), "podcast": len(shows)}
+    engine.disconnect()
+
+
+LATE = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def many_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300,000 events of 30,000 users."""
+    folder = tmp_path_factory.mktemp("many")
+    return write_events(folder, users=30_000, events=300_000, audiobooks=1000, podcasts=4000)
+
+
+@pytest.mark.slow
+def test_out_of_core_gives_the_same_graph(many_events: Path, tmp_path: Path) -> None:
+    """Over 2 million pairs counted by DuckDB in 100 MB, beyond which it spills to disk."""
+    chosen = Settings(graph=GraphSettings(min_colisteners=2))
+    engine = ibis.duckdb.connect(
+        threads=1, memory_limit="100MB", temp_directory=str(tmp_path / "spill")
+    )
+    tight = build_graph_on(engine, many_events, as_of=LATE, settings=chosen, in_memory=False)
+    engine.disconnect()
+    usual = build_graph(many_events, as_of=LATE, settings=chosen)
+    assert usual.num_edges > 100_000
+    assert tight.digest() == usual.digest()
+
+
+@pytest.mark.slow
+def test_a_user_with_50_000_items_is_capped(tmp_path: Path) -> None:
+    books = [f"a{number:05}" for number in range(50_000)]
+    events = [
+        ("heavy", item, "stream", START + timedelta(seconds=number))
+        for number, item in enumerate(books)
+    ]
+    history = write_history(tmp_path, books, [], events)
+    graph = build_graph(history, as_of=LATE, settings=Settings())
+    relation = graph.relations["audiobook", "audiobook"]
+    assert relation.num_edges == 100 * 99
+    assert set(np.unique(relation.indices)) == set(range(49_900, 50_000)), "the most recent"
+
+
+def test_a_memory_limit_is_read_as_duckdb_reads_it(tiny_history: Path) -> None:
+    with pytest.raises(GraphError, match="no memory limit"):
+        build_graph_on(
+            ibis.duckdb.connect(),
+            tiny_history,
+            as_of=CUT,
+            settings=Settings(memory_limit="plenty"),
+        )
 
 
 def test_later_events_change_nothing(tiny_source: Path, tiny_history: Path, tmp_path: Path) -> None:
@@ -198,15 +279,13 @@ def test_a_history_without_events_is_a_graph_without_edges(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_spark_gives_the_same_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One expression, two engines: equal digests, with and without a fold left out."""
+def test_spark_gives_the_same_graph(
+    many_events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One expression, two engines: equal digests of 300,000 events, every way to weigh them."""
     from pyspark.sql import SparkSession
 
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    source = write_tiny_source(tmp_path / "source", users=300, seed=5)
-    items = pq.read_table(source / "items.parquet")
-    keys = [("item_type", "ascending"), ("item_id", "ascending")]
-    pq.write_table(items.sort_by(keys), source / "items.parquet")
     session = (
         SparkSession.builder.master("local[1]")
         .config("spark.driver.host", "127.0.0.1")
@@ -218,18 +297,26 @@ def test_spark_gives_the_same_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         .getOrCreate()
     )
     chosen = Settings(
-        graph=GraphSettings(max_items_per_user=6, top_k=9, min_colisteners=2, window_days=90)
+        graph=GraphSettings(max_items_per_user=6, top_k=9, min_colisteners=2, window_days=2000)
     )
     try:
         engine = ibis.pyspark.connect(session)
-        for fold, weights in ((None, "user_share"), (1, "colisteners")):
-            graph = chosen.graph.model_copy(update={"weights": weights})
+        for fold, weights, half_life in (
+            (None, "user_share", None),
+            (1, "colisteners", 30.0),
+            (None, "cosine", None),
+            (None, "lift", 30.0),
+        ):
+            changes = {"weights": weights, "half_life_days": half_life}
+            graph = chosen.graph.model_copy(update=changes)
             settings_ = chosen.model_copy(update={"graph": graph})
             on_spark = build_graph_on(
-                engine, source, as_of=CUT, settings=settings_, leave_out_fold=fold
+                engine, many_events, as_of=LATE, settings=settings_, leave_out_fold=fold
             )
-            on_duckdb = build_graph(source, as_of=CUT, settings=settings_, leave_out_fold=fold)
-            assert on_duckdb.num_edges > 100
+            on_duckdb = build_graph(
+                many_events, as_of=LATE, settings=settings_, leave_out_fold=fold
+            )
+            assert on_duckdb.num_edges > 5_000
             assert on_spark.digest() == on_duckdb.digest()
     finally:
         session.stop()

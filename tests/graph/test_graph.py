@@ -49,6 +49,46 @@ def test_saving_twice_gives_equal_bytes(graph: CoListeningGraph, tmp_path: Path)
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+def test_edges_before_a_moment(graph: CoListeningGraph) -> None:
+    every = np.concatenate([np.asarray(r.times) for r in graph.relations.values()])
+    moment = int(np.median(every))
+    earlier = graph.before(moment)
+    assert earlier.num_edges == (every < moment).sum()
+    for name, relation in earlier.relations.items():
+        whole = graph.relations[name]
+        assert relation.times is not None
+        assert whole.times is not None
+        left = set(zip(relation.sources, relation.indices, relation.times, strict=True))
+        there = zip(whole.sources, whole.indices, whole.times, strict=True)
+        assert left == {edge for edge in there if edge[2] < moment}
+    assert graph.before(2**62).digest() == graph.digest()
+    with pytest.raises(GraphError, match="no times"):
+        without_podcasts().before(moment)
+
+
+def test_hetero_data_and_back(graph: CoListeningGraph) -> None:
+    back = CoListeningGraph.from_hetero_data(graph.to_hetero_data(), graph.ids_digest)
+    assert back.digest() == graph.digest()
+    bare = CoListeningGraph.from_hetero_data(without_podcasts().to_hetero_data(), "ids")
+    assert bare.digest() == without_podcasts().digest()
+
+
+def test_hetero_data_that_does_not_fit_is_refused(graph: CoListeningGraph) -> None:
+    name = ("podcast", "colistened", "audiobook")
+    data = graph.to_hetero_data()
+    data["podcast", "again", "audiobook"].edge_index = data[name].edge_index
+    with pytest.raises(GraphError, match="second edge type"):
+        CoListeningGraph.from_hetero_data(data, "ids")
+    data = graph.to_hetero_data()
+    data[name].edge_index[0, 0] = 10_000
+    with pytest.raises(GraphError, match="outside their nodes"):
+        CoListeningGraph.from_hetero_data(data, "ids")
+    data = graph.to_hetero_data()
+    data[name].time = data[name].time[1:]
+    with pytest.raises(GraphError, match="one `time` per edge"):
+        CoListeningGraph.from_hetero_data(data, "ids")
+
+
 def test_no_podcasts_and_isolated_nodes_work(tmp_path: Path) -> None:
     graph = CoListeningGraph.load(without_podcasts().save(tmp_path / "graph"), verify=True)
     summary = graph.summary()
