@@ -122,6 +122,18 @@ class HGNNSettings(Section):
     validation_share: float = Field(
         0.1, ge=0, lt=1, description="Edges held out of training for early stopping."
     )
+    validation: Literal["time", "random"] = Field(
+        "time",
+        description="What is held out. time: edges that came to be last, unseen in any way while "
+        "training; random: any.",
+    )
+    workers: int = Field(1, ge=0, description="Threads that prepare batches ahead; 0: none.")
+    checkpoint_seconds: float = Field(
+        60.0, gt=0, description="Longest time between two checkpoints."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where training computes; auto: CUDA where there is one."
+    )
     loss: Literal["softmax", "margin"] = Field(
         "softmax", description="softmax: InfoNCE, in-batch negatives; margin: the paper's hinge."
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -19,8 +19,17 @@ PATIENCE_SECONDS = 2.0
 T = TypeVar("T")
 
 
-def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """Yield from `items`, drawing a bar named `label` if it takes longer than two seconds."""
+def track(
+    items: Iterable[T],
+    label: str,
+    total: int | None = None,
+    note: Callable[[], str] = str,
+) -> Iterator[T]:
+    """Yield from `items`, drawing a bar named `label` if it takes longer than two seconds.
+
+    Args:
+        note: Says what stands beside the bar, asked after every item; nothing by default.
+    """
     if total is None and isinstance(items, Sized):
         total = len(items)
     start = time.monotonic()
@@ -36,13 +45,14 @@ def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[
                     BarColumn(),
                     MofNCompleteColumn(),
                     TimeRemainingColumn(),
+                    TextColumn("{task.fields[note]}"),
                     console=Console(stderr=True),
                     transient=True,
                 )
-                bar.add_task(label, total=total)
+                bar.add_task(label, total=total, note="")
                 bar.start()
             if bar is not None:
-                bar.update(bar.task_ids[0], completed=done)
+                bar.update(bar.task_ids[0], completed=done, note=note())
     finally:
         if bar is not None:
             bar.stop()

@@ -60,7 +60,7 @@ def under(prefix: str, tensors: Tensors) -> Tensors:
 def adam_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
     """Adam's moments and step counts by parameter number."""
     return {
-        f"{number}.{name}": value
+        f"{number}.{name}": torch.as_tensor(value)
         for number, moments in optimizer.state_dict()["state"].items()
         for name, value in moments.items()
     }
@@ -68,10 +68,12 @@ def adam_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
 
 def load_adam(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
     """Put what `adam_tensors` took back into an optimizer of the same parameters."""
-    state: dict[int, Tensors] = {}
+    state: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         number, field = name.split(".", 1)
-        state.setdefault(int(number), {})[field] = tensor
+        # SparseAdam counts its steps in a plain number.
+        plain = field == "step" and isinstance(optimizer, torch.optim.SparseAdam)
+        state.setdefault(int(number), {})[field] = int(tensor) if plain else tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 

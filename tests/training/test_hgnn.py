@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from colisten.errors import TrainingError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph, Relation
 from colisten.training.hgnn import embed_catalogue, load_hgnn, train_hgnn
+from colisten.training.hgnn_validation import hold_out
 from tests.conftest import CUT
 
 SMALL = HGNNSettings(
@@ -67,13 +69,17 @@ def gap(graph: CoListeningGraph, vectors: np.ndarray) -> float:
         {},
         {"residual": False, "loss": "margin", "weighted_neighbours": False, "negatives": 4},
         {"balance": "none"},
+        {"aggregation": "mean"},
+        {"aggregation": "weighted", "id_vectors": True},
     ],
-    ids=["default", "paper", "unbalanced"],
+    ids=["default", "paper", "unbalanced", "mean", "weighted with ids"],
 )
 def test_items_of_one_taste_end_closer(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path, form: dict[str, object]
 ) -> None:
-    result = train_hgnn(graph, text, chosen(max_steps=60, **form), out=tmp_path / "hgnn")
+    # A random part is held out: in so small a world the edges that came last are chance ones.
+    settings = chosen(max_steps=60, validation="random", **form)
+    result = train_hgnn(graph, text, settings, out=tmp_path / "hgnn")
     vectors = embed_catalogue(result.model, graph, text)
     assert abs(gap(graph, text)) < 0.05
     assert gap(graph, vectors) > 0.15
@@ -82,13 +88,42 @@ def test_items_of_one_taste_end_closer(
     assert result.best_step == result.curve[int(np.argmin(losses))]["step"]
 
 
+def test_validation_in_time_measures_on_what_training_never_saw(
+    graph: CoListeningGraph, text: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold_out(graph, SMALL, 0)
+    assert held.aside.times is not None
+    assert held.train.times is not None
+    first_later = min(times.min() for times in held.aside.times.values() if len(times))
+    assert held.messages.num_edges < graph.num_edges
+    for relation in held.messages.relations.values():
+        assert relation.times is not None
+        assert (relation.times < first_later).all()
+    assert all((times < first_later).all() for times in held.train.times.values())
+    result = train_hgnn(graph, text, chosen(), out=tmp_path / "hgnn")
+    assert {"validation_loss", "mrr", "mrr_audiobook_podcast"} <= set(result.curve[-1])
+    assert all(0 < point["mrr"] <= 1 for point in result.curve)
+
+
+def test_without_times_a_random_part_is_held_out(graph: CoListeningGraph) -> None:
+    timeless = CoListeningGraph(
+        graph.num_nodes,
+        {name: replace(relation, times=None) for name, relation in graph.relations.items()},
+        graph.ids_digest,
+    )
+    held = hold_out(timeless, SMALL, 0)
+    assert held.messages is timeless
+    assert held.aside.num_pairs == pytest.approx(held.train.num_pairs / 9, rel=0.05)
+
+
 def test_equal_inputs_give_equal_bytes(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
 ) -> None:
     one = train_hgnn(graph, text, chosen(), out=tmp_path / "one")
     train_hgnn(graph, text, chosen(), out=tmp_path / "two")
     assert files(tmp_path / "one") == files(tmp_path / "two")
-    assert set(files(tmp_path / "one")) == {"hgnn.safetensors", "hgnn.json", "curve.json"}
+    names = {"hgnn.safetensors", "hgnn.json", "curve.json", "curve.html"}
+    assert set(files(tmp_path / "one")) == names
     train_hgnn(graph, text, chosen(seed=1), out=tmp_path / "three")
     assert files(tmp_path / "one") != files(tmp_path / "three")
     loaded = embed_catalogue(load_hgnn(tmp_path / "one"), graph, text)
@@ -154,7 +189,10 @@ train_hgnn(graph, np.load(folder / "text.npy"), settings, out=folder / "killed")
 def test_kill_9_and_resume_gives_the_weights_of_an_undisturbed_run(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
 ) -> None:
-    settings = chosen(max_steps=400)
+    """Checkpoints come in mid-epoch and between evaluations, with ids and their dropout drawn."""
+    settings = chosen(
+        max_steps=400, evaluate_every=50, checkpoint_seconds=0.05, id_vectors=True, batch_size=16
+    )
     graph.save(tmp_path / "graph")
     np.save(tmp_path / "text.npy", text)
     (tmp_path / "settings.json").write_text(settings.to_json())
