@@ -9,7 +9,19 @@ import sys
 
 import typer
 
-from cli import check, demo, events, experiment, pipeline, release, run, serve, settings, simulate
+from cli import (
+    check,
+    demo,
+    events,
+    experiment,
+    graph,
+    pipeline,
+    release,
+    run,
+    serve,
+    settings,
+    simulate,
+)
 from colisten.errors import ColistenError
 from colisten.logs import configure_logs
 
@@ -29,6 +41,7 @@ app.command()(serve.serve)
 app.command()(settings.settings)
 app.add_typer(release.app, name="release")
 app.add_typer(events.app, name="events")
+app.add_typer(graph.app, name="graph")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(pipeline.app, name="pipeline")
 
