@@ -64,7 +64,7 @@ def demo(
     )
 
     console.rule("Where to look")
-    for name in ("drift.html", "experiment.html"):
+    for name in ("graph.html", "drift.html", "experiment.html"):
         console.print(f"  {home / 'reports' / name}", soft_wrap=True)
     console.print(f"  {home / 'metrics.json'}", soft_wrap=True)
     console.print(f"Done in {time.monotonic() - started:.0f} s.")

@@ -202,6 +202,8 @@ def release_pipeline(
         history=history,
         features=features,
         release=published.outputs["release"],
+        graph=fitted.outputs["graph"],
+        text=text,
         cut=cut,
         rehearsal_cut=rehearsal_cut,
         home=home,

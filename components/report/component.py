@@ -11,6 +11,8 @@ def report(
     history: Input[Dataset],
     features: Input[Dataset],
     release: Input[Artifact],
+    graph: Input[Dataset],
+    text: Input[Dataset],
     cut: str,
     rehearsal_cut: str,
     home: str,
@@ -18,12 +20,14 @@ def report(
     drift: Output[HTML],
     metrics: Output[Metrics],
 ) -> None:
-    """Drift of users, their vectors and their scores between two windows, under one release.
+    """What the graph looks like; how users, vectors and scores drift between two windows.
 
     Args:
         history: Checked tables.
         features: Feast repository.
         release: The published release, whose tower sees both windows.
+        graph: Co-listening graphs; the whole one is described.
+        text: Text vectors.
         cut: End of the later window.
         rehearsal_cut: End of the earlier window, one window before.
         home: Folder that owns the reports.
@@ -34,12 +38,18 @@ def report(
     from datetime import datetime
     from pathlib import Path
 
+    import numpy as np
+
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.errors import ReportError
     from colisten.evaluation.portrait import active_users, portrait
     from colisten.features.store import open_store, user_rows
     from colisten.features.users import UserBatch
+    from colisten.files import write_aside
+    from colisten.graph.graph import CoListeningGraph
+    from colisten.graph.page import to_html
+    from colisten.graph.report import graph_report
     from colisten.logs import configure_logs, logger
     from colisten.models.onnx_tower import OnnxUserTower
     from monitoring.drift import drift_report
@@ -60,7 +70,22 @@ def report(
             tower.spec.music_dim,
         )
         frames.append(portrait(users, tower))
-    page = Path(home) / "reports" / "drift.html"
+    reports = Path(home) / "reports"
+    reports.mkdir(parents=True, exist_ok=True)
+    described = graph_report(
+        CoListeningGraph.load(Path(graph.path) / "full"),
+        np.load(Path(text.path) / "vectors.npy", mmap_mode="r"),
+        catalogue.titles,
+        data=chosen.data,
+        seed=chosen.seed,
+    )
+    for name, content in (
+        ("graph.html", to_html(described)),
+        ("graph.json", described.model_dump_json(indent=2) + "\n"),
+    ):
+        with write_aside(reports / name) as aside:
+            aside.write_text(content)
+    page = reports / "drift.html"
     figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
     try:
         found = drift_report(frames[0], frames[1], page, seed=chosen.seed)

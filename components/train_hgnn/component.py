@@ -15,7 +15,6 @@ def train_hgnn(
     model: Output[Model],
     vectors: Output[Dataset],
     curve: Output[HTML],
-    report: Output[HTML],
     metrics: Output[Metrics],
 ) -> None:
     """Train on the whole graph; embed every item on it and on each fold's graph.
@@ -35,7 +34,6 @@ def train_hgnn(
     from colisten.config import Settings
     from colisten.files import combined_digest, file_digest
     from colisten.graph.graph import CoListeningGraph
-    from colisten.graph.page import to_html
     from colisten.graph.report import graph_report
     from colisten.logs import configure_logs, logger
     from colisten.training.hgnn import embed_catalogue, train_hgnn
@@ -45,10 +43,8 @@ def train_hgnn(
     full = CoListeningGraph.load(Path(graph.path) / "full")
     text_file = Path(text.path) / "vectors.npy"
     matrix = np.load(text_file)
-    looked_at = graph_report(full, matrix, data=chosen.data, seed=chosen.seed)
-    for finding in looked_at.findings:
+    for finding in graph_report(full, matrix, data=chosen.data, seed=chosen.seed).findings:
         logger("graph").warning(finding.what, severe=finding.severe, advice=finding.advice)
-    Path(report.path).write_text(to_html(looked_at))
     key = combined_digest(
         {
             "graph": full.digest(),

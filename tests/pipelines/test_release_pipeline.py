@@ -86,6 +86,8 @@ def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     assert rows.num_rows > 100
     for page in ("train-hgnn/curve", "train-towers/curve", "evaluate/page", "report/drift"):
         assert "<html" in artifact(finished, *page.split("/")).read_text()[:2000].lower()
+    assert "A model can learn" in (finished / "reports" / "graph.html").read_text()
+    assert json.loads((finished / "reports" / "graph.json").read_text())["edges"] > 100
     for metrics in finished.glob("pipeline/runs/*/*/metrics"):
         assert json.loads(metrics.read_text()), metrics
 
