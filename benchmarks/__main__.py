@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import balance, graph_build, graph_build_large, loader_step, scale
+from benchmarks import balance, graph_build, graph_build_large, kernels, loader_step, scale
 from colisten.logs import configure_logs
 
 BENCHMARKS = {
     "graph_build": graph_build.run,
     "graph_build_large": graph_build_large.run,
+    "kernels": kernels.run,
     "loader_step": loader_step.run,
     "balance": balance.run,
     "scale": scale.run,

@@ -2,8 +2,9 @@
 
 sigma is ReLU. It is part of the aggregation, since for the maximum it costs nothing:
 max over k of relu(x_k) = max(0, max over k of x_k). A row without neighbours gives zeros.
-Float32 on the CPU goes through compiled kernels where numba is installed; everything else
-through plain torch. Both are under one contract suite.
+The maximum of float32 on the CPU goes through compiled kernels where numba is installed (4 to 5
+times as fast, `benchmarks/kernels.py`); everything else through plain torch, which for the mean
+is about as fast as a kernel was. Both are under one contract suite.
 """
 
 from __future__ import annotations
@@ -70,12 +71,11 @@ def aggregate(
         weights = None
     if not table.numel():
         return told.new_zeros(len(table), told.shape[1])
-    fits = told.dtype == torch.float32 and told.device.type == "cpu"
+    fits = how == "max" and told.dtype == torch.float32 and told.device.type == "cpu"
     if engine is None or not fits:
         return _plain(told, table, weights, how)
-    function = Max if how == "max" else Mean
-    out: Tensor = function.apply(  # type: ignore[no-untyped-call]
-        told.contiguous(), table.contiguous(), weights, engine
+    out: Tensor = Max.apply(  # type: ignore[no-untyped-call]
+        told.contiguous(), table.contiguous(), engine
     )
     return out
 
@@ -84,7 +84,7 @@ class Max(torch.autograd.Function):
     """max(0, max over k of told[table[:, k]]); the gradient goes to the winners alone."""
 
     @staticmethod
-    def forward(ctx: Any, told: Tensor, table: Tensor, _: None, engine: ModuleType) -> Tensor:
+    def forward(ctx: Any, told: Tensor, table: Tensor, engine: ModuleType) -> Tensor:
         """Shapes as `aggregate`."""
         out = told.new_empty(len(table), told.shape[1])
         if not ctx.needs_input_grad[0]:
@@ -104,7 +104,7 @@ class Max(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         """Add each output element's gradient to the element that won."""
         (winners,) = ctx.saved_tensors
         total = grad.new_zeros(ctx.count, grad.shape[1])
@@ -117,42 +117,7 @@ class Max(torch.autograd.Function):
             total.numpy(),
             least=32,
         )
-        return total, None, None, None
-
-
-class Mean(torch.autograd.Function):
-    """Mean of relu(told[table[:, k]]) over the places that are taken, by weight if given."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, told: Tensor, table: Tensor, weights: Tensor | None, engine: ModuleType
-    ) -> Tensor:
-        """Shapes as `aggregate`."""
-        out = told.new_empty(len(table), told.shape[1])
-        by = torch.zeros(0, 0) if weights is None else weights.contiguous()
-        plain = told.detach().numpy()
-        share(engine.mean_forward, len(out), plain, table.numpy(), by.numpy(), out.numpy())
-        ctx.save_for_backward(told, table, by)
-        ctx.engine = engine
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        """Share each output element's gradient among the positive elements it came from."""
-        told, table, by = ctx.saved_tensors
-        total = torch.zeros_like(told)
-        grad = grad.contiguous()
-        share(
-            ctx.engine.mean_backward,
-            grad.shape[1],
-            grad.numpy(),
-            told.detach().numpy(),
-            table.numpy(),
-            by.numpy(),
-            total.numpy(),
-            least=32,
-        )
-        return total, None, None, None
+        return total, None, None
 
 
 def share(kernel: Callable[..., None], size: int, *arrays: np.ndarray, least: int = SHARE) -> None:

@@ -2,7 +2,7 @@
 
 Each kernel does a part of its output, so threads can share the work without touching one
 another's numbers: forward by rows, backward by columns. Results do not depend on how many share.
-`benchmarks/aggregation.py` says what they save.
+`benchmarks/kernels.py` says what they save.
 """
 
 # numba reads argument types off the call, so annotations would only be in the way.
@@ -56,52 +56,6 @@ def max_backward(grad, winners, total, start, stop):
             at = winners[row, column]
             if at >= 0:
                 total[at, column] += grad[row, column]
-
-
-@compiled
-def mean_forward(source, table, weights, out, start, stop):
-    """out[r] = sum over k of w max(0, source[table[r, k]]) / sum of w, rows start:stop.
-
-    `weights` float32 [rows, k], or [0, 0] where all are one.
-    """
-    count, width = len(source), source.shape[1]
-    for row in range(start, stop):
-        mean = out[row]
-        mean[:] = 0
-        total = np.float32(0)
-        for place in range(table.shape[1]):
-            at = table[row, place]
-            if at < count:
-                weight = weights[row, place] if len(weights) else np.float32(1)
-                total += weight
-                told = source[at]
-                for column in range(width):
-                    mean[column] += weight * max(told[column], np.float32(0))
-        if total > 0:
-            share = np.float32(1) / total
-            for column in range(width):
-                mean[column] *= share
-
-
-@compiled
-def mean_backward(grad, source, table, weights, total, start, stop):
-    """Gradient of `mean_forward` with respect to source, columns start:stop."""
-    count = len(source)
-    for row in range(len(grad)):
-        whole = np.float32(0)
-        for place in range(table.shape[1]):
-            if table[row, place] < count:
-                whole += weights[row, place] if len(weights) else np.float32(1)
-        if whole <= 0:
-            continue
-        for place in range(table.shape[1]):
-            at = table[row, place]
-            if at < count:
-                share = (weights[row, place] if len(weights) else np.float32(1)) / whole
-                # Without a branch inside, the loop runs on vector registers.
-                for column in range(start, stop):
-                    part = share * grad[row, column]
-                    total[at, column] += part if source[at, column] > 0 else np.float32(0)
 
 
 @compiled

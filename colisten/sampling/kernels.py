@@ -1,6 +1,6 @@
 """The sampler's inner loops, compiled by numba; they hold no lock, so workers run beside them.
 
-Same arithmetic as `draws.py`, same draws. `benchmarks/sampling.py` says what they save.
+Same arithmetic as `draws.py`, same draws. `benchmarks/kernels.py` says what they save.
 """
 
 # numba reads argument types off the call, so annotations would only be in the way.
