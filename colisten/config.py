@@ -146,7 +146,18 @@ class HGNNSettings(Section):
         512, description="Pairs of a batch that serve each other as negatives, softmax loss."
     )
     margin: float = Field(0.1, gt=0, description="Margin of the hinge loss.")
-    negatives: Positive = Field(1, description="Random non-neighbours per edge, margin loss.")
+    negatives: Positive = Field(1, description="Non-neighbours per edge, margin loss.")
+    hard_negatives: bool = Field(
+        False, description="Draw them among neighbours of neighbours; else uniformly (paper)."
+    )
+    mask_neighbours: bool = Field(
+        False,
+        description="Softmax loss: pairs of a batch that the graph links are no negatives of one "
+        "another.",
+    )
+    temporal: bool = Field(
+        False, description="No edge newer than a supervised one is in its neighbourhood."
+    )
     temperature: float = Field(0.1, gt=0, description="Temperature of the softmax loss.")
     folds: int = Field(
         5,

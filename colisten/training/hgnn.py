@@ -25,7 +25,7 @@ from colisten.logs import logger
 from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN, check_inputs
 from colisten.progress import track
-from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
+from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.training.checkpoint import (
     Tensors,
@@ -85,8 +85,10 @@ def train_hgnn(
             f"hgnn.layers is {options.layers} but hgnn.fanouts has {len(options.fanouts)} numbers.",
             "Give one fan-out per layer.",
         )
-    with world(options.device) as among, deterministic(settings.threads, settings.seed):
-        return _train(graph, text, settings, out, among)
+    with world(options.device) as among:
+        exact = among.device.type == "cpu"
+        with deterministic(settings.threads, settings.seed, exact=exact):
+            return _train(graph, text, settings, out, among)
 
 
 def _train(
@@ -115,14 +117,16 @@ def _train(
         balance=options.balance,
         weighted=options.weighted_neighbours,
         weighted_edges=options.weighted_edges,
+        negatives=_negatives(options),
         num_negatives=options.negatives if options.loss == "margin" else 0,
+        temporal=options.temporal,
         edge_weights=options.aggregation == "weighted",
         seed=settings.seed,
         rank=among.rank,
         world_size=among.size,
         num_workers=options.workers,
     )
-    objective = Objective(SupervisedEdges.of(graph), options, text, among.device)
+    objective = Objective(held.every, options, text, among.device)
     validation = validation_batch(loader, held.aside, settings.seed)
     optimizers = _optimizers(model, options)
     state: dict[str, Any] = {
@@ -260,6 +264,13 @@ def _optimizers(model: HGNN, options: HGNNSettings) -> list[torch.optim.Optimize
     if ids:
         optimizers.append(torch.optim.SparseAdam(ids, lr=options.learning_rate))
     return optimizers
+
+
+def _negatives(options: HGNNSettings) -> Negatives:
+    if options.loss == "softmax":
+        # Uniform negatives of which none are drawn leave the whole batch to compete.
+        return "in_batch" if options.mask_neighbours else "uniform"
+    return "hard" if options.hard_negatives else "uniform"
 
 
 def _stopped(state: dict[str, Any], options: HGNNSettings) -> bool:

@@ -15,6 +15,7 @@ def softmax_loss(
     pairs: Tensor,
     log_q: tuple[Tensor, Tensor],
     temperature: float,
+    allowed: Tensor | None = None,
 ) -> Tensor:
     """InfoNCE both ways with in-batch negatives and logQ correction.
 
@@ -29,14 +30,18 @@ def softmax_loss(
         log_q: Per seed the log-frequency as first and as second item of this relation, each
             [num_seeds].
         temperature: Positive.
+        allowed: bool [B, B], whether the second item of pair j may be a negative of the first of
+            pair i; by default all may.
 
     Returns:
         Mean cross-entropy, a scalar.
     """
     first, second = pairs[:, 0], pairs[:, 1]
     scores = vectors[first] @ vectors[second].T / temperature
-    forward = _one_way(scores, first, second, log_q[1][second])
-    backward = _one_way(scores.T, second, first, log_q[0][first])
+    barred = None if allowed is None else ~allowed
+    forward = _one_way(scores, first, second, log_q[1][second], barred)
+    back = None if barred is None else barred.T
+    backward = _one_way(scores.T, second, first, log_q[0][first], back)
     return (forward + backward) / 2
 
 
@@ -57,9 +62,14 @@ def margin_loss(vectors: Tensor, pairs: Tensor, negatives: Tensor, margin: float
     return hinge.sum() / present.sum().clamp_min(1)
 
 
-def _one_way(scores: Tensor, query: Tensor, answer: Tensor, log_q: Tensor) -> Tensor:
+def _one_way(
+    scores: Tensor, query: Tensor, answer: Tensor, log_q: Tensor, barred: Tensor | None
+) -> Tensor:
     logits = scores - log_q
     copy = (answer.unsqueeze(0) == answer.unsqueeze(1)).fill_diagonal_(False)
     itself = answer.unsqueeze(0) == query.unsqueeze(1)
-    logits = logits.masked_fill(copy | itself, -torch.inf)
+    out = copy | itself
+    if barred is not None:
+        out |= barred & ~torch.eye(len(query), dtype=torch.bool, device=scores.device)
+    logits = logits.masked_fill(out, -torch.inf)
     return functional.cross_entropy(logits, torch.arange(len(query), device=scores.device))

@@ -34,11 +34,13 @@ class HeldOut:
         messages: The graph that messages go over while training.
         train: Pairs to learn from.
         aside: Pairs to measure on.
+        every: Both.
     """
 
     messages: CoListeningGraph
     train: SupervisedEdges
     aside: SupervisedEdges
+    every: SupervisedEdges
 
 
 def hold_out(graph: CoListeningGraph, options: HGNNSettings, seed: int) -> HeldOut:
@@ -56,10 +58,10 @@ def hold_out(graph: CoListeningGraph, options: HGNNSettings, seed: int) -> HeldO
             earlier, later, moment = edges.split_in_time(share)
             if later.num_pairs >= MIN_LATER_PAIRS and earlier.num_pairs:
                 log.info("held out in time", pairs=later.num_pairs, of=edges.num_pairs)
-                return HeldOut(graph.before(moment), earlier, later)
+                return HeldOut(graph.before(moment), earlier, later, edges)
             log.info("too few later pairs, so a random part is held out", later=later.num_pairs)
     rest, aside = edges.split(share, seed)
-    return HeldOut(graph, rest, aside)
+    return HeldOut(graph, rest, aside, edges)
 
 
 class Objective:
@@ -102,11 +104,13 @@ class Objective:
                 first, second = (part[seeds].to(self.device) for part in self._log_q[name])
                 # Parts of equal size, so that two processes with half of the pairs each, or one
                 # with all, let the same pairs compete.
-                parts = torch.tensor_split(pairs, -(-len(pairs) // options.in_batch))
+                count = -(-len(pairs) // options.in_batch)
+                parts = torch.tensor_split(pairs, count)
+                masks = self._masks(batch, name, count)
                 losses[name] = torch.stack(
                     [
-                        softmax_loss(vectors, part, (first, second), options.temperature)
-                        for part in parts
+                        softmax_loss(vectors, part, (first, second), options.temperature, mask)
+                        for part, mask in zip(parts, masks, strict=True)
                     ]
                 ).mean()
             else:
@@ -144,6 +148,14 @@ class Objective:
             raise TrainingError("The HGNN's validation loss is not finite.")
         return figures
 
+    def _masks(self, batch: MultiLinkBatch, name: Any, count: int) -> list[Tensor | None]:
+        """Of a relation's mask the square of each part of its pairs."""
+        if name not in batch.masks:
+            return [None] * count
+        mask = torch.from_numpy(batch.masks[name]).to(self.device)
+        places = torch.tensor_split(torch.arange(len(mask), device=self.device), count)
+        return [mask[at][:, at] for at in places]
+
     def _log_share(self, frequency: np.ndarray) -> Tensor:
         logarithm = self.options.log_q * np.log(np.maximum(frequency, MIN_FREQUENCY))
         return torch.from_numpy(logarithm.astype(np.float32))
@@ -156,12 +168,15 @@ def validation_batch(
     if not held_out.relations:
         return None
     rng = np.random.default_rng([seed, 2])
-    pairs = {}
+    chosen = {}
     for name in held_out.relations:
-        every = held_out.pairs[name]
-        size = min(len(every), MAX_PAIRS)
-        pairs[name] = every[rng.choice(len(every), size, replace=False)]
-    return loader.collate(pairs, rng)
+        count = len(held_out.pairs[name])
+        chosen[name] = rng.choice(count, min(count, MAX_PAIRS), replace=False)
+    pairs = {name: held_out.pairs[name][at] for name, at in chosen.items()}
+    times = None
+    if loader.temporal and held_out.times is not None:
+        times = {name: held_out.times[name][at] for name, at in chosen.items()}
+    return loader.collate(pairs, rng, times)
 
 
 def _mrr(vectors: Tensor, numbers: np.ndarray) -> float:

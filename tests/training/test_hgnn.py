@@ -71,8 +71,9 @@ def gap(graph: CoListeningGraph, vectors: np.ndarray) -> float:
         {"balance": "none"},
         {"aggregation": "mean"},
         {"aggregation": "weighted", "id_vectors": True},
+        {"loss": "margin", "hard_negatives": True, "negatives": 4},
     ],
-    ids=["default", "paper", "unbalanced", "mean", "weighted with ids"],
+    ids=["default", "paper", "unbalanced", "mean", "weighted with ids", "hard"],
 )
 def test_items_of_one_taste_end_closer(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path, form: dict[str, object]
@@ -103,6 +104,27 @@ def test_validation_in_time_measures_on_what_training_never_saw(
     result = train_hgnn(graph, text, chosen(), out=tmp_path / "hgnn")
     assert {"validation_loss", "mrr", "mrr_audiobook_podcast"} <= set(result.curve[-1])
     assert all(0 < point["mrr"] <= 1 for point in result.curve)
+
+
+def test_temporal_draws_teach_too(
+    graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
+) -> None:
+    """Less, in a world whose edges nearly all come at its start: early pairs see few neighbours."""
+    settings = chosen(max_steps=60, validation="random", temporal=True)
+    result = train_hgnn(graph, text, settings, out=tmp_path / "hgnn")
+    assert gap(graph, embed_catalogue(result.model, graph, text)) > gap(graph, text) + 0.05
+
+
+def test_masked_neighbours_change_the_loss_and_still_teach(
+    graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
+) -> None:
+    """In so dense a world most of a batch is linked, so little is left to tell apart."""
+    losses = []
+    for masked in (False, True):
+        settings = chosen(max_steps=8, validation="random", mask_neighbours=masked)
+        result = train_hgnn(graph, text, settings, out=tmp_path / str(masked))
+        losses.append(result.curve[0]["train_loss"])
+    assert losses[1] < losses[0] - 0.1
 
 
 def test_without_times_a_random_part_is_held_out(graph: CoListeningGraph) -> None:

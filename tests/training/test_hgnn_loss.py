@@ -13,25 +13,32 @@ def unit(rows: int, seed: int = 0) -> torch.Tensor:
     return functional.normalize(torch.randn(rows, 6, generator=generator))
 
 
-def test_softmax_is_the_naive_sum() -> None:
+@pytest.mark.parametrize("masked", [False, True])
+def test_softmax_is_the_naive_sum(masked: bool) -> None:
     vectors = unit(7)
     pairs = torch.tensor([[0, 4], [1, 4], [2, 5], [4, 6], [3, 1]])
     generator = torch.Generator().manual_seed(1)
     log_q = torch.rand(7, generator=generator).log(), torch.rand(7, generator=generator).log()
     temperature = 0.2
+    allowed = torch.rand(5, 5, generator=generator) < 0.6 if masked else None
     terms = []
     for query_end, answer_end in ((0, 1), (1, 0)):
-        for pair in pairs.tolist():
+        for number, pair in enumerate(pairs.tolist()):
             query, answer = pair[query_end], pair[answer_end]
             # Every other answer of the batch counts as often as it stands there.
-            others = [p[answer_end] for p in pairs.tolist()]
+            others = [
+                p[answer_end]
+                for at, p in enumerate(pairs.tolist())
+                if allowed is None
+                or (allowed[number, at] if query_end == 0 else allowed[at, number])
+            ]
             wrong = [item for item in others if item not in (answer, query)]
             logits = [
                 float(vectors[query] @ vectors[item]) / temperature - float(log_q[answer_end][item])
                 for item in [answer, *wrong]
             ]
             terms.append(np.log(np.exp(logits).sum()) - logits[0])
-    loss = softmax_loss(vectors, pairs, log_q, temperature)
+    loss = softmax_loss(vectors, pairs, log_q, temperature, allowed)
     assert loss.item() == pytest.approx(np.mean(terms), rel=1e-5)
 
 
