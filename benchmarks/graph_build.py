@@ -36,7 +36,7 @@ def run() -> None:
                 name,
                 lambda: build_graph(folder, as_of=AS_OF, settings=CHOSEN),
                 lambda rival=rival: rival(folder),
-                rival_name=(rival.__doc__ or "").partition(".")[0],
+                rival_name=(rival.__doc__ or "").partition(". ")[0],
                 facts=facts,
             )
 
