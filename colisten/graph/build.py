@@ -131,7 +131,8 @@ def build_graph_on(
         )
     else:
         relations = _count_in_engine(engine, touched, num_nodes, settings, as_of=as_of)
-    graph = CoListeningGraph(num_nodes, relations, _ids_digest(catalogue))
+    ids = pa.array(catalogue.item_ids, pa.string())
+    graph = CoListeningGraph(num_nodes, relations, _ids_digest(catalogue), ids)
     log.info(
         "graph built",
         as_of=as_of.isoformat(),

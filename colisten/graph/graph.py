@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from colisten.errors import GraphError
 from colisten.files import file_digest, write_aside
@@ -22,6 +24,7 @@ from colisten.files import file_digest, write_aside
 RelationName = tuple[str, str]
 FORMAT = 2
 ARRAYS = ("indptr", "indices", "weights", "times")
+IDS = "ids.parquet"
 
 
 @dataclass(frozen=True)
@@ -106,13 +109,17 @@ class CoListeningGraph:
         relations: One `Relation` per ordered pair of types, (node type, neighbour type).
         ids_digest: Digest of the catalogue's ids in order, so that vectors of one catalogue are
             never read with another.
+        item_ids: string [num_items], which item each global index is; None where unknown.
     """
 
     num_nodes: dict[str, int]
     relations: dict[RelationName, Relation]
     ids_digest: str
+    item_ids: pa.Array | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.item_ids is not None and len(self.item_ids) != self.num_items:
+            raise GraphError(f"{len(self.item_ids)} ids for {self.num_items} items.")
         if set(self.relations) != set(product(self.num_nodes, repeat=2)):
             raise GraphError(
                 f"A graph over types {list(self.num_nodes)} needs a relation for every ordered "
@@ -162,9 +169,11 @@ class CoListeningGraph:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> Path:
-        """Write `graph.json` and one `.npy` per array; replaces `folder` as a whole."""
+        """Write `graph.json`, `ids.parquet` and one `.npy` per array; replaces `folder` whole."""
         with write_aside(folder) as aside:
             aside.mkdir()
+            if self.item_ids is not None:
+                pq.write_table(pa.table({"item_id": self.item_ids}), aside / IDS)
             for (source, target), relation in self.relations.items():
                 for name, array in _arrays(relation).items():
                     np.save(aside / f"{source}-{target}.{name}.npy", array)
@@ -174,7 +183,7 @@ class CoListeningGraph:
                 "relations": [list(name) for name in self.relations],
                 "ids_digest": self.ids_digest,
                 "digest": self.digest(),
-                "files": {file.name: file_digest(file) for file in sorted(aside.glob("*.npy"))},
+                "files": {file.name: file_digest(file) for file in sorted(aside.iterdir())},
             }
             (aside / "graph.json").write_text(json.dumps(header, indent=2) + "\n")
         return folder
@@ -206,17 +215,20 @@ class CoListeningGraph:
                 )
                 for source, target in header["relations"]
             }
+            ids = None
+            if IDS in header["files"]:
+                ids = pq.read_table(folder / IDS).column("item_id").combine_chunks()
             if verify:
                 for name, expected in header["files"].items():
                     if file_digest(folder / name) != expected:
                         raise GraphError(
                             f"{folder / name} differs from its digest.", "Build the graph again."
                         )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise GraphError(
                 f"Cannot read a graph from {folder}: {error}.", "Build the graph again."
             ) from error
-        return cls(dict(header["num_nodes"]), relations, header["ids_digest"])
+        return cls(dict(header["num_nodes"]), relations, header["ids_digest"], ids)
 
     def before(self, moment: int) -> CoListeningGraph:
         """The edges that came to be before `moment`, microseconds since 1970 UTC.
@@ -235,7 +247,7 @@ class CoListeningGraph:
                 relations[name] = relation
             else:
                 relations[name] = relation.where(np.asarray(relation.times) < moment)
-        return CoListeningGraph(self.num_nodes, relations, self.ids_digest)
+        return CoListeningGraph(self.num_nodes, relations, self.ids_digest, self.item_ids)
 
     def summary(self) -> dict[str, Any]:
         """Counts and degrees for logs and reports, plain JSON values."""

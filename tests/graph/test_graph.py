@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from colisten.config import Settings
@@ -35,6 +37,9 @@ def test_saved_and_loaded_is_the_same(graph: CoListeningGraph, tmp_path: Path) -
     loaded = CoListeningGraph.load(graph.save(tmp_path / "graph"), verify=True)
     assert loaded.digest() == graph.digest()
     assert loaded.summary() == graph.summary()
+    assert loaded.item_ids is not None
+    assert loaded.item_ids.equals(graph.item_ids)
+    assert loaded.item_ids[0].as_py() == "a000"
     indices = loaded.relations["podcast", "podcast"].indices
     assert isinstance(indices, np.memmap)
     assert indices.dtype == np.int32
@@ -108,12 +113,16 @@ def test_a_changed_edge_changes_the_digest(graph: CoListeningGraph) -> None:
     assert other.digest() != graph.digest()
 
 
-@pytest.mark.parametrize("harm", ["missing file", "flipped byte", "other format", "no header"])
+@pytest.mark.parametrize(
+    "harm", ["missing file", "flipped byte", "other format", "no header", "no ids"]
+)
 def test_a_damaged_folder_is_refused(graph: CoListeningGraph, tmp_path: Path, harm: str) -> None:
     folder = graph.save(tmp_path / "graph")
     array, header = folder / "podcast-podcast.indices.npy", folder / "graph.json"
     if harm == "missing file":
         array.unlink()
+    elif harm == "no ids":
+        (folder / "ids.parquet").unlink()
     elif harm == "flipped byte":
         content = bytearray(array.read_bytes())
         content[-1] ^= 1
@@ -131,6 +140,8 @@ def test_relations_must_be_whole(graph: CoListeningGraph) -> None:
         CoListeningGraph({"audiobook": 1}, {}, "ids")
     with pytest.raises(GraphError, match="2 rows for 1 nodes"):
         CoListeningGraph({"audiobook": 1}, {("audiobook", "audiobook"): Relation.empty(2)}, "ids")
+    with pytest.raises(GraphError, match="2 ids for 100 items"):
+        replace(graph, item_ids=pa.array(["a", "b"]))
     with pytest.raises(GraphError, match="no items of type 'song'"):
         graph.slice_of("song")
 
