@@ -23,6 +23,7 @@ ItemType = Literal["audiobook", "podcast"]
 ITEM_TYPES: tuple[ItemType, ...] = ("audiobook", "podcast")
 
 Positive = Annotated[int, Field(gt=0)]
+HalfLife = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -180,11 +181,24 @@ class TowerSettings(Section):
     epochs: Positive = Field(10, description="Upper bound on passes over the training rows.")
     learning_rate: float = Field(1e-3, gt=0, description="Step size of Adam.")
     temperature: float = Field(0.1, gt=0, description="Initial temperature; learned after.")
+    popularity_half_lives: tuple[HalfLife, ...] = Field(
+        (7.0, 30.0, 365.0),
+        description="Half-lives in days of the popularity gate: log popularity as of the day, each "
+        "times a weight the user tower learns. Empty for none; the paper's loss has none.",
+    )
+    leave_one_out: Share = Field(
+        0.5,
+        description="Share of the examples of an epoch, drawn afresh, that know all their user did "
+        "before the cut except on the example's own item, so that short histories teach more; "
+        "the others know what lay before the example, as serving does. Held-out rows always do.",
+    )
     dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
     validation_share: Share = Field(
         0.1, description="Latest share of training rows held out, in time, for early stopping."
     )
-    patience: Positive = Field(2, description="Epochs without improvement before stopping.")
+    patience: Positive = Field(
+        2, description="Epochs that rank worse than the best, beyond noise, before stopping."
+    )
     cross_fit: bool = Field(
         True,
         description="Train each example with item vectors that its user's fold did not shape; "
@@ -192,6 +206,11 @@ class TowerSettings(Section):
     )
     max_languages: Positive = Field(32, description="Item languages with a column of their own.")
     max_genres: Positive = Field(128, description="Item genres with a column of their own.")
+
+    @property
+    def gate_half_lives(self) -> tuple[float, ...]:
+        """Half-lives of the popularity gate that this loss trains."""
+        return self.popularity_half_lives if self.loss == "sampled_softmax" else ()
 
 
 class FeatureSettings(Section):

@@ -21,7 +21,7 @@ from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import write_aside
 from colisten.models.items import ItemFeatureSpec
-from colisten.models.towers import CLIP, Tower, TwoTowers, tower_vectors
+from colisten.models.towers import CLIP, ItemTower, Tower, TwoTowers, UserTower, tower_vectors
 
 PARITY = 1e-5
 # What ONNX Runtime 1.12 and later, and the Triton images of the last years, can read.
@@ -95,7 +95,7 @@ def read_specs(folder: Path) -> tuple[UserFeatureSpec, ItemFeatureSpec]:
 
 
 def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
-    """A tower as ONNX: `features` [B, width] float32 to unit `vectors` [B, dim], any B.
+    """A tower as ONNX: `features` [B, input_width] float32 to unit `vectors` [B, dim], any B.
 
     Dropout is left out, standardisation is in.
     """
@@ -116,7 +116,22 @@ def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
             names.append(constant(f"{label}.bias", layer.bias.detach().numpy()))
         return names
 
-    centred = node("Sub", ["features", constant("mean", tower.mean.numpy())], "centred")
+    def span(label: str, start: int, stop: int) -> list[str]:
+        borders = {"starts": start, "ends": stop, "axes": 1}
+        for name, value in borders.items():
+            weights.append(numpy_helper.from_array(np.array([value], np.int64), f"{label}_{name}"))
+        return [f"{label}_{name}" for name in borders]
+
+    def unit(vector: str, label: str, output: str) -> str:
+        norm = node("ReduceL2", [vector], f"{label}norm", axes=[1], keepdims=1)
+        safe = node("Max", [norm, epsilon], f"safe_{label}norm")
+        return node("Div", [vector, safe], output)
+
+    epsilon = constant("epsilon", np.array(_EPSILON))
+    read = "features"
+    if tower.input_width != tower.width:
+        read = node("Slice", ["features", *span("dense", 0, tower.width)], "dense_features")
+    centred = node("Sub", [read, constant("mean", tower.mean.numpy())], "centred")
     scaled = node("Mul", [centred, constant("scale", tower.scale.numpy())], "scaled")
     low, high = constant("low", np.array(-CLIP)), constant("high", np.array(CLIP))
     x = node("Clip", [scaled, low, high], "standardised")
@@ -127,14 +142,33 @@ def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
     deep = node("Gemm", [h, *parameters(tower.out, "out")], "deep", transB=1)
     linear = node("Gemm", [x, *parameters(tower.skip, "skip")], "linear", transB=1)
     both = node("Add", [linear, deep], "sum")
-    norm = node("ReduceL2", [both], "norm", axes=[1], keepdims=1)
-    safe = node("Max", [norm, constant("epsilon", np.array(_EPSILON))], "safe_norm")
-    node("Div", [both, safe], "vectors")
+    if not tower.gates:
+        unit(both, "", "vectors")
+    else:
+        tail = [unit(both, "taste_", "taste")]
+        if isinstance(tower, UserTower):
+            deep_gate = node("Gemm", [h, *parameters(tower.gate, "gate")], "deep_gate", transB=1)
+            skip = parameters(tower.gate_skip, "gate_skip")
+            linear_gate = node("Gemm", [x, *skip], "linear_gate", transB=1)
+            weights_of = node("Add", [linear_gate, deep_gate], "gate_sum")
+            # Popularity's factor for each half-life, and a last column of zeros.
+            reach = np.eye(tower.gates, tower.gates + 1) * tower.reach.item()
+            tail.append(node("MatMul", [weights_of, constant("reach", reach)], "gate_part"))
+        elif isinstance(tower, ItemTower):
+            own = span("popularity", tower.width, tower.input_width)
+            given = node("Slice", ["features", *own], "log_popularity")
+            level = node("Sub", [given, constant("level", tower.level.numpy())], "above_level")
+            shrunk = node("Mul", [level, constant("shrink", tower.shrink.numpy())], "popularity")
+            length = node("ReduceSumSquare", [shrunk], "popularity_length", axes=[1], keepdims=1)
+            rest = node("Sub", [constant("one", np.array(1.0)), length], "rest")
+            positive = node("Max", [rest, constant("zero", np.array(0.0))], "positive_rest")
+            tail += [shrunk, node("Sqrt", [positive], "filling")]
+        unit(node("Concat", tail, "whole", axis=1), "whole_", "vectors")
 
     graph = helper.make_graph(
         nodes,
         name,
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["B", tower.width])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["B", tower.input_width])],
         [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["B", tower.dim])],
         weights,
     )
@@ -161,8 +195,8 @@ def check_parity(tower: Tower, file: Path, features: np.ndarray) -> float:
         TrainingError: It exceeds 1e-5 or is not a number.
     """
     rng = np.random.default_rng(0)
-    hard = rng.normal(scale=10.0, size=(8, tower.width)).astype(np.float32)
-    inputs = np.concatenate([features, np.zeros((1, tower.width), np.float32), hard])
+    hard = rng.normal(scale=10.0, size=(8, tower.input_width)).astype(np.float32)
+    inputs = np.concatenate([features, np.zeros((1, tower.input_width), np.float32), hard])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

@@ -7,7 +7,7 @@ HGNN from the co-listening graph. The model without a graph has no "z"; nothing 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,13 +96,15 @@ class ItemFeatureSpec(BaseModel):
     """How an item of the target type becomes a row of numbers; written to JSON.
 
     Columns in order: one-hot language (known ones, other, none), multi-hot genres (known ones,
-    other, none), one flag a block that says the item's vector is all zero, then the blocks.
+    other, none), one flag a block that says the item's vector is all zero, the blocks, then log
+    popularity at each half-life of the gate.
 
     Attributes:
         target_type: Item type that is encoded.
         languages: Languages with a column, most frequent first.
         genres: Genres with a column, most frequent first.
         blocks: Length of each block, by name, in order.
+        popularity_half_lives: Days, one column of log popularity each, behind the blocks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,6 +113,7 @@ class ItemFeatureSpec(BaseModel):
     languages: tuple[str, ...]
     genres: tuple[str, ...]
     blocks: dict[str, int]
+    popularity_half_lives: tuple[float, ...] = ()
 
     @classmethod
     def fit(
@@ -121,6 +124,7 @@ class ItemFeatureSpec(BaseModel):
         *,
         max_languages: int,
         max_genres: int,
+        popularity_half_lives: Sequence[float] = (),
     ) -> ItemFeatureSpec:
         """Take the vocabularies from the catalogue's items of the target type.
 
@@ -130,6 +134,7 @@ class ItemFeatureSpec(BaseModel):
             blocks: `ItemBlocks.dims`.
             max_languages: Languages that get a column; the others share one.
             max_genres: Genres that get a column; the others share one.
+            popularity_half_lives: Half-lives of the popularity gate; none without a gate.
         """
         target = catalogue.slice_of(target_type)
         languages = _languages(catalogue, target)
@@ -139,6 +144,7 @@ class ItemFeatureSpec(BaseModel):
             languages=_vocabulary((one for one in languages if one), max_languages),
             genres=_vocabulary((one for some in genres for one in some), max_genres),
             blocks=dict(blocks),
+            popularity_half_lives=tuple(popularity_half_lives),
         )
 
     @property
@@ -147,13 +153,22 @@ class ItemFeatureSpec(BaseModel):
         return len(self.languages) + 2 + len(self.genres) + 2
 
     @property
+    def dense_width(self) -> int:
+        """Columns that the tower's layers read."""
+        return self.static_width + len(self.blocks) + sum(self.blocks.values())
+
+    @property
     def width(self) -> int:
         """Columns of an encoded item."""
-        return self.static_width + len(self.blocks) + sum(self.blocks.values())
+        return self.dense_width + len(self.popularity_half_lives)
 
 
 def encode_items(
-    spec: ItemFeatureSpec, catalogue: Catalogue, target: slice, vectors: np.ndarray
+    spec: ItemFeatureSpec,
+    catalogue: Catalogue,
+    target: slice,
+    vectors: np.ndarray,
+    popularity: np.ndarray | None = None,
 ) -> np.ndarray:
     """The item tower's input for a range of items, [n_target, spec.width] float32.
 
@@ -162,16 +177,26 @@ def encode_items(
         catalogue: Where languages and genres come from; all of them may be null.
         target: Range of item indices that is encoded.
         vectors: `ItemBlocks.history_vectors`, [num_items, d]; rows may be all zero.
+        popularity: Log popularity [n_target, H] at the specification's half-lives; None where it
+            has none.
 
     Raises:
-        TrainingError: `vectors` does not fit the catalogue or the specification.
+        TrainingError: `vectors` or `popularity` do not fit the catalogue or the specification.
     """
     if vectors.shape != (catalogue.num_items, sum(spec.blocks.values())):
         raise TrainingError(
             f"Item vectors have shape {vectors.shape}; the catalogue and specification ask for "
             f"({catalogue.num_items}, {sum(spec.blocks.values())})."
         )
-    return join_items(spec, encode_static(spec, catalogue, target), vectors[target])
+    dense = join_items(spec, encode_static(spec, catalogue, target), vectors[target])
+    if popularity is None:
+        popularity = np.zeros((len(dense), 0), dtype=np.float32)
+    if popularity.shape != (len(dense), len(spec.popularity_half_lives)):
+        raise TrainingError(
+            f"Popularity has shape {popularity.shape}; the specification asks for "
+            f"({len(dense)}, {len(spec.popularity_half_lives)})."
+        )
+    return np.concatenate([dense, popularity], axis=1, dtype=np.float32)
 
 
 def encode_static(spec: ItemFeatureSpec, catalogue: Catalogue, target: slice) -> np.ndarray:
@@ -192,7 +217,7 @@ def encode_static(spec: ItemFeatureSpec, catalogue: Catalogue, target: slice) ->
 
 
 def join_items(spec: ItemFeatureSpec, static: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Static columns [n, static_width] and vectors [n, d] to tower inputs [n, spec.width]."""
+    """Static columns [n, static_width] and vectors [n, d], [n, spec.dense_width]."""
     absent = np.empty((len(vectors), len(spec.blocks)), dtype=np.float32)
     start = 0
     for at, dim in enumerate(spec.blocks.values()):

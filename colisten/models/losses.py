@@ -26,7 +26,12 @@ def log_inclusion(share: Tensor, rows: int) -> Tensor:
 
 
 def sampled_softmax_loss(
-    users: Tensor, items: Tensor, own: Tensor, log_p: Tensor, temperature: Tensor
+    users: Tensor,
+    items: Tensor,
+    own: Tensor,
+    log_p: Tensor,
+    temperature: Tensor,
+    prior: Tensor | None = None,
 ) -> Tensor:
     """In-batch sampled softmax with logQ correction (Yi et al., RecSys 2019).
 
@@ -41,6 +46,7 @@ def sampled_softmax_loss(
         own: Which of them each user chose [B], int64.
         log_p: `log_inclusion` of each of them [C].
         temperature: Positive scalar.
+        prior: Added to the logits [B, C], the popularity gate's part; None for none.
 
     Returns:
         Mean cross-entropy, a scalar; zero where there is one candidate.
@@ -49,7 +55,8 @@ def sampled_softmax_loss(
         TrainingError: Shapes disagree.
     """
     _check(users, items, own, log_p)
-    return functional.cross_entropy(users @ items.T / temperature - log_p, own)
+    logits = users @ items.T / temperature - log_p
+    return functional.cross_entropy(logits if prior is None else logits + prior, own)
 
 
 def paper_loss(users: Tensor, items: Tensor, own: Tensor, log_p: Tensor) -> Tensor:

@@ -1,7 +1,15 @@
 """The two towers (paper section 3.4): features in, unit vectors of one shared space out.
 
-A score is the inner product of a user's and an item's vector, in the loss, in evaluation, in
-the index and in the service alike.
+A score is the inner product of a user's and an item's vector, in evaluation, in the index and in
+the service alike. Beside the paper's inner product of tastes, the default adds a **popularity
+gate**: log popularity of the item at several half-lives, each times a weight that the user tower
+gives to this user. It costs a few more dimensions and stays one inner product:
+
+    user = [o_u, reach * w_u, 0] / length,   item = [o_i, p_i, sqrt(1 - |p_i|^2)] / sqrt(2)
+
+with p_i the item's standardised log popularity, scaled into the unit ball. The last dimension of
+an item fills its length up to one and meets a zero, so all vectors are of unit length and the order
+of a user's items is that of `o_u . o_i / temperature + w_u . popularity_i`.
 """
 
 from __future__ import annotations
@@ -22,6 +30,9 @@ from colisten.errors import TrainingError
 CLIP = 8.0
 # Rows per call when many vectors are computed without gradients.
 _BLOCK = 8192
+# Weight of each half-life before anything is learned.
+_FIRST_WEIGHT = 0.2
+_TINY = 1e-6
 
 
 class Tower(nn.Module):
@@ -32,19 +43,23 @@ class Tower(nn.Module):
     features of `encode_users` or `encode_items`.
 
     Args:
-        width: Length of the feature vector.
+        width: Columns that the MLP reads.
         hidden: Sizes of the dense layers before the output.
-        dim: Length of the output.
+        dim: Length of the taste vector.
         dropout: Share of hidden activations dropped in training.
+        gates: Half-lives of the popularity gate, H; 0 for none.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, width: int, hidden: Sequence[int], dim: int, dropout: float) -> None:
+    def __init__(
+        self, width: int, hidden: Sequence[int], dim: int, dropout: float, gates: int = 0
+    ) -> None:
         super().__init__()
         self.width = width
-        self.dim = dim
+        self.taste_dim = dim
+        self.gates = gates
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
         sizes = (width, *hidden)
@@ -53,6 +68,16 @@ class Tower(nn.Module):
         self.out = nn.Linear(sizes[-1], dim, bias=False)
         self.skip = nn.Linear(width, dim)
         nn.init.zeros_(self.out.weight)
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors that `forward` gives."""
+        return self.taste_dim + self.gates + 1 if self.gates else self.taste_dim
+
+    @property
+    def input_width(self) -> int:
+        """Columns that `forward` takes."""
+        return self.width
 
     def standardise(self, mean: np.ndarray, deviation: np.ndarray) -> None:
         """Set the input standardisation from per-column statistics [width] of training inputs.
@@ -64,11 +89,60 @@ class Tower(nn.Module):
                 f"Standardisation of {self.width} columns got statistics of shape "
                 f"{mean.shape} and {deviation.shape}."
             )
-        varies = deviation > 1e-6
+        varies = deviation > _TINY
         scale = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 0.0)
         with torch.no_grad():
             self.mean.copy_(torch.from_numpy(mean.astype(np.float32)))
             self.scale.copy_(torch.from_numpy(scale.astype(np.float32)))
+
+    def taste(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Taste vectors [B, taste_dim] of unit length, standardised input, last hidden layer.
+
+        Raises:
+            TrainingError: `features` is not [B, width].
+        """
+        self._check(features, self.width)
+        x = ((features - self.mean) * self.scale).clamp(-CLIP, CLIP)
+        h = x
+        for layer in self.layers:
+            h = self.drop(torch.relu(layer(h)))
+        return functional.normalize(self.skip(x) + self.out(h), dim=1), x, h
+
+    def _check(self, features: Tensor, width: int) -> None:
+        if features.ndim != 2 or features.shape[1] != width:
+            raise TrainingError(
+                f"{type(self).__name__} takes features [B, {width}], not {list(features.shape)}.",
+                "Encode them with the specification this tower was trained with.",
+            )
+
+
+class UserTower(Tower):
+    """Country, age, music taste and history means to a user vector; see `Tower` for arguments.
+
+    Attributes:
+        reach: Temperature times the popularity's scale, set by `TwoTowers.seal`.
+    """
+
+    reach: Tensor
+
+    def __init__(
+        self, width: int, hidden: Sequence[int], dim: int, dropout: float, gates: int = 0
+    ) -> None:
+        super().__init__(width, hidden, dim, dropout, gates)
+        if gates:
+            self.register_buffer("reach", torch.ones(()))
+            self.gate = nn.Linear(self.out.in_features, gates, bias=False)
+            self.gate_skip = nn.Linear(width, gates)
+            nn.init.zeros_(self.gate.weight)
+            nn.init.zeros_(self.gate_skip.weight)
+            nn.init.constant_(self.gate_skip.bias, _FIRST_WEIGHT)
+
+    def parts(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Taste vectors [B, taste_dim] and popularity weights [B, gates]."""
+        taste, x, h = self.taste(features)
+        if not self.gates:
+            return taste, taste[:, :0]
+        return taste, self.gate(h) + self.gate_skip(x)
 
     def forward(self, features: Tensor) -> Tensor:
         """Vectors [B, dim] of unit length for features [B, width].
@@ -76,25 +150,55 @@ class Tower(nn.Module):
         Raises:
             TrainingError: `features` is not [B, width].
         """
-        if features.ndim != 2 or features.shape[1] != self.width:
-            raise TrainingError(
-                f"{type(self).__name__} takes features [B, {self.width}], "
-                f"not {list(features.shape)}.",
-                "Encode them with the specification this tower was trained with.",
-            )
-        x = ((features - self.mean) * self.scale).clamp(-CLIP, CLIP)
-        h = x
-        for layer in self.layers:
-            h = self.drop(torch.relu(layer(h)))
-        return functional.normalize(self.skip(x) + self.out(h), dim=1)
-
-
-class UserTower(Tower):
-    """Country, age, music taste and history means to a user vector."""
+        taste, weights = self.parts(features)
+        if not self.gates:
+            return taste
+        whole = torch.cat([taste, weights * self.reach, torch.zeros_like(taste[:, :1])], dim=1)
+        return functional.normalize(whole, dim=1)
 
 
 class ItemTower(Tower):
-    """Language, genres, text vector and z to an item vector."""
+    """Language, genres, text, z and popularity to an item vector; see `Tower` for arguments.
+
+    Attributes:
+        level: Mean log popularity [gates], set by `TwoTowers.seal`.
+        shrink: Factor that brings the most popular item to the unit sphere.
+    """
+
+    level: Tensor
+    shrink: Tensor
+
+    def __init__(
+        self, width: int, hidden: Sequence[int], dim: int, dropout: float, gates: int = 0
+    ) -> None:
+        super().__init__(width, hidden, dim, dropout, gates)
+        if gates:
+            self.register_buffer("level", torch.zeros(gates))
+            self.register_buffer("shrink", torch.ones(()))
+
+    @property
+    def input_width(self) -> int:
+        """Columns that `forward` takes: those of the MLP, then the log popularities."""
+        return self.width + self.gates
+
+    def parts(self, features: Tensor) -> Tensor:
+        """Taste vectors [B, taste_dim] for features [B, width], popularity not among them."""
+        return self.taste(features)[0]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Vectors [B, dim] of unit length for features [B, width + gates].
+
+        Raises:
+            TrainingError: `features` is not [B, width + gates].
+        """
+        self._check(features, self.input_width)
+        taste = self.parts(features[:, : self.width])
+        if not self.gates:
+            return taste
+        popularity = (features[:, self.width :] - self.level) * self.shrink
+        rest = 1.0 - (popularity * popularity).sum(dim=1, keepdim=True)
+        whole = torch.cat([taste, popularity, rest.clamp(min=0.0).sqrt()], dim=1)
+        return functional.normalize(whole, dim=1)
 
 
 class TwoTowers(nn.Module):
@@ -102,14 +206,15 @@ class TwoTowers(nn.Module):
 
     Args:
         user_width: Width of `UserFeatureSpec`.
-        item_width: Width of `ItemFeatureSpec`.
-        settings: Layer sizes, dropout and initial temperature.
+        item_width: Dense width of `ItemFeatureSpec`, without popularity.
+        settings: Layer sizes, dropout, initial temperature and half-lives of the gate.
     """
 
     def __init__(self, user_width: int, item_width: int, settings: TowerSettings) -> None:
         super().__init__()
-        self.user = UserTower(user_width, settings.hidden, settings.dim, settings.dropout)
-        self.item = ItemTower(item_width, settings.hidden, settings.dim, settings.dropout)
+        shape = (settings.hidden, settings.dim, settings.dropout, len(settings.gate_half_lives))
+        self.user = UserTower(user_width, *shape)
+        self.item = ItemTower(item_width, *shape)
         self.log_temperature = nn.Parameter(torch.tensor(float(np.log(settings.temperature))))
 
     @property
@@ -117,12 +222,28 @@ class TwoTowers(nn.Module):
         """Positive scalar, kept within [0.01, 1] so that a step cannot blow the softmax up."""
         return self.log_temperature.exp().clamp(0.01, 1.0)
 
+    def seal(self, popularity: np.ndarray) -> None:
+        """Fit the towers' last dimensions to the popularity that will be served.
+
+        Args:
+            popularity: Log popularity of every target item [n, gates] as of the release.
+        """
+        if not self.item.gates:
+            return
+        level = popularity.mean(axis=0, dtype=np.float64)
+        farthest = float(np.sqrt(((popularity - level) ** 2).sum(axis=1).max(initial=0.0)))
+        farthest = max(farthest, _TINY)
+        with torch.no_grad():
+            self.item.level.copy_(torch.from_numpy(level.astype(np.float32)))
+            self.item.shrink.fill_(1.0 / farthest)
+            self.user.reach.copy_(self.temperature * farthest)
+
 
 def tower_vectors(tower: Tower, features: np.ndarray) -> np.ndarray:
-    """A tower's unit vectors [B, dim] float32 for features [B, width], without dropout.
+    """A tower's unit vectors [B, dim] float32 for features [B, input_width], without dropout.
 
     Raises:
-        TrainingError: `features` is not [B, width].
+        TrainingError: `features` is not [B, input_width].
     """
     was_training = tower.training
     tower.eval()

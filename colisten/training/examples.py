@@ -4,6 +4,12 @@ An example is one moment at which a user chose an item. What the towers see come
 that moment (the rows are point-in-time), and from item vectors that were computed without the
 events of the user's own fold: an edge of the co-listening graph that this very choice made would
 carry the answer into the question (cross-fitting).
+
+Beside its past, an example can be asked with its user's whole history up to the cut, less the
+example's own item (leave one out). Users of a new content type have touched few items, and most
+examples have next to no past; the whole history lets every pair of a user's items teach in both
+directions. It is not what serving sees, so only a share of the examples is asked so, and none that
+a model is judged by.
 """
 
 from __future__ import annotations
@@ -11,14 +17,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
+from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.transform import UserFeatureSpec, encode_users
-from colisten.features.users import UserBatch
+from colisten.features.users import History, UserBatch
 from colisten.graph.folds import fold_of
 from colisten.logs import logger
 from colisten.models.items import ItemBlocks, ItemFeatureSpec, encode_static, join_items
@@ -47,6 +55,9 @@ class TowerExamples:
         blocks: Item vectors.
         target: Range of the target type's items in the catalogue.
         static: Item columns that no vector shapes [n_target, item_spec.static_width].
+        popularity: Log popularity of the target items by day; None without a gate.
+        whole: Every user's history up to the cut; None where it is not used.
+        whole_row: Row of `whole` that holds each example's user [N].
     """
 
     users: UserBatch
@@ -59,13 +70,23 @@ class TowerExamples:
     blocks: ItemBlocks
     target: slice
     static: np.ndarray
+    popularity: DailyPopularity | None = None
+    whole: UserBatch | None = None
+    whole_row: np.ndarray | None = None
     _cache: np.ndarray | None = None
 
     @classmethod
     def read(
-        cls, rows: pa.Table, catalogue: Catalogue, blocks: ItemBlocks, settings: Settings
+        cls,
+        rows: pa.Table,
+        catalogue: Catalogue,
+        blocks: ItemBlocks,
+        settings: Settings,
+        whole: pa.Table | None = None,
     ) -> TowerExamples:
         """Take training rows apart and learn both feature specifications from them.
+
+        `whole` are feature rows of every user as of the cut, for leave-one-out examples.
 
         Raises:
             TrainingError: There is no row, a row's item is not of the target type, the blocks
@@ -104,15 +125,24 @@ class TowerExamples:
             blocks.dims,
             max_languages=settings.towers.max_languages,
             max_genres=settings.towers.max_genres,
+            popularity_half_lives=settings.towers.gate_half_lives,
         )
         cross_fit = _cross_fit(blocks, settings)
         folds = np.zeros(len(items), dtype=np.int64)
         if cross_fit:
             folds = np.asarray(fold_of(users.user_ids, blocks.num_folds), dtype=np.int64)
+        times = rows.column("timestamp").cast(pa.int64()).to_numpy()
+        half_lives = settings.towers.gate_half_lives
+        everything, whole_row = None, None
+        if whole is not None and settings.towers.leave_one_out:
+            everything = UserBatch.from_table(
+                whole, catalogue.index_of, types, users.music.shape[1]
+            )
+            whole_row = _rows_of(users.user_ids, everything.user_ids)
         examples = cls(
             users=users,
             items=items - target.start,
-            times=rows.column("timestamp").cast(pa.int64()).to_numpy(),
+            times=times,
             folds=folds,
             cross_fit=cross_fit,
             user_spec=user_spec,
@@ -120,6 +150,13 @@ class TowerExamples:
             blocks=blocks,
             target=target,
             static=encode_static(item_spec, catalogue, target),
+            popularity=DailyPopularity(
+                items - target.start, times, target.stop - target.start, half_lives
+            )
+            if half_lives
+            else None,
+            whole=everything,
+            whole_row=whole_row,
         )
         if len(examples) * user_spec.width * 4 <= FEATURE_CACHE_BYTES:
             examples._cache = examples._encode(np.arange(len(examples)))
@@ -127,6 +164,11 @@ class TowerExamples:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def cached(self) -> bool:
+        """Whether user features are few enough to be kept."""
+        return self._cache is not None
 
     @property
     def num_items(self) -> int:
@@ -140,8 +182,51 @@ class TowerExamples:
             return kept
         return self._encode(rows)
 
+    def left_out_features(self, rows: np.ndarray, until: int | None = None) -> np.ndarray:
+        """User tower inputs of some examples with their users' whole history but the own item.
+
+        Args:
+            rows: Examples [n].
+            until: Events at or after this moment (microseconds) are left out too; None keeps all
+                before the cut.
+
+        Returns:
+            float32 [n, user_spec.width]; each in its own fold.
+        """
+        if self.whole is None or self.whole_row is None:
+            raise TrainingError(
+                "Leave-one-out examples need every user's history as of the cut.",
+                "Pass it as `whole`, or set towers.leave_one_out=0.",
+            )
+        batch = self.whole.take(self.whole_row[rows])
+        own = self.items[rows] + self.target.start
+        histories = {}
+        for name, history in batch.histories.items():
+            owner = np.repeat(np.arange(len(history)), history.counts)
+            kept = history.items != own[owner]
+            if until is not None:
+                kept &= history.times < until
+            counts = np.bincount(owner[kept], minlength=len(history))
+            offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+            histories[name] = History(
+                offsets, history.items[kept], history.signals[kept], history.times[kept]
+            )
+        return self._encode(rows, replace(batch, histories=histories))
+
+    def log_popularity(self, days: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
+        """Log popularity [D, C, gates] of target items (None: all) at the start of some days."""
+        if self.popularity is None:
+            count = self.num_items if items is None else len(items)
+            return np.zeros((len(days), count, 0), dtype=np.float32)
+        return self.popularity.at(days, items)
+
+    def served_popularity(self) -> np.ndarray:
+        """Log popularity [n_target, gates] on the day after the last example."""
+        served: np.ndarray = self.log_popularity(day_of(self.times[-1:]) + 1)[0]
+        return served
+
     def item_features(self, items: np.ndarray, fold: int | None) -> np.ndarray:
-        """Item tower inputs [n, item_spec.width] of some target items.
+        """Dense item tower inputs [n, item_spec.dense_width] of some target items.
 
         Args:
             items: Positions in the target slice [n].
@@ -180,19 +265,20 @@ class TowerExamples:
         features = self.item_features(_spread(self.num_items, _STATISTICS_ROWS), None)
         return features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
 
-    def _encode(self, rows: np.ndarray) -> np.ndarray:
+    def _encode(self, rows: np.ndarray, users: UserBatch | None = None) -> np.ndarray:
+        """Encode examples; `users` says otherwise what is known of them, row by row."""
+        batch = self.users.take(rows) if users is None else users
         out = np.empty((len(rows), self.user_spec.width), dtype=np.float32)
         folds = self.folds[rows]
         for fold in np.unique(folds):
             members = np.flatnonzero(folds == fold)
             for start in range(0, len(members), _ENCODE_ROWS):
                 at = members[start : start + _ENCODE_ROWS]
-                out[at] = self._encode_within(rows[at], int(fold) if self.cross_fit else None)
+                out[at] = self._encode_within(batch.take(at), int(fold) if self.cross_fit else None)
         return out
 
-    def _encode_within(self, rows: np.ndarray, fold: int | None) -> np.ndarray:
+    def _encode_within(self, batch: UserBatch, fold: int | None) -> np.ndarray:
         """Encode examples of one fold, gathering only the item vectors that they need."""
-        batch = self.users.take(rows)
         needed, position = np.unique(
             np.concatenate([history.items for history in batch.histories.values()]),
             return_inverse=True,
@@ -236,6 +322,17 @@ def _cross_fit(blocks: ItemBlocks, settings: Settings) -> bool:
             "Compute z per user fold, or set towers.cross_fit=false to train with the leak.",
         )
     return True
+
+
+def _rows_of(wanted: np.ndarray, user_ids: np.ndarray) -> np.ndarray:
+    """Row of each wanted user in `user_ids`."""
+    found = np.asarray(pd.Index(user_ids, dtype=object).get_indexer(pd.Index(wanted)), np.int64)
+    if (found < 0).any():
+        raise TrainingError(
+            f"The whole histories lack user '{wanted[int(np.argmin(found))]}', who has an example.",
+            "Build rows and whole histories from the same feature folder and moment.",
+        )
+    return found
 
 
 def _music_dim(rows: pa.Table) -> int:

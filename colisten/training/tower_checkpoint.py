@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -89,11 +90,17 @@ class TowerCheckpoint:
 
 
 def input_digest(
-    rows: pa.Table, catalogue: Catalogue, blocks: ItemBlocks, settings: Settings
+    tables: Iterable[pa.Table | None],
+    catalogue: Catalogue,
+    blocks: ItemBlocks,
+    settings: Settings,
 ) -> str:
     """SHA-256 of everything that shapes the towers."""
     digest = hashlib.sha256(settings.to_json().encode())
-    for table in (rows, catalogue.table):
+    for table in (*tables, catalogue.table):
+        if table is None:
+            digest.update(b"none")
+            continue
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)

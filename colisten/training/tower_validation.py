@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from colisten.config import Settings
-from colisten.models.towers import TwoTowers, tower_vectors
+from colisten.features.popularity import day_of
+from colisten.models.towers import TwoTowers
 from colisten.training.examples import TowerExamples
 from colisten.training.tower_checkpoint import Curve
 
@@ -24,30 +25,40 @@ def validate(
 ) -> dict[str, float]:
     """How well held-out examples rank their item among the catalogue, each in its own fold.
 
+    Items' popularity is that of the first held-out day, as stale as a release's would be.
+
     Returns:
-        validation_mrr and validation_hit_rate (at evaluation.k), and for the softmax loss
-        validation_loss: the softmax over the candidates at the learned temperature.
+        validation_mrr with its standard error validation_mrr_error, validation_hit_rate (at
+        evaluation.k), and for the softmax loss validation_loss: the softmax over the candidates
+        at the learned temperature.
     """
     rows = rows[:: max(1, -(-len(rows) // _ROWS))]
     spread = np.linspace(0, examples.num_items - 1, min(examples.num_items, _ITEMS))
     candidates = np.union1d(spread.round().astype(np.int64), examples.items[rows])
-    temperature = towers.temperature.item()
+    temperature = towers.temperature
+    first = day_of(examples.times[rows].min(keepdims=True))
+    popularity = torch.from_numpy(examples.log_popularity(first, candidates)[0])
     losses, ranks = [], []
     for fold in np.unique(examples.folds[rows]):
         members = rows[examples.folds[rows] == fold]
-        items = torch.from_numpy(
-            tower_vectors(towers.item, examples.item_features(candidates, int(fold)))
-        )
-        for start in range(0, len(members), _BLOCK):
-            block = members[start : start + _BLOCK]
-            users = tower_vectors(towers.user, examples.user_features(block))
-            scores = torch.from_numpy(users) @ items.T
-            own = torch.from_numpy(np.searchsorted(candidates, examples.items[block]))
-            losses.append(functional.cross_entropy(scores / temperature, own, reduction="none"))
-            ranks.append((scores > scores.gather(1, own[:, None])).sum(dim=1) + 1)
+        with torch.inference_mode():
+            items = towers.item.parts(
+                torch.from_numpy(examples.item_features(candidates, int(fold)))
+            )
+            for start in range(0, len(members), _BLOCK):
+                block = members[start : start + _BLOCK]
+                users, weights = towers.user.parts(torch.from_numpy(examples.user_features(block)))
+                scores = users @ items.T / temperature
+                if towers.user.gates:
+                    scores = scores + weights @ popularity.T
+                own = torch.from_numpy(np.searchsorted(candidates, examples.items[block]))
+                losses.append(functional.cross_entropy(scores, own, reduction="none"))
+                ranks.append((scores > scores.gather(1, own[:, None])).sum(dim=1) + 1)
     rank = torch.cat(ranks).double()
+    reciprocal = 1.0 / rank
     figures = {
-        "validation_mrr": float((1.0 / rank).mean()),
+        "validation_mrr": float(reciprocal.mean()),
+        "validation_mrr_error": float(reciprocal.std(correction=0)) / math.sqrt(len(rank)),
         "validation_hit_rate": float((rank <= settings.evaluation.k).double().mean()),
     }
     if settings.towers.loss == "sampled_softmax":
@@ -81,14 +92,25 @@ def best_epoch(curve: Curve) -> int:
 
 
 def best_point(curve: Curve) -> dict[str, float]:
-    """The curve's best validation, the earliest of equals; empty where there is none.
+    """The last epoch that ranks as well as the best, to one standard error; empty without any.
 
-    Best is the lowest validation loss; where the towers were trained with the paper's loss, which
-    knows no probabilities, it is the highest MRR.
+    Held-out rows cannot tell such epochs apart, but they are not alike: the earlier one lists the
+    popular, the later one knows tastes and shows more of the catalogue.
     """
-    return min(curve, key=_validation_order, default={})
+    judged = [point for point in curve if "validation_mrr" in point]
+    return max((p for p in judged if not _worse(p, judged)), key=_epoch, default={})
 
 
-def _validation_order(point: dict[str, float]) -> tuple[float, float]:
-    by_rank = -point.get("validation_mrr", -math.inf)
-    return point.get("validation_loss", by_rank), point["epoch"]
+def epochs_behind(curve: Curve) -> int:
+    """How many epochs the last has been worse than the best by more than a standard error."""
+    judged = [point for point in curve if "validation_mrr" in point]
+    return len(judged) and int(judged[-1]["epoch"] - best_point(judged)["epoch"])
+
+
+def _worse(point: dict[str, float], judged: Curve) -> bool:
+    best = max(judged, key=lambda one: one["validation_mrr"])
+    return point["validation_mrr"] < best["validation_mrr"] - best["validation_mrr_error"]
+
+
+def _epoch(point: dict[str, float]) -> float:
+    return point["epoch"]

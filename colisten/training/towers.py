@@ -23,6 +23,7 @@ from torch import Tensor
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
+from colisten.features.popularity import day_of
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import sweep_partials
 from colisten.logs import logger
@@ -34,7 +35,13 @@ from colisten.progress import track
 from colisten.training.checkpoint import deterministic
 from colisten.training.examples import TowerExamples, in_order
 from colisten.training.tower_checkpoint import Curve, TowerCheckpoint, input_digest
-from colisten.training.tower_validation import best_epoch, best_point, split_in_time, validate
+from colisten.training.tower_validation import (
+    best_epoch,
+    best_point,
+    epochs_behind,
+    split_in_time,
+    validate,
+)
 
 CHECKPOINT = "checkpoint.safetensors"
 Phase = Literal["select", "fit"]
@@ -83,7 +90,13 @@ class TowersResult:
 
 
 def train_towers(
-    rows: pa.Table, catalogue: Catalogue, blocks: ItemBlocks, settings: Settings, *, out: Path
+    rows: pa.Table,
+    catalogue: Catalogue,
+    blocks: ItemBlocks,
+    settings: Settings,
+    *,
+    out: Path,
+    whole: pa.Table | None = None,
 ) -> TowersResult:
     """Train both towers and write the towers folder.
 
@@ -97,6 +110,8 @@ def train_towers(
         settings: The `towers` section, `data`, `features`, `seed` and `threads`.
         out: The towers folder; replaced as a whole at the end. A checkpoint lives in it until
             then, and is used if it was left by the same inputs.
+        whole: Feature rows of every user as of the cut, for leave-one-out examples; None trains
+            on the past alone, whatever towers.leave_one_out says.
 
     Raises:
         TrainingError: There are no rows, or rows, catalogue and blocks do not fit each other.
@@ -105,7 +120,7 @@ def train_towers(
     start = time.perf_counter()
     sweep_partials(out)
     rows = in_order(rows)
-    examples = TowerExamples.read(rows, catalogue, blocks, settings)
+    examples = TowerExamples.read(rows, catalogue, blocks, settings, whole)
     log.info(
         "examples ready",
         examples=len(examples),
@@ -114,19 +129,24 @@ def train_towers(
         cross_fit=examples.cross_fit,
         seconds=round(time.perf_counter() - start, 1),
     )
-    saved = TowerCheckpoint(out / CHECKPOINT, input_digest(rows, catalogue, blocks, settings))
+    saved = TowerCheckpoint(
+        out / CHECKPOINT, input_digest((rows, whole), catalogue, blocks, settings)
+    )
     with deterministic(settings.threads, settings.seed):
         epochs, curve = _select(examples, settings, saved)
         every = np.arange(len(examples))
         towers, curve = _train("fit", examples, every, epochs, settings, saved, curve)
+        popularity = examples.served_popularity()
+        towers.seal(popularity)
+        item_features = np.concatenate(
+            [examples.item_features(np.arange(examples.num_items), None), popularity], axis=1
+        )
         result = TowersResult(
             folder=out,
             towers=towers,
             user_spec=examples.user_spec,
             item_spec=examples.item_spec,
-            item_vectors=tower_vectors(
-                towers.item, examples.item_features(np.arange(examples.num_items), None)
-            ),
+            item_vectors=tower_vectors(towers.item, item_features),
             history_vectors=blocks.history_vectors(),
             epochs=epochs,
             curve=curve,
@@ -142,7 +162,7 @@ def train_towers(
             history_vectors=result.history_vectors,
             curve=curve,
             user_features=examples.user_features(every[:: max(1, len(every) // 512)]),
-            item_features=examples.item_features(np.arange(min(512, examples.num_items)), None),
+            item_features=item_features[:512],
         )
     log.info(
         "towers trained",
@@ -182,12 +202,13 @@ def _train(
 ) -> tuple[TwoTowers, Curve]:
     """One training from scratch or from the checkpoint; stops early where rows are held out."""
     torch.manual_seed(settings.seed)
-    towers = TwoTowers(examples.user_spec.width, examples.item_spec.width, settings.towers)
+    towers = TwoTowers(examples.user_spec.width, examples.item_spec.dense_width, settings.towers)
     towers.user.standardise(*examples.user_statistics())
     towers.item.standardise(*examples.item_statistics())
     optimiser = torch.optim.Adam(towers.parameters(), lr=settings.towers.learning_rate, fused=True)
     average = copy.deepcopy(towers)
     share = torch.from_numpy(examples.item_shares(rows))
+    inputs = _Inputs(examples, held_out)
     done = 0
     if saved.phase == phase:
         saved.restore(towers, average, optimiser)
@@ -201,11 +222,13 @@ def _train(
         # run draws what an undisturbed one does.
         stream = (settings.seed, 0 if phase == "select" else 1, epoch)
         torch.manual_seed(int(np.random.SeedSequence(stream).generate_state(1)[0]))
-        batches = examples.batches(rows, settings.towers.batch_size, np.random.default_rng(stream))
+        rng = np.random.default_rng(stream)
+        batches = examples.batches(rows, settings.towers.batch_size, rng)
         towers.train()
         total, steps = 0.0, (epoch - 1) * len(batches)
         for batch in track(batches, f"towers: {phase}, epoch {epoch}"):
-            loss = _batch_loss(towers, examples, batch, share, settings)
+            features = inputs.of(batch, settings.towers.leave_one_out, rng)
+            loss = _batch_loss(towers, examples, batch, features, share, settings)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()
@@ -235,22 +258,60 @@ def _follow(average: TwoTowers, towers: TwoTowers, step: int) -> None:
             mean.lerp_(weight, 1.0 - memory)
 
 
+class _Inputs:
+    """What the user tower reads of a training batch: pasts, and whole histories by a share."""
+
+    def __init__(self, examples: TowerExamples, held_out: np.ndarray | None) -> None:
+        self.examples = examples
+        self.until = None
+        if held_out is not None and len(held_out):
+            # What is held out must not shine through the whole histories of the rest.
+            self.until = int(examples.times[held_out].min())
+        self.kept: np.ndarray | None = None
+        every = np.arange(len(examples))
+        if examples.whole is not None and examples.cached:
+            self.kept = examples.left_out_features(every, self.until)
+
+    def of(self, batch: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+        """Inputs [n, width] of some examples, a random `share` of them leave-one-out."""
+        features = self.examples.user_features(batch)
+        if self.examples.whole is None:
+            return features
+        chosen = np.flatnonzero(rng.random(len(batch)) < share)
+        if len(chosen):
+            features = features.copy()
+            rows = batch[chosen]
+            features[chosen] = (
+                self.kept[rows]
+                if self.kept is not None
+                else self.examples.left_out_features(rows, self.until)
+            )
+        return features
+
+
 def _batch_loss(
     towers: TwoTowers,
     examples: TowerExamples,
     batch: np.ndarray,
+    features: np.ndarray,
     share: Tensor,
     settings: Settings,
 ) -> Tensor:
     items, own = np.unique(examples.items[batch], return_inverse=True)
+    chosen = torch.from_numpy(own)
     fold = int(examples.folds[batch[0]])
-    users = towers.user(torch.from_numpy(examples.user_features(batch)))
-    candidates = towers.item(torch.from_numpy(examples.item_features(items, fold)))
+    users, weights = towers.user.parts(torch.from_numpy(features))
+    candidates = towers.item.parts(torch.from_numpy(examples.item_features(items, fold)))
     log_p = log_inclusion(share[torch.from_numpy(items)], len(batch))
     if settings.towers.loss == "paper":
-        return paper_loss(users, candidates, torch.from_numpy(own), log_p)
-    return sampled_softmax_loss(users, candidates, torch.from_numpy(own), log_p, towers.temperature)
+        return paper_loss(users, candidates, chosen, log_p)
+    prior = None
+    if towers.user.gates:
+        days, at = np.unique(day_of(examples.times[batch]), return_inverse=True)
+        popularity = torch.from_numpy(examples.log_popularity(days, items))
+        prior = torch.einsum("bh,bch->bc", weights, popularity[torch.from_numpy(at)])
+    return sampled_softmax_loss(users, candidates, chosen, log_p, towers.temperature, prior)
 
 
 def _patience_is_over(curve: Curve, patience: int) -> bool:
-    return bool(curve) and curve[-1]["epoch"] - best_epoch(curve) >= patience
+    return epochs_behind(curve) >= patience

@@ -49,6 +49,7 @@ def train_towers(
     chosen = Settings.from_json(settings)
     files = {
         "rows": Path(rows.path) / "rows.parquet",
+        "users": Path(rows.path) / "users.parquet",
         "items": Path(history.path) / "items.parquet",
         "text": Path(text.path) / "vectors.npy",
         "z": Path(vectors.path) / "z.npy",
@@ -71,6 +72,7 @@ def train_towers(
         item_blocks,
         chosen,
         out=work,
+        whole=pq.read_table(files["users"]),
     )
     shutil.copytree(work, towers.path, ignore=shutil.ignore_patterns("checkpoint*"))
     figures = result.metrics()

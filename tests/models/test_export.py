@@ -32,17 +32,24 @@ USER = UserFeatureSpec(
     vector_dim=6,
 )
 ITEM = ItemFeatureSpec(
-    target_type="audiobook", languages=("en",), genres=("a",), blocks={"text": 6}
+    target_type="audiobook",
+    languages=("en",),
+    genres=("a",),
+    blocks={"text": 6},
+    popularity_half_lives=(7.0, 30.0, 365.0),
 )
 
 
 def trained() -> TwoTowers:
     """Towers whose every weight is non-zero, as after training."""
     torch.manual_seed(1)
-    towers = TwoTowers(USER.width, ITEM.width, TowerSettings(hidden=(32, 16), dim=8))
+    towers = TwoTowers(USER.width, ITEM.dense_width, TowerSettings(hidden=(32, 16), dim=8))
     for tower in (towers.user, towers.item):
         tower.standardise(np.linspace(-1, 1, tower.width), np.linspace(0, 3, tower.width))
         torch.nn.init.normal_(tower.out.weight)
+    torch.nn.init.normal_(towers.user.gate.weight)
+    torch.nn.init.normal_(towers.user.gate_skip.weight, std=0.1)
+    towers.seal(np.random.default_rng(2).normal(size=(9, 3)).astype(np.float32))
     return towers.eval()
 
 
@@ -78,7 +85,7 @@ def test_the_folder_holds_what_serving_needs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "towers/curve.json").read_text()) == [
         {"epoch": 1, "fit_loss": 0.5}
     ]
-    again = TwoTowers(USER.width, ITEM.width, TowerSettings(hidden=(32, 16), dim=8))
+    again = TwoTowers(USER.width, ITEM.dense_width, TowerSettings(hidden=(32, 16), dim=8))
     again.load_state_dict(load_file(tmp_path / "towers/towers.safetensors"))
     features = np.random.default_rng(3).normal(size=(5, USER.width)).astype(np.float32)
     np.testing.assert_array_equal(user_vectors(again, features), user_vectors(towers, features))
@@ -91,7 +98,7 @@ def test_onnx_answers_as_torch_does_for_any_batch(tmp_path: Path, rows: int) -> 
     features = np.random.default_rng(2).normal(0, 5, (rows, USER.width)).astype(np.float32)
     session = onnxruntime.InferenceSession(tmp_path / "towers/user_tower.onnx")
     (served,) = session.run(["vectors"], {"features": features})
-    assert served.shape == (rows, 8)
+    assert served.shape == (rows, 8 + 3 + 1)
     np.testing.assert_allclose(served, user_vectors(towers, features), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(served, axis=1), 1.0, atol=1e-5)
 

@@ -11,7 +11,14 @@ from hypothesis.extra.numpy import arrays
 
 from colisten.config import TowerSettings
 from colisten.errors import TrainingError
-from colisten.models.towers import ItemTower, Tower, TwoTowers, UserTower, user_vectors
+from colisten.models.towers import (
+    ItemTower,
+    Tower,
+    TwoTowers,
+    UserTower,
+    tower_vectors,
+    user_vectors,
+)
 
 
 def tower(width: int = 6, dropout: float = 0.5) -> Tower:
@@ -69,10 +76,34 @@ def test_user_vectors_ignore_dropout_and_block_borders() -> None:
         towers.user.out.weight.normal_()
     features = np.random.default_rng(0).normal(size=(9000, 6)).astype(np.float32)
     whole = user_vectors(towers, features)
-    assert whole.shape == (9000, 128)
+    assert whole.shape == (9000, 128 + 3 + 1)
     assert towers.training
     np.testing.assert_allclose(user_vectors(towers, features[8500:]), whole[8500:], atol=1e-6)
-    assert user_vectors(towers, features[:0]).shape == (0, 128)
+    assert user_vectors(towers, features[:0]).shape == (0, towers.user.dim)
+
+
+def test_one_inner_product_ranks_as_taste_and_popularity_do() -> None:
+    torch.manual_seed(0)
+    towers = TwoTowers(6, 5, TowerSettings(dim=16, hidden=(8,))).eval()
+    torch.nn.init.normal_(towers.user.gate_skip.weight, std=0.3)
+    rng = np.random.default_rng(0)
+    people, items = rng.normal(size=(7, 6)), rng.normal(size=(40, 5))
+    popularity = np.log1p(rng.geometric(0.1, size=(40, 3)))
+    people, items, popularity = (part.astype(np.float32) for part in (people, items, popularity))
+    towers.seal(popularity)
+    with torch.no_grad():
+        taste, weights = towers.user.parts(torch.from_numpy(people))
+        own = towers.item.parts(torch.from_numpy(items))
+        logits = taste @ own.T / towers.temperature + weights @ torch.from_numpy(popularity).T
+    users = tower_vectors(towers.user, people)
+    served = tower_vectors(towers.item, np.concatenate([items, popularity], axis=1))
+    for vectors in (users, served):
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    scores = users @ served.T
+    # Per user, a score is the logit less a constant, times a positive factor.
+    for row, logit in zip(scores, logits.numpy(), strict=True):
+        assert np.corrcoef(row, logit)[0, 1] > 1 - 1e-6
+        np.testing.assert_array_equal(np.argsort(row)[-10:], np.argsort(logit)[-10:])
 
 
 def test_temperature_starts_as_set_and_stays_within_bounds() -> None:
