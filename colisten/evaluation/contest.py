@@ -48,19 +48,8 @@ class Contest:
 
     def rankers(self, users: UserBatch) -> list[Ranker]:
         """The rankers for these users, in the order of the table; rows are those of `users`."""
-        target_type = self.settings.data.target_type
-        target = self.catalogue.slice_of(target_type)
-        recent, ever = (
-            popularity(
-                self.folders,
-                self.catalogue,
-                as_of=self.as_of,
-                target_type=target_type,
-                window_days=days,
-                settings=self.settings,
-            )
-            for days in (self.settings.evaluation.popularity_days, None)
-        )
+        target = self.catalogue.slice_of(self.settings.data.target_type)
+        recent, ever = self.recent_popularity(), self._popularity(None)
         return [
             RandomRanker(target.stop - target.start, seed=self.settings.seed),
             PopularityRanker(f"{POPULARITY} (all time)", ever),
@@ -70,6 +59,20 @@ class Contest:
             self.two_tower(WITHOUT_GRAPH, self.towers_text, users, recent),
             self.two_tower(SUBJECT, self.towers, users, recent),
         ]
+
+    def recent_popularity(self) -> np.ndarray:
+        """Users per target item in the last evaluation.popularity_days, float32 [num_target]."""
+        return self._popularity(self.settings.evaluation.popularity_days)
+
+    def _popularity(self, days: int | None) -> np.ndarray:
+        return popularity(
+            self.folders,
+            self.catalogue,
+            as_of=self.as_of,
+            target_type=self.settings.data.target_type,
+            window_days=days,
+            settings=self.settings,
+        )
 
     @staticmethod
     def two_tower(

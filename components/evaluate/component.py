@@ -17,6 +17,7 @@ def evaluate(
     towers_text: Input[Model],
     as_of: str,
     window_days: int,
+    rivals: bool,
     settings: str,
     table: Output[Dataset],
     page: Output[HTML],
@@ -35,6 +36,8 @@ def evaluate(
         towers_text: 2T without graph.
         as_of: UTC moment that starts the window; models saw nothing at or after it.
         window_days: Length of the window.
+        rivals: Also measure ALS, BPR, EASE, item-kNN and decayed popularity, each tuned on the
+            window before `as_of`.
         settings: `Settings.to_json()`.
     """
     import json
@@ -53,6 +56,7 @@ def evaluate(
     from colisten.features.users import UserBatch
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.rivals.tuning import tuned_rivals
 
     configure_logs()
     chosen = Settings.from_json(settings)
@@ -84,7 +88,18 @@ def evaluate(
         spec.types,
         spec.music_dim,
     )
-    result = evaluate(contest.rankers(users), window, chosen, chosen.seed)
+    rankers = contest.rankers(users)
+    if rivals and len(window):
+        rankers += tuned_rivals(
+            folders,
+            catalogue,
+            as_of=moment,
+            window_days=int(window_days),
+            user_ids=window.user_ids,
+            fallback=contest.recent_popularity(),
+            settings=chosen,
+        )
+    result = evaluate(rankers, window, chosen, chosen.seed)
     Path(table.path).write_text(result.model_dump_json(indent=2))
     Path(page.path).write_text(to_html(result))
     figures = (

@@ -1,0 +1,1 @@
+"""The models a platform team would try first, tuned as fairly as ours."""

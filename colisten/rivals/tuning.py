@@ -1,0 +1,132 @@
+"""Rivals tuned on the window before the cut, then fitted up to it: the way our own model is made.
+
+A rival that meets a user without a touch answers by popularity, as ours does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from colisten.config import Settings
+from colisten.data.catalogue import Catalogue
+from colisten.evaluation.metrics import hit_matrix, user_metrics
+from colisten.evaluation.ranking import ranked_blocks
+from colisten.evaluation.split import EvaluationSet, evaluation_set
+from colisten.logs import logger
+from colisten.progress import track
+from colisten.rivals.models import RIVALS, Parameters, Rival, Scorer
+from colisten.rivals.touches import Touches
+
+log = logger("rivals")
+
+
+@dataclass(frozen=True, eq=False)
+class RivalRanker:
+    """A fitted rival as a ranker of some audience.
+
+    Attributes:
+        name: What the table calls it.
+        parameters: What tuning chose.
+        scorer: Scores by row of `touches`.
+        rows: Row of each user in the touches; -1 for users without a touch.
+        fallback: float32 [num_target], the order for those.
+    """
+
+    name: str
+    parameters: Parameters
+    scorer: Scorer
+    rows: np.ndarray
+    fallback: np.ndarray
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Scores of users; see `colisten.evaluation.rankers.Ranker`."""
+        at = self.rows[rows]
+        scores = np.broadcast_to(self.fallback, (len(rows), len(self.fallback))).copy()
+        known = at >= 0
+        if known.any():
+            scores[known] = self.scorer(at[known])
+        return scores
+
+
+def tuned_rivals(
+    folders: Sequence[Path],
+    catalogue: Catalogue,
+    *,
+    as_of: datetime,
+    window_days: int,
+    user_ids: np.ndarray,
+    fallback: np.ndarray,
+    settings: Settings,
+    rivals: Sequence[Rival] = RIVALS,
+) -> list[RivalRanker]:
+    """Each rival at its best on `[as_of - window, as_of)`, refitted on all before `as_of`.
+
+    Args:
+        folders: Folders of interactions; nothing at or after `as_of` is read.
+        catalogue: Items.
+        as_of: The cut.
+        window_days: Length of the tuning window before it.
+        user_ids: Users that will be ranked, object [U].
+        fallback: Order for users without a touch, float32 [num_target].
+        settings: Evaluation settings, target type, threads and seed.
+        rivals: Which models.
+
+    Raises:
+        EvaluationError: A folder has no interactions or `as_of` has no time zone.
+    """
+    earlier = as_of - timedelta(days=window_days)
+    window = evaluation_set(
+        folders,
+        catalogue,
+        cut=earlier,
+        window_days=window_days,
+        target_type=settings.data.target_type,
+        settings=settings,
+    )
+    before = Touches.read(folders, catalogue, as_of=earlier, settings=settings)
+    touches = Touches.read(folders, catalogue, as_of=as_of, settings=settings)
+    rows = touches.rows_of(user_ids)
+    made = []
+    for rival in track(rivals, "tuning rivals"):
+        chosen = _best(rival, before, window, settings)
+        scorer = rival.fit(touches, chosen, settings.threads, settings.seed)
+        made.append(RivalRanker(rival.name, chosen, scorer, rows, fallback))
+    return made
+
+
+def _best(
+    rival: Rival, touches: Touches, window: EvaluationSet, settings: Settings
+) -> dict[str, Any]:
+    """The parameters with the highest HR@k on the window, then MRR; the first without a window."""
+    choices = rival.choices()
+    if not len(window) or not touches.matrix.nnz:
+        return choices[0]
+    rows = touches.rows_of(window.user_ids)
+    fallback = np.zeros(touches.num_target, dtype=np.float32)
+    found = []
+    for parameters in choices:
+        scorer = rival.fit(touches, parameters, settings.threads, settings.seed)
+        ranker = RivalRanker(rival.name, parameters, scorer, rows, fallback)
+        lists = [
+            block.items
+            for block in ranked_blocks(
+                ranker.scores,
+                np.arange(len(window)),
+                settings.evaluation.depth,
+                exclusions=window.exclusions,
+                available=window.available,
+                block_megabytes=settings.evaluation.block_megabytes,
+                label=rival.name,
+            )
+        ]
+        hits = hit_matrix(np.concatenate(lists), window.targets)
+        measured = user_metrics(hits, window.num_targets, settings.evaluation.k).mean(axis=0)
+        found.append((float(measured[0]), float(measured[1])))
+        log.info("rival", name=rival.name, **parameters, hit_rate=found[-1][0], mrr=found[-1][1])
+    return choices[max(range(len(choices)), key=lambda at: (found[at], -at))]
