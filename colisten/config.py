@@ -173,6 +173,11 @@ class TowerSettings(Section):
 
     dim: Positive = Field(128, description="Length of the vectors that meet in the inner product.")
     hidden: tuple[Positive, ...] = Field((512, 256), description="Dense layers before the output.")
+    linear_skip: bool = Field(
+        True,
+        description="A linear map from input to output beside the dense layers, which start at "
+        "zero; false: dense layers alone (paper).",
+    )
     loss: Literal["sampled_softmax", "paper"] = Field(
         "sampled_softmax",
         description="sampled_softmax: in-batch softmax with logQ correction; paper: eq. 5.",
@@ -300,9 +305,47 @@ class ServingSettings(Section):
     )
 
 
+# The paper's recipe, as far as it says: plain means, uniform draws, margin loss, no skip, no
+# gate, no cross-fitting. What it leaves open (steps, text encoder) stays as it is.
+PAPER: dict[str, Any] = {
+    "graph": {"window_days": 90, "weights": "colisteners"},
+    "hgnn": {
+        "weighted_neighbours": False,
+        "weighted_edges": False,
+        "residual": False,
+        "loss": "margin",
+        "batch_size": 256,
+        "learning_rate": 1e-3,
+        "validation": "random",
+        "patience": 10,
+        "max_steps": 1000,
+    },
+    "towers": {
+        "linear_skip": False,
+        "loss": "paper",
+        "batch_size": 128,
+        "epochs": 10,
+        "validation_share": 0.0,
+        "dropout": 0.0,
+        "cross_fit": False,
+        "leave_one_out": 0.0,
+        "popularity_half_lives": [],
+    },
+    "features": {
+        "half_life_days": 1e6,
+        "signal_weights": dict.fromkeys(SIGNALS, 1.0),
+    },
+}
+PRESETS: dict[str, dict[str, Any]] = {"default": {}, "paper": PAPER}
+
+
 class Settings(Section):
     """The whole tree."""
 
+    preset: Literal["default", "paper"] = Field(
+        "default",
+        description="Where settings start that nobody sets. paper: the recipe of arXiv 2403.05185.",
+    )
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     threads: Positive = Field(2, description="Threads of DuckDB and torch.")
     memory_limit: str = Field("4GB", description="DuckDB memory limit before it spills to disk.")
@@ -350,7 +393,7 @@ def load_settings(file: Path | None = None, overrides: tuple[str, ...] = ()) -> 
 def settings_from(tree: dict[str, Any]) -> Settings:
     """Validate a plain mapping into `Settings`; raises ConfigError as `load_settings` does."""
     try:
-        return Settings.model_validate(tree)
+        return Settings.model_validate(_over_preset(tree))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -380,6 +423,17 @@ def settings_table() -> list[tuple[str, Any, str]]:
         else:
             rows.append((name, field.default, field.description or ""))
     return rows
+
+
+def _over_preset(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree, with what it does not say taken from its preset."""
+    whole = dict(tree)
+    preset = PRESETS.get(str(tree.get("preset", "default")), {})
+    for section, values in preset.items():
+        given = whole.get(section, {})
+        if isinstance(given, dict):
+            whole[section] = values | given
+    return whole
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:

@@ -140,8 +140,10 @@ def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
         dense = node("Gemm", [h, *parameters(layer, f"layers.{at}")], f"dense.{at}", transB=1)
         h = node("Relu", [dense], f"hidden.{at}")
     deep = node("Gemm", [h, *parameters(tower.out, "out")], "deep", transB=1)
-    linear = node("Gemm", [x, *parameters(tower.skip, "skip")], "linear", transB=1)
-    both = node("Add", [linear, deep], "sum")
+    both = deep
+    if tower.skip is not None:
+        linear = node("Gemm", [x, *parameters(tower.skip, "skip")], "linear", transB=1)
+        both = node("Add", [linear, deep], "sum")
     if not tower.gates:
         unit(both, "", "vectors")
     else:

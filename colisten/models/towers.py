@@ -48,13 +48,20 @@ class Tower(nn.Module):
         dim: Length of the taste vector.
         dropout: Share of hidden activations dropped in training.
         gates: Half-lives of the popularity gate, H; 0 for none.
+        linear_skip: Whether there is the linear map; without it the MLP starts at random.
     """
 
     mean: Tensor
     scale: Tensor
 
     def __init__(
-        self, width: int, hidden: Sequence[int], dim: int, dropout: float, gates: int = 0
+        self,
+        width: int,
+        hidden: Sequence[int],
+        dim: int,
+        dropout: float,
+        gates: int = 0,
+        linear_skip: bool = True,
     ) -> None:
         super().__init__()
         self.width = width
@@ -66,8 +73,9 @@ class Tower(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.drop = nn.Dropout(dropout)
         self.out = nn.Linear(sizes[-1], dim, bias=False)
-        self.skip = nn.Linear(width, dim)
-        nn.init.zeros_(self.out.weight)
+        self.skip = nn.Linear(width, dim) if linear_skip else None
+        if linear_skip:
+            nn.init.zeros_(self.out.weight)
 
     @property
     def dim(self) -> int:
@@ -106,7 +114,8 @@ class Tower(nn.Module):
         h = x
         for layer in self.layers:
             h = self.drop(torch.relu(layer(h)))
-        return functional.normalize(self.skip(x) + self.out(h), dim=1), x, h
+        deep = self.out(h)
+        return functional.normalize(deep if self.skip is None else self.skip(x) + deep, dim=1), x, h
 
     def _check(self, features: Tensor, width: int) -> None:
         if features.ndim != 2 or features.shape[1] != width:
@@ -126,9 +135,15 @@ class UserTower(Tower):
     reach: Tensor
 
     def __init__(
-        self, width: int, hidden: Sequence[int], dim: int, dropout: float, gates: int = 0
+        self,
+        width: int,
+        hidden: Sequence[int],
+        dim: int,
+        dropout: float,
+        gates: int = 0,
+        linear_skip: bool = True,
     ) -> None:
-        super().__init__(width, hidden, dim, dropout, gates)
+        super().__init__(width, hidden, dim, dropout, gates, linear_skip)
         if gates:
             self.register_buffer("reach", torch.ones(()))
             self.gate = nn.Linear(self.out.in_features, gates, bias=False)
@@ -169,9 +184,15 @@ class ItemTower(Tower):
     shrink: Tensor
 
     def __init__(
-        self, width: int, hidden: Sequence[int], dim: int, dropout: float, gates: int = 0
+        self,
+        width: int,
+        hidden: Sequence[int],
+        dim: int,
+        dropout: float,
+        gates: int = 0,
+        linear_skip: bool = True,
     ) -> None:
-        super().__init__(width, hidden, dim, dropout, gates)
+        super().__init__(width, hidden, dim, dropout, gates, linear_skip)
         if gates:
             self.register_buffer("level", torch.zeros(gates))
             self.register_buffer("shrink", torch.ones(()))
@@ -212,9 +233,10 @@ class TwoTowers(nn.Module):
 
     def __init__(self, user_width: int, item_width: int, settings: TowerSettings) -> None:
         super().__init__()
-        shape = (settings.hidden, settings.dim, settings.dropout, len(settings.gate_half_lives))
-        self.user = UserTower(user_width, *shape)
-        self.item = ItemTower(item_width, *shape)
+        shape = (settings.hidden, settings.dim, settings.dropout)
+        gates, skip = len(settings.gate_half_lives), settings.linear_skip
+        self.user = UserTower(user_width, *shape, gates, skip)
+        self.item = ItemTower(item_width, *shape, gates, skip)
         self.log_temperature = nn.Parameter(torch.tensor(float(np.log(settings.temperature))))
 
     @property

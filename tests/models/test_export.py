@@ -103,6 +103,19 @@ def test_onnx_answers_as_torch_does_for_any_batch(tmp_path: Path, rows: int) -> 
     np.testing.assert_allclose(np.linalg.norm(served, axis=1), 1.0, atol=1e-5)
 
 
+def test_the_papers_form_has_neither_skip_nor_gate(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    shape = TowerSettings(hidden=(32, 16), dim=8, linear_skip=False, popularity_half_lives=())
+    towers = TwoTowers(USER.width, ITEM.dense_width, shape).eval()
+    file = tmp_path / "tower.onnx"
+    for tower in (towers.user, towers.item):
+        assert (tower.dim, tower.input_width) == (8, tower.width)
+        file.write_bytes(tower_onnx(tower, "tower").SerializeToString())
+        features = np.random.default_rng(0).normal(size=(4, tower.width)).astype(np.float32)
+        assert check_parity(tower, file, features) <= 1e-5
+    assert not any("skip" in name for name in towers.state_dict())
+
+
 def test_equal_towers_are_equal_bytes(tmp_path: Path) -> None:
     write(tmp_path / "one", trained())
     write(tmp_path / "two", trained())

@@ -171,7 +171,7 @@ def test_hit_rate_beats_popularity(world: World, result: TowersResult) -> None:
 
 
 def test_the_papers_loss_learns_tastes_too(world: World, tmp_path: Path) -> None:
-    settings = small("towers.loss=paper")
+    settings = small("preset=paper")
     trained = train_towers(
         world.rows, world.catalogue, world.blocks(), settings, out=tmp_path / "towers"
     )
