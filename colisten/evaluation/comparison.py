@@ -67,11 +67,11 @@ class Measured:
     """One model.
 
     Attributes:
-        values: float64 [U, 4], columns as in `user_metric_names`.
+        values: By slice, float64 [users of the slice, 4], columns as in `user_metric_names`.
         coverage: By slice.
     """
 
-    values: np.ndarray
+    values: dict[str, np.ndarray]
     coverage: dict[str, Coverage]
 
 
@@ -83,18 +83,17 @@ class Comparison:
         names: list[str],
         measured: list[Measured],
         part: str,
-        users: np.ndarray,
         settings: Settings,
         *,
         seed: int,
     ) -> None:
         self.names = names
         self.part = part
-        self.users = len(users)
+        self.users = len(measured[0].values[part])
         self.k = settings.evaluation.k
         self.confidence = settings.evaluation.confidence
         self.coverage = [model.coverage[part] for model in measured]
-        stacked = np.concatenate([model.values[users] for model in measured], axis=1)
+        stacked = np.concatenate([model.values[part] for model in measured], axis=1)
         shape = (-1, len(names), len(user_metric_names(self.k)))
         self.values = (stacked.sum(axis=0) / max(self.users, 1)).reshape(shape[1:])
         draws = settings.evaluation.bootstrap if self.users > 1 else 0

@@ -49,7 +49,7 @@ class Contest:
     def rankers(self, users: UserBatch) -> list[Ranker]:
         """The rankers for these users, in the order of the table; rows are those of `users`."""
         target = self.catalogue.slice_of(self.settings.data.target_type)
-        recent, ever = self.recent_popularity(), self._popularity(None)
+        recent, ever = self.recent_popularity(), self.all_time_popularity()
         return [
             RandomRanker(target.stop - target.start, seed=self.settings.seed),
             PopularityRanker(f"{POPULARITY} (all time)", ever),
@@ -63,6 +63,10 @@ class Contest:
     def recent_popularity(self) -> np.ndarray:
         """Users per target item in the last evaluation.popularity_days, float32 [num_target]."""
         return self._popularity(self.settings.evaluation.popularity_days)
+
+    def all_time_popularity(self) -> np.ndarray:
+        """Users per target item before `as_of`, float32 [num_target]."""
+        return self._popularity(None)
 
     def _popularity(self, days: int | None) -> np.ndarray:
         return popularity(

@@ -57,6 +57,7 @@ def to_html(table: EvaluationTable) -> str:
                 f'<div class="wide">{_numbers(table)}</div>',
                 f"<h2>{escape(table.subject)} against every other model</h2>",
                 f'<div class="wide">{_differences(table)}</div>',
+                *_finer(table),
                 "<h2>How it was measured</h2>",
                 _method(table),
             ]
@@ -152,6 +153,33 @@ def _numbers(table: EvaluationTable) -> str:
             own = ' class="own"' if model == table.subject else ""
             rows.append(f"<tr{own}><td>{escape(model)}</td>{cells}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _finer(table: EvaluationTable) -> list[str]:
+    """Headline measures on the finer slices: models down, slices across, a table a measure."""
+    parts = list(dict.fromkeys(row.slice for row in table.finer))
+    if not parts:
+        return []
+    users = {row.slice: row.users for row in table.finer}
+    values = {(row.model, row.slice): row.metrics for row in table.finer}
+    heads = "".join(f"<th>{escape(part)}<small> {users[part]:,}</small></th>" for part in parts)
+    out = ["<h2>Tiers, new items, languages, lengths of history</h2>"]
+    for metric in headline_metrics(table):
+        rows = []
+        for model in table.models:
+            cells = "".join(_cell(values[model, part][metric]) for part in parts)
+            own = ' class="own"' if model == table.subject else ""
+            rows.append(f"<tr{own}><td>{escape(model)}</td>{cells}</tr>")
+        out.append(
+            f'<h3>{escape(metric)}</h3><div class="wide"><table><thead><tr><th>model</th>{heads}'
+            f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        )
+    out.append(
+        "<p>A tier is a fifth of the items streamed before the cut, tier 1 the most streamed. On a "
+        "slice of items only targets among them count, for the users who have one (their number "
+        "stands beside the name); coverage is of those items.</p>"
+    )
+    return out
 
 
 def _cell(measure: Measure) -> str:

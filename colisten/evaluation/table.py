@@ -13,14 +13,10 @@ import numpy as np
 from colisten.config import Settings
 from colisten.errors import EvaluationError
 from colisten.evaluation.comparison import Comparison, Contrast, Measured, Part, Row
-from colisten.evaluation.metrics import (
-    catalogue_coverage,
-    hit_matrix,
-    metric_names,
-    user_metrics,
-)
+from colisten.evaluation.metrics import metric_names
 from colisten.evaluation.rankers import Ranker
 from colisten.evaluation.ranking import ranked_blocks
+from colisten.evaluation.slices import Slice, user_slices
 from colisten.evaluation.split import EvaluationSet
 from colisten.logs import logger
 
@@ -44,6 +40,8 @@ class EvaluationTable(Part):
         rows: Models by slices.
         differences: Subject minus every other model, per slice and metric.
         leads: The best model minus the runner-up, per slice and metric; chance is no contender.
+        finer: Models by finer slices (popularity tiers, new items, languages, lengths of history).
+        finer_differences: Subject minus every other model on those.
     """
 
     cut: str
@@ -63,6 +61,8 @@ class EvaluationTable(Part):
     rows: tuple[Row, ...]
     differences: tuple[Contrast, ...]
     leads: tuple[Contrast, ...]
+    finer: tuple[Row, ...] = ()
+    finer_differences: tuple[Contrast, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -110,6 +110,7 @@ def evaluate(
     seed: int,
     *,
     subject: str = SUBJECT,
+    finer: Sequence[Slice] = (),
 ) -> EvaluationTable:
     """Measure rankers side by side.
 
@@ -120,6 +121,7 @@ def evaluate(
         seed: Of the resampling.
         subject: The model compared with every other; where it is not among `rankers`, the one
             with the highest HR@k takes its place.
+        finer: Slices beside all, warm and cold users, such as `finer_slices` gives.
 
     Raises:
         EvaluationError: There is no ranker, two share a name, or scores are wrong.
@@ -129,22 +131,25 @@ def evaluate(
         raise EvaluationError(
             f"The models to evaluate are {names}.", "Give at least one, each with its own name."
         )
-    slices = {
-        "all": np.arange(len(evaluation_set)),
-        "warm": np.flatnonzero(evaluation_set.warm),
-        "cold": np.flatnonzero(~evaluation_set.warm),
-    }
-    measured = [_measure(ranker, evaluation_set, slices, settings) for ranker in rankers]
+    slices = user_slices(evaluation_set)
+    every = [*slices, *finer]
+    measured = [_measure(ranker, evaluation_set, every, settings) for ranker in rankers]
     if subject not in names:
-        first = [model.values[:, 0].sum() for model in measured]
+        first = [model.values["all"][:, 0].sum() for model in measured]
         subject = names[int(np.argmax(first))]
     rows: list[Row] = []
     differences: list[Contrast] = []
     leads: list[Contrast] = []
-    for at, (part, users) in enumerate(slices.items()):
-        comparison = Comparison(names, measured, part, users, settings, seed=1000 * seed + at)
+    finer_rows: list[Row] = []
+    finer_differences: list[Contrast] = []
+    for at, part in enumerate(every):
+        comparison = Comparison(names, measured, part.name, settings, seed=1000 * seed + at)
+        if at >= len(slices):
+            finer_rows += comparison.rows()
+            finer_differences += comparison.against_all(subject)
+            continue
         rows += comparison.rows()
-        if len(users):
+        if len(part.users):
             differences += comparison.against_all(subject)
             leads += comparison.leads()
     return EvaluationTable(
@@ -156,7 +161,7 @@ def evaluate(
         confidence=settings.evaluation.confidence,
         bootstrap=settings.evaluation.bootstrap,
         seed=seed,
-        users={part: len(users) for part, users in slices.items()},
+        users={part.name: len(part.users) for part in slices},
         candidates=evaluation_set.num_candidates,
         targets=int(evaluation_set.num_targets.sum()),
         unreachable_targets=evaluation_set.unreachable,
@@ -165,11 +170,13 @@ def evaluate(
         rows=tuple(rows),
         differences=tuple(differences),
         leads=tuple(leads),
+        finer=tuple(finer_rows),
+        finer_differences=tuple(finer_differences),
     )
 
 
 def _measure(
-    ranker: Ranker, data: EvaluationSet, slices: dict[str, np.ndarray], settings: Settings
+    ranker: Ranker, data: EvaluationSet, slices: Sequence[Slice], settings: Settings
 ) -> Measured:
     items = np.full((len(data), settings.evaluation.depth), -1, dtype=np.int32)
     for block in ranked_blocks(
@@ -182,12 +189,11 @@ def _measure(
         label=ranker.name,
     ):
         items[block.rows] = block.items
-    hits = hit_matrix(items, data.targets)
-    values = user_metrics(hits, data.num_targets, settings.evaluation.k)
-    coverage = {
-        part: catalogue_coverage(items[users], data.num_candidates)
-        for part, users in slices.items()
-    }
+    found = {part.name: part.measure(items, data, settings.evaluation.k) for part in slices}
     if len(data):
-        log.info("measured", model=ranker.name, hit_rate=round(float(values[:, 0].mean()), 4))
-    return Measured(values, coverage)
+        hit_rate = float(found["all"][0][:, 0].mean())
+        log.info("measured", model=ranker.name, hit_rate=round(hit_rate, 4))
+    return Measured(
+        {name: values for name, (values, _) in found.items()},
+        {name: coverage for name, (_, coverage) in found.items()},
+    )

@@ -50,6 +50,7 @@ def evaluate(
     from colisten.data.catalogue import Catalogue
     from colisten.evaluation.contest import Contest
     from colisten.evaluation.page import to_html
+    from colisten.evaluation.slices import finer_slices
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate
     from colisten.features.store import open_store, user_rows
@@ -99,7 +100,13 @@ def evaluate(
             fallback=contest.recent_popularity(),
             settings=chosen,
         )
-    result = evaluate(rankers, window, chosen, chosen.seed)
+    finer = finer_slices(
+        window,
+        catalogue,
+        contest.all_time_popularity(),
+        np.sum([history.counts for history in users.histories.values()], axis=0),
+    )
+    result = evaluate(rankers, window, chosen, chosen.seed, finer=finer)
     Path(table.path).write_text(result.model_dump_json(indent=2))
     Path(page.path).write_text(to_html(result))
     figures = (
