@@ -1,13 +1,16 @@
-"""Measures agree with their definition one user at a time, and with scikit-learn."""
+"""Measures agree with their definition, one user at a time, scikit-learn and torchmetrics."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
+from torchmetrics.functional import retrieval
 
 from colisten.evaluation.metrics import (
     catalogue_coverage,
@@ -102,6 +105,26 @@ def test_mrr_of_one_target_agrees_with_scikit_learn() -> None:
     ours = user_metrics(hits, np.ones(200, dtype=int), 10)[:, 1].mean()
     reference = label_ranking_average_precision_score(relevant, scores)
     np.testing.assert_allclose(ours, reference, rtol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 5, 10, 40])
+def test_every_measure_agrees_with_torchmetrics(k: int) -> None:
+    rng = np.random.default_rng(5)
+    scores = rng.random((150, 40)).astype(np.float32)
+    relevant = rng.random((150, 40)) < 0.07
+    relevant[np.arange(150), rng.integers(40, size=150)] = True
+    order = np.argsort(-scores, axis=1)
+    hits = hit_matrix(order, ragged([set(np.flatnonzero(row)) for row in relevant]))
+    found = user_metrics(hits, relevant.sum(axis=1), k)
+    for row in range(len(scores)):
+        given = torch.from_numpy(scores[row]), torch.from_numpy(relevant[row])
+        expected = [
+            retrieval.retrieval_hit_rate(*given, top_k=k),
+            retrieval.retrieval_reciprocal_rank(*given),
+            retrieval.retrieval_recall(*given, top_k=k),
+            retrieval.retrieval_normalized_dcg(*given, top_k=k),
+        ]
+        np.testing.assert_allclose(found[row], [float(each) for each in expected], rtol=1e-5)
 
 
 def test_a_case_by_hand() -> None:
