@@ -240,6 +240,11 @@ class EvaluationSettings(Section):
     depth: Positive = Field(100, description="List length behind MRR, coverage and the output.")
     bootstrap: Positive = Field(1000, description="Resamples of users behind an interval.")
     confidence: float = Field(0.95, gt=0, lt=1, description="Mass of an interval.")
+    rivals: bool = Field(
+        True,
+        description="Measure tuned rivals (ALS, BPR, EASE, item-kNN, decayed popularity) after the "
+        "cut as well.",
+    )
     popularity_days: Positive = Field(
         90, description="Days before the cut that the recent popularity list counts."
     )

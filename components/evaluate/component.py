@@ -90,7 +90,7 @@ def evaluate(
         spec.music_dim,
     )
     rankers = contest.rankers(users)
-    if rivals and len(window):
+    if rivals and chosen.evaluation.rivals and len(window):
         rankers += tuned_rivals(
             folders,
             catalogue,

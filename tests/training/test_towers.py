@@ -190,7 +190,7 @@ def test_result_and_folder_agree(world: World, result: TowersResult) -> None:
     fitted = [entry for entry in result.curve if "fit_loss" in entry]
     assert len(fitted) == result.epochs
     top = max(selected, key=lambda entry: entry["validation_mrr"])
-    enough = top["validation_mrr"] - top["validation_mrr_error"]
+    enough = top["validation_mrr"] - top["validation_mrr_error"] / 2
     best = [entry for entry in selected if entry["validation_mrr"] >= enough][-1]
     assert result.epochs == best["epoch"]
     assert result.metrics()["validation_hit_rate"] == best["validation_hit_rate"]
