@@ -22,6 +22,13 @@ SIGNALS: tuple[Signal, ...] = ("stream", "follow", "preview", "intent_to_pay")
 ItemType = Literal["audiobook", "podcast"]
 ITEM_TYPES: tuple[ItemType, ...] = ("audiobook", "podcast")
 
+RelationKind = Literal["target-target", "target-auxiliary", "auxiliary-auxiliary"]
+RELATION_KINDS: tuple[RelationKind, ...] = (
+    "target-target",
+    "target-auxiliary",
+    "auxiliary-auxiliary",
+)
+
 Positive = Annotated[int, Field(gt=0)]
 HalfLife = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -79,6 +86,12 @@ class GraphSettings(Section):
         "alike.",
     )
     top_k: Positive = Field(100, description="Strongest neighbours kept per item and relation.")
+    relations: tuple[RelationKind, ...] = Field(
+        RELATION_KINDS,
+        min_length=1,
+        description="Pairs of types whose edges are kept, by data.target_type and "
+        "data.auxiliary_type: fewer for ablations.",
+    )
 
 
 class HGNNSettings(Section):
@@ -88,7 +101,7 @@ class HGNNSettings(Section):
     layers: Positive = Field(2, description="Message passing layers.")
     fanouts: tuple[Positive, ...] = Field((10, 5), description="Neighbours per hop and relation.")
     aggregation: Literal["max", "mean", "weighted"] = Field(
-        "max",
+        "weighted",
         description="What an item hears of its neighbours: their maximum (paper eq. 1), their "
         "mean, or their mean by edge strength.",
     )
@@ -183,7 +196,13 @@ class TowerSettings(Section):
         description="sampled_softmax: in-batch softmax with logQ correction; paper: eq. 5.",
     )
     batch_size: Positive = Field(512, description="Examples per step; the rest are negatives.")
-    epochs: Positive = Field(10, description="Upper bound on passes over the training rows.")
+    epochs: Positive = Field(4, description="Upper bound on passes over the training rows.")
+    least_steps: int = Field(
+        200,
+        ge=0,
+        description="Steps that the bound on passes must leave room for: few rows take more "
+        "passes. What is taken of it, held-out rows decide.",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Step size of Adam.")
     temperature: float = Field(0.1, gt=0, description="Initial temperature; learned after.")
     popularity_half_lives: tuple[HalfLife, ...] = Field(
@@ -192,14 +211,26 @@ class TowerSettings(Section):
         "times a weight the user tower learns. Empty for none; the paper's loss has none.",
     )
     leave_one_out: Share = Field(
-        0.5,
+        0.9,
         description="Share of the examples of an epoch, drawn afresh, that know all their user did "
         "before the cut except on the example's own item, so that short histories teach more; "
         "the others know what lay before the example, as serving does. Held-out rows always do.",
     )
+    cold_share: Share = Field(
+        0.2,
+        description="Share of the examples of an epoch, drawn afresh, whose history of the target "
+        "type is hidden where they have another, so that the model learns to answer cold users.",
+    )
+    echo: bool = Field(
+        True,
+        description="Add how near an item is to the user's history in text and z as they came, at "
+        "weights chosen on held-out rows; needs sampled_softmax and a validation share.",
+    )
     dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
     validation_share: Share = Field(
-        0.1, description="Latest share of training rows held out, in time, for early stopping."
+        0.2,
+        description="Latest share of training rows held out, in time, to choose epochs and echo; "
+        "best about as long as the days that a release must last.",
     )
     patience: Positive = Field(
         2, description="Epochs that rank worse than the best, beyond noise, before stopping."
@@ -216,6 +247,11 @@ class TowerSettings(Section):
     def gate_half_lives(self) -> tuple[float, ...]:
         """Half-lives of the popularity gate that this loss trains."""
         return self.popularity_half_lives if self.loss == "sampled_softmax" else ()
+
+    @property
+    def has_echo(self) -> bool:
+        """Whether vectors have room for an echo."""
+        return self.echo and self.loss == "sampled_softmax" and self.validation_share > 0
 
 
 class FeatureSettings(Section):
@@ -242,8 +278,8 @@ class EvaluationSettings(Section):
     confidence: float = Field(0.95, gt=0, lt=1, description="Mass of an interval.")
     rivals: bool = Field(
         True,
-        description="Measure tuned rivals (ALS, BPR, EASE, item-kNN, decayed popularity) after the "
-        "cut as well.",
+        description="Measure tuned rivals (decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN, "
+        "HGNN with users as nodes) after the cut as well.",
     )
     popularity_days: Positive = Field(
         90, description="Days before the cut that the recent popularity list counts."
@@ -315,6 +351,7 @@ class ServingSettings(Section):
 PAPER: dict[str, Any] = {
     "graph": {"window_days": 90, "weights": "colisteners"},
     "hgnn": {
+        "aggregation": "max",
         "weighted_neighbours": False,
         "weighted_edges": False,
         "residual": False,
@@ -330,10 +367,13 @@ PAPER: dict[str, Any] = {
         "loss": "paper",
         "batch_size": 128,
         "epochs": 10,
+        "least_steps": 0,
         "validation_share": 0.0,
         "dropout": 0.0,
         "cross_fit": False,
         "leave_one_out": 0.0,
+        "cold_share": 0.0,
+        "echo": False,
         "popularity_half_lives": [],
     },
     "features": {

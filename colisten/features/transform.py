@@ -106,6 +106,15 @@ class UserFeatureSpec(BaseModel):
         music = self.music_dim + 1 if self.music_dim else 0
         return len(self.countries) + 1 + 2 + music + len(self.types) * (self.vector_dim + 2)
 
+    def history(self, item_type: str) -> slice:
+        """Columns of a type's history: its mean, log count and whether there is any.
+
+        A user without that history has zeros in all of them.
+        """
+        size = self.vector_dim + 2
+        start = self.width - (len(self.types) - self.types.index(item_type)) * size
+        return slice(start, start + size)
+
     def names(self) -> list[str]:
         """The name of each column, [width]."""
         names = [f"country_{country}" for country in self.countries]

@@ -29,7 +29,7 @@ from colisten.errors import GraphError
 from colisten.graph.counting import Relations, compiled, count_in_memory, strongest_of_pairs
 from colisten.graph.edges import colistening_pairs, touched_items
 from colisten.graph.folds import fold_of
-from colisten.graph.graph import CoListeningGraph
+from colisten.graph.graph import CoListeningGraph, RelationName
 from colisten.logs import logger
 
 log = logger("graph")
@@ -131,6 +131,7 @@ def build_graph_on(
         )
     else:
         relations = _count_in_engine(engine, touched, num_nodes, settings, as_of=as_of)
+    relations = _kept(relations, settings)
     ids = pa.array(catalogue.item_ids, pa.string())
     graph = CoListeningGraph(num_nodes, relations, _ids_digest(catalogue), ids)
     log.info(
@@ -163,6 +164,21 @@ def _count_in_engine(
     listeners[counted.column("item").to_numpy()] = counted.column("users").to_numpy()
     num_users = int(engine.execute(kept.user_id.nunique()))
     return strongest_of_pairs(pairs, listeners, num_users, num_nodes, settings.graph)
+
+
+def _kept(relations: Relations, settings: Settings) -> Relations:
+    """The relations, those that `graph.relations` leaves out without their edges."""
+
+    def kind(name: RelationName) -> str:
+        ends = ["target" if one == settings.data.target_type else "auxiliary" for one in name]
+        return "-".join(sorted(ends, reverse=True))
+
+    return {
+        name: relation
+        if kind(name) in settings.graph.relations
+        else relation.where(np.zeros(relation.num_edges, bool))
+        for name, relation in relations.items()
+    }
 
 
 def _slice(catalogue: Catalogue, item_type: str) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import write_aside
+from colisten.models.echo import EchoLayout
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.towers import CLIP, ItemTower, Tower, TwoTowers, UserTower, tower_vectors
 
@@ -144,26 +145,67 @@ def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
     if tower.skip is not None:
         linear = node("Gemm", [x, *parameters(tower.skip, "skip")], "linear", transB=1)
         both = node("Add", [linear, deep], "sum")
-    if not tower.gates:
+
+    def cut(label: str, start: int, size: int) -> str:
+        return node("Slice", ["features", *span(label, start, start + size)], label)
+
+    def user_echo(echo: EchoLayout, factors: np.ndarray) -> list[str]:
+        """The users' side of each block: weighted unit means, added up over the types."""
+        parts = []
+        for b, size in enumerate(echo.dims):
+            heard = ""
+            for t, starts in enumerate(echo.means):
+                label = f"mean_{t}_{b}"
+                mean = unit(cut(label, starts[b], size), f"{label}_", f"unit_{label}")
+                factor = constant(f"echo_{t}_{b}", factors[t, b])
+                weighed = node("Mul", [mean, factor], f"weighed_{t}_{b}")
+                heard = node("Add", [heard, weighed], f"heard_{t}_{b}") if heard else weighed
+            parts.append(heard)
+        return parts
+
+    def item_echo(echo: EchoLayout, centre: np.ndarray, one: str) -> list[str]:
+        """The items' side of each block: the own vector about the catalogue's mean."""
+        parts, start = [], 0
+        for b, size in enumerate(echo.dims):
+            middle = constant(f"centre_{b}", centre[start : start + size])
+            about = node("Sub", [cut(f"own_{b}", echo.own[b], size), middle], f"about_{b}")
+            there = node("Sub", [one, cut(f"absent_{b}", echo.absent[b], 1)], f"there_{b}")
+            parts.append(node("Mul", [about, there], f"echo_{b}"))
+            start += size
+        return parts
+
+    if not tower.side:
         unit(both, "", "vectors")
     else:
         tail = [unit(both, "taste_", "taste")]
+        zero = constant("zero", np.array(0.0))
         if isinstance(tower, UserTower):
-            deep_gate = node("Gemm", [h, *parameters(tower.gate, "gate")], "deep_gate", transB=1)
-            skip = parameters(tower.gate_skip, "gate_skip")
-            linear_gate = node("Gemm", [x, *skip], "linear_gate", transB=1)
-            weights_of = node("Add", [linear_gate, deep_gate], "gate_sum")
-            # Popularity's factor for each half-life, and a last column of zeros.
-            reach = np.eye(tower.gates, tower.gates + 1) * tower.reach.item()
-            tail.append(node("MatMul", [weights_of, constant("reach", reach)], "gate_part"))
+            if tower.gates:
+                deep_gate = node(
+                    "Gemm", [h, *parameters(tower.gate, "gate")], "deep_gate", transB=1
+                )
+                skip = parameters(tower.gate_skip, "gate_skip")
+                linear_gate = node("Gemm", [x, *skip], "linear_gate", transB=1)
+                weights_of = node("Add", [linear_gate, deep_gate], "gate_sum")
+                reach = constant("reach", tower.reach.numpy())
+                tail.append(node("Mul", [weights_of, reach], "gate_part"))
+            if tower.echo:
+                tail += user_echo(tower.echo, (tower.echo_weights * tower.reach).numpy())
+            # The last dimension is a zero, whatever is known of the user.
+            tail.append(node("Mul", [cut("any_column", 0, 1), zero], "nothing"))
         elif isinstance(tower, ItemTower):
-            own = span("popularity", tower.width, tower.input_width)
-            given = node("Slice", ["features", *own], "log_popularity")
-            level = node("Sub", [given, constant("level", tower.level.numpy())], "above_level")
-            shrunk = node("Mul", [level, constant("shrink", tower.shrink.numpy())], "popularity")
-            length = node("ReduceSumSquare", [shrunk], "popularity_length", axes=[1], keepdims=1)
-            rest = node("Sub", [constant("one", np.array(1.0)), length], "rest")
-            positive = node("Max", [rest, constant("zero", np.array(0.0))], "positive_rest")
+            one = constant("one", np.array(1.0))
+            beside = []
+            if tower.gates:
+                given = cut("log_popularity", tower.width, tower.gates)
+                level = constant("level", tower.level.numpy())
+                beside.append(node("Sub", [given, level], "above_level"))
+            if tower.echo:
+                beside += item_echo(tower.echo, tower.echo_centre.numpy(), one)
+            whole = node("Concat", beside, "beside", axis=1)
+            shrunk = node("Mul", [whole, constant("shrink", tower.shrink.numpy())], "shrunk")
+            length = node("ReduceSumSquare", [shrunk], "beside_length", axes=[1], keepdims=1)
+            positive = node("Max", [node("Sub", [one, length], "rest"), zero], "positive_rest")
             tail += [shrunk, node("Sqrt", [positive], "filling")]
         unit(node("Concat", tail, "whole", axis=1), "whole_", "vectors")
 

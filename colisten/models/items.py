@@ -26,6 +26,8 @@ class ItemBlocks:
         z: HGNN vectors [num_items, dim] float32; None for the model without graph.
         z_folds: [folds, num_items, dim] float32, may be memory-mapped: version k comes from the
             graph without the events of user fold k, for cross-fitting.
+        z_until: [num_items, dim] float32, from the graph as it was when the held-out rows begin:
+            what a release made then would serve. None validates with z itself.
 
     Raises:
         TrainingError: Shapes disagree, or there are fold versions of no z.
@@ -34,6 +36,7 @@ class ItemBlocks:
     text: np.ndarray
     z: np.ndarray | None = None
     z_folds: np.ndarray | None = None
+    z_until: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, block in self.inputs.items():
@@ -42,13 +45,21 @@ class ItemBlocks:
                     f"Item block '{name}' has shape {block.shape}; a block is [num_items, d], "
                     f"and 'text' has {self.num_items} items."
                 )
-        if self.z_folds is not None:
-            base = None if self.z is None else self.z.shape
-            if self.z_folds.ndim != 3 or not len(self.z_folds) or self.z_folds.shape[1:] != base:
-                raise TrainingError(
-                    f"Fold versions of z have shape {self.z_folds.shape}; they are "
-                    f"[folds, num_items, dim] beside z of shape {base}."
-                )
+        base = None if self.z is None else self.z.shape
+        if self.z_until is not None and self.z_until.shape != base:
+            raise TrainingError(
+                f"Earlier z has shape {self.z_until.shape} beside z of shape {base}."
+            )
+        folds = None if self.z_folds is None else self.z_folds.shape
+        if folds is not None and (len(folds) != 3 or not folds[0] or folds[1:] != base):
+            raise TrainingError(
+                f"Fold versions of z have shape {folds}; they are [folds, num_items, dim] beside "
+                f"z of shape {base}."
+            )
+
+    def earlier(self) -> ItemBlocks:
+        """The blocks that a release made before the held-out rows would have."""
+        return ItemBlocks(self.text, self.z if self.z_until is None else self.z_until)
 
     @property
     def inputs(self) -> dict[str, np.ndarray]:

@@ -7,9 +7,10 @@ gives to this user. It costs a few more dimensions and stays one inner product:
 
     user = [o_u, reach * w_u, 0] / length,   item = [o_i, p_i, sqrt(1 - |p_i|^2)] / sqrt(2)
 
-with p_i the item's standardised log popularity, scaled into the unit ball. The last dimension of
+with p_i the item's centred log popularity, scaled into the unit ball. The last dimension of
 an item fills its length up to one and meets a zero, so all vectors are of unit length and the order
-of a user's items is that of `o_u . o_i / temperature + w_u . popularity_i`.
+of a user's items is that of `o_u . o_i / temperature + w_u . popularity_i`. The **echo**
+(`colisten.models.echo`) lies beside popularity in the same way, with its own weights.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.nn import functional
 
 from colisten.config import TowerSettings
 from colisten.errors import TrainingError
+from colisten.models.echo import EchoLayout
 
 # A standardised input lies within this many standard deviations; beyond, it is cut. A column
 # that is rare in training (one listener of a country) would otherwise swamp all others.
@@ -33,6 +35,9 @@ _BLOCK = 8192
 # Weight of each half-life before anything is learned.
 _FIRST_WEIGHT = 0.2
 _TINY = 1e-6
+# The farthest item stays this much inside the unit ball: at its border the root that fills a
+# length up would turn rounding into a difference.
+_MARGIN = 1.1
 
 
 class Tower(nn.Module):
@@ -49,6 +54,7 @@ class Tower(nn.Module):
         dropout: Share of hidden activations dropped in training.
         gates: Half-lives of the popularity gate, H; 0 for none.
         linear_skip: Whether there is the linear map; without it the MLP starts at random.
+        echo: Where the echo's inputs lie; None for no echo.
     """
 
     mean: Tensor
@@ -62,11 +68,13 @@ class Tower(nn.Module):
         dropout: float,
         gates: int = 0,
         linear_skip: bool = True,
+        echo: EchoLayout | None = None,
     ) -> None:
         super().__init__()
         self.width = width
         self.taste_dim = dim
         self.gates = gates
+        self.echo = echo if echo is not None and echo.dim else None
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
         sizes = (width, *hidden)
@@ -80,7 +88,12 @@ class Tower(nn.Module):
     @property
     def dim(self) -> int:
         """Length of the vectors that `forward` gives."""
-        return self.taste_dim + self.gates + 1 if self.gates else self.taste_dim
+        return self.taste_dim + self.side + 1 if self.side else self.taste_dim
+
+    @property
+    def side(self) -> int:
+        """Dimensions beside taste: popularity and echo."""
+        return self.gates + (self.echo.dim if self.echo else 0)
 
     @property
     def input_width(self) -> int:
@@ -129,10 +142,12 @@ class UserTower(Tower):
     """Country, age, music taste and history means to a user vector; see `Tower` for arguments.
 
     Attributes:
-        reach: Temperature times the popularity's scale, set by `TwoTowers.seal`.
+        reach: Temperature times the scale of popularity and echo, set by `TwoTowers.seal`.
+        echo_weights: Weights of the echo [types, blocks], set by `TwoTowers.seal`.
     """
 
     reach: Tensor
+    echo_weights: Tensor
 
     def __init__(
         self,
@@ -142,10 +157,15 @@ class UserTower(Tower):
         dropout: float,
         gates: int = 0,
         linear_skip: bool = True,
+        echo: EchoLayout | None = None,
     ) -> None:
-        super().__init__(width, hidden, dim, dropout, gates, linear_skip)
-        if gates:
+        super().__init__(width, hidden, dim, dropout, gates, linear_skip, echo)
+        if self.side:
             self.register_buffer("reach", torch.ones(()))
+        if self.echo:
+            shape = (len(self.echo.means), len(self.echo.dims))
+            self.register_buffer("echo_weights", torch.zeros(shape))
+        if gates:
             self.gate = nn.Linear(self.out.in_features, gates, bias=False)
             self.gate_skip = nn.Linear(width, gates)
             nn.init.zeros_(self.gate.weight)
@@ -165,10 +185,13 @@ class UserTower(Tower):
         Raises:
             TrainingError: `features` is not [B, width].
         """
-        taste, weights = self.parts(features)
-        if not self.gates:
+        taste, beside = self.parts(features)
+        if not self.side:
             return taste
-        whole = torch.cat([taste, weights * self.reach, torch.zeros_like(taste[:, :1])], dim=1)
+        if self.echo:
+            heard = self.echo.of_users(features, self.echo_weights)
+            beside = torch.cat([beside, heard], dim=1)
+        whole = torch.cat([taste, beside * self.reach, torch.zeros_like(taste[:, :1])], dim=1)
         return functional.normalize(whole, dim=1)
 
 
@@ -177,10 +200,12 @@ class ItemTower(Tower):
 
     Attributes:
         level: Mean log popularity [gates], set by `TwoTowers.seal`.
-        shrink: Factor that brings the most popular item to the unit sphere.
+        echo_centre: Mean vector of the catalogue [echo.dim], set by `TwoTowers.seal`.
+        shrink: Factor that brings the farthest item to the unit sphere.
     """
 
     level: Tensor
+    echo_centre: Tensor
     shrink: Tensor
 
     def __init__(
@@ -191,10 +216,14 @@ class ItemTower(Tower):
         dropout: float,
         gates: int = 0,
         linear_skip: bool = True,
+        echo: EchoLayout | None = None,
     ) -> None:
-        super().__init__(width, hidden, dim, dropout, gates, linear_skip)
+        super().__init__(width, hidden, dim, dropout, gates, linear_skip, echo)
         if gates:
             self.register_buffer("level", torch.zeros(gates))
+        if self.echo:
+            self.register_buffer("echo_centre", torch.zeros(self.echo.dim))
+        if self.side:
             self.register_buffer("shrink", torch.ones(()))
 
     @property
@@ -214,12 +243,21 @@ class ItemTower(Tower):
         """
         self._check(features, self.input_width)
         taste = self.parts(features[:, : self.width])
-        if not self.gates:
+        if not self.side:
             return taste
-        popularity = (features[:, self.width :] - self.level) * self.shrink
-        rest = 1.0 - (popularity * popularity).sum(dim=1, keepdim=True)
-        whole = torch.cat([taste, popularity, rest.clamp(min=0.0).sqrt()], dim=1)
+        beside = self.beside(features) * self.shrink
+        rest = 1.0 - (beside * beside).sum(dim=1, keepdim=True)
+        whole = torch.cat([taste, beside, rest.clamp(min=0.0).sqrt()], dim=1)
         return functional.normalize(whole, dim=1)
+
+    def beside(self, features: Tensor) -> Tensor:
+        """Centred popularity and echo [B, side], before they are shrunk."""
+        parts = []
+        if self.gates:
+            parts.append(features[:, self.width :] - self.level)
+        if self.echo:
+            parts.append(self.echo.of_items(features, self.echo_centre))
+        return torch.cat(parts, dim=1)
 
 
 class TwoTowers(nn.Module):
@@ -229,14 +267,21 @@ class TwoTowers(nn.Module):
         user_width: Width of `UserFeatureSpec`.
         item_width: Dense width of `ItemFeatureSpec`, without popularity.
         settings: Layer sizes, dropout, initial temperature and half-lives of the gate.
+        echo: Where the echo's inputs lie; None for no echo.
     """
 
-    def __init__(self, user_width: int, item_width: int, settings: TowerSettings) -> None:
+    def __init__(
+        self,
+        user_width: int,
+        item_width: int,
+        settings: TowerSettings,
+        echo: EchoLayout | None = None,
+    ) -> None:
         super().__init__()
         shape = (settings.hidden, settings.dim, settings.dropout)
         gates, skip = len(settings.gate_half_lives), settings.linear_skip
-        self.user = UserTower(user_width, *shape, gates, skip)
-        self.item = ItemTower(item_width, *shape, gates, skip)
+        self.user = UserTower(user_width, *shape, gates, skip, echo)
+        self.item = ItemTower(item_width, *shape, gates, skip, echo)
         self.log_temperature = nn.Parameter(torch.tensor(float(np.log(settings.temperature))))
 
     @property
@@ -244,19 +289,27 @@ class TwoTowers(nn.Module):
         """Positive scalar, kept within [0.01, 1] so that a step cannot blow the softmax up."""
         return self.log_temperature.exp().clamp(0.01, 1.0)
 
-    def seal(self, popularity: np.ndarray) -> None:
-        """Fit the towers' last dimensions to the popularity that will be served.
+    def seal(self, items: np.ndarray, echo: Sequence[float] = ()) -> None:
+        """Fit the towers' last dimensions to the catalogue that will be served.
 
         Args:
-            popularity: Log popularity of every target item [n, gates] as of the release.
+            items: Item tower inputs of every target item [n, input_width] as of the release.
+            echo: Weight of each part of the echo, as in `EchoLayout.names`; empty for none.
         """
-        if not self.item.gates:
+        if not self.item.side:
             return
-        level = popularity.mean(axis=0, dtype=np.float64)
-        farthest = float(np.sqrt(((popularity - level) ** 2).sum(axis=1).max(initial=0.0)))
-        farthest = max(farthest, _TINY)
+        features = torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32))
         with torch.no_grad():
-            self.item.level.copy_(torch.from_numpy(level.astype(np.float32)))
+            if self.item.gates:
+                popularity = features[:, self.item.width :].double()
+                self.item.level.copy_(popularity.mean(dim=0))
+            if self.item.echo:
+                self.item.echo_centre.copy_(self.item.echo.centre(features))
+                if len(echo):
+                    weights = torch.tensor(list(echo)).view_as(self.user.echo_weights)
+                    self.user.echo_weights.copy_(weights)
+            beside = self.item.beside(features).double()
+            farthest = max(float(beside.square().sum(dim=1).max().sqrt()) * _MARGIN, _TINY)
             self.item.shrink.fill_(1.0 / farthest)
             self.user.reach.copy_(self.temperature * farthest)
 

@@ -109,11 +109,14 @@ class SupervisedEdges:
             held[name][rng.choice(len(pairs), int(len(pairs) * share), replace=False)] = True
         return self._where(held, False), self._where(held, True)
 
-    def split_in_time(self, share: float) -> tuple[SupervisedEdges, SupervisedEdges, int]:
+    def split_in_time(
+        self, share: float, latest: int | None = None
+    ) -> tuple[SupervisedEdges, SupervisedEdges, int]:
         """Cut at one moment for all relations; returns (earlier, later, moment).
 
         The moment leaves about `share` of the scarcest relation to the later part, so that even
-        that one has something to be measured on. A pair at the very moment is later.
+        that one has something to be measured on, and is not behind `latest` (microseconds since
+        1970 UTC). A pair at the very moment is later.
 
         Raises:
             GraphError: `share` is not in (0, 1), there are no pairs, or they have no times.
@@ -124,6 +127,8 @@ class SupervisedEdges:
         scarcest = min(self.relations, key=lambda name: len(self.pairs[name]))
         times = np.sort(self.times[scarcest])
         moment = int(times[min(int(len(times) * (1 - share)), len(times) - 1)])
+        if latest is not None:
+            moment = min(moment, latest)
         held = {name: times >= moment for name, times in self.times.items()}
         return self._where(held, False), self._where(held, True), moment
 

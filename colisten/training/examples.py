@@ -56,7 +56,7 @@ class TowerExamples:
         target: Range of the target type's items in the catalogue.
         static: Item columns that no vector shapes [n_target, item_spec.static_width].
         popularity: Log popularity of the target items by day; None without a gate.
-        whole: Every user's history up to the cut; None where it is not used.
+        whole: Every user's history up to the cut; None where it is not known.
         whole_row: Row of `whole` that holds each example's user [N].
     """
 
@@ -86,7 +86,8 @@ class TowerExamples:
     ) -> TowerExamples:
         """Take training rows apart and learn both feature specifications from them.
 
-        `whole` are feature rows of every user as of the cut, for leave-one-out examples.
+        `whole` are feature rows of every user as of the cut, for leave-one-out examples and to
+        ask held-out ones as a release would.
 
         Raises:
             TrainingError: There is no row, a row's item is not of the target type, the blocks
@@ -134,7 +135,7 @@ class TowerExamples:
         times = rows.column("timestamp").cast(pa.int64()).to_numpy()
         half_lives = settings.towers.gate_half_lives
         everything, whole_row = None, None
-        if whole is not None and settings.towers.leave_one_out:
+        if whole is not None:
             everything = UserBatch.from_table(
                 whole, catalogue.index_of, types, users.music.shape[1]
             )
@@ -193,6 +194,46 @@ class TowerExamples:
         Returns:
             float32 [n, user_spec.width]; each in its own fold.
         """
+        return self._encode(rows, self._left_out(rows, until))
+
+    def released_features(self, rows: np.ndarray, until: int) -> np.ndarray:
+        """User tower inputs of some examples as a release made at `until` would see them.
+
+        The history ends there, and z is from the graph as it was then (`ItemBlocks.z_until`).
+        Without whole histories it is that before the example itself.
+        """
+        users = self.users.take(rows) if self.whole is None else self._left_out(rows, until)
+        return self._encode(rows, users, self.blocks.earlier())
+
+    def released_items(self, items: np.ndarray) -> np.ndarray:
+        """Dense item tower inputs of some target items beside `released_features`."""
+        vectors = self.blocks.earlier().rows(items + self.target.start)
+        return join_items(self.item_spec, self.static[items], vectors)
+
+    def had(self, rows: np.ndarray, until: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the users of some examples had by `until`, their own item aside.
+
+        Returns:
+            Position in `rows` [n] and target item [n], one entry an event.
+        """
+        users = self.users.take(rows) if self.whole is None else self._left_out(rows, until)
+        history = users.histories[self.user_spec.types[0]]
+        owner = np.repeat(np.arange(len(history)), history.counts)
+        items = history.items - self.target.start
+        other = (items != self.items[rows][owner]) & (history.times < until)
+        return owner[other], items[other]
+
+    def cold(self, features: np.ndarray) -> np.ndarray:
+        """The same inputs [n, width] without the history of the target type, where there is
+        another; the rest stays."""
+        first, *others = (self.user_spec.history(kind) for kind in self.user_spec.types)
+        out = features.copy()
+        known = np.any([out[:, other.stop - 1] > 0 for other in others], axis=0)
+        out[known, first] = 0.0
+        return out
+
+    def _left_out(self, rows: np.ndarray, until: int | None) -> UserBatch:
+        """Whole histories of some examples' users, less the example's own item."""
         if self.whole is None or self.whole_row is None:
             raise TrainingError(
                 "Leave-one-out examples need every user's history as of the cut.",
@@ -211,7 +252,7 @@ class TowerExamples:
             histories[name] = History(
                 offsets, history.items[kept], history.signals[kept], history.times[kept]
             )
-        return self._encode(rows, replace(batch, histories=histories))
+        return replace(batch, histories=histories)
 
     def log_popularity(self, days: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
         """Log popularity [D, C, gates] of target items (None: all) at the start of some days."""
@@ -265,19 +306,25 @@ class TowerExamples:
         features = self.item_features(_spread(self.num_items, _STATISTICS_ROWS), None)
         return features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
 
-    def _encode(self, rows: np.ndarray, users: UserBatch | None = None) -> np.ndarray:
-        """Encode examples; `users` says otherwise what is known of them, row by row."""
+    def _encode(
+        self, rows: np.ndarray, users: UserBatch | None = None, blocks: ItemBlocks | None = None
+    ) -> np.ndarray:
+        """Encode examples; `users` says otherwise what is known of them, row by row.
+
+        Each example sees its own fold's vectors, or, with `blocks`, those of serving.
+        """
         batch = self.users.take(rows) if users is None else users
         out = np.empty((len(rows), self.user_spec.width), dtype=np.float32)
-        folds = self.folds[rows]
+        folds = self.folds[rows] if blocks is None else np.zeros(len(rows), dtype=np.int64)
         for fold in np.unique(folds):
             members = np.flatnonzero(folds == fold)
+            own = int(fold) if self.cross_fit and blocks is None else None
             for start in range(0, len(members), _ENCODE_ROWS):
                 at = members[start : start + _ENCODE_ROWS]
-                out[at] = self._encode_within(batch.take(at), int(fold) if self.cross_fit else None)
+                out[at] = self._encode_within(batch.take(at), own, blocks or self.blocks)
         return out
 
-    def _encode_within(self, batch: UserBatch, fold: int | None) -> np.ndarray:
+    def _encode_within(self, batch: UserBatch, fold: int | None, blocks: ItemBlocks) -> np.ndarray:
         """Encode examples of one fold, gathering only the item vectors that they need."""
         needed, position = np.unique(
             np.concatenate([history.items for history in batch.histories.values()]),
@@ -288,7 +335,7 @@ class TowerExamples:
             stop = start + len(history.items)
             histories[name] = replace(history, items=position[start:stop])
             start = stop
-        vectors = self.blocks.rows(needed, fold)
+        vectors = blocks.rows(needed, fold)
         return encode_users(self.user_spec, replace(batch, histories=histories), vectors)
 
 

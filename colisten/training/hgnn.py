@@ -59,7 +59,12 @@ log = logger("hgnn")
 
 
 def train_hgnn(
-    graph: CoListeningGraph, text: np.ndarray, settings: Settings, *, out: Path
+    graph: CoListeningGraph,
+    text: np.ndarray,
+    settings: Settings,
+    *,
+    out: Path,
+    until: int | None = None,
 ) -> HGNNResult:
     """Train on a graph and write the model to `out`.
 
@@ -74,6 +79,8 @@ def train_hgnn(
             no text.
         settings: `hgnn`, `seed` and `threads`.
         out: Folder of the result, one for all processes.
+        until: Microseconds since 1970 UTC; with `hgnn.validation: time` no weight learns from an
+            edge of that moment or later. Whoever validates on events from then on wants that.
 
     Raises:
         TrainingError: Inputs do not fit, or the loss stopped being finite.
@@ -88,22 +95,27 @@ def train_hgnn(
     with world(options.device) as among:
         exact = among.device.type == "cpu"
         with deterministic(settings.threads, settings.seed, exact=exact):
-            return _train(graph, text, settings, out, among)
+            return _train(graph, text, settings, out, among, until)
 
 
 def _train(
-    graph: CoListeningGraph, text: np.ndarray, settings: Settings, out: Path, among: World
+    graph: CoListeningGraph,
+    text: np.ndarray,
+    settings: Settings,
+    out: Path,
+    among: World,
+    until: int | None,
 ) -> HGNNResult:
     started = time.monotonic()
     options = settings.hgnn
-    key = training_key(graph, text, settings, among.size)
+    key = training_key(graph, text, settings, among.size) + ("" if until is None else f"-{until}")
     if (finished := finished_hgnn(out, key)) is not None:
         log.info("model found, not trained again", folder=str(out))
         return finished
     if among.writes:
         sweep_partials(out)
 
-    held = hold_out(graph, options, settings.seed)
+    held = hold_out(graph, options, settings.seed, until)
     _warn_of_gaps(held.train, text)
     ids = (graph.num_items, graph.ids_digest)
     model = HGNN(text.shape[1], graph.item_types, options, ids)

@@ -43,11 +43,14 @@ class HeldOut:
     every: SupervisedEdges
 
 
-def hold_out(graph: CoListeningGraph, options: HGNNSettings, seed: int) -> HeldOut:
+def hold_out(
+    graph: CoListeningGraph, options: HGNNSettings, seed: int, until: int | None = None
+) -> HeldOut:
     """Divide a graph's pairs as `hgnn.validation` says.
 
-    "time": pairs that came to be after one moment are measured on, and neither they nor anything
-    else of that time is seen in training. "random": a uniform share of each relation.
+    "time": pairs that came to be after one moment, `until` (microseconds) at the latest, are
+    measured on, and neither they nor anything else of that time is seen in training. "random": a
+    uniform share of each relation.
     """
     edges = SupervisedEdges.of(graph)
     share = options.validation_share
@@ -55,7 +58,7 @@ def hold_out(graph: CoListeningGraph, options: HGNNSettings, seed: int) -> HeldO
         if edges.times is None:
             log.info("edges have no times, so a random part is held out")
         else:
-            earlier, later, moment = edges.split_in_time(share)
+            earlier, later, moment = edges.split_in_time(share, until)
             if later.num_pairs >= MIN_LATER_PAIRS and earlier.num_pairs:
                 log.info("held out in time", pairs=later.num_pairs, of=edges.num_pairs)
                 return HeldOut(graph.before(moment), earlier, later, edges)

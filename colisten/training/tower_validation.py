@@ -3,67 +3,71 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch.nn import functional
 
 from colisten.config import Settings
-from colisten.features.popularity import day_of
 from colisten.models.towers import TwoTowers
-from colisten.training.examples import TowerExamples
+from colisten.training.echo_weights import louder_or_softer
+from colisten.training.held_out import HeldOut
 from colisten.training.tower_checkpoint import Curve
 
-# Bounds on what one validation ranks.
-_ROWS = 4096
-_ITEMS = 20_000
-_BLOCK = 512
+# Columns of the curve that hold a weight of the echo begin so.
+ECHO = "echo_"
+FIRST_TEXT = 4.0
 
 
 def validate(
-    towers: TwoTowers, examples: TowerExamples, rows: np.ndarray, settings: Settings
+    towers: TwoTowers, held_out: HeldOut, settings: Settings, echo: Sequence[float]
 ) -> dict[str, float]:
-    """How well held-out examples rank their item among the catalogue, each in its own fold.
+    """How high held-out examples rank their item, as a release made before them would.
 
-    Items' popularity is that of the first held-out day, as stale as a release's would be.
+    Args:
+        towers: The model.
+        held_out: Examples.
+        settings: `evaluation.k` and the loss.
+        echo: Weights of the echo to search from.
 
     Returns:
         validation_mrr with its standard error validation_mrr_error, validation_hit_rate (at
-        evaluation.k), and for the softmax loss validation_loss: the softmax over the candidates
-        at the learned temperature.
+        evaluation.k), for the softmax loss validation_loss (softmax over the candidates at the
+        learned temperature, without echo), and the weight echo_* of each part of the echo.
     """
-    rows = rows[:: max(1, -(-len(rows) // _ROWS))]
-    spread = np.linspace(0, examples.num_items - 1, min(examples.num_items, _ITEMS))
-    candidates = np.union1d(spread.round().astype(np.int64), examples.items[rows])
-    temperature = towers.temperature
-    first = day_of(examples.times[rows].min(keepdims=True))
-    popularity = torch.from_numpy(examples.log_popularity(first, candidates)[0])
-    losses, ranks = [], []
-    for fold in np.unique(examples.folds[rows]):
-        members = rows[examples.folds[rows] == fold]
-        with torch.inference_mode():
-            items = towers.item.parts(
-                torch.from_numpy(examples.item_features(candidates, int(fold)))
-            )
-            for start in range(0, len(members), _BLOCK):
-                block = members[start : start + _BLOCK]
-                users, weights = towers.user.parts(torch.from_numpy(examples.user_features(block)))
-                scores = users @ items.T / temperature
-                if towers.user.gates:
-                    scores = scores + weights @ popularity.T
-                own = torch.from_numpy(np.searchsorted(candidates, examples.items[block]))
-                losses.append(functional.cross_entropy(scores, own, reduction="none"))
-                ranks.append((scores > scores.gather(1, own[:, None])).sum(dim=1) + 1)
-    rank = torch.cat(ranks).double()
-    reciprocal = 1.0 / rank
+    was_training = towers.training
+    towers.eval()
+    with torch.inference_mode():
+        scores = held_out.scores(towers)
+        loss = functional.cross_entropy(scores, held_out.own)
+        echoes = held_out.echoes(towers)
+        weights, reciprocal = louder_or_softer(held_out, held_out.hide(scores), echoes, echo)
+    towers.train(was_training)
+    hits = (reciprocal * settings.evaluation.k >= 1 - 1e-9).double()
     figures = {
         "validation_mrr": float(reciprocal.mean()),
-        "validation_mrr_error": float(reciprocal.std(correction=0)) / math.sqrt(len(rank)),
-        "validation_hit_rate": float((rank <= settings.evaluation.k).double().mean()),
+        "validation_mrr_error": float(reciprocal.std(correction=0)) / math.sqrt(len(reciprocal)),
+        "validation_hit_rate": float(hits.mean()),
     }
     if settings.towers.loss == "sampled_softmax":
-        figures["validation_loss"] = float(torch.cat(losses).double().mean())
+        figures["validation_loss"] = float(loss)
+    if towers.user.echo:
+        for name, weight in zip(towers.user.echo.names, weights, strict=True):
+            figures[f"{ECHO}{name}"] = weight
     return figures
+
+
+def echo_of(point: dict[str, float], names: Sequence[str]) -> list[float]:
+    """Weights of the echo at a point of the curve; where it has none, those to start from.
+
+    People return to near copies of what they had: nearness in text to the history of the target
+    type, which `EchoLayout.names` begins with, is there until held-out rows speak against it.
+    """
+    first = {name: FIRST_TEXT for name in names[:1] if name.endswith("_text")}
+    return [point.get(f"{ECHO}{name}", first.get(name, 0.0)) for name in names]
 
 
 def split_in_time(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -84,6 +88,20 @@ def split_in_time(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarr
     if first == 0:
         first = int(np.searchsorted(times, times[0], side="right"))
     return (every[:first], every[first:])
+
+
+def held_out_moment(streams: pa.ChunkedArray, share: float) -> datetime | None:
+    """When the held-out rows begin, for a graph that ends there; None where none are held out.
+
+    Args:
+        streams: Moment of each training row, in any order.
+        share: `towers.validation_share`.
+    """
+    times = np.sort(streams.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy())
+    _, held_out = split_in_time(times, share) if len(times) else (times, times)
+    if not len(held_out):
+        return None
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(times[held_out[0]]))
 
 
 def best_epoch(curve: Curve) -> int:

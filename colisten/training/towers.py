@@ -27,6 +27,7 @@ from colisten.features.popularity import day_of
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import sweep_partials
 from colisten.logs import logger
+from colisten.models.echo import EchoLayout
 from colisten.models.export import export_towers
 from colisten.models.items import ItemBlocks, ItemFeatureSpec
 from colisten.models.losses import log_inclusion, paper_loss, sampled_softmax_loss
@@ -34,10 +35,12 @@ from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.progress import track
 from colisten.training.checkpoint import deterministic
 from colisten.training.examples import TowerExamples, in_order
+from colisten.training.held_out import HeldOut
 from colisten.training.tower_checkpoint import Curve, TowerCheckpoint, input_digest
 from colisten.training.tower_validation import (
     best_epoch,
     best_point,
+    echo_of,
     epochs_behind,
     split_in_time,
     validate,
@@ -110,8 +113,8 @@ def train_towers(
         settings: The `towers` section, `data`, `features`, `seed` and `threads`.
         out: The towers folder; replaced as a whole at the end. A checkpoint lives in it until
             then, and is used if it was left by the same inputs.
-        whole: Feature rows of every user as of the cut, for leave-one-out examples; None trains
-            on the past alone, whatever towers.leave_one_out says.
+        whole: Feature rows of every user as of the cut, for leave-one-out examples and for
+            validation; None trains on the past alone, whatever towers.leave_one_out says.
 
     Raises:
         TrainingError: There are no rows, or rows, catalogue and blocks do not fit each other.
@@ -136,11 +139,15 @@ def train_towers(
         epochs, curve = _select(examples, settings, saved)
         every = np.arange(len(examples))
         towers, curve = _train("fit", examples, every, epochs, settings, saved, curve)
-        popularity = examples.served_popularity()
-        towers.seal(popularity)
         item_features = np.concatenate(
-            [examples.item_features(np.arange(examples.num_items), None), popularity], axis=1
+            [
+                examples.item_features(np.arange(examples.num_items), None),
+                examples.served_popularity(),
+            ],
+            axis=1,
         )
+        names = towers.user.echo.names if towers.user.echo else ()
+        towers.seal(item_features, echo_of(best_point(curve), names))
         result = TowersResult(
             folder=out,
             towers=towers,
@@ -179,15 +186,20 @@ def _select(
 ) -> tuple[int, Curve]:
     """The number of epochs after which held-out later rows are ranked best, and the curve."""
     train, held_out = split_in_time(examples.times, settings.towers.validation_share)
+    most = _most_epochs(len(train), settings)
     if not len(held_out):
-        return settings.towers.epochs, []
+        return most, []
     if saved.phase == "fit":
         curve = saved.curve
     else:
-        _, curve = _train(
-            "select", examples, train, settings.towers.epochs, settings, saved, [], held_out
-        )
+        _, curve = _train("select", examples, train, most, settings, saved, [], held_out)
     return best_epoch(curve), curve
+
+
+def _most_epochs(rows: int, settings: Settings) -> int:
+    """Upper bound on passes over this many rows."""
+    a_pass = max(1, round(rows / settings.towers.batch_size))
+    return max(settings.towers.epochs, -(-settings.towers.least_steps // a_pass))
 
 
 def _train(
@@ -202,13 +214,19 @@ def _train(
 ) -> tuple[TwoTowers, Curve]:
     """One training from scratch or from the checkpoint; stops early where rows are held out."""
     torch.manual_seed(settings.seed)
-    towers = TwoTowers(examples.user_spec.width, examples.item_spec.dense_width, settings.towers)
+    echo = None
+    if settings.towers.has_echo:
+        echo = EchoLayout.of(examples.user_spec, examples.item_spec)
+    towers = TwoTowers(
+        examples.user_spec.width, examples.item_spec.dense_width, settings.towers, echo
+    )
     towers.user.standardise(*examples.user_statistics())
     towers.item.standardise(*examples.item_statistics())
     optimiser = torch.optim.Adam(towers.parameters(), lr=settings.towers.learning_rate, fused=True)
     average = copy.deepcopy(towers)
     share = torch.from_numpy(examples.item_shares(rows))
-    inputs = _Inputs(examples, held_out)
+    inputs = _Inputs(examples, held_out, settings)
+    judged = None if held_out is None else HeldOut.of(examples, held_out)
     done = 0
     if saved.phase == phase:
         saved.restore(towers, average, optimiser)
@@ -227,7 +245,7 @@ def _train(
         towers.train()
         total, steps = 0.0, (epoch - 1) * len(batches)
         for batch in track(batches, f"towers: {phase}, epoch {epoch}"):
-            features = inputs.of(batch, settings.towers.leave_one_out, rng)
+            features = inputs.of(batch, rng)
             loss = _batch_loss(towers, examples, batch, features, share, settings)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
@@ -242,8 +260,9 @@ def _train(
                 f"The loss of the towers is {total} in epoch {epoch}: training diverged.",
                 "Lower towers.learning_rate, or look for extreme values in music vectors and ages.",
             )
-        if held_out is not None:
-            entry |= validate(average, examples, held_out, settings)
+        if judged is not None:
+            start = echo_of(curve[-1] if curve else {}, echo.names if echo else ())
+            entry |= validate(average, judged, settings, start)
         curve = [*curve, entry]
         saved.save(phase, epoch, curve, towers, average, optimiser)
         log.info("epoch", **entry, examples_per_second=round(len(rows) / spent))
@@ -259,33 +278,41 @@ def _follow(average: TwoTowers, towers: TwoTowers, step: int) -> None:
 
 
 class _Inputs:
-    """What the user tower reads of a training batch: pasts, and whole histories by a share."""
+    """What the user tower reads of a training batch: pasts, whole histories, cold users."""
 
-    def __init__(self, examples: TowerExamples, held_out: np.ndarray | None) -> None:
+    def __init__(
+        self, examples: TowerExamples, held_out: np.ndarray | None, settings: Settings
+    ) -> None:
         self.examples = examples
+        self.whole_share = settings.towers.leave_one_out if examples.whole is not None else 0.0
+        self.cold_share = settings.towers.cold_share
         self.until = None
         if held_out is not None and len(held_out):
             # What is held out must not shine through the whole histories of the rest.
             self.until = int(examples.times[held_out].min())
         self.kept: np.ndarray | None = None
         every = np.arange(len(examples))
-        if examples.whole is not None and examples.cached:
+        if self.whole_share and examples.cached:
             self.kept = examples.left_out_features(every, self.until)
 
-    def of(self, batch: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-        """Inputs [n, width] of some examples, a random `share` of them leave-one-out."""
+    def of(self, batch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Inputs [n, width] of some examples: random shares of them leave-one-out and cold."""
         features = self.examples.user_features(batch)
-        if self.examples.whole is None:
-            return features
-        chosen = np.flatnonzero(rng.random(len(batch)) < share)
-        if len(chosen):
-            features = features.copy()
-            rows = batch[chosen]
-            features[chosen] = (
-                self.kept[rows]
-                if self.kept is not None
-                else self.examples.left_out_features(rows, self.until)
-            )
+        if self.whole_share:
+            chosen = np.flatnonzero(rng.random(len(batch)) < self.whole_share)
+            if len(chosen):
+                features = features.copy()
+                rows = batch[chosen]
+                features[chosen] = (
+                    self.kept[rows]
+                    if self.kept is not None
+                    else self.examples.left_out_features(rows, self.until)
+                )
+        if self.cold_share:
+            chosen = np.flatnonzero(rng.random(len(batch)) < self.cold_share)
+            if len(chosen):
+                features = features.copy()
+                features[chosen] = self.examples.cold(features[chosen])
         return features
 
 

@@ -14,7 +14,9 @@ def build_graph(
     graph: Output[Dataset],
     metrics: Output[Metrics],
 ) -> None:
-    """Build `full` and, for cross-fitting, `fold-<k>` without the users of fold k.
+    """Build `full`, for cross-fitting `fold-<k>` without the users of fold k, and `until`.
+
+    `until` ends where the rows begin that the towers hold out: what a release made then had.
 
     Args:
         history: Checked tables.
@@ -26,8 +28,10 @@ def build_graph(
     from pathlib import Path
 
     from colisten.config import Settings
+    from colisten.features.examples import first_streams
     from colisten.graph.build import build_graph
     from colisten.logs import configure_logs
+    from colisten.training.tower_validation import held_out_moment
 
     configure_logs()
     chosen = Settings.from_json(settings)
@@ -38,6 +42,17 @@ def build_graph(
         build_graph(Path(history.path), as_of=moment, settings=chosen, leave_out_fold=fold).save(
             Path(graph.path) / f"fold-{fold}"
         )
+    streams = first_streams(
+        Path(history.path), as_of=moment, target_type=chosen.data.target_type
+    ).column("timestamp")
+    until = held_out_moment(streams, chosen.towers.validation_share)
+    earlier = full
+    if until is not None:
+        earlier = build_graph(Path(history.path), as_of=until, settings=chosen)
+    earlier.save(Path(graph.path) / "until")
+    (Path(graph.path) / "until.json").write_text(
+        json.dumps(None if until is None else round(until.timestamp() * 1e6))
+    )
     graph.metadata["digest"] = full.digest()
     counts = {
         f"edges_{source}_{target}": float(relation.num_edges)

@@ -17,10 +17,10 @@ def train_hgnn(
     curve: Output[HTML],
     metrics: Output[Metrics],
 ) -> None:
-    """Train on the whole graph; embed every item on it and on each fold's graph.
+    """Train on the whole graph; embed every item on it, each fold's graph and the earlier one.
 
     Args:
-        graph: Graphs, `full` and `fold-<k>`.
+        graph: Graphs: `full`, `fold-<k>`, `until`.
         text: Text vectors.
         checkpoints: Folder that keeps unfinished training across runs.
         settings: `Settings.to_json()`.
@@ -41,6 +41,7 @@ def train_hgnn(
     configure_logs()
     chosen = Settings.from_json(settings)
     full = CoListeningGraph.load(Path(graph.path) / "full")
+    until = json.loads((Path(graph.path) / "until.json").read_text())
     text_file = Path(text.path) / "vectors.npy"
     matrix = np.load(text_file)
     for finding in graph_report(full, matrix, data=chosen.data, seed=chosen.seed).findings:
@@ -50,10 +51,11 @@ def train_hgnn(
             "graph": full.digest(),
             "text": file_digest(text_file),
             "settings": chosen.hgnn.model_dump_json() + str(chosen.seed),
+            "until": str(until),
         }
     )
     work = Path(checkpoints) / f"hgnn-{key[:16]}"
-    result = train_hgnn(full, matrix, chosen, out=work)
+    result = train_hgnn(full, matrix, chosen, out=work, until=until)
     shutil.copytree(work, model.path, ignore=shutil.ignore_patterns("checkpoint*"))
     Path(vectors.path).mkdir(parents=True)
     np.save(Path(vectors.path) / "z.npy", embed_catalogue(result.model, full, matrix))
@@ -64,6 +66,8 @@ def train_hgnn(
         for fold in range(chosen.hgnn.folds)
     ]
     np.save(Path(vectors.path) / "z_folds.npy", np.stack(folds))
+    earlier = CoListeningGraph.load(Path(graph.path) / "until")
+    np.save(Path(vectors.path) / "z_until.npy", embed_catalogue(result.model, earlier, matrix))
     figures = {"steps": float(result.steps), "best_step": float(result.best_step)}
     if result.best_loss is not None:
         figures["best_validation_loss"] = result.best_loss

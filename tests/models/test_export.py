@@ -16,6 +16,7 @@ from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import folder_digests
 from colisten.models import export
+from colisten.models.echo import EchoLayout
 from colisten.models.export import check_parity, export_towers, read_specs, tower_onnx
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.towers import Tower, TwoTowers, tower_vectors, user_vectors
@@ -38,18 +39,20 @@ ITEM = ItemFeatureSpec(
     blocks={"text": 6},
     popularity_half_lives=(7.0, 30.0, 365.0),
 )
+SHAPE = TowerSettings(hidden=(32, 16), dim=8)
 
 
 def trained() -> TwoTowers:
     """Towers whose every weight is non-zero, as after training."""
     torch.manual_seed(1)
-    towers = TwoTowers(USER.width, ITEM.dense_width, TowerSettings(hidden=(32, 16), dim=8))
+    towers = TwoTowers(USER.width, ITEM.dense_width, SHAPE, EchoLayout.of(USER, ITEM))
     for tower in (towers.user, towers.item):
         tower.standardise(np.linspace(-1, 1, tower.width), np.linspace(0, 3, tower.width))
         torch.nn.init.normal_(tower.out.weight)
     torch.nn.init.normal_(towers.user.gate.weight)
     torch.nn.init.normal_(towers.user.gate_skip.weight, std=0.1)
-    towers.seal(np.random.default_rng(2).normal(size=(9, 3)).astype(np.float32))
+    catalogue = np.random.default_rng(2).normal(size=(9, ITEM.width)).astype(np.float32)
+    towers.seal(catalogue, (2.0, 0.5))
     return towers.eval()
 
 
@@ -85,7 +88,7 @@ def test_the_folder_holds_what_serving_needs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "towers/curve.json").read_text()) == [
         {"epoch": 1, "fit_loss": 0.5}
     ]
-    again = TwoTowers(USER.width, ITEM.dense_width, TowerSettings(hidden=(32, 16), dim=8))
+    again = TwoTowers(USER.width, ITEM.dense_width, SHAPE, EchoLayout.of(USER, ITEM))
     again.load_state_dict(load_file(tmp_path / "towers/towers.safetensors"))
     features = np.random.default_rng(3).normal(size=(5, USER.width)).astype(np.float32)
     np.testing.assert_array_equal(user_vectors(again, features), user_vectors(towers, features))
@@ -98,7 +101,7 @@ def test_onnx_answers_as_torch_does_for_any_batch(tmp_path: Path, rows: int) -> 
     features = np.random.default_rng(2).normal(0, 5, (rows, USER.width)).astype(np.float32)
     session = onnxruntime.InferenceSession(tmp_path / "towers/user_tower.onnx")
     (served,) = session.run(["vectors"], {"features": features})
-    assert served.shape == (rows, 8 + 3 + 1)
+    assert served.shape == (rows, 8 + 3 + 6 + 1)
     np.testing.assert_allclose(served, user_vectors(towers, features), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(served, axis=1), 1.0, atol=1e-5)
 

@@ -90,7 +90,7 @@ def test_one_inner_product_ranks_as_taste_and_popularity_do() -> None:
     people, items = rng.normal(size=(7, 6)), rng.normal(size=(40, 5))
     popularity = np.log1p(rng.geometric(0.1, size=(40, 3)))
     people, items, popularity = (part.astype(np.float32) for part in (people, items, popularity))
-    towers.seal(popularity)
+    towers.seal(np.concatenate([items, popularity], axis=1))
     with torch.no_grad():
         taste, weights = towers.user.parts(torch.from_numpy(people))
         own = towers.item.parts(torch.from_numpy(items))

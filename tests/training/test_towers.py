@@ -46,6 +46,7 @@ def small(*overrides: str) -> Settings:
             "towers.batch_size=64",
             "towers.learning_rate=0.005",
             "towers.epochs=4",
+            "towers.least_steps=0",
             *overrides,
         ),
     )
