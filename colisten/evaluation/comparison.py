@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -14,11 +14,14 @@ from colisten.evaluation.intervals import (
     bootstrap_means,
     coverage_difference,
     coverage_interval,
+    mcnemar,
     mean_difference,
     mean_interval,
 )
-from colisten.evaluation.metrics import COVERAGE, Coverage, metric_names, user_metric_names
+from colisten.evaluation.metrics import COVERAGE, metric_names, user_metric_names
 from colisten.evaluation.rankers import CHANCE
+from colisten.evaluation.seeds import SeedMeans, SeedNoise, with_seeds
+from colisten.evaluation.trials import Sample
 
 
 class Part(BaseModel):
@@ -28,24 +31,38 @@ class Part(BaseModel):
 
 
 class Measure(Part):
-    """A value with its interval; None where there is no user, or too few for an interval."""
+    """A value with its interval; None where there is no user, or too few for an interval.
+
+    Attributes:
+        spread: Standard deviation over training seeds; None for one.
+        by_seed: The value under each seed, in order; empty for one.
+    """
 
     value: float | None
     low: float | None
     high: float | None
+    spread: float | None = None
+    by_seed: tuple[float, ...] = ()
 
 
 class Row(Part):
-    """One model on one slice; `metrics` by name, such as HR@10."""
+    """One model on one slice; `metrics` by name, such as HR@10, over `seeds` trainings."""
 
     model: str
     slice: str
     users: int
     metrics: dict[str, Measure]
+    seeds: int = 1
 
 
 class Contrast(Part):
-    """`model` minus `against` on the same users."""
+    """`model` minus `against` on the same users.
+
+    Attributes:
+        p: Two-sided, from the interval's own draws.
+        p_test: Two-sided, by the exact McNemar test, which shares nothing with those draws; of
+            hit rates of models with one training seed each, else None.
+    """
 
     model: str
     against: str
@@ -55,6 +72,7 @@ class Contrast(Part):
     low: float | None
     high: float | None
     p: float | None
+    p_test: float | None = None
 
     @property
     def sure(self) -> bool:
@@ -62,42 +80,50 @@ class Contrast(Part):
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """One model.
-
-    Attributes:
-        values: By slice, float64 [users of the slice, 4], columns as in `user_metric_names`.
-        coverage: By slice.
-    """
-
-    values: dict[str, np.ndarray]
-    coverage: dict[str, Coverage]
-
-
 class Comparison:
-    """All models on one slice, resampled together."""
+    """All models on one slice, resampled together.
+
+    Args:
+        names: Of the models.
+        samples: Each model's measures on the slice.
+        part: Name of the slice.
+        settings: `evaluation` is used.
+        seed: Of the resampling.
+        further: Names of the per-user measures behind those of `user_metric_names`.
+    """
 
     def __init__(
         self,
         names: list[str],
-        measured: list[Measured],
+        samples: list[Sample],
         part: str,
         settings: Settings,
         *,
         seed: int,
+        further: Sequence[str] = (),
     ) -> None:
         self.names = names
+        self.samples = samples
         self.part = part
-        self.users = len(measured[0].values[part])
+        self.users = len(samples[0].values)
         self.k = settings.evaluation.k
         self.confidence = settings.evaluation.confidence
-        self.coverage = [model.coverage[part] for model in measured]
-        stacked = np.concatenate([model.values[part] for model in measured], axis=1)
-        shape = (-1, len(names), len(user_metric_names(self.k)))
-        self.values = (stacked.sum(axis=0) / max(self.users, 1)).reshape(shape[1:])
+        self.columns = (*user_metric_names(self.k), *further)
+        self.metrics = (*metric_names(self.k), *further)
+        stacked = np.concatenate([sample.values for sample in samples], axis=1)
+        shape = (-1, len(names), len(self.columns))
+        self.known = (~np.isnan(stacked)).sum(axis=0).reshape(shape[1:])
+        sums = np.nansum(stacked, axis=0).reshape(shape[1:])
+        self.values = np.where(self.known > 0, sums / np.maximum(self.known, 1), np.nan)
         draws = settings.evaluation.bootstrap if self.users > 1 else 0
         self.means = bootstrap_means(stacked, resamples=draws, seed=seed).reshape(shape)
+        # Seeds are drawn apart from users, so that users are drawn alike however many there are.
+        self.noise = [
+            sample.seeds.draws(draws, np.random.default_rng([seed, self.users, 1 + at]))
+            if len(sample.seeds) > 1
+            else np.zeros((0, len(self.columns)))
+            for at, sample in enumerate(samples)
+        ]
 
     def rows(self) -> list[Row]:
         """Every model on this slice."""
@@ -106,26 +132,29 @@ class Comparison:
                 model=name,
                 slice=self.part,
                 users=self.users,
-                metrics={metric: self._measure(at, metric) for metric in metric_names(self.k)},
+                metrics={metric: self._measure(at, metric) for metric in self.metrics},
+                seeds=len(self.samples[at].seeds),
             )
             for at, name in enumerate(self.names)
         ]
 
     def against_all(self, subject: str) -> list[Contrast]:
-        """The subject minus every other model."""
+        """The subject minus every other model, on every measure that both have."""
         first = self.names.index(subject)
-        return [
+        found = [
             self._contrast(first, second, metric)
             for second in range(len(self.names))
             if second != first
-            for metric in metric_names(self.k)
+            for metric in self.metrics
         ]
+        return [each for each in found if not np.isnan(each.value)]
 
     def leads(self) -> list[Contrast]:
-        """The best model minus the runner-up, per metric.
+        """The best model minus the runner-up, per measure of accuracy and coverage.
 
         Chance is a yardstick and not a contender (it covers any catalogue), unless it is the only
-        thing to compare with.
+        thing to compare with. What only describes lists (popularity, novelty, diversity) has no
+        best model.
         """
         contenders = [at for at, name in enumerate(self.names) if name != CHANCE]
         if len(contenders) < 2:
@@ -134,26 +163,42 @@ class Comparison:
             return []
         found = []
         for metric in metric_names(self.k):
-            values = [-self._interval(at, metric).value for at in contenders]
+            values = [-self._value(at, metric) for at in contenders]
             order = np.argsort(values, kind="stable")
             first, second = contenders[order[0]], contenders[order[1]]
             found.append(self._contrast(first, second, metric))
         return found
 
     def _measure(self, at: int, metric: str) -> Measure:
-        if not self.users:
+        if not self.users or np.isnan(self._value(at, metric)):
             return Measure(value=None, low=None, high=None)
         found = self._interval(at, metric)
-        return Measure(value=found.value, low=found.low, high=found.high)
+        means, column = self._seeds(at, metric)
+        several = len(means) > 1
+        return Measure(
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            spread=float(means.spread[column]) if several else None,
+            by_seed=tuple(means.means[:, column].tolist()) if several else (),
+        )
+
+    def _value(self, at: int, metric: str) -> float:
+        if metric == COVERAGE:
+            return self.samples[at].coverage.value
+        return float(self.values[at, self.columns.index(metric)])
 
     def _interval(self, at: int, metric: str) -> Interval:
+        value, noises = self._value(at, metric), [self._noise(at, metric)]
         if metric == COVERAGE:
-            return coverage_interval(self.coverage[at], confidence=self.confidence)
-        column = user_metric_names(self.k).index(metric)
+            return coverage_interval(
+                self.samples[at].coverage, confidence=self.confidence, noises=noises
+            )
+        column = self.columns.index(metric)
         return mean_interval(
-            float(self.values[at, column]),
-            self.means[:, at, column],
-            users=self.users,
+            value,
+            with_seeds(value, self.means[:, at, column], noises, self.confidence),
+            users=int(self.known[at, column]),
             confidence=self.confidence,
         )
 
@@ -168,18 +213,41 @@ class Comparison:
             low=found.low,
             high=found.high,
             p=found.p,
+            p_test=self._test(first, second, metric),
         )
 
     def _difference(self, first: int, second: int, metric: str) -> Difference:
+        noises = [self._noise(first, metric), self._noise(second, metric, sign=-1.0)]
         if metric == COVERAGE:
             return coverage_difference(
-                self.coverage[first], self.coverage[second], confidence=self.confidence
+                self.samples[first].coverage,
+                self.samples[second].coverage,
+                confidence=self.confidence,
+                noises=noises,
             )
-        column = user_metric_names(self.k).index(metric)
+        column = self.columns.index(metric)
+        value = float(self.values[first, column] - self.values[second, column])
+        draws = self.means[:, first, column] - self.means[:, second, column]
         return mean_difference(
-            float(self.values[first, column] - self.values[second, column]),
-            self.means[:, first, column],
-            self.means[:, second, column],
-            users=self.users,
+            value,
+            with_seeds(value, draws, noises, self.confidence),
+            users=int(min(self.known[first, column], self.known[second, column])),
             confidence=self.confidence,
         )
+
+    def _test(self, first: int, second: int, metric: str) -> float | None:
+        pair = self.samples[first], self.samples[second]
+        if metric != self.columns[0] or any(len(one.seeds) > 1 for one in pair):
+            return None
+        return mcnemar(pair[0].values[:, 0], pair[1].values[:, 0])
+
+    def _seeds(self, at: int, metric: str) -> tuple[SeedMeans, int]:
+        """Where a model's measure under each seed is found."""
+        if metric == COVERAGE:
+            return self.samples[at].coverages, 0
+        return self.samples[at].seeds, self.columns.index(metric)
+
+    def _noise(self, at: int, metric: str, *, sign: float = 1.0) -> SeedNoise:
+        means, column = self._seeds(at, metric)
+        draws = np.zeros(0) if metric == COVERAGE else sign * self.noise[at][:, column]
+        return SeedNoise(len(means), float(means.variance[column]), draws)

@@ -9,6 +9,7 @@ together: the share of candidates that appear in any of them within `depth` (pap
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy as np
 from colisten.evaluation.ragged import Ragged
 
 COVERAGE = "coverage"
+BLOCK = 1 << 16
+"""Users measured at once."""
 
 
 def user_metric_names(k: int) -> tuple[str, ...]:
@@ -96,11 +99,42 @@ class Coverage:
     alone: np.ndarray
 
 
-def catalogue_coverage(items: np.ndarray, num_candidates: int) -> Coverage:
-    """Coverage of lists int [U, depth] (-1 where a list has ended) over `num_candidates`."""
+def catalogue_coverage(
+    items: np.ndarray,
+    num_candidates: int,
+    *,
+    rows: np.ndarray | None = None,
+    among: np.ndarray | None = None,
+) -> Coverage:
+    """Coverage of lists int [U, depth] (-1 where a list has ended) over `num_candidates`.
+
+    Args:
+        items: Lists, read a block of users at a time.
+        num_candidates: What could have been shown.
+        rows: Users that count, int64 [R]; None for all.
+        among: bool [num_target], items that count; None for all.
+    """
+    rows = np.arange(len(items)) if rows is None else rows
+    alone = np.zeros(len(rows))
     if not num_candidates or not items.size:
-        return Coverage(0.0, np.zeros(len(items)))
-    shown = items >= 0
-    counts = np.bincount(items[shown], minlength=1)
-    rare = shown & (counts[np.where(shown, items, 0)] == 1)
-    return Coverage(float((counts > 0).sum()) / num_candidates, rare.sum(axis=1) / num_candidates)
+        return Coverage(0.0, alone)
+    counts = np.zeros(1, dtype=np.int64)
+    for _, shown in _shown(items, rows, among):
+        fresh = np.bincount(shown[shown >= 0], minlength=len(counts))
+        fresh[: len(counts)] += counts
+        counts = fresh
+    for start, shown in _shown(items, rows, among):
+        rare = (shown >= 0) & (counts[np.maximum(shown, 0)] == 1)
+        alone[start : start + len(shown)] = rare.sum(axis=1) / num_candidates
+    return Coverage(float((counts > 0).sum()) / num_candidates, alone)
+
+
+def _shown(
+    items: np.ndarray, rows: np.ndarray, among: np.ndarray | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of lists with -1 for items that do not count, each with where it starts."""
+    for start in range(0, len(rows), BLOCK):
+        shown = np.asarray(items[rows[start : start + BLOCK]])
+        if among is not None:
+            shown = np.where(np.append(among, False)[shown], shown, -1)
+        yield start, shown

@@ -1,11 +1,16 @@
-"""The table as one HTML page that needs no network: verdicts, bars with whiskers, all numbers."""
+"""The table as one HTML page that needs no network: verdicts, charts, all numbers."""
 
 from __future__ import annotations
 
 from html import escape
 
+from colisten.evaluation.bars import bars
 from colisten.evaluation.comparison import Measure
+from colisten.evaluation.facts import POPULARITY
+from colisten.evaluation.metrics import COVERAGE
+from colisten.evaluation.scatter import scatter
 from colisten.evaluation.table import SLICES, EvaluationTable
+from colisten.evaluation.tiers import shown_models, tier_lines, tier_names
 from colisten.evaluation.verdict import (
     chance,
     headline_metrics,
@@ -17,12 +22,12 @@ from colisten.evaluation.verdict import (
 
 _STYLE = """
 :root { --ink: #1d2329; --soft: #5f6b76; --line: #dfe4e8; --bar: #9fb4c7; --own: #1d8348;
-        --paper: #ffffff; }
+        --paper: #ffffff; --hue1: #d55e00; --hue2: #0072b2; --hue3: #b8508f; --hue4: #a68a00; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6eaee; --soft: #9aa6b2; --line: #343c45; --bar: #4f6a83; --own: #3fae6e;
-          --paper: #14181c; } }
+          --paper: #14181c; --hue1: #f0a04b; --hue2: #5bb8f0; --hue3: #e08ac4; --hue4: #e3d25c; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-       max-width: 72rem; margin: 2rem auto; padding: 0 1.2rem; }
+       max-width: 84rem; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 .soft { color: var(--soft); } .lead li { margin: .35rem 0; font-size: 1.05rem; }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); }
@@ -30,7 +35,18 @@ figure { margin: 0; border: 1px solid var(--line); border-radius: 8px; padding: 
 figcaption { font-weight: 600; margin-bottom: .3rem; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font-size: 12px; }
 svg .value { fill: var(--soft); } svg .bar { fill: var(--bar); } svg .own { fill: var(--own); }
-svg line { stroke: var(--ink); stroke-width: 1.4; }
+svg line { stroke: var(--ink); stroke-width: 1.4; } svg line.grid { stroke: var(--line); }
+svg .name { font-weight: 600; } svg .dot { fill: var(--ink); fill-opacity: .45; }
+svg polyline { fill: none; stroke-width: 2; } svg polyline.chance { stroke-dasharray: 4 4; }
+svg polyline.own, svg line.own { stroke: var(--own); } svg .chance { fill: var(--soft); }
+svg polyline.chance, svg line.chance { stroke: var(--soft); }
+svg .hue1 { fill: var(--hue1); stroke: var(--hue1); }
+svg .hue2 { fill: var(--hue2); stroke: var(--hue2); }
+svg .hue3 { fill: var(--hue3); stroke: var(--hue3); }
+svg .hue4 { fill: var(--hue4); stroke: var(--hue4); }
+svg polyline.own, svg polyline.chance, svg polyline[class^="hue"] { fill: none; }
+.plots { display: grid; gap: 1rem; margin-top: 1rem;
+         grid-template-columns: repeat(auto-fit, minmax(min(34rem, 100%), 1fr)); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
          white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -38,9 +54,6 @@ th:first-child, td:first-child { text-align: left; } tr.own td { font-weight: 60
 td small { color: var(--soft); font-weight: 400; display: block; }
 tr.slice td { padding-top: 1rem; font-weight: 600; } .sure { color: var(--own); font-weight: 600; }
 """
-_BAR_HEIGHT, _LABEL, _WIDTH = 24, 138, 420
-_VALUE = 50
-_LABEL_CHARS = 22
 
 
 def to_html(table: EvaluationTable) -> str:
@@ -53,6 +66,7 @@ def to_html(table: EvaluationTable) -> str:
                 _lead(table),
                 "<h2>At a glance</h2>",
                 f'<div class="charts">{_charts(table)}</div>',
+                f'<div class="plots">{_plots(table)}</div>',
                 "<h2>Every number</h2>",
                 f'<div class="wide">{_numbers(table)}</div>',
                 f"<h2>{escape(table.subject)} against every other model</h2>",
@@ -100,43 +114,25 @@ def _charts(table: EvaluationTable) -> str:
             measures = {model: table.row(model, part).metrics[metric] for model in table.models}
             if table.users[part]:
                 title = f"{metric}, {part} users"
-                charts.append(
-                    f"<figure><figcaption>{escape(title)}</figcaption>"
-                    f"{_bars(title, measures, table.subject)}</figure>"
-                )
+                charts.append(_figure(title, bars(title, measures, table.subject)))
     return "\n".join(charts)
 
 
-def _bars(title: str, measures: dict[str, Measure], subject: str) -> str:
-    """Horizontal bars on one scale, whiskers from the low to the high end of the interval."""
-    largest = max((measure.high or measure.value or 0.0) for measure in measures.values())
-    scale = (_WIDTH - _LABEL - _VALUE) / (largest or 1.0)
-    height = _BAR_HEIGHT * len(measures)
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">']
-    for at, (model, measure) in enumerate(measures.items()):
-        middle = _BAR_HEIGHT * at + _BAR_HEIGHT / 2
-        end = _LABEL + (measure.value or 0.0) * scale
-        kind = "own" if model == subject else "bar"
-        short = model if len(model) <= _LABEL_CHARS else model[: _LABEL_CHARS - 1] + "…"
-        parts.append(
-            f'<text x="0" y="{middle + 4:.1f}">{escape(short)}<title>{escape(model)}</title></text>'
-            f'<rect class="{kind}" x="{_LABEL}" y="{middle - 7:.1f}" height="14" '
-            f'width="{end - _LABEL:.1f}"/>'
-        )
-        if measure.low is not None and measure.high is not None:
-            low, high = _LABEL + measure.low * scale, _LABEL + measure.high * scale
-            parts.append(
-                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
-                + "".join(
-                    f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{middle - 4:.1f}" y2="{middle + 4:.1f}"/>'
-                    for x in (low, high)
-                )
-            )
-        parts.append(
-            f'<text class="value" text-anchor="end" x="{_WIDTH}" y="{middle + 4:.1f}">'
-            f"{number(measure.value)}</text>"
-        )
-    return "".join(parts) + "</svg>"
+def _plots(table: EvaluationTable) -> str:
+    hits = table.metrics[0]
+    plots = [_figure(f"{hits} against coverage, all users", scatter(table))]
+    if tier_names(table):
+        some = len(shown_models(table)) < len(table.models)
+        whom = ", the models with the best hit rates" if some else ""
+        plots += [
+            _figure(f"{metric} by popularity tier{whom}", tier_lines(table, metric))
+            for metric in (hits, COVERAGE)
+        ]
+    return "\n".join(plots)
+
+
+def _figure(caption: str, drawing: str) -> str:
+    return f"<figure><figcaption>{escape(caption)}</figcaption>{drawing}</figure>"
 
 
 def _numbers(table: EvaluationTable) -> str:
@@ -148,10 +144,11 @@ def _numbers(table: EvaluationTable) -> str:
             f"({table.users[part]:,})</td></tr>"
         )
         for model in table.models:
-            measures = table.row(model, part).metrics
+            row = table.row(model, part)
+            measures, seeds = row.metrics, f" ({row.seeds} seeds)" if row.seeds > 1 else ""
             cells = "".join(_cell(measures[metric]) for metric in table.metrics)
             own = ' class="own"' if model == table.subject else ""
-            rows.append(f"<tr{own}><td>{escape(model)}</td>{cells}</tr>")
+            rows.append(f"<tr{own}><td>{escape(model)}{seeds}</td>{cells}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
@@ -186,6 +183,8 @@ def _cell(measure: Measure) -> str:
     span = ""
     if measure.low is not None:
         span = f"<small>{number(measure.low)} to {number(measure.high)}</small>"
+    if measure.spread is not None:
+        span += f"<small>seeds ± {number(measure.spread)}</small>"
     return f"<td>{number(measure.value)}{span}</td>"
 
 
@@ -196,13 +195,15 @@ def _differences(table: EvaluationTable) -> str:
     rows = []
     for each in table.differences:
         span = f"{number(each.low, signed=True)} to {number(each.high, signed=True)}"
-        said = "sure" if each.sure else "not sure"
+        said = f"{'sure' if each.sure else 'not sure'}, {chance(each.p)}"
+        if each.p_test is not None:
+            said += f" (exact test: {chance(each.p_test)})"
         kind = ' class="sure"' if each.sure else ""
         rows.append(
             f"<tr><td>{escape(each.against)}</td><td>{each.slice}</td>"
             f"<td>{escape(each.metric)}</td><td>{number(each.value, signed=True)}</td>"
             f"<td>{span if each.low is not None else '–'}</td>"
-            f"<td{kind}>{said}, {chance(each.p)}</td></tr>"
+            f"<td{kind}>{said}</td></tr>"
         )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
@@ -223,6 +224,37 @@ def _method(table: EvaluationTable) -> str:
         f"first {table.depth} places.</p><p>Intervals hold {table.confidence:.0%}. Those of means "
         f"come from {table.bootstrap:,} resamples of users, the same for every model, so "
         "differences are paired. Those of coverage, a union and not a mean, come from leaving out "
-        "one user at a time. They speak of other users in this window, not of another training "
-        "run or another window, and are not corrected for the number of comparisons.</p>"
+        f"one user at a time. {_scope(table)} They are not corrected for the number of "
+        f"comparisons.</p>{_facts(table)}"
+    )
+
+
+def _scope(table: EvaluationTable) -> str:
+    """What the intervals speak of."""
+    seeds = {row.model: row.seeds for row in table.rows}
+    several = [f"{model} ({count})" for model, count in seeds.items() if count > 1]
+    if not several:
+        return (
+            "They speak of other users in this window, not of another training run or another "
+            "window."
+        )
+    alone = (
+        "; those of the other models hold no noise of training" if len(several) < len(seeds) else ""
+    )
+    return (
+        "Values are means over the trainings of a model, dots are single trainings, and ± is their "
+        "standard deviation. Intervals speak of other users in this window and of other training "
+        f"seeds, for the models trained under several: {escape(', '.join(several))}{alone}. They "
+        "do not speak of another window."
+    )
+
+
+def _facts(table: EvaluationTable) -> str:
+    if POPULARITY not in table.metrics:
+        return ""
+    return (
+        f"<p>Of the first {table.k} places, whether hit or not: popularity is the mean of log2(1 + "
+        "users who streamed the item before the cut), novelty the mean self-information of items "
+        "in bits, diversity 1 less the mean cosine of two items' texts. More is not better or "
+        "worse; they say what kind of list a model makes.</p>"
     )

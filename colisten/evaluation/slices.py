@@ -14,9 +14,11 @@ import numpy as np
 
 from colisten.data.catalogue import Catalogue
 from colisten.evaluation.metrics import (
+    BLOCK,
     Coverage,
     catalogue_coverage,
     hit_matrix,
+    user_metric_names,
     user_metrics,
 )
 from colisten.evaluation.ragged import Ragged
@@ -45,18 +47,22 @@ class Slice:
     def measure(
         self, lists: np.ndarray, data: EvaluationSet, k: int
     ) -> tuple[np.ndarray, Coverage]:
-        """Per-user measures [len(users), 4] and coverage of lists [U, depth] on this slice."""
-        shown = lists[self.users]
-        targets = data.targets.take(self.users)
-        if self.items is None:
-            counts, candidates = data.num_targets[self.users], data.num_candidates
-        else:
-            targets = _among(targets, self.items)
-            counts, candidates = targets.counts, int((self.items & data.available).sum())
-        values = user_metrics(hit_matrix(shown, targets), counts, k)
-        if self.items is not None:
-            shown = np.where(np.append(self.items, False)[shown], shown, -1)
-        return values, catalogue_coverage(shown, candidates)
+        """Per-user measures [len(users), 4] and coverage of lists [U, depth] on this slice.
+
+        Lists may lie on disk: a block of users at a time is read.
+        """
+        values = np.empty((len(self.users), len(user_metric_names(k))))
+        for start in range(0, len(self.users), BLOCK):
+            rows = self.users[start : start + BLOCK]
+            targets, counts = data.targets.take(rows), data.num_targets[rows]
+            if self.items is not None:
+                targets = _among(targets, self.items)
+                counts = targets.counts
+            hits = hit_matrix(np.asarray(lists[rows]), targets)
+            values[start : start + BLOCK] = user_metrics(hits, counts, k)
+        counted = data.available if self.items is None else self.items & data.available
+        candidates = int(counted.sum())
+        return values, catalogue_coverage(lists, candidates, rows=self.users, among=self.items)
 
 
 def user_slices(data: EvaluationSet) -> list[Slice]:

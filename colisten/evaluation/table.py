@@ -6,18 +6,20 @@ draws, so every difference between two of them is paired.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from colisten.config import Settings
 from colisten.errors import EvaluationError
-from colisten.evaluation.comparison import Comparison, Contrast, Measured, Part, Row
+from colisten.evaluation.comparison import Comparison, Contrast, Part, Row
+from colisten.evaluation.facts import FACT_METRICS, ItemFacts
+from colisten.evaluation.lists import rank_lists
 from colisten.evaluation.metrics import metric_names
 from colisten.evaluation.rankers import Ranker
-from colisten.evaluation.ranking import ranked_blocks
 from colisten.evaluation.slices import Slice, user_slices
 from colisten.evaluation.split import EvaluationSet
+from colisten.evaluation.trials import Trials
 from colisten.logs import logger
 
 SUBJECT = "2T-HGNN"
@@ -72,7 +74,9 @@ class EvaluationTable(Part):
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the measures, in order."""
-        return metric_names(self.k)
+        return tuple(
+            name for name in (*metric_names(self.k), *FACT_METRICS) if name in self.rows[0].metrics
+        )
 
     def row(self, model: str, part: str = "all") -> Row:
         """One model on one slice.
@@ -111,47 +115,96 @@ def evaluate(
     *,
     subject: str = SUBJECT,
     finer: Sequence[Slice] = (),
+    facts: ItemFacts | None = None,
 ) -> EvaluationTable:
-    """Measure rankers side by side.
+    """Rank for every user, then measure: `rank_lists` and `evaluate_lists`, one list a ranker.
 
     Args:
         rankers: Models; their rows are the users of `evaluation_set`.
         evaluation_set: Users, targets and candidates. An empty one gives a table without values.
         settings: `evaluation` is used.
         seed: Of the resampling.
-        subject: The model compared with every other; where it is not among `rankers`, the one
-            with the highest HR@k takes its place.
-        finer: Slices beside all, warm and cold users, such as `finer_slices` gives.
+        subject: See `evaluate_lists`.
+        finer: See `evaluate_lists`.
+        facts: See `evaluate_lists`.
 
     Raises:
         EvaluationError: There is no ranker, two share a name, or scores are wrong.
     """
-    names = [ranker.name for ranker in rankers]
-    if not names or len(set(names)) < len(names):
-        raise EvaluationError(
-            f"The models to evaluate are {names}.", "Give at least one, each with its own name."
-        )
+    lists = rank_lists(rankers, evaluation_set, settings)
+    return evaluate_lists(
+        {model: [items] for model, items in lists.by_model.items()},
+        evaluation_set,
+        settings,
+        seed,
+        subject=subject,
+        finer=finer,
+        facts=facts,
+    )
+
+
+def evaluate_lists(
+    trials: Mapping[str, Sequence[np.ndarray]],
+    evaluation_set: EvaluationSet,
+    settings: Settings,
+    seed: int,
+    *,
+    subject: str | None = None,
+    finer: Sequence[Slice] = (),
+    facts: ItemFacts | None = None,
+) -> EvaluationTable:
+    """Measure ranked lists side by side, with the noise of users and of training seeds.
+
+    A user's value is the mean over a model's seeds, and so is coverage. Intervals hold what other
+    users and, for a model with several lists, other seeds would have given; see `seeds`.
+
+    Args:
+        trials: By model, int32 [U, depth] for every training seed: one for a model without
+            chance, such as a popularity list. Rows are the users of `evaluation_set`, entries as
+            in `lists.Lists`.
+        evaluation_set: Users, targets and candidates. An empty one gives a table without values.
+        settings: `evaluation` is used.
+        seed: Of the resampling.
+        subject: The model compared with every other; None means `SUBJECT`, and where that is not
+            measured the model with the highest HR@k takes its place.
+        finer: Slices beside all, warm and cold users, such as `finer_slices` gives.
+        facts: Adds popularity, novelty and diversity of lists.
+
+    Raises:
+        EvaluationError: There is no model, one has no list, or a list is of other users, of other
+            items or too short.
+    """
+    names = list(trials)
+    found = _trials(trials, evaluation_set, settings, facts)
     slices = user_slices(evaluation_set)
-    every = [*slices, *finer]
-    measured = [_measure(ranker, evaluation_set, every, settings) for ranker in rankers]
-    if subject not in names:
-        first = [model.values["all"][:, 0].sum() for model in measured]
-        subject = names[int(np.argmax(first))]
     rows: list[Row] = []
     differences: list[Contrast] = []
     leads: list[Contrast] = []
     finer_rows: list[Row] = []
     finer_differences: list[Contrast] = []
-    for at, part in enumerate(every):
-        comparison = Comparison(names, measured, part.name, settings, seed=1000 * seed + at)
+    named = subject or SUBJECT
+    for at, part in enumerate([*slices, *finer]):
+        samples = [each.on(part, evaluation_set, settings.evaluation.k) for each in found]
+        if named not in names:
+            named = names[int(np.argmax([each.values[:, 0].sum() for each in samples]))]
+        comparison = Comparison(
+            names,
+            samples,
+            part.name,
+            settings,
+            seed=1000 * seed + at,
+            further=facts.metrics if facts is not None else (),
+        )
         if at >= len(slices):
             finer_rows += comparison.rows()
-            finer_differences += comparison.against_all(subject)
+            finer_differences += comparison.against_all(named)
             continue
         rows += comparison.rows()
         if len(part.users):
-            differences += comparison.against_all(subject)
+            differences += comparison.against_all(named)
             leads += comparison.leads()
+    for row in rows[: len(names)]:
+        log.info("measured", model=row.model, seeds=row.seeds, hit_rate=_rounded(row))
     return EvaluationTable(
         cut=evaluation_set.cut.isoformat(),
         window_days=evaluation_set.window_days,
@@ -165,7 +218,7 @@ def evaluate(
         candidates=evaluation_set.num_candidates,
         targets=int(evaluation_set.num_targets.sum()),
         unreachable_targets=evaluation_set.unreachable,
-        subject=subject,
+        subject=named,
         models=tuple(names),
         rows=tuple(rows),
         differences=tuple(differences),
@@ -175,25 +228,47 @@ def evaluate(
     )
 
 
-def _measure(
-    ranker: Ranker, data: EvaluationSet, slices: Sequence[Slice], settings: Settings
-) -> Measured:
-    items = np.full((len(data), settings.evaluation.depth), -1, dtype=np.int32)
-    for block in ranked_blocks(
-        ranker.scores,
-        np.arange(len(data), dtype=np.int64),
-        settings.evaluation.depth,
-        exclusions=data.exclusions,
-        available=data.available,
-        block_megabytes=settings.evaluation.block_megabytes,
-        label=ranker.name,
-    ):
-        items[block.rows] = block.items
-    found = {part.name: part.measure(items, data, settings.evaluation.k) for part in slices}
-    if len(data):
-        hit_rate = float(found["all"][0][:, 0].mean())
-        log.info("measured", model=ranker.name, hit_rate=round(hit_rate, 4))
-    return Measured(
-        {name: values for name, (values, _) in found.items()},
-        {name: coverage for name, (_, coverage) in found.items()},
-    )
+def _trials(
+    trials: Mapping[str, Sequence[np.ndarray]],
+    data: EvaluationSet,
+    settings: Settings,
+    facts: ItemFacts | None,
+) -> list[Trials]:
+    if not trials or not all(len(lists) for lists in trials.values()):
+        raise EvaluationError(
+            f"The models to evaluate are {list(trials)}.",
+            "Give at least one, each with a list for every training seed.",
+        )
+    if facts is not None and len(facts.streams) != len(data.available):
+        raise EvaluationError(
+            f"The facts are of {len(facts.streams):,} items, the catalogue has "
+            f"{len(data.available):,} of type {data.target_type}.",
+            "Pass facts of the items of the target type, in catalogue order.",
+        )
+    depth = settings.evaluation.depth
+    found = []
+    for model, lists in trials.items():
+        for items in lists:
+            _check(model, items, data, depth)
+        found.append(Trials.of([items[:, :depth] for items in lists], facts, settings.evaluation.k))
+    return found
+
+
+def _check(model: str, items: np.ndarray, data: EvaluationSet, depth: int) -> None:
+    if items.ndim != 2 or len(items) != len(data) or items.shape[1] < depth:
+        raise EvaluationError(
+            f"A list of {model} has the shape {items.shape}, expected {(len(data), depth)}: "
+            "users, places.",
+            "Rank for these users with the same evaluation.depth.",
+        )
+    if items.size and int(items.max()) >= len(data.available):
+        raise EvaluationError(
+            f"A list of {model} holds item {int(items.max())}, the catalogue has "
+            f"{len(data.available):,} of type {data.target_type}.",
+            "Rank with the catalogue that is measured.",
+        )
+
+
+def _rounded(row: Row) -> float | None:
+    value = next(iter(row.metrics.values())).value
+    return None if value is None else round(value, 4)

@@ -22,6 +22,7 @@ def evaluate(
     table: Output[Dataset],
     page: Output[HTML],
     metrics: Output[Metrics],
+    lists: Output[Dataset],
 ) -> None:
     """HR, MRR and coverage with intervals for every model; all, warm and cold users.
 
@@ -36,9 +37,13 @@ def evaluate(
         towers_text: 2T without graph.
         as_of: UTC moment that starts the window; models saw nothing at or after it.
         window_days: Length of the window.
-        rivals: Also measure ALS, BPR, EASE, item-kNN and decayed popularity, each tuned on the
-            window before `as_of`.
+        rivals: Also measure decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN and an HGNN
+            with users as nodes, each tuned on the window before `as_of`.
         settings: `Settings.to_json()`.
+        table: `EvaluationTable` as JSON.
+        page: The table for people.
+        metrics: Every measure of all users.
+        lists: `Lists`, what each model showed each user.
     """
     import json
     from datetime import datetime
@@ -49,10 +54,12 @@ def evaluate(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.evaluation.contest import Contest
+    from colisten.evaluation.facts import ItemFacts
+    from colisten.evaluation.lists import rank_lists
     from colisten.evaluation.page import to_html
     from colisten.evaluation.slices import finer_slices
     from colisten.evaluation.split import evaluation_set
-    from colisten.evaluation.table import evaluate
+    from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import open_store, user_rows
     from colisten.features.users import UserBatch
     from colisten.logs import configure_logs
@@ -99,14 +106,24 @@ def evaluate(
             user_ids=window.user_ids,
             fallback=contest.recent_popularity(),
             settings=chosen,
+            text=contest.text,
         )
+    streams = contest.all_time_popularity()
     finer = finer_slices(
         window,
         catalogue,
-        contest.all_time_popularity(),
+        streams,
         np.sum([history.counts for history in users.histories.values()], axis=0),
     )
-    result = evaluate(rankers, window, chosen, chosen.seed, finer=finer)
+    ranked = rank_lists(rankers, window, chosen, folder=Path(lists.path))
+    result = evaluate_lists(
+        {model: [items] for model, items in ranked.by_model.items()},
+        window,
+        chosen,
+        chosen.seed,
+        finer=finer,
+        facts=ItemFacts(streams, contest.text[catalogue.slice_of(chosen.data.target_type)]),
+    )
     Path(table.path).write_text(result.model_dump_json(indent=2))
     Path(page.path).write_text(to_html(result))
     figures = (

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from colisten.evaluation.intervals import (
     bootstrap_means,
     coverage_difference,
     coverage_interval,
+    mcnemar,
     mean_difference,
     mean_interval,
 )
@@ -60,8 +62,7 @@ def test_pairing_sees_what_separate_intervals_cannot() -> None:
     assert first.low < second.high, "the separate intervals overlap"
     found = mean_difference(
         float((values[:, 0] - values[:, 1]).mean()),
-        means[:, 0],
-        means[:, 1],
+        means[:, 0] - means[:, 1],
         users=500,
         confidence=CONFIDENCE,
     )
@@ -73,7 +74,7 @@ def test_pairing_sees_what_separate_intervals_cannot() -> None:
 
 def test_equal_models_differ_by_nothing() -> None:
     means = bootstrap_means(np.random.default_rng(6).random((40, 1)), resamples=100, seed=0)[:, 0]
-    found = mean_difference(0.0, means, means, users=40, confidence=CONFIDENCE)
+    found = mean_difference(0.0, means - means, users=40, confidence=CONFIDENCE)
     assert (found.low, found.high, found.p) == (0.0, 0.0, 1.0)
 
 
@@ -128,4 +129,35 @@ def test_fewer_than_two_users_have_no_interval(users: int) -> None:
     assert coverage_difference(alone, alone, confidence=CONFIDENCE).p is None
     none = np.zeros(0)
     assert mean_interval(0.5, none, users=users, confidence=CONFIDENCE).high is None
-    assert mean_difference(0.5, none, none, users=users, confidence=CONFIDENCE).low is None
+    assert mean_difference(0.5, none, users=users, confidence=CONFIDENCE).low is None
+
+
+def test_users_without_a_value_are_left_out_of_its_means_alone() -> None:
+    rng = np.random.default_rng(8)
+    values = rng.random((60, 2))
+    values[::3, 1] = np.nan
+    means = bootstrap_means(values, resamples=3000, seed=1)
+    np.testing.assert_allclose(
+        means[:, 0], bootstrap_means(values[:, :1], resamples=3000, seed=1)[:, 0]
+    )
+    kept = values[~np.isnan(values[:, 1]), 1]
+    assert means[:, 1].mean() == pytest.approx(kept.mean(), abs=0.01)
+    assert means[:, 1].std() == pytest.approx(kept.std() / np.sqrt(len(kept)), rel=0.1)
+    rare = np.full((30, 1), np.nan)
+    rare[:2] = [[0.2], [0.4]]
+    found = mean_interval(
+        0.3, bootstrap_means(rare, resamples=300, seed=0)[:, 0], users=2, confidence=CONFIDENCE
+    )
+    assert (found.low, found.high) == pytest.approx((0.2, 0.4)), "draws of neither say nothing"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mcnemar_agrees_with_the_binomial_test_of_scipy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first = (rng.random(200) < 0.3).astype(float)
+    second = np.where(rng.random(200) < 0.2, rng.random(200) < 0.4, first)
+    won, lost = int((first > second).sum()), int((first < second).sum())
+    expected = binomtest(won, won + lost).pvalue
+    assert mcnemar(first, second) == pytest.approx(expected)
+    assert mcnemar(second, first) == pytest.approx(expected)
+    assert mcnemar(first, first) == 1.0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
 from torchmetrics.functional import retrieval
 
+from colisten.evaluation import metrics as module
 from colisten.evaluation.metrics import (
     catalogue_coverage,
     hit_matrix,
@@ -81,6 +82,20 @@ def test_coverage_is_the_share_of_items_in_any_list_and_alone_what_one_user_adds
     for user in range(len(users)):
         rest = set().union(*(each for at, each in enumerate(lists) if at != user))
         np.testing.assert_allclose(found.value - found.alone[user], len(rest) / ITEMS)
+
+
+@pytest.mark.parametrize("block", [1, 4, 1000])
+def test_coverage_of_some_users_and_some_items(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    items = np.argsort(rng.random((30, ITEMS)), axis=1)[:, :3]
+    rows, among = np.flatnonzero(rng.random(30) < 0.3), rng.random(ITEMS) < 0.6
+    monkeypatch.setattr(module, "BLOCK", block)
+    found = catalogue_coverage(items, 7, rows=rows, among=among)
+    lists = [{item for item in items[row] if among[item]} for row in rows]
+    assert found.value == len(set().union(*lists)) / 7
+    for at, own in enumerate(lists):
+        others = set().union(*(each for other, each in enumerate(lists) if other != at))
+        assert found.alone[at] == len(own - others) / 7
 
 
 def test_ndcg_agrees_with_scikit_learn() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from colisten.errors import EvaluationError
 from colisten.evaluation.page import to_html
 from colisten.evaluation.popularity import PopularityRanker, popularity
 from colisten.evaluation.ragged import Ragged
-from colisten.evaluation.rankers import RandomRanker, Ranker
+from colisten.evaluation.rankers import RandomRanker, Ranker, VectorRanker
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.evaluation.terminal import to_rich
@@ -70,6 +71,37 @@ def test_shuffled_labels_give_chance_level() -> None:
         each for each in table.differences if (each.metric, each.slice) == ("HR@10", "all")
     ]
     assert not difference.sure
+
+
+def test_shuffled_targets_give_every_model_that_knows_users_the_hit_rate_of_chance() -> None:
+    """Each user gets another's targets: what a model knows of the user must be worth nothing."""
+    users, items = 3000, 400
+    data = random_set(users, items, exclude=0.0)
+    order = np.random.default_rng(1).permutation(users)
+    shuffled = replace(data, targets=data.targets.take(order), num_targets=data.num_targets[order])
+    vectors = np.random.default_rng(2).normal(size=(items, 8)).astype(np.float32)
+    taste = np.stack([vectors[data.targets[user]].mean(axis=0) for user in range(users)])
+    rankers: list[Ranker] = [
+        noisy(data, 0.3, "knows the truth"),
+        noisy(data, 1.0, "knows a little"),
+        VectorRanker("two towers", taste, vectors, np.zeros(items, np.float32)),
+        RandomRanker(items),
+    ]
+    honest = evaluate(rankers, data, SETTINGS, 0)
+    table = evaluate(rankers, shuffled, SETTINGS, 0)
+    missed = np.ones(users)
+    for place in range(10):
+        missed *= (items - data.num_targets - place) / (items - place)
+    chance = float((1 - missed).mean())
+    for model in table.models:
+        measure = table.row(model).metrics["HR@10"]
+        assert measure.low is not None
+        assert measure.high is not None
+        assert measure.low <= chance <= measure.high, model
+        if model != "random":
+            before = honest.value(model, "HR@10")
+            assert before is not None
+            assert before > 3 * chance, "unshuffled, it is far from chance"
 
 
 def test_a_better_model_leads_surely_and_equal_ones_do_not() -> None:
@@ -221,7 +253,8 @@ def test_the_page_stands_alone_and_opens_with_who_wins() -> None:
     assert reader.links == []
     assert "script" not in reader.seen
     assert "b" not in reader.seen, "names are escaped"
-    assert reader.seen.count("svg") == 9
+    assert reader.seen.count("svg") == 10
+    assert "circle" in reader.seen
     assert page.index("leads with") < page.index("<table")
     assert page == to_html(table)
 
@@ -239,8 +272,30 @@ def test_json_has_plain_values_and_reads_back() -> None:
     data = random_set(30, 40)
     table = evaluate([perfect(data), RandomRanker(40)], data, SETTINGS, 0)
     plain = json.loads(json.dumps(table.model_dump(mode="json")))
-    assert plain["rows"][0]["metrics"]["HR@10"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert plain["rows"][0]["metrics"]["HR@10"] == {
+        "value": 1.0,
+        "low": 1.0,
+        "high": 1.0,
+        "spread": None,
+        "by_seed": [],
+    }
     assert EvaluationTable.model_validate(plain) == table
+
+
+def test_a_table_from_before_seeds_reads() -> None:
+    data = random_set(30, 40)
+    table = evaluate([perfect(data), RandomRanker(40)], data, SETTINGS, 0)
+    plain = table.model_dump(mode="json")
+    for row in plain["rows"]:
+        del row["seeds"]
+        for measure in row["metrics"].values():
+            del measure["spread"], measure["by_seed"]
+    for contrast in [*plain["differences"], *plain["leads"]]:
+        del contrast["p_test"]
+    read = EvaluationTable.model_validate(plain)
+    assert read.rows == table.rows
+    assert read.metrics == table.metrics
+    assert to_html(read)
 
 
 def test_wrong_calls_are_refused() -> None:
