@@ -1,50 +1,28 @@
 """The rivals: each learns from `Touches` and scores target items for its users.
 
 Popularity with a half-life, item-kNN, EASE (Steck 2019), ALS (Hu et al. 2008) and BPR (Rendle et
-al. 2009). The last two are those of the `implicit` library, which people would use.
+al. 2009) are here; the last two are those of the `implicit` library, which people would use.
+LightGCN and the HGNN with users have files of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
+from colisten.errors import EvaluationError
 from colisten.features.popularity import DailyPopularity, day_of
+from colisten.rivals.lightgcn import fit_lightgcn
+from colisten.rivals.rival import Parameters, Rival, Scorer
 from colisten.rivals.touches import Touches
+from colisten.rivals.user_graph import fit_user_hgnn
 
-Scorer = Callable[[np.ndarray], np.ndarray]
-"""Rows of `Touches` (int64 [b]) to scores of the target items, float32 [b, num_target]."""
-Parameters = Mapping[str, Any]
-
-# EASE inverts a dense matrix of this many items at most: 15,000 take 2 GB and a minute.
+# EASE inverts a dense matrix of this many items at most: 15,000 take 3 GB and half a minute.
 _EASE_ITEMS = 15_000
-
-
-@dataclass(frozen=True)
-class Rival:
-    """A model with the settings it is tuned over.
-
-    Attributes:
-        name: What the table calls it.
-        fit: Touches, parameters, threads and seed to a scorer.
-        grid: Values tried of each parameter.
-    """
-
-    name: str
-    fit: Callable[[Touches, Parameters, int, int], Scorer]
-    grid: Mapping[str, tuple[Any, ...]]
-
-    def choices(self) -> list[dict[str, Any]]:
-        """Every combination of the grid."""
-        return [
-            dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())
-        ]
 
 
 def fit_popularity(touches: Touches, parameters: Parameters, threads: int, seed: int) -> Scorer:
@@ -84,13 +62,14 @@ def fit_ease(touches: Touches, parameters: Parameters, threads: int, seed: int) 
     if len(kept) > _EASE_ITEMS:
         kept = np.sort(kept[np.argsort(-events[kept], kind="stable")[:_EASE_ITEMS]])
     some = touches.matrix[:, kept]
-    gram = (some.T @ some).toarray().astype(np.float64)
+    gram = (some.T @ some).toarray()
     gram[np.diag_indices_from(gram)] += parameters["regularisation"]
-    inverse = np.linalg.inv(gram)
+    with threadpool_limits(threads, "blas"):
+        inverse = _inverse(gram)
     weights = inverse / -np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     own = (kept >= touches.target.start) & (kept < touches.target.stop)
-    weights = weights[:, own].astype(np.float32)
+    weights = weights[:, own]
     columns = kept[own] - touches.target.start
 
     def scorer(rows: np.ndarray) -> np.ndarray:
@@ -118,14 +97,14 @@ def fit_als(touches: Touches, parameters: Parameters, threads: int, seed: int) -
 
 
 def fit_bpr(touches: Touches, parameters: Parameters, threads: int, seed: int) -> Scorer:
-    """Bayesian personalised ranking."""
+    """Bayesian personalised ranking, by one thread: several race, so that no fit repeats."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
     model = BayesianPersonalizedRanking(
         factors=64,
         learning_rate=parameters["learning_rate"],
         iterations=parameters["iterations"],
-        num_threads=threads,
+        num_threads=1,
         random_state=seed,
     )
     return _factorised(model, touches)
@@ -139,7 +118,21 @@ RIVALS = (
     Rival("EASE", fit_ease, {"regularisation": (20.0, 50.0, 200.0, 1000.0), "min_events": (3,)}),
     Rival("ALS", fit_als, {"factors": (64, 128), "alpha": (1.0, 10.0, 40.0)}),
     Rival("BPR", fit_bpr, {"learning_rate": (0.01, 0.05), "iterations": (50, 200)}),
+    Rival("LightGCN", fit_lightgcn, {"layers": (2, 3), "l2": (0.01, 0.1)}),
+    Rival("HGNN with users", fit_user_hgnn, {"log_q": (0.5, 1.0), "steps": (40, 100)}, True),
 )
+
+
+def _inverse(gram: np.ndarray) -> np.ndarray:
+    """Of a symmetric positive definite float32 matrix, by Cholesky: a third of LU's work."""
+    if not len(gram):
+        return gram
+    factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1)
+    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise EvaluationError("EASE's matrix has no inverse.", "Raise its regularisation.")
+    whole: np.ndarray = np.tril(inverse) + np.tril(inverse, -1).T
+    return whole
 
 
 def _factorised(model: Any, touches: Touches) -> Scorer:

@@ -32,16 +32,24 @@ class Touches:
         times: int64 [nnz], microseconds of each pair's newest event, in the matrix's order.
         user_ids: object [U], ascending.
         target: Where the recommended type lies among the items.
+        text: Text vectors of the items [num_items, d], where there are any.
     """
 
     matrix: sparse.csr_matrix
     times: np.ndarray
     user_ids: np.ndarray
     target: slice
+    text: np.ndarray | None = None
 
     @classmethod
     def read(
-        cls, folders: Sequence[Path], catalogue: Catalogue, *, as_of: datetime, settings: Settings
+        cls,
+        folders: Sequence[Path],
+        catalogue: Catalogue,
+        *,
+        as_of: datetime,
+        settings: Settings,
+        text: np.ndarray | None = None,
     ) -> Touches:
         """Every event before `as_of` on an item of the catalogue.
 
@@ -69,7 +77,7 @@ class Touches:
             shape=(len(user_ids), len(catalogue)),
         )
         times = found.column("newest").to_numpy()
-        return cls(matrix, times, user_ids, catalogue.slice_of(target_type))
+        return cls(matrix, times, user_ids, catalogue.slice_of(target_type), text)
 
     @property
     def num_target(self) -> int:

@@ -20,7 +20,8 @@ from colisten.evaluation.ranking import ranked_blocks
 from colisten.evaluation.split import EvaluationSet, evaluation_set
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.rivals.models import RIVALS, Parameters, Rival, Scorer
+from colisten.rivals.models import RIVALS
+from colisten.rivals.rival import Parameters, Rival, Scorer
 from colisten.rivals.touches import Touches
 
 log = logger("rivals")
@@ -63,6 +64,7 @@ def tuned_rivals(
     user_ids: np.ndarray,
     fallback: np.ndarray,
     settings: Settings,
+    text: np.ndarray | None = None,
     rivals: Sequence[Rival] = RIVALS,
 ) -> list[RivalRanker]:
     """Each rival at its best on `[as_of - window, as_of)`, refitted on all before `as_of`.
@@ -75,6 +77,7 @@ def tuned_rivals(
         user_ids: Users that will be ranked, object [U].
         fallback: Order for users without a touch, float32 [num_target].
         settings: Evaluation settings, target type, threads and seed.
+        text: Text vectors [num_items, d]; rivals that need them are left out where it is None.
         rivals: Which models.
 
     Raises:
@@ -89,11 +92,14 @@ def tuned_rivals(
         target_type=settings.data.target_type,
         settings=settings,
     )
-    before = Touches.read(folders, catalogue, as_of=earlier, settings=settings)
-    touches = Touches.read(folders, catalogue, as_of=as_of, settings=settings)
+    before = Touches.read(folders, catalogue, as_of=earlier, settings=settings, text=text)
+    touches = Touches.read(folders, catalogue, as_of=as_of, settings=settings, text=text)
     rows = touches.rows_of(user_ids)
     made = []
     for rival in track(rivals, "tuning rivals"):
+        if rival.needs_text and text is None:
+            log.info("rival left out, it needs text vectors", name=rival.name)
+            continue
         chosen = _best(rival, before, window, settings)
         scorer = rival.fit(touches, chosen, settings.threads, settings.seed)
         made.append(RivalRanker(rival.name, chosen, scorer, rows, fallback))
