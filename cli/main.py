@@ -10,6 +10,7 @@ import sys
 import typer
 
 from cli import (
+    ablate,
     check,
     demo,
     events,
@@ -37,6 +38,7 @@ app.command()(demo.demo)
 app.command()(simulate.simulate)
 app.command()(check.check)
 app.command()(run.run)
+app.command()(ablate.ablate)
 app.command()(serve.serve)
 app.command()(settings.settings)
 app.add_typer(release.app, name="release")

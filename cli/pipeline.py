@@ -21,13 +21,20 @@ def compile_(
     out: Annotated[Path, typer.Option("--out", help="Where the YAML goes.")] = Path(
         "colisten-release.yaml"
     ),
+    trials: Annotated[
+        bool, typer.Option("--trials", help="Several trainings side by side, not the release.")
+    ] = False,
+    parallelism: Annotated[
+        int, typer.Option(min=1, help="Trials that run at the same time, with --trials.")
+    ] = 4,
 ) -> None:
-    """Write the release pipeline as a PipelineSpec YAML.
+    """Write the release pipeline, or that of several trainings, as a PipelineSpec YAML.
 
     Example: colisten pipeline compile --out colisten-release.yaml
     """
     from pipelines.compilation import compile_pipeline
     from pipelines.release_pipeline import release_pipeline
+    from pipelines.trials_pipeline import make_trials_pipeline
 
-    compile_pipeline(release_pipeline, out)
+    compile_pipeline(make_trials_pipeline(parallelism) if trials else release_pipeline, out)
     Console().print(f"Wrote {out}. Upload it with the Kubeflow Pipelines UI or `kfp run create`.")

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-import colisten
-from colisten.config import Settings, load_settings
+from cli.inputs import (
+    CacheOption,
+    ConfigOption,
+    CutOption,
+    DataOption,
+    OutOption,
+    SetOption,
+    WindowOption,
+    code_digest,
+    parse_cut,
+    tables_digest,
+)
+from colisten.config import ITEM_TYPES, ItemType, Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.data.rehearsal import rehearsal_cut
-from colisten.errors import ConfigError
-from colisten.files import combined_digest, file_digest, folder_digests
+from colisten.files import write_aside
 
-DataOption = Annotated[
-    Path, typer.Option("--data", help="Folder of contract tables (see docs/tables.md).")
-]
-CutOption = Annotated[
-    str, typer.Option("--cut", help="Moment (UTC, YYYY-MM-DD) that ends all learning.")
-]
-WindowOption = Annotated[
-    int, typer.Option("--window-days", min=1, help="Days after the cut that measure the release.")
-]
-OutOption = Annotated[
-    Path, typer.Option("--out", help="Folder that owns releases, features and reports.")
-]
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="YAML file of settings (see docs/settings.md).")
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting, as section.name=value; repeatable.")
-]
+if TYPE_CHECKING:
+    from colisten.evaluation.table import EvaluationTable
 
 
 def run(
@@ -46,11 +38,26 @@ def run(
     cut: CutOption,
     out: OutOption,
     window_days: WindowOption = 90,
+    target: Annotated[
+        ItemType | None,
+        typer.Option(
+            "--target",
+            help="Item type to recommend; the other one helps. Short for data.target_type and "
+            "data.auxiliary_type.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="Trainings to measure: the release is that of `seed`, the figures after the cut "
+            "are means over seed, seed + 1 and so on, with intervals that hold their noise.",
+        ),
+    ] = 1,
     config: ConfigOption = None,
     overrides: SetOption = None,
-    use_cache: Annotated[
-        bool, typer.Option("--cache/--no-cache", help="Reuse unchanged steps of earlier runs.")
-    ] = True,
+    use_cache: CacheOption = True,
 ) -> None:
     """Train, evaluate and release on your own tables.
 
@@ -64,9 +71,18 @@ def run(
     Example: colisten run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
     console = Console(stderr=True)
-    settings = load_settings(config, tuple(overrides or ()))
+    settings = load_settings(config, (*target_overrides(target), *(overrides or ())))
     started = time.monotonic()
-    execute(data, parse_cut(cut), window_days, out, settings, console=console, use_cache=use_cache)
+    execute(
+        data,
+        parse_cut(cut),
+        window_days,
+        out,
+        settings,
+        console=console,
+        seeds=seeds,
+        use_cache=use_cache,
+    )
     show_outcome(out, wide_console())
     console.print(f"Done in {time.monotonic() - started:.0f} s.")
 
@@ -79,13 +95,16 @@ def execute(
     settings: Settings,
     *,
     console: Console,
+    seeds: int = 1,
     use_cache: bool = True,
 ) -> None:
     """Check the tables, then run the release pipeline locally; raises as its steps do."""
     # Broken tables are refused here, before anything is written.
     check_tables(data, settings=settings)
     check_cut(data, cut=cut, settings=settings)
-    from pipelines.local import StepEvent, run_local
+    from cli.steps import shown_steps
+    from colisten.evaluation.table import EvaluationTable
+    from pipelines.local import run_local
     from pipelines.release_pipeline import release_pipeline
 
     out = out.resolve()
@@ -102,32 +121,44 @@ def execute(
         "settings": settings.to_json(),
         "code": code_digest(),
     }
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("starting", total=None)
-
-        def listen(event: StepEvent) -> None:
-            if event.state == "started":
-                bar.update(task, description=event.step)
-            elif event.state == "cached":
-                console.print(f"  [dim]{event.step:<28} unchanged[/dim]")
-            else:
-                mark = "[green]done[/green]" if event.state == "done" else "[red]failed[/red]"
-                console.print(f"  {event.step:<28} {mark} {event.seconds:6.1f} s")
-
-        run_local(
+    with shown_steps(console) as listen:
+        left = run_local(
             release_pipeline,
             arguments,
             root=out / "pipeline",
             use_cache=use_cache,
             listen=listen,
         )
+    table = EvaluationTable.model_validate_json(Path(left["table"].path).read_text())
+    if seeds > 1:
+        from cli.trials import Window, run_trials
+        from pipelines.trials import further_seeds
+
+        table = run_trials(
+            Window(data, cut, window_days),
+            out,
+            further_seeds(settings, seeds),
+            settings,
+            subject=table.subject,
+            console=console,
+            measured=Path(left["lists"].path),
+            use_cache=use_cache,
+        )
+    _write_measured(out, table, [settings.seed + number for number in range(seeds)])
+
+
+def _write_measured(out: Path, table: EvaluationTable, seeds: list[int]) -> None:
+    """Put the figures of all seeds into metrics.json and on the page."""
+    from colisten.evaluation.page import to_html
+
+    metrics = json.loads((out / "metrics.json").read_text())
+    metrics |= {"seeds": seeds, "test": table.model_dump(mode="json")}
+    for file, content in (
+        (out / "reports" / "evaluation.html", to_html(table)),
+        (out / "metrics.json", json.dumps(metrics, indent=2)),
+    ):
+        with write_aside(file) as aside:
+            aside.write_text(content)
 
 
 def wide_console() -> Console:
@@ -150,29 +181,9 @@ def show_outcome(out: Path, console: Console) -> None:
         console.print(f"  {out / name}")
 
 
-def parse_cut(text: str) -> datetime:
-    """A UTC moment from YYYY-MM-DD or ISO 8601; raises ConfigError otherwise."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"--cut '{text}' is not a date.", "Write it as 2025-06-16.") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def tables_digest(data: Path) -> str:
-    """Content digest of every parquet file directly in `data`."""
-    return combined_digest(
-        {file.name: file_digest(file) for file in sorted(data.glob("*.parquet"))}
-    )
-
-
-def code_digest() -> str:
-    """Digest of the installed colisten sources, so that a cached step never outlives its code."""
-    root = Path(colisten.__file__).parent
-    digests = {
-        f"{room}/{name}": digest
-        for room in (root, *(root.parent / name for name in ("components", "feature_repo")))
-        for name, digest in folder_digests(room).items()
-        if name.endswith(".py")
-    }
-    return hashlib.sha256(combined_digest(digests).encode()).hexdigest()[:16]
+def target_overrides(target: ItemType | None) -> tuple[str, ...]:
+    """`--target` as overrides."""
+    if target is None:
+        return ()
+    (other,) = set(ITEM_TYPES) - {target}
+    return (f"data.target_type={target}", f"data.auxiliary_type={other}")

@@ -153,8 +153,8 @@ class HGNNSettings(Section):
     )
     log_q: Share = Field(
         0.5,
-        description="Share of an item's log-frequency taken off its logit: 0 lets vectors lean to "
-        "the popular, 1 makes them blind to popularity.",
+        description="Share of an item's log-frequency taken off its logit in training: 1 lets "
+        "vectors lean to the popular as much as the pairs do, 0 makes them blind to popularity.",
     )
     in_batch: Positive = Field(
         512, description="Pairs of a batch that serve each other as negatives, softmax loss."
@@ -211,7 +211,7 @@ class TowerSettings(Section):
         "times a weight the user tower learns. Empty for none; the paper's loss has none.",
     )
     leave_one_out: Share = Field(
-        0.9,
+        1.0,
         description="Share of the examples of an epoch, drawn afresh, that know all their user did "
         "before the cut except on the example's own item, so that short histories teach more; "
         "the others know what lay before the example, as serving does. Held-out rows always do.",

@@ -30,6 +30,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _STARTED = re.compile(r"Executing task '?([\w-]+)'?")
 _FINISHED = re.compile(r"Task '?([\w-]+)'? finished with status '?(\w+)'?")
 _CACHED = re.compile(r"Task '?([\w-]+)'? cache hit")
+_MOMENT = re.compile(r"(-\d+)+$")
 _TAIL_LINES = 30
 
 
@@ -76,7 +77,9 @@ class _RunLog(io.TextIOBase):
     def _read(self, line: str) -> None:
         if started := _STARTED.search(line):
             self._since = time.monotonic()
-            self.tail = []
+            # Other trials go on beside a failed one; its last lines are the ones to show.
+            if self.failed is None:
+                self.tail = []
             self._listen(StepEvent(started[1], "started", 0.0))
         elif cached := _CACHED.search(line):
             self._listen(StepEvent(cached[1], "cached", 0.0))
@@ -97,7 +100,7 @@ def run_local(
     root: Path,
     use_cache: bool = True,
     listen: Callable[[StepEvent], None] = lambda event: None,
-) -> None:
+) -> dict[str, Any]:
     """Run a compiled pipeline function to its end on this machine.
 
     Args:
@@ -106,6 +109,10 @@ def run_local(
         root: Folder for artifacts, the cache and `run.log`.
         use_cache: Take unchanged steps from earlier runs under the same root.
         listen: Called at every change of a step.
+
+    Returns:
+        What the pipeline puts out, by name: artifacts (their `path` lies under `root`, and stays
+        as long as the step is cached or the run is this pipeline's newest) and parameters.
 
     Raises:
         PipelineError: A step failed (the message names it and ends with its last lines), or
@@ -134,7 +141,7 @@ def run_local(
             ):
                 # The runner warns that resource requests mean nothing here; we know.
                 warnings.simplefilter("ignore")
-                pipeline(**arguments)
+                outputs = dict(pipeline(**arguments).outputs)
         except RuntimeError as error:
             lines = "\n".join(log.tail)
             raise PipelineError(
@@ -144,6 +151,7 @@ def run_local(
         finally:
             log.close()
         _sweep(root)
+    return outputs
 
 
 @contextlib.contextmanager
@@ -179,8 +187,11 @@ def _sweep(root: Path) -> None:
     runs = root / "runs"
     if not runs.is_dir():
         return
-    newest = max((path.name for path in runs.iterdir() if path.is_dir()), default="")
+    # A run is named after its pipeline and the moment it began.
+    newest: dict[str, str] = {}
+    for name in sorted(path.name for path in runs.iterdir() if path.is_dir()):
+        newest[_MOMENT.sub("", name)] = name
     entries = "".join(path.read_text() for path in (root / "cache").glob("*.json"))
     for run in runs.iterdir():
-        if run.is_dir() and run.name != newest and f"/{run.name}/" not in entries:
+        if run.is_dir() and run.name not in newest.values() and f"/{run.name}/" not in entries:
             shutil.rmtree(run, ignore_errors=True)

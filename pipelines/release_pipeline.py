@@ -27,8 +27,16 @@ from components.gate.component import gate
 from components.publish.component import publish
 from components.recommend.component import recommend
 from components.report.component import report
+from components.split_settings.component import split_settings
 from components.train_hgnn.component import train_hgnn
 from components.train_towers.component import train_towers
+
+
+class Released(NamedTuple):
+    """What a run leaves beside the release: how it did on the window after the cut."""
+
+    table: Dataset
+    lists: Dataset
 
 
 class Fitted(NamedTuple):
@@ -48,17 +56,22 @@ def fit(
     features: Input[Dataset],
     as_of: str,
     checkpoints: str,
-    settings: str,
+    graph_settings: str,
+    hgnn_settings: str,
+    rows_settings: str,
+    towers_settings: str,
 ) -> Fitted:
     """One pass over the model path; reads nothing at or after `as_of`."""
-    graph = build_graph(history=history, as_of=as_of, settings=settings)
+    graph = build_graph(history=history, as_of=as_of, settings=graph_settings)
     hgnn = train_hgnn(
         graph=graph.outputs["graph"],
         text=text,
         checkpoints=checkpoints,
-        settings=settings,
+        settings=hgnn_settings,
     )
-    rows = build_training_rows(history=history, features=features, as_of=as_of, settings=settings)
+    rows = build_training_rows(
+        history=history, features=features, as_of=as_of, settings=rows_settings
+    )
     towers = train_towers(
         rows=rows.outputs["rows"],
         history=history,
@@ -66,7 +79,7 @@ def fit(
         vectors=hgnn.outputs["vectors"],
         blocks="text,z",
         checkpoints=checkpoints,
-        settings=settings,
+        settings=towers_settings,
     ).set_display_name("train towers (2T-HGNN)")
     towers_text = train_towers(
         rows=rows.outputs["rows"],
@@ -75,7 +88,7 @@ def fit(
         vectors=hgnn.outputs["vectors"],
         blocks="text",
         checkpoints=checkpoints,
-        settings=settings,
+        settings=towers_settings,
     ).set_display_name("train towers (2T, no graph)")
     return Fitted(
         graph=graph.outputs["graph"],
@@ -100,7 +113,7 @@ def release_pipeline(
     checkpoints: str,
     settings: str,
     code: str,
-) -> None:
+) -> Released:
     """Everything from tables to reports.
 
     Args:
@@ -114,26 +127,31 @@ def release_pipeline(
         settings: `Settings.to_json()`.
         code: Digest of the installed colisten sources: new code, new cache.
     """
+    # A step that learns is told what it reads and no more: other towers, the same HGNN.
+    told = split_settings(settings=settings, code=code)
     tables = check_tables(
         data=data,
         data_digest=data_digest,
         cut=cut,
         window_days=window_days,
-        settings=settings,
+        settings=told.outputs["tables"],
         code=code,
     )
     history, holdout = tables.outputs["history"], tables.outputs["holdout"]
-    text = embed_text(history=history, home=home, settings=settings).outputs["vectors"]
-    features = build_features(history=history, text=text, cut=cut, settings=settings).outputs[
-        "features"
-    ]
+    text = embed_text(history=history, home=home, settings=told.outputs["text"]).outputs["vectors"]
+    features = build_features(
+        history=history, text=text, cut=cut, settings=told.outputs["features"]
+    ).outputs["features"]
     rehearsed = fit(
         history=history,
         text=text,
         features=features,
         as_of=rehearsal_cut,
         checkpoints=checkpoints,
-        settings=settings,
+        graph_settings=told.outputs["graph"],
+        hgnn_settings=told.outputs["hgnn"],
+        rows_settings=told.outputs["rows"],
+        towers_settings=told.outputs["towers"],
     ).set_display_name("rehearse as of one window before the cut")
     rehearsal = evaluate(
         history=history,
@@ -154,7 +172,10 @@ def release_pipeline(
         features=features,
         as_of=cut,
         checkpoints=checkpoints,
-        settings=settings,
+        graph_settings=told.outputs["graph"],
+        hgnn_settings=told.outputs["hgnn"],
+        rows_settings=told.outputs["rows"],
+        towers_settings=told.outputs["towers"],
     ).set_display_name("fit as of the cut")
     # Releases, the pointer and the online store are the world's state, not a function of the
     # inputs, so the steps that read or change them never come from a cache.
@@ -212,3 +233,4 @@ def release_pipeline(
         settings=settings,
     )
     reported.set_caching_options(False)
+    return Released(table=measured.outputs["table"], lists=measured.outputs["lists"])

@@ -25,8 +25,9 @@ def train_towers(
         rows: Point-in-time training rows.
         history: Checked tables, for the catalogue.
         text: Text vectors.
-        vectors: HGNN vectors, whole and per fold.
-        blocks: Item inputs: `text,z` (2T-HGNN) or `text` (2T without graph).
+        vectors: HGNN vectors: whole, per fold, and as of the held-out rows.
+        blocks: Item inputs: `text,z` (2T-HGNN), `text` (2T without graph) or `z` (the graph's
+            vectors alone, for ablations).
         checkpoints: Folder that keeps unfinished training across runs.
         settings: `Settings.to_json()`.
     """
@@ -54,12 +55,17 @@ def train_towers(
         "text": Path(text.path) / "vectors.npy",
         "z": Path(vectors.path) / "z.npy",
         "z_folds": Path(vectors.path) / "z_folds.npy",
+        "z_until": Path(vectors.path) / "z_until.npy",
     }
-    with_graph = "z" in blocks.split(",")
+    chosen_blocks = blocks.split(",")
+    with_graph = "z" in chosen_blocks
+    text_vectors = np.load(files["text"])
     item_blocks = ItemBlocks(
-        text=np.load(files["text"]),
+        # Left out, the text is a block of no columns: nothing else has to know.
+        text=text_vectors if "text" in chosen_blocks else text_vectors[:, :0],
         z=np.load(files["z"]) if with_graph else None,
         z_folds=np.load(files["z_folds"], mmap_mode="r") if with_graph else None,
+        z_until=np.load(files["z_until"], mmap_mode="r") if with_graph else None,
     )
     key = combined_digest(
         {name: file_digest(file) for name, file in files.items()}

@@ -12,8 +12,10 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from colisten.errors import PipelineError
 from pipelines.compilation import compile_pipeline, dangling_references
 from pipelines.release_pipeline import release_pipeline
+from pipelines.trials_pipeline import make_trials_pipeline, trials_pipeline
 
-COMPONENTS = {
+LEARNING = {
+    "split-settings",
     "check-tables",
     "embed-text",
     "build-features",
@@ -21,20 +23,28 @@ COMPONENTS = {
     "train-hgnn",
     "build-training-rows",
     "train-towers",
-    "evaluate",
-    "gate",
-    "publish",
-    "recommend",
-    "report",
 }
+COMPONENTS = {
+    "colisten-release": LEARNING | {"evaluate", "gate", "publish", "recommend", "report"},
+    "colisten-trials": LEARNING | {"rank", "compare"},
+}
+
+
+def compiled(pipeline: Any, folder: Path) -> dict[str, Any]:
+    out = compile_pipeline(pipeline, folder / "pipeline.yaml")
+    documents = list(yaml.safe_load_all(out.read_text()))
+    assert len(documents) == 1
+    return dict(documents[0])
 
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    out = compile_pipeline(release_pipeline, tmp_path_factory.mktemp("spec") / "pipeline.yaml")
-    documents = list(yaml.safe_load_all(out.read_text()))
-    assert len(documents) == 1
-    return dict(documents[0])
+    return compiled(release_pipeline, tmp_path_factory.mktemp("spec"))
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return compiled(trials_pipeline, tmp_path_factory.mktemp("spec"))
 
 
 def test_the_yaml_is_a_pipeline_spec(spec: dict[str, Any]) -> None:
@@ -43,19 +53,37 @@ def test_the_yaml_is_a_pipeline_spec(spec: dict[str, Any]) -> None:
     assert set(parsed.root.input_definitions.parameters) >= {"data", "cut", "window_days", "home"}
 
 
-def test_every_component_folder_is_a_step(spec: dict[str, Any]) -> None:
-    used = {
-        name.removeprefix("comp-").rstrip("-0123456789")
-        for name, component in spec["components"].items()
-        if "executorLabel" in component
-    }
-    assert used == COMPONENTS
+def test_every_component_folder_is_a_step(spec: dict[str, Any], trials: dict[str, Any]) -> None:
+    for each in (spec, trials):
+        used = {
+            name.removeprefix("comp-").rstrip("-0123456789")
+            for name, component in each["components"].items()
+            if "executorLabel" in component
+        }
+        assert used == COMPONENTS[each["pipelineInfo"]["name"]]
     folders = {path.parent.name for path in Path("components").glob("*/component.py")}
-    assert {name.replace("_", "-") for name in folders} == COMPONENTS
+    assert {name.replace("_", "-") for name in folders} == set.union(*COMPONENTS.values())
 
 
-def test_every_reference_is_resolved(spec: dict[str, Any]) -> None:
+def test_every_reference_is_resolved(spec: dict[str, Any], trials: dict[str, Any]) -> None:
     assert dangling_references(spec) == []
+    assert dangling_references(trials) == []
+
+
+def test_trials_are_a_parameter_and_meet_in_one_table(trials: dict[str, Any]) -> None:
+    parsed = json_format.ParseDict(trials, pipeline_spec_pb2.PipelineSpec())
+    assert set(parsed.root.input_definitions.parameters) >= {"trials", "subject", "settings"}
+    assert set(parsed.root.output_definitions.artifacts) == {"table", "page"}
+    tasks = trials["root"]["dag"]["tasks"]
+    (loop,) = [task for task in tasks.values() if "parameterIterator" in task]
+    assert loop["iteratorPolicy"] == {"parallelismLimit": 1}
+    assert "for-loop-1" in tasks["compare"]["dependentTasks"]
+
+
+def test_a_cluster_runs_trials_at_the_same_time(tmp_path: Path) -> None:
+    tasks = compiled(make_trials_pipeline(4), tmp_path)["root"]["dag"]["tasks"]
+    (loop,) = [task for task in tasks.values() if "parameterIterator" in task]
+    assert loop["iteratorPolicy"] == {"parallelismLimit": 4}
 
 
 def test_dangling_references_are_found(spec: dict[str, Any]) -> None:

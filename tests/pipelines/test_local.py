@@ -27,6 +27,13 @@ def arithmetic(number: int, limit: int) -> None:
     refuse(number=doubled.output, limit=limit)
 
 
+@dsl.pipeline(name="looped")
+def looped(numbers: list, limit: int) -> int:  # type: ignore[type-arg]
+    with dsl.ParallelFor(numbers, parallelism=1) as number:
+        refuse(number=number, limit=limit)
+    return double(number=limit).output  # type: ignore[no-any-return]
+
+
 def events_of(root: Path, limit: int) -> list[StepEvent]:
     events: list[StepEvent] = []
     run_local(arithmetic, {"number": 3, "limit": limit}, root=root, listen=events.append)
@@ -41,6 +48,18 @@ def test_a_failed_step_is_named_and_the_next_run_goes_on_from_it(tmp_path: Path)
     assert ("double", "cached") in states
     assert ("refuse", "done") in states
     assert "doubling" in (tmp_path / "run.log").read_text()
+
+
+def test_what_a_pipeline_puts_out_comes_back(tmp_path: Path) -> None:
+    assert run_local(looped, {"numbers": [1, 2], "limit": 3}, root=tmp_path) == {"Output": 6}
+
+
+def test_the_lines_of_the_step_that_failed_are_shown_though_others_went_on(tmp_path: Path) -> None:
+    events: list[StepEvent] = []
+    with pytest.raises(PipelineError, match=r"'refuse' failed(?s:.*)9 is too much"):
+        run_local(looped, {"numbers": [1, 9, 2], "limit": 3}, root=tmp_path, listen=events.append)
+    refused = [event.state for event in events if event.step == "refuse"]
+    assert refused == ["started", "done", "started", "failed", "started", "done"]
 
 
 def test_without_cache_every_step_runs(tmp_path: Path) -> None:
@@ -67,3 +86,13 @@ def test_old_runs_are_swept(tmp_path: Path) -> None:
     for _ in range(3):
         events_of(tmp_path, limit=6)
     assert len([path for path in (tmp_path / "runs").iterdir() if path.is_dir()]) <= 2
+
+
+def test_a_run_of_another_pipeline_leaves_the_newest_of_each(tmp_path: Path) -> None:
+    for pipeline, arguments in (
+        (arithmetic, {"number": 3, "limit": 6}),
+        (looped, {"numbers": [1], "limit": 3}),
+    ):
+        run_local(pipeline, arguments, root=tmp_path, use_cache=False)
+    names = sorted(path.name for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    assert [name.partition("-")[0] for name in names] == ["arithmetic", "looped"]

@@ -150,6 +150,32 @@ def test_the_release_is_live_whole_and_verified(finished: Path) -> None:
     assert live_release(finished) == release_id
 
 
+def test_the_live_release_can_be_explained(finished: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "explain", "--out", str(finished)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "matters" in done.stdout
+    found = json.loads((finished / "reports" / "explain.json").read_text())
+    assert found["release_id"] == live_release(finished)
+    table = json.loads((finished / "metrics.json").read_text())["test"]
+    assert table["unreachable_targets"] == 0
+    assert found["users"] == table["users"]["all"]
+    measured = next(
+        row["metrics"]
+        for row in table["rows"]
+        if (row["model"], row["slice"]) == (table["subject"], "all")
+    )
+    for name in ("HR@10", "MRR"):
+        assert abs(found["importance"]["baseline"][name] - measured[name]["value"]) < 1e-6
+    groups = {(one["side"], one["group"]) for one in found["importance"]["groups"]}
+    assert {("user", "z of podcast history"), ("item", "popularity")} <= groups
+    assert {view["space"] for view in found["map"]} == {"taste", "text", "z"}
+
+
 def live_release(out: Path) -> str:
     return str(json.loads((out / "releases/LIVE").read_text())["release_id"])
 

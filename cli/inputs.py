@@ -1,0 +1,64 @@
+"""What a run is started on: options that several commands take, and digests of tables and code."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import colisten
+from colisten.errors import ConfigError
+from colisten.files import combined_digest, file_digest, folder_digests
+
+DataOption = Annotated[
+    Path, typer.Option("--data", help="Folder of contract tables (see docs/tables.md).")
+]
+CutOption = Annotated[
+    str, typer.Option("--cut", help="Moment (UTC, YYYY-MM-DD) that ends all learning.")
+]
+WindowOption = Annotated[
+    int, typer.Option("--window-days", min=1, help="Days after the cut that measure the release.")
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", help="Folder that owns releases, features and reports.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="YAML file of settings (see docs/settings.md).")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="One setting, as section.name=value; repeatable.")
+]
+CacheOption = Annotated[
+    bool, typer.Option("--cache/--no-cache", help="Reuse unchanged steps of earlier runs.")
+]
+
+
+def parse_cut(text: str) -> datetime:
+    """A UTC moment from YYYY-MM-DD or ISO 8601; raises ConfigError otherwise."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"--cut '{text}' is not a date.", "Write it as 2025-06-16.") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def tables_digest(data: Path) -> str:
+    """Content digest of every parquet file directly in `data`."""
+    return combined_digest(
+        {file.name: file_digest(file) for file in sorted(data.glob("*.parquet"))}
+    )
+
+
+def code_digest() -> str:
+    """Digest of the installed colisten sources, so that a cached step never outlives its code."""
+    root = Path(colisten.__file__).parent
+    digests = {
+        f"{room}/{name}": digest
+        for room in (root, *(root.parent / name for name in ("components", "feature_repo")))
+        for name, digest in folder_digests(room).items()
+        if name.endswith(".py")
+    }
+    return hashlib.sha256(combined_digest(digests).encode()).hexdigest()[:16]

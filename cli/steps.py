@@ -1,0 +1,56 @@
+"""What a person sees of a pipeline that runs on this machine: a line a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipelines.local import StepEvent
+
+# The first step of every trial; it takes no time worth a line.
+_FIRST = "split-settings"
+
+
+@contextmanager
+def shown_steps(
+    console: Console, trials: Sequence[str] = ()
+) -> Iterator[Callable[[StepEvent], None]]:
+    """A listener for `pipelines.local.run_local`: a spinner for what runs, a line for what ran.
+
+    Args:
+        console: Where to.
+        trials: Titles of the trials in their order, each a heading over its own steps.
+    """
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("starting", total=None)
+        split = 0
+
+        def listen(event: StepEvent) -> None:
+            nonlocal split
+            if event.step.startswith(_FIRST) and event.state != "failed":
+                # The pipeline splits the settings that all share, then those of each trial.
+                if event.state != "started":
+                    split += 1
+                    if 0 < split - 1 <= len(trials):
+                        console.print(
+                            f"[{split - 1}/{len(trials)}] {trials[split - 2]}", markup=False
+                        )
+            elif event.state == "started":
+                bar.update(task, description=event.step)
+            elif event.state == "cached":
+                console.print(f"  [dim]{event.step:<28} unchanged[/dim]")
+            else:
+                mark = "[green]done[/green]" if event.state == "done" else "[red]failed[/red]"
+                console.print(f"  {event.step:<28} {mark} {event.seconds:6.1f} s")
+
+        yield listen

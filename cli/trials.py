@@ -1,0 +1,78 @@
+"""Running the trials pipeline on this machine: what `run --seeds` and `ablate` share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.inputs import code_digest, tables_digest
+from cli.steps import shown_steps
+from colisten.config import Settings
+from colisten.evaluation.table import EvaluationTable
+from pipelines.local import run_local
+from pipelines.trials import Trial, check_trials
+from pipelines.trials_pipeline import trials_pipeline
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is learned from and what measures it."""
+
+    data: Path
+    cut: datetime
+    days: int
+
+
+def run_trials(
+    window: Window,
+    out: Path,
+    trials: Sequence[Trial],
+    settings: Settings,
+    *,
+    subject: str,
+    console: Console,
+    measured: Path | None = None,
+    use_cache: bool = True,
+) -> EvaluationTable:
+    """Fit all trials, one after the other, and measure them together.
+
+    Args:
+        window: Tables and time.
+        out: Folder that owns the run; finished steps under it are not repeated.
+        trials: What to fit.
+        settings: What all trials share, and how they are measured.
+        subject: The model that every other is compared with.
+        console: Where progress goes.
+        measured: Lists of the same window that join the table.
+        use_cache: Reuse unchanged steps of earlier runs.
+
+    Raises:
+        PipelineError: Trials cannot stand in one table, or a step failed.
+    """
+    check_trials(trials, settings)
+    out = out.resolve()
+    with shown_steps(console, [trial.title for trial in trials]) as listen:
+        left = run_local(
+            trials_pipeline,
+            {
+                "data": str(window.data.resolve()),
+                "data_digest": tables_digest(window.data),
+                "cut": window.cut.isoformat(),
+                "window_days": window.days,
+                "home": str(out),
+                "checkpoints": str(out / "cache" / "checkpoints"),
+                "settings": settings.to_json(),
+                "code": code_digest(),
+                "trials": [trial.item() for trial in trials],
+                "subject": subject,
+                "measured": "" if measured is None else str(measured),
+            },
+            root=out / "pipeline",
+            use_cache=use_cache,
+            listen=listen,
+        )
+    return EvaluationTable.model_validate_json(Path(left["table"].path).read_text())

@@ -1,0 +1,130 @@
+"""What the model can do without, and what that costs: one row an ingredient.
+
+Rows with a letter are those of the paper's ablation (arXiv 2403.05185, section 4.3), in its order;
+the rest takes one ingredient of the default preset away at a time. Everything else stays as it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from colisten.errors import ConfigError
+
+FULL = "2T-HGNN"
+_WEAK_SIGNALS_OFF = "{stream: 1.0, intent_to_pay: 0.0, follow: 0.0, preview: 0.0}"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One row of the table.
+
+    Attributes:
+        name: What is asked for on the command line and stands in the table.
+        removes: What this model lacks, for people.
+        overrides: Settings that take it away, as `section.name=value`.
+        row: Letter of the paper's row; None where the paper has none.
+        blocks: What the towers see of an item: `text,z`, `text` or `z`.
+    """
+
+    name: str
+    removes: str
+    overrides: tuple[str, ...] = ()
+    row: str | None = None
+    blocks: str = "text,z"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this is the model that the others are compared with."""
+        return self.name == FULL
+
+
+ABLATIONS: tuple[Ablation, ...] = (
+    Ablation(FULL, "nothing", row="A"),
+    Ablation("no-balance", "balanced multi-link sampling", ("hgnn.balance=none",), "B"),
+    Ablation(
+        "no-weak-signals",
+        "follows, previews and intents to pay, in the graph and in history means",
+        ("graph.signals=[stream]", f"features.signal_weights={_WEAK_SIGNALS_OFF}"),
+        "C",
+    ),
+    Ablation(
+        "no-auxiliary-edges",
+        "edges between two items of the auxiliary type (podcast-podcast)",
+        ("graph.relations=[target-target, target-auxiliary]",),
+        "D",
+    ),
+    Ablation(
+        "no-target-edges",
+        "edges between two items of the target type (audiobook-audiobook)",
+        ("graph.relations=[target-auxiliary, auxiliary-auxiliary]",),
+        "E",
+    ),
+    Ablation(
+        "only-target-edges",
+        "all edges but those between two items of the target type (homogeneous graph)",
+        ("graph.relations=[target-target]",),
+        "F",
+    ),
+    Ablation(
+        "only-auxiliary-edges",
+        "all edges but those between two items of the auxiliary type (homogeneous graph)",
+        ("graph.relations=[auxiliary-auxiliary]",),
+        "G",
+    ),
+    Ablation("no-graph", "the graph: two towers on text alone (2T)", blocks="text"),
+    Ablation("no-text", "text beside z in the towers", blocks="z"),
+    Ablation(
+        "no-cross-fitting",
+        "cross-fitting: training sees vectors that its own answers shaped",
+        ("towers.cross_fit=false",),
+    ),
+    Ablation("no-popularity-gate", "the popularity gate", ("towers.popularity_half_lives=[]",)),
+    Ablation("no-leave-one-out", "leave-one-out examples", ("towers.leave_one_out=0",)),
+    Ablation("no-cold-share", "examples asked as a cold user", ("towers.cold_share=0",)),
+    Ablation("no-echo", "the echo of text and z as they came", ("towers.echo=false",)),
+    Ablation(
+        "no-linear-skip", "the linear map beside the dense layers", ("towers.linear_skip=false",)
+    ),
+    Ablation(
+        "no-decay",
+        "decay by age in history means",
+        ("features.half_life_days=1000000",),
+    ),
+    Ablation(
+        "no-weighted-mean",
+        "the mean by strength over neighbours; their maximum in its place",
+        ("hgnn.aggregation=max",),
+    ),
+    Ablation("no-log-q", "logQ correction in the HGNN", ("hgnn.log_q=0",)),
+    Ablation(
+        "no-weighted-neighbours",
+        "neighbours drawn by strength",
+        ("hgnn.weighted_neighbours=false",),
+    ),
+    Ablation(
+        "no-weighted-edges",
+        "supervised edges drawn by strength",
+        ("hgnn.weighted_edges=false",),
+    ),
+    Ablation("no-residual", "the text's direct way into z", ("hgnn.residual=false",)),
+    Ablation("paper", "all that goes beyond the paper's recipe (preset=paper)", ("preset=paper",)),
+)
+
+
+def select(names: Sequence[str]) -> tuple[Ablation, ...]:
+    """The full model and the ablations of these names, in the order of the table; all for none.
+
+    Raises:
+        ConfigError: A name is unknown; the message tells the nearest known one.
+    """
+    known = {each.name: each for each in ABLATIONS}
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f"There is no ablation '{name}'.",
+                f"The nearest is '{near}'; --list shows all.",
+            )
+    return tuple(each for each in ABLATIONS if not names or each.name in names or each.is_full)

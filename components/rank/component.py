@@ -1,0 +1,102 @@
+"""Step: the lists of one training on a window, to be measured beside those of others."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Metrics, Model, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def rank(
+    history: Input[Dataset],
+    events: Input[Dataset],
+    features: Input[Dataset],
+    text: Input[Dataset],
+    vectors: Input[Dataset],
+    towers: Input[Model],
+    model: str,
+    beside: str,
+    as_of: str,
+    window_days: int,
+    settings: str,
+    lists: Output[Dataset],
+    metrics: Output[Metrics],
+) -> None:
+    """The best items of every user who has a target in the window.
+
+    Args:
+        history: Checked tables.
+        events: Folder that holds the window's events.
+        features: Feast repository.
+        text: Text vectors.
+        vectors: HGNN vectors.
+        towers: The two towers that were trained.
+        model: What these towers are called among the lists.
+        beside: Other rankers to list as well, by name and with commas: `HGNN-mean`,
+            `popularity`; empty for none.
+        as_of: UTC moment that starts the window; models saw nothing at or after it.
+        window_days: Length of the window.
+        settings: `Settings.to_json()`.
+    """
+    import json
+    from datetime import datetime
+    from pathlib import Path
+
+    import numpy as np
+
+    from colisten.config import Settings
+    from colisten.data.catalogue import Catalogue
+    from colisten.errors import EvaluationError
+    from colisten.evaluation.contest import Contest
+    from colisten.evaluation.lists import rank_lists
+    from colisten.evaluation.split import evaluation_set
+    from colisten.features.store import open_store, user_rows
+    from colisten.features.users import UserBatch
+    from colisten.logs import configure_logs
+    from colisten.models.onnx_tower import OnnxUserTower
+
+    configure_logs()
+    chosen = Settings.from_json(settings)
+    moment = datetime.fromisoformat(as_of)
+    catalogue = Catalogue.read(Path(history.path))
+    folders = [Path(history.path), Path(events.path)]
+    window = evaluation_set(
+        folders,
+        catalogue,
+        cut=moment,
+        window_days=int(window_days),
+        target_type=chosen.data.target_type,
+        settings=chosen,
+    )
+    tower = OnnxUserTower(Path(towers.path), threads=chosen.threads)
+    contest = Contest(
+        folders=folders,
+        catalogue=catalogue,
+        as_of=moment,
+        text=np.load(Path(text.path) / "vectors.npy", mmap_mode="r"),
+        z=np.load(Path(vectors.path) / "z.npy", mmap_mode="r"),
+        towers=tower,
+        towers_text=tower,
+        settings=chosen,
+    )
+    users = UserBatch.from_table(
+        user_rows(open_store(Path(features.path)), window.user_ids.tolist(), moment),
+        catalogue.index_of,
+        tower.spec.types,
+        tower.spec.music_dim,
+    )
+    wanted = [name for name in beside.split(",") if name]
+    others = {each.name: each for each in contest.rankers(users)} if wanted else {}
+    if unknown := [name for name in wanted if name not in others]:
+        raise EvaluationError(
+            f"There are no rankers {', '.join(unknown)}.", f"There are {', '.join(others)}."
+        )
+    rankers = [
+        *(others[name] for name in wanted),
+        contest.two_tower(model, tower, users, contest.recent_popularity()),
+    ]
+    found = rank_lists(rankers, window, chosen, folder=Path(lists.path))
+    figures = {"users": float(len(window)), "models": float(len(found.models))}
+    for name, value in figures.items():
+        metrics.log_metric(name, value)
+    Path(metrics.path).write_text(json.dumps(figures))

@@ -1,0 +1,184 @@
+"""Several trainings side by side and one table, as Kubeflow Pipelines sees it.
+
+    check tables -> embed text -> build features
+                        |
+        for each trial: build graph -> train HGNN -> train towers -> rank
+                        |
+                     compare
+
+Every step of a trial is told only the settings that it reads, so two trials share each step whose
+settings and inputs are equal: those that differ in their towers have one graph and one HGNN, and
+those that differ in their seed one graph.
+"""
+
+from typing import Any, NamedTuple
+
+from kfp import dsl
+from kfp.dsl import HTML, Dataset, Input
+
+from components.build_features.component import build_features
+from components.build_graph.component import build_graph
+from components.build_training_rows.component import build_training_rows
+from components.check_tables.component import check_tables
+from components.compare.component import compare
+from components.embed_text.component import embed_text
+from components.rank.component import rank
+from components.split_settings.component import split_settings
+from components.train_hgnn.component import train_hgnn
+from components.train_towers.component import train_towers
+
+
+class Ranked(NamedTuple):
+    """What one trial leaves."""
+
+    lists: Dataset
+
+
+class Compared(NamedTuple):
+    """What all trials together leave."""
+
+    table: Dataset
+    page: HTML
+
+
+@dsl.pipeline(name="trial", description="One training as of the cut, and its lists.")
+def trial(
+    history: Input[Dataset],
+    holdout: Input[Dataset],
+    text: Input[Dataset],
+    features: Input[Dataset],
+    cut: str,
+    window_days: int,
+    checkpoints: str,
+    model: str,
+    blocks: str,
+    beside: str,
+    settings: str,
+    code: str,
+) -> Ranked:
+    """One pass over the model path; the holdout serves to rank for its users and nothing else."""
+    told = split_settings(settings=settings, code=code)
+    graph = build_graph(history=history, as_of=cut, settings=told.outputs["graph"])
+    hgnn = train_hgnn(
+        graph=graph.outputs["graph"],
+        text=text,
+        checkpoints=checkpoints,
+        settings=told.outputs["hgnn"],
+    )
+    rows = build_training_rows(
+        history=history, features=features, as_of=cut, settings=told.outputs["rows"]
+    )
+    towers = train_towers(
+        rows=rows.outputs["rows"],
+        history=history,
+        text=text,
+        vectors=hgnn.outputs["vectors"],
+        blocks=blocks,
+        checkpoints=checkpoints,
+        settings=told.outputs["towers"],
+    )
+    ranked = rank(
+        history=history,
+        events=holdout,
+        features=features,
+        text=text,
+        vectors=hgnn.outputs["vectors"],
+        towers=towers.outputs["towers"],
+        model=model,
+        beside=beside,
+        as_of=cut,
+        window_days=window_days,
+        settings=told.outputs["ranking"],
+    )
+    return Ranked(lists=ranked.outputs["lists"])
+
+
+def make_trials_pipeline(parallelism: int = 1) -> Any:
+    """The DAG over any number of trials, of which at most `parallelism` run at the same time.
+
+    One machine runs one at a time, for memory and cores; a cluster as many as it has room for.
+    """
+
+    @dsl.pipeline(
+        name="colisten-trials", description="Several trainings side by side on one window."
+    )
+    def trials_pipeline(
+        data: str,
+        data_digest: str,
+        cut: str,
+        window_days: int,
+        home: str,
+        checkpoints: str,
+        settings: str,
+        code: str,
+        trials: list,  # type: ignore[type-arg]
+        subject: str,
+        measured: str,
+    ) -> Compared:
+        """Everything from tables to the table of all trials.
+
+        Args:
+            data: Folder of contract tables.
+            data_digest: Digest of those tables, so that a cached step never outlives its input.
+            cut: UTC moment (ISO 8601); nothing at or after it is learned from.
+            window_days: Days after the cut that measure the trials.
+            home: Folder that keeps text vectors across runs.
+            checkpoints: Folder that keeps unfinished training across runs.
+            settings: `Settings.to_json()` of what all trials share.
+            code: Digest of the installed colisten sources: new code, new cache.
+            trials: A mapping each: `model` (name in the table; trials of one name are trainings
+                of one model), `settings` (`Settings.to_json()`, with its own seed), `blocks`
+                (`text,z`, `text` or `z`) and `beside` (other rankers, with commas).
+            subject: The model that every other is compared with.
+            measured: Folder of lists of the same window that an `evaluate` step wrote and that
+                join the table; empty for none.
+        """
+        told = split_settings(settings=settings, code=code)
+        tables = check_tables(
+            data=data,
+            data_digest=data_digest,
+            cut=cut,
+            window_days=window_days,
+            settings=told.outputs["tables"],
+            code=code,
+        )
+        history, holdout = tables.outputs["history"], tables.outputs["holdout"]
+        text = embed_text(history=history, home=home, settings=told.outputs["text"]).outputs[
+            "vectors"
+        ]
+        features = build_features(
+            history=history, text=text, cut=cut, settings=told.outputs["features"]
+        ).outputs["features"]
+        with dsl.ParallelFor(trials, parallelism=parallelism) as each:
+            ranked = trial(
+                history=history,
+                holdout=holdout,
+                text=text,
+                features=features,
+                cut=cut,
+                window_days=window_days,
+                checkpoints=checkpoints,
+                model=each.model,
+                blocks=each.blocks,
+                beside=each.beside,
+                settings=each.settings,
+                code=code,
+            )
+        compared = compare(
+            history=history,
+            events=holdout,
+            features=features,
+            text=text,
+            lists=dsl.Collected(ranked.outputs["lists"]),
+            measured=measured,
+            subject=subject,
+            as_of=cut,
+            window_days=window_days,
+            settings=settings,
+        )
+        return Compared(table=compared.outputs["table"], page=compared.outputs["page"])
+
+    return trials_pipeline
+
+
+trials_pipeline = make_trials_pipeline()

@@ -1,0 +1,61 @@
+"""`colisten ablate` and the shorthands of `colisten run`, as far as nothing is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.run import target_overrides
+from colisten.ablations.registry import ABLATIONS
+from colisten.config import load_settings
+from colisten.errors import ConfigError
+
+
+def test_the_list_has_a_line_an_ablation() -> None:
+    shown = CliRunner().invoke(app, ["ablate", "--list"])
+    assert shown.exit_code == 0
+    for line, ablation in zip(shown.stdout.splitlines()[1:], ABLATIONS, strict=True):
+        assert ablation.name in line.split()
+        assert ablation.removes in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "tables"], "needs --data, --cut and --out"),
+        (
+            ["--data", "t", "--cut", "2025-06-30", "--out", "o", "--only", "no-grph"],
+            "nearest is 'no-graph'",
+        ),
+        (
+            ["--data", "t", "--cut", "2025-06-30", "--out", "o", "--set", "hgnn.layer=2"],
+            "hgnn.layers",
+        ),
+    ],
+)
+def test_faults_are_said_before_anything_is_written(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["ablate", *arguments])
+    assert isinstance(result.exception, ConfigError)
+    assert said in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_teaches_with_an_example() -> None:
+    shown = CliRunner().invoke(app, ["ablate", "--help"]).stdout
+    assert "colisten ablate --data tables" in shown
+
+
+def test_the_target_shorthand_swaps_both_types() -> None:
+    settings = load_settings(None, target_overrides("podcast"))
+    assert (settings.data.target_type, settings.data.auxiliary_type) == ("podcast", "audiobook")
+    assert target_overrides(None) == ()
+    refused = CliRunner().invoke(
+        app, ["run", "--data", "t", "--cut", "2025-06-30", "--out", "o", "--target", "song"]
+    )
+    assert refused.exit_code == 2
