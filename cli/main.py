@@ -15,6 +15,7 @@ from cli import (
     demo,
     events,
     experiment,
+    explain,
     graph,
     pipeline,
     release,
@@ -39,6 +40,7 @@ app.command()(simulate.simulate)
 app.command()(check.check)
 app.command()(run.run)
 app.command()(ablate.ablate)
+app.command()(explain.explain)
 app.command()(serve.serve)
 app.command()(settings.settings)
 app.add_typer(release.app, name="release")

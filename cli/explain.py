@@ -1,0 +1,64 @@
+"""`colisten explain`: what the live release does and why, as one page."""
+
+from __future__ import annotations
+
+import atexit
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from colisten.errors import ConfigError
+from colisten.files import write_aside
+
+
+def explain(
+    out: Annotated[Path, typer.Option("--out", help="Folder of a finished `colisten run`.")],
+    sample: Annotated[int, typer.Option("--sample", min=2, help="Users asked, at most.")] = 2_000,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of samples, permutations and maps.")
+    ] = 0,
+) -> None:
+    """What drives the live release, how true its probabilities are, and what training moved.
+
+    Writes OUT/reports/explain.html, which opens offline, and the same figures as explain.json.
+
+    Example: colisten explain --out out
+    """
+    if not out.is_dir():
+        raise ConfigError(f"No folder {out}.", "Give the --out of `colisten run`.")
+    from colisten.config import Settings
+    from colisten.explanation.material import Material
+    from colisten.explanation.page import to_html
+    from colisten.explanation.report import explain as explained
+    from colisten.explanation.verdict import verdicts
+
+    atexit.register(_leave_quietly)
+    with warnings.catch_warnings():
+        # ibis calls a method that DuckDB has renamed; nothing that a reader could do about it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        material = Material.read(out, sample=sample, seed=seed, settings=Settings())
+    found = explained(material, seed=seed)
+    reports = out / "reports"
+    for name, content in (
+        ("explain.html", to_html(found)),
+        ("explain.json", found.model_dump_json(indent=1) + "\n"),
+    ):
+        with write_aside(reports / name) as aside:
+            aside.write_text(content)
+    console = Console()
+    for sentence in verdicts(found):
+        console.print(sentence, highlight=False, markup=False)
+    console.print(str(reports / "explain.html"), soft_wrap=True, highlight=False)
+
+
+def _leave_quietly() -> None:
+    """Let go of ibis's own DuckDB connection.
+
+    Beside torch, DuckDB's binding finds it at the end of the process and complains of a leak.
+    """
+    import ibis
+
+    ibis.options.default_backend = None
