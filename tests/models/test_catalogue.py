@@ -80,7 +80,7 @@ def test_repeats_are_equal_to_the_byte_with_any_number_of_threads() -> None:
 
 def with_ids(graph: object, dropout: float = 0.5) -> HGNN:
     torch.manual_seed(0)
-    options = HGNNSettings(dim=16, id_vectors=True, id_dropout=dropout)
+    options = HGNNSettings(dim=16, id_vectors=True, id_dropout=dropout, aggregation="max")
     ids = (graph.num_items, graph.ids_digest)  # type: ignore[attr-defined]
     return HGNN(12, graph.item_types, options, ids)  # type: ignore[attr-defined]
 

@@ -17,6 +17,7 @@ QUICK = (
     "hgnn.batch_size=64",
     "hgnn.folds=2",
     "towers.epochs=1",
+    "towers.least_steps=0",
     "towers.batch_size=64",
     "evaluation.bootstrap=100",
     "evaluation.rivals=false",
