@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import balance, graph_build, graph_build_large, kernels, loader_step, scale
+from benchmarks import (
+    balance,
+    graph_build,
+    graph_build_large,
+    growth,
+    kernels,
+    loader_step,
+    public,
+    scale,
+    worlds,
+)
 from colisten.logs import configure_logs
 
 BENCHMARKS = {
@@ -14,6 +24,10 @@ BENCHMARKS = {
     "loader_step": loader_step.run,
     "balance": balance.run,
     "scale": scale.run,
+    "growth": growth.run,
+    "worlds": worlds.run,
+    "world_ablations": worlds.ablations,
+    "public": public.run,
 }
 
 

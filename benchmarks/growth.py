@@ -1,0 +1,55 @@
+"""How the cost of a whole training grows with events: worlds of one, four and sixteen times."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from benchmarks.pairs import machine, write_result
+from cli.trials import Window, run_trials
+from colisten.config import Settings
+from colisten.data.world import WorldSettings, simulate
+from colisten.evaluation.table import SUBJECT
+from pipelines.trials import BOTH, Trial
+
+USERS = 1_000
+FACTORS = (1, 4, 16)
+
+
+def run() -> None:
+    """From tables to measured lists, once for each size."""
+    rows: list[dict[str, Any]] = []
+    for factor in FACTORS:
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(measured(Path(folder), factor))
+    first = rows[0]
+    for row in rows:
+        row["events_ratio"] = round(row["events"] / first["events"], 2)
+        row["seconds_ratio"] = round(row["seconds"] / first["seconds"], 2)
+    write_result("growth", {**machine(), "from": "tables to lists of 2T-HGNN", "rows": rows})
+    for row in rows:
+        print(f"growth: {row['events_ratio']}x events, {row['seconds_ratio']}x time")
+
+
+def measured(folder: Path, factor: int) -> dict[str, Any]:
+    """Events and seconds of one world."""
+    report = simulate(folder / "world", WorldSettings(users=USERS * factor))
+    cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
+    events = pq.read_metadata(folder / "world" / "interactions.parquet").num_rows
+    started = time.monotonic()
+    run_trials(
+        Window(folder / "world", cut, report.window_days),
+        folder / "run",
+        [Trial(SUBJECT, Settings(), BOTH)],
+        Settings(),
+        subject=SUBJECT,
+        console=Console(stderr=True),
+    )
+    seconds = round(time.monotonic() - started, 1)
+    return {"users": USERS * factor, "events": events, "seconds": seconds}

@@ -1,0 +1,119 @@
+"""The default settings on a public set beside tuned rivals: the table in README.
+
+Amazon reviews (McAuley group, UCSD) of people who bought both groceries and kitchenware, as split
+by FedCSR and LLMCDSR: groceries stand for audiobooks, kitchenware for podcasts. A proxy, and no
+media; what it has is real people, real time and two types. `COLISTEN_REAL_DATA` names the folder
+that holds it as contract tables in `amazon_food_kitchen/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.pairs import RESULTS, machine, write_result
+from cli.inputs import parse_cut
+from cli.run import execute
+from colisten.config import Settings
+from colisten.evaluation.table import EvaluationTable
+
+NAME = "public_food_kitchen"
+CUTS, DAYS, SEEDS = ("2013-11-15", "2014-04-24"), 90, 3
+COLUMNS = (
+    ("all", "HR@10"),
+    ("all", "MRR"),
+    ("all", "coverage"),
+    ("warm", "HR@10"),
+    ("warm", "MRR"),
+    ("cold", "HR@10"),
+    ("cold", "MRR"),
+    ("cold", "coverage"),
+)
+
+
+def run() -> None:
+    """Run the release pipeline at both cuts, three seeds each; write what was measured."""
+    root = os.environ.get("COLISTEN_REAL_DATA")
+    if root is None:
+        print(f"{NAME}: COLISTEN_REAL_DATA is unset, so there is nothing to measure on")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        found: dict[str, Any] = {}
+        for cut in CUTS:
+            started = time.monotonic()
+            out = Path(folder) / cut
+            execute(
+                Path(root) / "amazon_food_kitchen",
+                parse_cut(cut),
+                DAYS,
+                out,
+                Settings(),
+                console=Console(stderr=True),
+                seeds=SEEDS,
+            )
+            found[cut] = collected(json.loads((out / "metrics.json").read_text()))
+            found[cut]["seconds"] = round(time.monotonic() - started)
+            write_result(NAME, {**machine(), "cuts": found})
+
+
+def collected(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Values and intervals of every model, and the subject's differences, from metrics.json."""
+    table = EvaluationTable.model_validate(metrics["test"])
+    rows = {
+        model: {
+            f"{part} {metric}": [
+                None if value is None else round(value, 4)
+                for value in (measure.value, measure.low, measure.high)
+            ]
+            for part, metric in COLUMNS
+            for measure in (table.row(model, part).metrics[metric],)
+        }
+        for model in table.models
+    }
+    differences = {
+        f"{each.against}, {each.slice} {each.metric}": [
+            None if value is None else round(value, 4)
+            for value in (each.value, each.low, each.high)
+        ]
+        for each in table.differences
+        if (each.slice, each.metric) in COLUMNS
+    }
+    return {
+        "seeds": metrics["seeds"],
+        "users": table.users,
+        "rows": rows,
+        f"{table.subject} minus": differences,
+    }
+
+
+def read() -> dict[str, Any]:
+    """The committed result."""
+    result: dict[str, Any] = json.loads((RESULTS / f"{NAME}.json").read_text())
+    return result
+
+
+def markdown(rows: Mapping[str, Mapping[str, Sequence[float | None]]]) -> str:
+    """One cut as a table: models by HR@10, the best of each column in bold; chance left out."""
+    named = {model: row for model, row in rows.items() if model != "random"}
+    names = [f"{part} {metric}" for part, metric in COLUMNS]
+    best = {name: max(row[name][0] or 0.0 for row in named.values()) for name in names}
+    order = sorted(named, key=lambda model: -(named[model]["all HR@10"][0] or 0.0))
+    lines = [
+        "| | " + " | ".join(names) + " |",
+        "|---|" + "---|" * len(names),
+    ]
+    for model in order:
+        cells = []
+        for name in names:
+            value = named[model][name][0]
+            said = "–" if value is None else f"{value:.4f}".lstrip("0")
+            cells.append(f"**{said}**" if value == best[name] else said)
+        lines.append(f"| {model} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

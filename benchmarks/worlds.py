@@ -1,0 +1,140 @@
+"""The paper's tables on simulated worlds: who wins, cold users, ablations, long tail, new items.
+
+Every world is drawn, trained on and measured with its own seed, so a spread over worlds holds the
+noise of data, training and users together. Differences are paired by world.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from scipy import stats
+
+from benchmarks.pairs import machine, write_result
+from cli.trials import Window, run_trials
+from colisten.ablations.registry import ABLATIONS, FULL, Ablation
+from colisten.config import load_settings
+from colisten.data.world import WorldSettings, simulate
+from colisten.evaluation.table import EvaluationTable
+from pipelines.trials import BOTH, TEXT, Trial
+
+SEEDS = 5
+USERS = 5_000
+PRESET, WITHOUT = "paper", "2T"
+BESIDE = ("popularity", "text-KNN", "HGNN-mean", "random")
+# What the paper's table 1 takes away.
+ROWS = tuple(each for each in ABLATIONS if each.row and not each.is_full)
+METRICS = ("HR@10", "MRR", "coverage")
+TAIL = ("tier 3", "tier 4", "tier 5")
+NEW = "new items"
+
+
+def run() -> None:
+    """Who wins: the paper's tables 2 and 3 over all worlds."""
+    over_worlds("worlds", ())
+
+
+def ablations() -> None:
+    """What each row of the paper's table 1 costs over all worlds."""
+    over_worlds("world_ablations", ROWS)
+
+
+def over_worlds(name: str, ablations: tuple[Ablation, ...]) -> None:
+    """Simulate, train and measure each world; write the result over all of them."""
+    tables = []
+    for seed in range(SEEDS):
+        with tempfile.TemporaryDirectory() as folder:
+            tables.append(measured(Path(folder), seed, ablations))
+        # After each world, so that a run that is ended early leaves what it has.
+        write_result(name, summary(tables))
+
+
+def measured(folder: Path, seed: int, ablations: tuple[Ablation, ...]) -> EvaluationTable:
+    """One world: the full model, what stands beside it, and some ablations."""
+    report = simulate(folder / "world", WorldSettings(seed=seed, users=USERS))
+    default = load_settings(None, (f"seed={seed}",))
+    trials = [Trial(FULL, default, BOTH, beside=BESIDE), Trial(WITHOUT, default, TEXT)]
+    trials.append(Trial(PRESET, load_settings(None, (f"seed={seed}", "preset=paper")), BOTH))
+    trials += [
+        Trial(each.name, load_settings(None, (f"seed={seed}", *each.overrides)), each.blocks)
+        for each in ablations
+    ]
+    cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
+    return run_trials(
+        Window(folder / "world", cut, report.window_days),
+        folder / "run",
+        trials,
+        default,
+        subject=FULL,
+        console=Console(stderr=True),
+    )
+
+
+def summary(tables: list[EvaluationTable]) -> dict[str, Any]:
+    """Means over worlds, and how the full model stands to every other."""
+    models = tables[0].models
+    rows: dict[str, Any] = {}
+    against: dict[str, Any] = {}
+    for model in models:
+        rows[model] = {
+            f"{part} {metric}": _mean([table.value(model, metric, part) for table in tables])
+            for part in ("all", "warm", "cold")
+            for metric in METRICS
+        }
+        rows[model] |= {
+            f"{part} HR@10": _mean([_finer(table, model, part) for table in tables])
+            for part in (*TAIL, NEW)
+        }
+        if model != FULL:
+            against[model] = {
+                f"{part} {metric}": _difference(tables, model, metric, part)
+                for part in ("all", "warm", "cold")
+                for metric in METRICS
+            }
+    return {
+        **machine(),
+        "worlds": len(tables),
+        "users": [table.users["all"] for table in tables],
+        "candidates": [table.candidates for table in tables],
+        "rows": rows,
+        f"{FULL} minus": against,
+    }
+
+
+def _finer(table: EvaluationTable, model: str, part: str) -> float | None:
+    for row in table.finer:
+        if (row.model, row.slice) == (model, part):
+            return row.metrics["HR@10"].value
+    return None
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(statistics.mean(known), 4) if known else None
+
+
+def _difference(
+    tables: list[EvaluationTable], model: str, metric: str, part: str
+) -> dict[str, float] | None:
+    """Mean over worlds with Student's interval."""
+    pairs = [
+        (table.value(FULL, metric, part), table.value(model, metric, part)) for table in tables
+    ]
+    gains = [own - other for own, other in pairs if own is not None and other is not None]
+    if len(gains) < 2:
+        return None
+    half = stats.t.ppf(0.975, len(gains) - 1) * statistics.stdev(gains) / len(gains) ** 0.5
+    middle = statistics.mean(gains)
+    return {
+        name: round(float(value), 4)
+        for name, value in (("mean", middle), ("low", middle - half), ("high", middle + half))
+    }
+
+
+if __name__ == "__main__":
+    run()
