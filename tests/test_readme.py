@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import public
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
 
@@ -32,6 +34,14 @@ def test_the_two_commands_are_targets() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in ("setup", "lint", "test", "demo", "bench"):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_table_is_that_of_the_committed_result() -> None:
+    cut = public.read()["cuts"][public.CUTS[0]]
+    assert public.markdown(cut["rows"]) in TEXT
+    assert f"{cut['users']['all']:,} users, {cut['users']['cold']} of them cold" in TEXT
+    gain = [f"{value:+.4f}".replace("0.", ".") for value in cut["2T-HGNN minus"]["2T, cold MRR"]]
+    assert f"{gain[0]}, 95 % interval {gain[1]} to {gain[2]}" in TEXT
 
 
 @pytest.mark.slow
