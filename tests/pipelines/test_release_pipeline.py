@@ -79,7 +79,16 @@ def finished(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     graph = artifact(finished, "build-graph-2", "graph")
-    assert {path.name for path in graph.iterdir()} == {"full", *(f"fold-{k}" for k in range(5))}
+    folds = {f"fold-{k}" for k in range(5)}
+    assert {path.name for path in graph.iterdir()} == {"full", "until", "until.json", *folds}
+    # The earlier graph ends where the held-out rows begin, so it is the smaller one.
+    until = json.loads((graph / "until.json").read_text())
+    assert START.timestamp() * 1e6 < until < CUT.timestamp() * 1e6
+    edges = [
+        sum(np.load(file).size for file in (graph / name).rglob("*indices.npy"))
+        for name in ("until", "full")
+    ]
+    assert 0 < edges[0] < edges[1]
     vectors = np.load(artifact(finished, "train-hgnn-2", "vectors") / "z.npy")
     assert vectors.shape == (100, 128)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
