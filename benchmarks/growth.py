@@ -18,7 +18,7 @@ from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import SUBJECT
 from pipelines.trials import BOTH, Trial
 
-USERS = 1_000
+USERS = 500
 FACTORS = (1, 4, 16)
 
 
