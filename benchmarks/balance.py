@@ -13,10 +13,11 @@ import torch
 
 from benchmarks.graphs import random_graph
 from benchmarks.pairs import compare, machine, write_result
-from colisten.config import HGNNSettings, Settings
+from colisten.config import Settings
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
+from colisten.sections import HGNNSettings
 from colisten.training.hgnn import train_hgnn
 from colisten.training.hgnn_validation import Objective
 

@@ -12,8 +12,9 @@ from scipy.sparse import coo_matrix
 
 from benchmarks.events import write_events
 from benchmarks.pairs import compare
-from colisten.config import GraphSettings, Settings
+from colisten.config import Settings
 from colisten.graph.build import build_graph
+from colisten.sections import GraphSettings
 
 USERS, EVENTS = 200_000, 2_000_000
 AS_OF = datetime(2030, 1, 1, tzinfo=UTC)

@@ -16,7 +16,8 @@ BUILD = """
 import json, resource, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from colisten.config import GraphSettings, Settings
+from colisten.config import Settings
+from colisten.sections import GraphSettings
 from colisten.graph.build import build_graph
 from colisten.logs import configure_logs
 configure_logs("warning")

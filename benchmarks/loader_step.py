@@ -15,10 +15,10 @@ import torch
 from benchmarks import pyg_rival
 from benchmarks.graphs import random_graph
 from benchmarks.pairs import compare
-from colisten.config import HGNNSettings
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
+from colisten.sections import HGNNSettings
 from colisten.training.hgnn_loss import margin_loss
 
 NODES = {"audiobook": 20_000, "podcast": 180_000}

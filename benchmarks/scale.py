@@ -79,7 +79,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from benchmarks.graphs import random_graph
-from colisten.config import HGNNSettings
+from colisten.sections import HGNNSettings
 from colisten.graph.graph import CoListeningGraph
 from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN

@@ -13,12 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from colisten.config import IndexSettings, load_settings
+from colisten.config import load_settings
 from colisten.errors import ConfigError, VectorIndexError, VerifyFailed
 from colisten.index import VectorIndex, open_index
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
+from colisten.sections import IndexSettings
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
 

@@ -23,11 +23,12 @@ from cli.inputs import (
     parse_cut,
     tables_digest,
 )
-from colisten.config import ITEM_TYPES, ItemType, Settings, load_settings
+from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.data.rehearsal import rehearsal_cut
 from colisten.files import write_aside
+from colisten.sections import ITEM_TYPES, ItemType
 
 if TYPE_CHECKING:
     from colisten.evaluation.table import EvaluationTable

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from colisten.config import ITEM_TYPES, Settings
+from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
@@ -20,6 +20,7 @@ from colisten.features.store import open_store
 from colisten.files import write_aside
 from colisten.logs import logger
 from colisten.progress import track
+from colisten.sections import ITEM_TYPES
 from feature_repo.entities import ITEM, USER
 from feature_repo.services import feature_services
 from feature_repo.sources import MOMENT, write_sources

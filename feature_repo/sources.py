@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from colisten.config import ITEM_TYPES, Settings
+from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.history import history_rows
 from colisten.features.names import (
@@ -31,6 +31,7 @@ from colisten.features.names import (
 )
 from colisten.files import write_aside
 from colisten.progress import track
+from colisten.sections import ITEM_TYPES
 
 MOMENT = pa.timestamp("us", tz="UTC")
 ALWAYS = datetime(1970, 1, 2, tzinfo=UTC)

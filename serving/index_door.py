@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from colisten.config import IndexSettings
 from colisten.errors import VectorIndexError
 from colisten.index import VectorIndex, open_index
 from colisten.index.lite_server import live_endpoint
 from colisten.logs import logger
+from colisten.sections import IndexSettings
 
 _WARM_SECONDS = 10.0
 _log = logger("serving.index")

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from colisten.config import SIGNALS
 from colisten.features.users import UserBatch
 from colisten.logs import logger
+from colisten.sections import SIGNALS
 from serving.guard import Guard, GuardTripped
 from serving.index_door import IndexDoor
 from serving.live import Bundle

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from colisten.config import ItemType, Signal
+from colisten.sections import ItemType, Signal
 
 MAX_ITEMS = 100
 MAX_EXCLUDED = 1000

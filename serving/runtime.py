@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from colisten.config import IndexSettings
 from colisten.features.events import Event
 from colisten.release.store import ReleaseStore
+from colisten.sections import IndexSettings
 from serving import metrics
 from serving.environment import Environment
 from serving.guard import Guard, GuardTripped

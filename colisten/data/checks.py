@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from colisten.config import ITEM_TYPES, Settings
+from colisten.config import Settings
 from colisten.data.contract import TABLES
 from colisten.data.faults import (
     SHOWN_ROWS,
@@ -22,6 +22,7 @@ from colisten.data.views import TableViews, open_views
 from colisten.errors import TableError
 from colisten.logs import logger
 from colisten.progress import track
+from colisten.sections import ITEM_TYPES
 
 log = logger("data.checks")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colisten.config import ITEM_TYPES, Settings
+from colisten.config import Settings
 from colisten.data.checks import check_tables
 from colisten.data.contract import (
     EXPOSURES,
@@ -33,6 +33,7 @@ from colisten.errors import ConfigError, TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.logs import logger
 from colisten.progress import track
+from colisten.sections import ITEM_TYPES
 
 log = logger("data.prepare")
 

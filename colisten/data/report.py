@@ -10,10 +10,10 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from colisten.config import ITEM_TYPES, SIGNALS
 from colisten.data.contract import EXPOSURES, MUSIC, TABLES, USERS
 from colisten.data.rules import is_blank, sql_text
 from colisten.data.views import TableViews
+from colisten.sections import ITEM_TYPES, SIGNALS
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from colisten.config import ITEM_TYPES, SIGNALS
 from colisten.data import faults
 from colisten.data.contract import EARLIEST, MAX_AGE
 from colisten.data.faults import Fault
 from colisten.data.views import WHITE_SPACE
+from colisten.sections import ITEM_TYPES, SIGNALS
 
 _LARGEST_POSITION = 2**31 - 1
 _LARGEST_FLOAT = 3.4028234e38

@@ -14,9 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
-from colisten.config import SIGNALS, Signal
 from colisten.errors import EvaluationError
 from colisten.features.users import UserBatch
+from colisten.sections import SIGNALS, Signal
 
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
 CHANCE = "random"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import EvaluationSettings, Settings
+from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ReleaseNotFound, ReportError
 from colisten.evaluation.popularity import popularity
@@ -29,6 +29,7 @@ from colisten.features.users import UserBatch
 from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
+from colisten.sections import EvaluationSettings
 
 # Export allows towers to differ by 1e-5 from training; encoding adds nothing to that.
 _PARITY = 1e-4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from colisten.config import ITEM_TYPES, SIGNALS
 from colisten.errors import FeatureError
+from colisten.sections import ITEM_TYPES, SIGNALS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(days=1)

@@ -15,9 +15,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from colisten.config import SIGNALS, Settings
+from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.users import History, UserBatch
+from colisten.sections import SIGNALS
 
 MAX_COUNTRIES = 64
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
@@ -36,7 +37,7 @@ class UserFeatureSpec(BaseModel):
         music_mean, music_scale: [M] each; M is 0 where there are no music vectors.
         types: Item types whose histories are read, the recommended one first.
         half_life_days: Half-life of an event's weight.
-        signal_weights: Weight of each signal, in the order of `colisten.config.SIGNALS`.
+        signal_weights: Weight of each signal, in the order of `colisten.sections.SIGNALS`.
         vector_dim: Columns of `history_vectors`.
     """
 

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.config import SIGNALS
 from colisten.errors import FeatureError
+from colisten.sections import SIGNALS
 
 _SIGNALS = pa.array(SIGNALS, pa.string())
 
@@ -29,7 +29,7 @@ class History:
     Attributes:
         offsets: int64 [B + 1], from 0 to n.
         items: int64 [n], index in the catalogue.
-        signals: int8 [n], position in `colisten.config.SIGNALS`.
+        signals: int8 [n], position in `colisten.sections.SIGNALS`.
         times: int64 [n], microseconds since 1970 UTC.
     """
 

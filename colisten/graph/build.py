@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colisten.config import ITEM_TYPES, Settings
+from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import GraphError
 from colisten.graph.counting import Relations, compiled, count_in_memory, strongest_of_pairs
@@ -31,6 +31,7 @@ from colisten.graph.edges import colistening_pairs, touched_items
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph, RelationName
 from colisten.logs import logger
+from colisten.sections import ITEM_TYPES
 
 log = logger("graph")
 

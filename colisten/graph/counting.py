@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import coo_matrix
 
-from colisten.config import GraphSettings
 from colisten.graph.edges import WHOLE, decay_factors
 from colisten.graph.graph import Relation, RelationName
 from colisten.progress import track
+from colisten.sections import GraphSettings
 
 try:
     from colisten.graph import kernels as _kernels

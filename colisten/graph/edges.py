@@ -13,7 +13,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import GraphSettings
+from colisten.sections import GraphSettings
 
 # One co-listener's full share, in millionths.
 WHOLE = 1_000_000

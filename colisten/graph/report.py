@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from scipy.sparse import bmat, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from colisten.config import DataSettings
 from colisten.graph.graph import CoListeningGraph, Relation
 from colisten.progress import track
+from colisten.sections import DataSettings
 
 SAMPLE_ITEMS, SAMPLE_PAIRS, RESAMPLES = 2000, 5000, 500
 HUBS = 5

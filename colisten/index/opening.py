@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from colisten.config import IndexSettings
 from colisten.index.exact import ExactIndex
 from colisten.index.lite_server import database_of, live_endpoint
 from colisten.index.protocol import VectorIndex
+from colisten.sections import IndexSettings
 
 
 def open_index(root: Path, settings: IndexSettings) -> VectorIndex:

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from colisten.config import HGNNSettings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph, RelationName
 from colisten.models.aggregation import Aggregation, aggregate
 from colisten.sampling.neighbours import Hop, Neighbourhood
+from colisten.sections import HGNNSettings
 
 # Text vectors looked at together.
 BLOCK = 16384

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from colisten.config import TowerSettings
 from colisten.errors import TrainingError
 from colisten.models.echo import EchoLayout
+from colisten.sections import TowerSettings
 
 # A standardised input lies within this many standard deviations; beyond, it is cut. A column
 # that is rare in training (one listener of a country) would otherwise swamp all others.

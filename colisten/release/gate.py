@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from colisten.config import GateSettings
 from colisten.errors import GateRefused
+from colisten.sections import GateSettings
 
 SUBJECT = "2T-HGNN"
 RANDOM = "random"

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colisten.config import SIGNALS
 from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
@@ -24,6 +23,7 @@ from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.canary import Canaries
 from colisten.release.manifest import Manifest
 from colisten.release.popular import PopularLists
+from colisten.sections import SIGNALS
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from colisten.config import GateSettings
 from colisten.errors import ReleaseError, VectorIndexError
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
@@ -16,6 +15,7 @@ from colisten.index.protocol import VectorIndex
 from colisten.release.canary import TOLERANCE, TOP
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import Manifest
+from colisten.sections import GateSettings
 
 SAMPLE = 100
 _TIE = 1e-5

@@ -14,7 +14,6 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from colisten.config import HGNNSettings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph, Relation
 from colisten.models.catalogue import embed_catalogue
@@ -23,6 +22,7 @@ from colisten.rivals.rival import Parameters, Scorer
 from colisten.rivals.touches import Touches
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
+from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import deterministic
 from colisten.training.hgnn_loss import MIN_FREQUENCY, softmax_loss
 

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colisten.config import TextSettings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TextError
 from colisten.files import sweep_partials, write_aside
 from colisten.logs import logger
 from colisten.progress import track
+from colisten.sections import TextSettings
 from colisten.text.encoders import TextEncoder, load_encoder
 
 # A killed run loses at most this many encoded texts.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from colisten.config import HGNNSettings, Settings
+from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.files import sweep_partials
 from colisten.graph.graph import CoListeningGraph
@@ -27,6 +27,7 @@ from colisten.models.hgnn import HGNN, check_inputs
 from colisten.progress import track
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
 from colisten.sampling.supervision import SupervisedEdges
+from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import (
     Tensors,
     adam_tensors,

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from colisten.config import HGNNSettings, Settings
+from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.files import write_aside
 from colisten.graph.graph import CoListeningGraph
 from colisten.models.hgnn import HGNN
+from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
 from colisten.training.curve import curve_html
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colisten.config import HGNNSettings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph
 from colisten.logs import logger
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
+from colisten.sections import HGNNSettings
 from colisten.training.hgnn_loss import MIN_FREQUENCY, margin_loss, softmax_loss
 
 # Held-out pairs scored per relation: enough for a steady figure, few enough to score often.

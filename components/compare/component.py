@@ -42,7 +42,7 @@ def compare(
 
     import numpy as np
 
-    from colisten.config import ITEM_TYPES, Settings
+    from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.evaluation.facts import ItemFacts
     from colisten.evaluation.lists import Lists
@@ -54,6 +54,7 @@ def compare(
     from colisten.features.store import music_dim, open_store, user_rows
     from colisten.features.users import UserBatch
     from colisten.logs import configure_logs
+    from colisten.sections import ITEM_TYPES
 
     configure_logs()
     chosen = Settings.from_json(settings)

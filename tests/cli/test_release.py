@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.release import app
-from colisten.config import IndexSettings
 from colisten.errors import ColistenError
 from colisten.index import open_index
 from colisten.release.store import ReleaseStore
+from colisten.sections import IndexSettings
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from kfp.dsl import HTML, Artifact, Dataset, Metrics, Model
 
-from colisten.config import Section, Settings, load_settings, setting_names
+from colisten.config import Settings, load_settings, setting_names
 from colisten.data.catalogue import Catalogue
+from colisten.sections import Section
 from components.build_features.component import build_features
 from components.build_graph.component import build_graph
 from components.build_training_rows.component import build_training_rows
@@ -206,7 +207,8 @@ def recorded(step: str) -> Iterator[None]:
 
     def watched(self: Section, name: str) -> Any:
         # Whether a tree is valid is no step's affair.
-        checked = sys._getframe(1).f_globals["__name__"] == "colisten.config"
+        module = sys._getframe(1).f_globals["__name__"]
+        checked = module in ("colisten.config", "colisten.sections")
         if name in type(self).model_fields and not checked:
             section = sections.get(type(self))
             full = f"{section}.{name}" if section else name

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colisten.config import SIGNALS
 from colisten.errors import EvaluationError
 from colisten.evaluation.rankers import (
     MICROSECONDS_PER_DAY,
@@ -17,6 +16,7 @@ from colisten.evaluation.rankers import (
     mean_vectors,
 )
 from colisten.features.users import History, UserBatch
+from colisten.sections import SIGNALS
 
 Events = list[tuple[int, str, float]]
 """Item, signal, days."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from colisten.config import Settings, TowerSettings
+from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
 from colisten.explanation.groups import item_groups, user_groups
@@ -27,6 +27,7 @@ from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
+from colisten.sections import TowerSettings
 from feature_repo.repo import build_feature_repo
 from tests.conftest import CUT
 

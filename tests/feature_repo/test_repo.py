@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import ITEM_TYPES, Settings
+from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
 from colisten.features import names
@@ -23,6 +23,7 @@ from colisten.features.store import (
 )
 from colisten.features.users import UserBatch
 from colisten.files import file_digest
+from colisten.sections import ITEM_TYPES
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT, START
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import ITEM_TYPES, FeatureSettings, Settings
+from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.names import TIMESTAMP, history_columns, history_view
 from colisten.files import folder_digests
+from colisten.sections import ITEM_TYPES, FeatureSettings
 from feature_repo import sources
 from feature_repo.sources import MOMENT, write_sources
 from tests.conftest import CUT, START

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from colisten.config import FeatureSettings, Settings
+from colisten.config import Settings
+from colisten.sections import FeatureSettings
 from feature_repo.stores import store_config, write_config
 
 

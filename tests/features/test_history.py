@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import SIGNALS
 from colisten.features.history import history_rows
+from colisten.sections import SIGNALS
 from tests.features.naive import events_table, history_of
 
 LENGTH = 7

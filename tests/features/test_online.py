@@ -19,13 +19,14 @@ import pyarrow.parquet as pq
 import pytest
 from feast import FeatureStore
 
-from colisten.config import ITEM_TYPES, FeatureSettings, Settings
+from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
 from colisten.features.events import Event
 from colisten.features.names import ONLINE_FILE
 from colisten.features.store import OnlineFeatures, user_rows
 from colisten.features.users import UserBatch
+from colisten.sections import ITEM_TYPES, FeatureSettings
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT
 from tests.features.naive import history_of

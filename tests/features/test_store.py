@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from colisten.config import ITEM_TYPES, FeatureSettings, Settings
+from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
 from colisten.features.names import history_columns
@@ -28,6 +28,7 @@ from colisten.features.store import (
     user_rows,
 )
 from colisten.features.users import UserBatch
+from colisten.sections import ITEM_TYPES, FeatureSettings
 from feature_repo.repo import build_feature_repo
 from feature_repo.sources import write_sources
 from tests.conftest import CUT, START

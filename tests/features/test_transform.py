@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from colisten.config import SIGNALS, FeatureSettings, Settings
+from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.transform import MICROSECONDS_PER_DAY, UserFeatureSpec, encode_users
 from colisten.features.users import History, UserBatch
+from colisten.sections import SIGNALS, FeatureSettings
 
 TYPES = ("audiobook", "podcast")
 NUM_ITEMS, DIM = 30, 8

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from colisten.config import TowerSettings
 from colisten.features.transform import UserFeatureSpec
 from colisten.models.echo import EchoLayout
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.towers import TwoTowers, tower_vectors
+from colisten.sections import TowerSettings
 
 TEXT, Z = 4, 3
 USERS = UserFeatureSpec(

@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from colisten.config import TowerSettings
 from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import folder_digests
@@ -20,6 +19,7 @@ from colisten.models.echo import EchoLayout
 from colisten.models.export import check_parity, export_towers, read_specs, tower_onnx
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.towers import Tower, TwoTowers, tower_vectors, user_vectors
+from colisten.sections import TowerSettings
 
 USER = UserFeatureSpec(
     countries=("SE", "DE"),

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from colisten.config import HGNNSettings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph, Relation
 from colisten.models.aggregation import Aggregation
 from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN, HGNNLayer, unit_rows
 from colisten.sampling.neighbours import NeighborSampler
+from colisten.sections import HGNNSettings
 from tests.sampling.graphs import random_graph
 
 FORMS = pytest.mark.parametrize("residual", [True, False])

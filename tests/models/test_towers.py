@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from colisten.config import TowerSettings
 from colisten.errors import TrainingError
 from colisten.models.towers import (
     ItemTower,
@@ -19,6 +18,7 @@ from colisten.models.towers import (
     tower_vectors,
     user_vectors,
 )
+from colisten.sections import TowerSettings
 
 
 def tower(width: int = 6, dropout: float = 0.5) -> Tower:

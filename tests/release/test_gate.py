@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colisten.config import GateSettings, Settings
+from colisten.config import Settings
 from colisten.errors import GateRefused
 from colisten.evaluation.rankers import RandomRanker
 from colisten.evaluation.table import evaluate
 from colisten.release.gate import decide
+from colisten.sections import GateSettings
 from tests.evaluation.conftest import perfect, random_set
 from tests.release.payloads import metrics
 

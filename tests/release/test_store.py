@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from colisten.config import GateSettings, Settings
+from colisten.config import Settings
 from colisten.errors import (
     ReleaseCorrupt,
     ReleaseError,
@@ -26,6 +26,7 @@ from colisten.index import ExactIndex
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS
 from colisten.release.store import ReleaseStore
+from colisten.sections import GateSettings
 from tests.release.payloads import Parts
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from colisten.config import IndexSettings
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.release.store import ReleaseStore
+from colisten.sections import IndexSettings
 from tests.serving.conftest import Service
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import IndexSettings
 from colisten.errors import VectorIndexError
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
+from colisten.sections import IndexSettings
 from serving.index_door import IndexDoor
 
 NAMES = ["a", "b", "c", "d"]

