@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow.parquet as pq
 import typer
@@ -78,13 +78,10 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
     from colisten.data.world.response import respond
     from colisten.experiments.exposure import simulate_exposures
 
-    metrics = out / "metrics.json"
-    if not metrics.exists():
-        raise ReportError(f"{out} holds no finished run.", "Run `colisten run --out` first.")
-    run = json.loads(metrics.read_text())
+    run = _finished(out)
     shown = simulate_exposures(
         {arm: out / "shelves" / f"{arm}.parquet" for arm in SHARES},
-        experiment="audiobook-shelf",
+        experiment=f"{run['test']['target_type']}-shelf",
         shares=SHARES,
         start=datetime.fromisoformat(run["cut"]),
         days=days,
@@ -99,6 +96,15 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
     return shown.num_rows, events.num_rows
 
 
+def _finished(out: Path) -> dict[str, Any]:
+    """What the run of a folder measured; says which type it recommends."""
+    metrics = out / "metrics.json"
+    if not metrics.exists():
+        raise ReportError(f"{out} holds no finished run.", "Run `colisten run --out` first.")
+    run: dict[str, Any] = json.loads(metrics.read_text())
+    return run
+
+
 def make_report(
     data: Path, folder: Path, out: Path, *, control: str, shares: dict[str, float], hours: int
 ) -> Table:
@@ -109,7 +115,7 @@ def make_report(
     outcomes = user_outcomes(
         folder / "exposures.parquet",
         [data / "interactions.parquet", folder / "interactions.parquet"],
-        target_type="audiobook",
+        target_type=_finished(out)["test"]["target_type"],
         attribution_hours=hours,
     )
     page = out / "reports" / "experiment.html"
