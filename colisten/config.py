@@ -34,7 +34,7 @@ from colisten.sections import (
 # The paper's recipe, as far as it says: plain means, uniform draws, margin loss, no skip, no
 # gate, no cross-fitting. What it leaves open (steps, text encoder) stays as it is.
 PAPER: dict[str, Any] = {
-    "graph": {"window_days": 90, "weights": "colisteners"},
+    "graph": {"window_days": 90, "weights": "colisteners", "factors": 0},
     "hgnn": {
         "aggregation": "max",
         "weighted_neighbours": False,

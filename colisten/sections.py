@@ -79,6 +79,12 @@ class GraphSettings(Section):
         "alike.",
     )
     top_k: Positive = Field(100, description="Strongest neighbours kept per item and relation.")
+    factors: int = Field(
+        128,
+        ge=0,
+        description="Length of an item's co-listening factors, the graph's leading eigenvectors, "
+        "which the towers' echo hears; 0: none.",
+    )
     relations: tuple[RelationKind, ...] = Field(
         RELATION_KINDS,
         min_length=1,
@@ -216,8 +222,9 @@ class TowerSettings(Section):
     )
     echo: bool = Field(
         True,
-        description="Add how near an item is to the user's history in text and z as they came, at "
-        "weights chosen on held-out rows; needs sampled_softmax and a validation share.",
+        description="Add how near an item is to the user's history in text, z and co-listening "
+        "factors as they came, at weights chosen on held-out rows; needs sampled_softmax and a "
+        "validation share.",
     )
     dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
     validation_share: Share = Field(

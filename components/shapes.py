@@ -41,8 +41,11 @@ SHAPES: Mapping[str, Shape] = {
     "tables": Shape(("data", *ENGINE)),
     "text": Shape(("text", "threads")),
     "features": Shape(("data", "features", *ENGINE), but=_MEANS),
-    "graph": Shape(("data", "graph", "hgnn.folds", "towers.validation_share", *ENGINE)),
-    "hgnn": Shape(("data", "hgnn", "seed", "threads")),
+    "graph": Shape(
+        ("data", "graph", "hgnn.folds", "towers.validation_share", *ENGINE),
+        but=("graph.factors",),
+    ),
+    "hgnn": Shape(("data", "hgnn", "graph.factors", "seed", "threads")),
     "rows": Shape(("data", *ENGINE)),
     # Epochs are chosen by the measure that counts, so its depth is part of a tower.
     "towers": Shape(

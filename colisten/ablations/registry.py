@@ -83,7 +83,12 @@ ABLATIONS: tuple[Ablation, ...] = (
     Ablation("no-popularity-gate", "the popularity gate", ("towers.popularity_half_lives=[]",)),
     Ablation("no-leave-one-out", "leave-one-out examples", ("towers.leave_one_out=0",)),
     Ablation("no-cold-share", "examples asked as a cold user", ("towers.cold_share=0",)),
-    Ablation("no-echo", "the echo of text and z as they came", ("towers.echo=false",)),
+    Ablation(
+        "no-echo",
+        "the echo of text, z and co-listening factors as they came",
+        ("towers.echo=false",),
+    ),
+    Ablation("no-factors", "co-listening factors in the echo", ("graph.factors=0",)),
     Ablation(
         "no-linear-skip", "the linear map beside the dense layers", ("towers.linear_skip=false",)
     ),

@@ -6,8 +6,10 @@ the learned inner product, one of means that nobody trained (the paper's LLM-KNN
 
     sum over types t and blocks b of  e_tb * unit(mean_tb) . (v_b - centre_b)
 
-with mean_tb the user's history mean of type t in block b (text, z), v_b the item's own vector and
-centre_b the catalogue's mean. The few weights e_tb are chosen on held-out examples, not trained:
+with mean_tb the user's history mean of type t in block b (text, z, factors), v_b the item's own
+vector and centre_b the catalogue's mean. Factors are heard here alone: with them the sum is a
+neighbourhood model over the graph, and a tower that learned from them would learn its examples by
+heart. The few weights e_tb are chosen on held-out examples, not trained:
 training examples know their users' whole histories and would not ask for it.
 """
 

@@ -1,7 +1,8 @@
 """What the item tower sees of an item, and the item vectors that user histories are means of.
 
 Item inputs are blocks of vectors: "text" is computed from titles and descriptions, "z" by the
-HGNN from the co-listening graph. The model without a graph has no "z"; nothing else changes.
+HGNN from the co-listening graph, "factors" are that graph's leading eigenvectors. The model without
+a graph has neither "z" nor "factors"; nothing else changes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 
+# The block that towers pass on to the echo and do not learn from.
+UNLEARNED = "factors"
+
 
 @dataclass(frozen=True, eq=False)
 class ItemBlocks:
@@ -28,6 +32,9 @@ class ItemBlocks:
             graph without the events of user fold k, for cross-fitting.
         z_until: [num_items, dim] float32, from the graph as it was when the held-out rows begin:
             what a release made then would serve. None validates with z itself.
+        factors: Co-listening factors [num_items, f] float32; None for none. Only the echo hears
+            them: a tower that learned from them would learn its own examples by heart.
+        factors_until: Factors [num_items, f] of the graph of `z_until`.
 
     Raises:
         TrainingError: Shapes disagree, or there are fold versions of no z.
@@ -37,6 +44,8 @@ class ItemBlocks:
     z: np.ndarray | None = None
     z_folds: np.ndarray | None = None
     z_until: np.ndarray | None = None
+    factors: np.ndarray | None = None
+    factors_until: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, block in self.inputs.items():
@@ -45,11 +54,16 @@ class ItemBlocks:
                     f"Item block '{name}' has shape {block.shape}; a block is [num_items, d], "
                     f"and 'text' has {self.num_items} items."
                 )
+        for name, now, earlier in (
+            ("z", self.z, self.z_until),
+            ("factors", self.factors, self.factors_until),
+        ):
+            shape = None if now is None else now.shape
+            if earlier is not None and earlier.shape != shape:
+                raise TrainingError(
+                    f"Earlier {name} has shape {earlier.shape} beside {name} of shape {shape}."
+                )
         base = None if self.z is None else self.z.shape
-        if self.z_until is not None and self.z_until.shape != base:
-            raise TrainingError(
-                f"Earlier z has shape {self.z_until.shape} beside z of shape {base}."
-            )
         folds = None if self.z_folds is None else self.z_folds.shape
         if folds is not None and (len(folds) != 3 or not folds[0] or folds[1:] != base):
             raise TrainingError(
@@ -59,12 +73,17 @@ class ItemBlocks:
 
     def earlier(self) -> ItemBlocks:
         """The blocks that a release made before the held-out rows would have."""
-        return ItemBlocks(self.text, self.z if self.z_until is None else self.z_until)
+        return ItemBlocks(
+            self.text,
+            self.z if self.z_until is None else self.z_until,
+            factors=self.factors if self.factors_until is None else self.factors_until,
+        )
 
     @property
     def inputs(self) -> dict[str, np.ndarray]:
-        """The blocks of serving by name: "text" and, with a graph, "z"."""
-        return {"text": self.text} if self.z is None else {"text": self.text, "z": self.z}
+        """The blocks of serving by name: "text" and, with a graph, "z" and "factors"."""
+        named = {"text": self.text, "z": self.z, UNLEARNED: self.factors}
+        return {name: block for name, block in named.items() if block is not None}
 
     @property
     def num_items(self) -> int:
@@ -98,9 +117,10 @@ class ItemBlocks:
         return np.concatenate(chosen, axis=1, dtype=np.float32)
 
     def _blocks(self, fold: int | None) -> list[np.ndarray]:
-        if fold is None or self.z_folds is None:
-            return list(self.inputs.values())
-        return [self.text, self.z_folds[fold]]
+        chosen = self.inputs
+        if fold is not None and self.z_folds is not None:
+            chosen["z"] = self.z_folds[fold]
+        return list(chosen.values())
 
 
 class ItemFeatureSpec(BaseModel):
@@ -167,6 +187,17 @@ class ItemFeatureSpec(BaseModel):
     def dense_width(self) -> int:
         """Columns that the tower's layers read."""
         return self.static_width + len(self.blocks) + sum(self.blocks.values())
+
+    @property
+    def unlearned(self) -> np.ndarray:
+        """Dense columns [n] int64 that the tower's layers are blind to: co-listening factors, and
+        the flag that says there are none."""
+        columns, flag, start = [], self.static_width, self.static_width + len(self.blocks)
+        for name, dim in self.blocks.items():
+            if name == UNLEARNED:
+                columns = [flag, *range(start, start + dim)]
+            flag, start = flag + 1, start + dim
+        return np.array(columns, dtype=np.int64)
 
     @property
     def width(self) -> int:

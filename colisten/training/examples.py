@@ -29,7 +29,13 @@ from colisten.features.transform import UserFeatureSpec, encode_users
 from colisten.features.users import History, UserBatch
 from colisten.graph.folds import fold_of
 from colisten.logs import logger
-from colisten.models.items import ItemBlocks, ItemFeatureSpec, encode_static, join_items
+from colisten.models.items import (
+    UNLEARNED,
+    ItemBlocks,
+    ItemFeatureSpec,
+    encode_static,
+    join_items,
+)
 
 # User features up to this size are encoded once and kept; beyond it, batch by batch.
 FEATURE_CACHE_BYTES = 1 << 30
@@ -297,14 +303,27 @@ class TowerExamples:
         return (counts / max(len(rows), 1)).astype(np.float32)
 
     def user_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of the user columns over (a spread sample of) the examples."""
+        """Mean and deviation of the user columns over (a spread sample of) the examples.
+
+        The deviation is zero, which switches a tower's column off, where it must not learn.
+        """
         features = self.user_features(_spread(len(self), _STATISTICS_ROWS))
-        return features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+        deviation = features.std(axis=0, dtype=np.float64)
+        unlearned = self.item_spec.blocks.get(UNLEARNED, 0)
+        for kind in self.user_spec.types:
+            means = range(*self.user_spec.history(kind).indices(self.user_spec.width))[:-2]
+            deviation[means[len(means) - unlearned :]] = 0.0
+        return features.mean(axis=0, dtype=np.float64), deviation
 
     def item_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of the item columns over (a spread sample of) the catalogue."""
+        """Mean and deviation of the item columns over (a spread sample of) the catalogue.
+
+        The deviation is zero, which switches a tower's column off, where it must not learn.
+        """
         features = self.item_features(_spread(self.num_items, _STATISTICS_ROWS), None)
-        return features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+        deviation = features.std(axis=0, dtype=np.float64)
+        deviation[self.item_spec.unlearned] = 0.0
+        return features.mean(axis=0, dtype=np.float64), deviation
 
     def _encode(
         self, rows: np.ndarray, users: UserBatch | None = None, blocks: ItemBlocks | None = None

@@ -105,7 +105,14 @@ def input_digest(
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
         digest.update(sink.getvalue())
-    for array in (blocks.text, blocks.z, blocks.z_folds, blocks.z_until):
+    for array in (
+        blocks.text,
+        blocks.z,
+        blocks.z_folds,
+        blocks.z_until,
+        blocks.factors,
+        blocks.factors_until,
+    ):
         if array is None:
             digest.update(b"none")
             continue

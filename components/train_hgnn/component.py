@@ -19,6 +19,8 @@ def train_hgnn(
 ) -> None:
     """Train on the whole graph; embed every item on it, each fold's graph and the earlier one.
 
+    Beside them lie the co-listening factors of the whole graph and the earlier one.
+
     Args:
         graph: Graphs: `full`, `fold-<k>`, `until`.
         text: Text vectors.
@@ -33,6 +35,7 @@ def train_hgnn(
 
     from colisten.config import Settings
     from colisten.files import combined_digest, file_digest
+    from colisten.graph.factors import co_listening_factors
     from colisten.graph.graph import CoListeningGraph
     from colisten.graph.report import graph_report
     from colisten.logs import configure_logs, logger
@@ -68,6 +71,10 @@ def train_hgnn(
     np.save(Path(vectors.path) / "z_folds.npy", np.stack(folds))
     earlier = CoListeningGraph.load(Path(graph.path) / "until")
     np.save(Path(vectors.path) / "z_until.npy", embed_catalogue(result.model, earlier, matrix))
+    for name, seen in (("factors", full), ("factors_until", earlier)):
+        np.save(
+            Path(vectors.path) / f"{name}.npy", co_listening_factors(seen, chosen.graph.factors)
+        )
     figures = {"steps": float(result.steps), "best_step": float(result.best_step)}
     if result.best_loss is not None:
         figures["best_validation_loss"] = result.best_loss

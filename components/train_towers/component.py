@@ -25,7 +25,8 @@ def train_towers(
         rows: Point-in-time training rows.
         history: Checked tables, for the catalogue.
         text: Text vectors.
-        vectors: HGNN vectors: whole, per fold, and as of the held-out rows.
+        vectors: Vectors that the graph gave: z whole, per fold and as of the held-out rows;
+            co-listening factors whole and as of the held-out rows.
         blocks: Item inputs: `text,z` (2T-HGNN), `text` (2T without graph) or `z` (the graph's
             vectors alone, for ablations).
         checkpoints: Folder that keeps unfinished training across runs.
@@ -56,9 +57,12 @@ def train_towers(
         "z": Path(vectors.path) / "z.npy",
         "z_folds": Path(vectors.path) / "z_folds.npy",
         "z_until": Path(vectors.path) / "z_until.npy",
+        "factors": Path(vectors.path) / "factors.npy",
+        "factors_until": Path(vectors.path) / "factors_until.npy",
     }
     chosen_blocks = blocks.split(",")
     with_graph = "z" in chosen_blocks
+    with_factors = with_graph and chosen.towers.has_echo
     text_vectors = np.load(files["text"])
     item_blocks = ItemBlocks(
         # Left out, the text is a block of no columns: nothing else has to know.
@@ -66,6 +70,8 @@ def train_towers(
         z=np.load(files["z"]) if with_graph else None,
         z_folds=np.load(files["z_folds"], mmap_mode="r") if with_graph else None,
         z_until=np.load(files["z_until"], mmap_mode="r") if with_graph else None,
+        factors=np.load(files["factors"]) if with_factors else None,
+        factors_until=np.load(files["factors_until"]) if with_factors else None,
     )
     key = combined_digest(
         {name: file_digest(file) for name, file in files.items()}

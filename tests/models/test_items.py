@@ -105,6 +105,23 @@ def test_history_vectors_take_the_fold_version_of_z_alone() -> None:
     np.testing.assert_array_equal(ItemBlocks(text).rows(some, 3), text[some].astype(np.float32))
 
 
+def test_towers_are_blind_to_factors_and_to_their_absence() -> None:
+    rng = np.random.default_rng(0)
+    text, z, factors = rng.normal(size=(4, 3)), rng.normal(size=(4, 2)), rng.normal(size=(4, 5))
+    factors[2] = 0.0
+    catalogue = catalogue_of([None] * 4, [None] * 4)
+    blocks = ItemBlocks(text, z, factors=factors, factors_until=-factors)
+    spec = fitted(catalogue, blocks)
+    assert blocks.dims == {"text": 3, "z": 2, "factors": 5}
+    whole = encode_items(spec, catalogue, slice(0, 4), blocks.history_vectors())
+    then = encode_items(spec, catalogue, slice(0, 4), blocks.earlier().history_vectors())
+    seen = np.delete(whole, spec.unlearned, axis=1)
+    np.testing.assert_array_equal(seen, np.delete(then, spec.unlearned, axis=1))
+    np.testing.assert_array_equal(whole[:, spec.unlearned[1:]], factors.astype(np.float32))
+    np.testing.assert_array_equal(whole[:, spec.unlearned[0]], [0, 0, 1, 0])
+    assert not len(fitted(catalogue, ItemBlocks(text, z)).unlearned)
+
+
 def test_misfits_are_refused() -> None:
     text, z = np.zeros((4, 3)), np.zeros((4, 2))
     with pytest.raises(TrainingError, match="'z' has shape"):
@@ -113,6 +130,8 @@ def test_misfits_are_refused() -> None:
         ItemBlocks(text, z, np.zeros((5, 4, 3)))
     with pytest.raises(TrainingError, match="beside z of shape None"):
         ItemBlocks(text, None, np.zeros((5, 4, 2)))
+    with pytest.raises(TrainingError, match="Earlier factors"):
+        ItemBlocks(text, z, factors=z, factors_until=z[:, :1])
     catalogue = catalogue_of([None] * 4, [None] * 4)
     spec = fitted(catalogue, ItemBlocks(text, z))
     with pytest.raises(TrainingError, match="ask for"):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from colisten.config import Settings, load_settings
 from colisten.data.catalogue import Catalogue
@@ -291,6 +293,30 @@ def test_vectors_of_a_fold_reach_that_folds_examples_alone(world: World) -> None
     served = ItemBlocks(blocks.text, blocks.z + 1.0, blocks.z_folds)
     changed = TowerExamples.read(world.rows, world.catalogue, served, small())
     np.testing.assert_array_equal(changed.user_features(every), before)
+
+
+def test_taste_does_not_hear_factors_and_the_echo_does(world: World, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    factors = rng.normal(size=(len(world.text), 6)).astype(np.float32)
+    blocks = replace(world.blocks(graph=True), factors=factors, factors_until=factors)
+    examples = TowerExamples.read(world.rows, world.catalogue, blocks, small())
+    found = train_towers(world.rows, world.catalogue, blocks, small(), out=tmp_path / "t")
+    rows = np.arange(40)
+    people = torch.from_numpy(examples.user_features(rows))
+    other = people.clone()
+    for kind in examples.user_spec.types:
+        stop = examples.user_spec.history(kind).stop - 2
+        other[:, stop - 6 : stop] += 1.0
+    assert torch.equal(found.towers.user.parts(people)[0], found.towers.user.parts(other)[0])
+    items = torch.from_numpy(examples.item_features(rows, None))
+    changed = items.clone()
+    changed[:, examples.item_spec.unlearned] += 1.0
+    assert torch.equal(found.towers.item.parts(items), found.towers.item.parts(changed))
+    echo = found.towers.user.echo
+    assert echo is not None
+    assert {"audiobook_factors", "podcast_factors"} <= set(echo.names)
+    weights = torch.ones(len(echo.means), len(echo.dims))
+    assert not torch.equal(echo.of_users(people, weights), echo.of_users(other, weights))
 
 
 def test_batches_stay_within_a_fold_and_cover_every_row_once(world: World) -> None:

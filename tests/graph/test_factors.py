@@ -1,0 +1,87 @@
+"""Factors: the graph's leading eigenvectors, the same by dense and by iterative algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from colisten.graph.factors import co_listening_factors
+from colisten.graph.graph import CoListeningGraph, Relation
+
+A, P = 40, 60
+
+
+def graph(strength: np.ndarray) -> CoListeningGraph:
+    """A graph of symmetric strengths [A + P, A + P]."""
+    spans = {"audiobook": slice(0, A), "podcast": slice(A, A + P)}
+    relations = {}
+    for node, own in spans.items():
+        for other, their in spans.items():
+            block = strength[own, their]
+            source, target = np.nonzero(block)
+            relations[node, other] = Relation.from_edges(
+                len(block), source, target, block[source, target]
+            )
+    return CoListeningGraph({"audiobook": A, "podcast": P}, relations, "digest")
+
+
+def communities(seed: int = 0) -> np.ndarray:
+    """Two halves of the items, each linked within; the last item is linked to nobody."""
+    rng = np.random.default_rng(seed)
+    side = np.arange(A + P) % 2
+    chance = np.where(side[:, None] == side[None, :], 0.4, 0.02)
+    strength = np.triu(rng.random((A + P, A + P)) < chance, 1) * rng.integers(1, 5, (A + P, A + P))
+    strength[:, -1] = 0
+    return (strength + strength.T).astype(np.float32)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+@pytest.mark.parametrize("dim", [2, 60])
+def test_people_of_one_half_are_near_each_other_across_types(dim: int) -> None:
+    strength = communities()
+    factors = co_listening_factors(graph(strength), dim)
+    assert factors.shape == (A + P, dim)
+    assert factors.dtype == np.float32
+    near = unit(factors) @ unit(factors).T
+    linked = np.flatnonzero(strength.sum(axis=1))
+    same = (linked[:, None] % 2) == (linked[None, :] % 2)
+    off = ~np.eye(len(linked), dtype=bool)
+    within = near[np.ix_(linked, linked)]
+    assert within[same & off].mean() > within[~same].mean() + 0.2 / dim**0.5
+
+
+def test_iterative_algebra_finds_what_dense_does() -> None:
+    strength = communities()
+    few, many = co_listening_factors(graph(strength), 6), co_listening_factors(graph(strength), 60)
+    # The same eigenvectors, before each row's length is evened out.
+    leading = many[:, :6]
+    cosine = (unit(few) * unit(leading)).sum(axis=1)
+    linked = strength.sum(axis=1) > 0
+    np.testing.assert_allclose(cosine[linked], 1.0, atol=1e-4)
+
+
+def test_lengths_and_silence() -> None:
+    strength = communities()
+    factors = co_listening_factors(graph(strength), 8)
+    length = np.linalg.norm(factors, axis=1)
+    assert length[-1] == 0
+    assert np.sqrt(np.square(length[:-1]).mean()) == pytest.approx(2.0, rel=1e-5)
+    assert np.corrcoef(length[:-1], strength.sum(axis=1)[:-1])[0, 1] > 0.3
+    again = co_listening_factors(graph(strength), 8)
+    np.testing.assert_array_equal(factors, again)
+
+
+def test_a_graph_without_edges_or_with_few_nodes_leaves_zeros() -> None:
+    nothing = graph(np.zeros((A + P, A + P), dtype=np.float32))
+    assert not co_listening_factors(nothing, 16).any()
+    assert co_listening_factors(nothing, 0).shape == (A + P, 0)
+    pair = np.zeros((A + P, A + P), dtype=np.float32)
+    pair[0, 1] = pair[1, 0] = 3.0
+    factors = co_listening_factors(graph(pair), 16)
+    assert np.flatnonzero(factors.any(axis=1)).tolist() == [0, 1]
+    # One positive eigenvalue, so one factor; the product of the two is what ties them.
+    assert np.flatnonzero(factors.any(axis=0)).tolist() == [0]
+    assert factors[0] @ factors[1] > 0
