@@ -12,6 +12,7 @@ from benchmarks import (
     kernels,
     loader_step,
     public,
+    robustness,
     scale,
     worlds,
 )
@@ -26,8 +27,8 @@ BENCHMARKS = {
     "scale": scale.run,
     "growth": growth.run,
     "worlds": worlds.run,
-    "world_ablations": worlds.ablations,
     "public": public.run,
+    "robustness": robustness.run,
 }
 
 
