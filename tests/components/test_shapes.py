@@ -73,6 +73,7 @@ def value(settings: Settings, name: str) -> Any:
         ("hgnn.alpha=0.5", {"hgnn"}),
         ("hgnn.folds=2", {"graph", "hgnn"}),
         ("graph.top_k=7", {"graph"}),
+        ("graph.factors=7", {"hgnn"}),
         ("evaluation.bootstrap=7", {"ranking"}),
         ("gate.max_drop=0.5", set()),
     ],
@@ -160,7 +161,7 @@ def test_steps_read_nothing_that_they_are_not_told(tiny_source: Path, tmp_path: 
             rows=rows,
             metrics=metrics,
         )
-    # Without text the towers see z alone, in a block and in histories.
+    # Without text the towers see z and factors alone, in a block and in histories.
     for number, blocks in enumerate(("text,z", "z")):
         with recorded("towers"):
             train_towers.python_func(
@@ -175,7 +176,7 @@ def test_steps_read_nothing_that_they_are_not_told(tiny_source: Path, tmp_path: 
                 curve=curve,
                 metrics=metrics,
             )
-    assert np.load(tmp_path / "towers-z" / "history_vectors.npy").shape == (items, 128)
+    assert np.load(tmp_path / "towers-z" / "history_vectors.npy").shape == (items, 256)
     with recorded("ranking"):
         rank.python_func(
             history=history,

@@ -92,6 +92,12 @@ def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     vectors = np.load(artifact(finished, "train-hgnn-2", "vectors") / "z.npy")
     assert vectors.shape == (100, 128)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    factors, earlier = (
+        np.load(artifact(finished, "train-hgnn-2", "vectors") / f"{name}.npy")
+        for name in ("factors", "factors_until")
+    )
+    assert factors.shape == earlier.shape == (100, 128)
+    assert not np.array_equal(factors, earlier)
     rows = pq.read_table(artifact(finished, "build-training-rows-2", "rows") / "rows.parquet")
     assert rows.num_rows > 100
     for page in ("train-hgnn/curve", "train-towers/curve", "evaluate/page", "report/drift"):
