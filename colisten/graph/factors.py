@@ -12,9 +12,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from colisten.graph.graph import CoListeningGraph
+from colisten.logs import logger
 
 # Strengths are divided by this power of both ends' total strength: the popular stay popular,
 # but do not fill all factors.
@@ -24,6 +25,10 @@ _POWER = 0.25
 # Root mean square of the vectors' lengths: brings useful weights of the echo within its steps.
 _LENGTH = 2.0
 _TINY = 1e-12
+# Restarts of the iteration; graphs of a million edges need about ten.
+_RESTARTS = 50
+
+log = logger("graph")
 
 
 def co_listening_factors(graph: CoListeningGraph, dim: int) -> np.ndarray:
@@ -77,7 +82,13 @@ def _leading(matrix: sparse.csr_array, dim: int) -> tuple[np.ndarray, np.ndarray
         values, vectors = eigh(matrix.toarray())
     else:
         start = np.random.default_rng(0).standard_normal(size).astype(np.float32)
-        values, vectors = eigsh(matrix, k=dim, which="LA", v0=start)
+        try:
+            values, vectors = eigsh(matrix, k=dim, which="LA", v0=start, maxiter=_RESTARTS)
+        except ArpackNoConvergence as error:
+            values, vectors = error.eigenvalues, error.eigenvectors
+            log.warning("some factors did not converge and are left out", found=len(values))
+    if not len(values):
+        return values, vectors
     order = np.argsort(-values, kind="stable")[:dim]
     order = order[values[order] > values.max() * 1e-6]
     return values[order], vectors[:, order]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
+from colisten.graph import factors as factors_module
 from colisten.graph.factors import co_listening_factors
 from colisten.graph.graph import CoListeningGraph, Relation
 
@@ -61,6 +65,25 @@ def test_iterative_algebra_finds_what_dense_does() -> None:
     cosine = (unit(few) * unit(leading)).sum(axis=1)
     linked = strength.sum(axis=1) > 0
     np.testing.assert_allclose(cosine[linked], 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("found", [2, 0])
+def test_factors_that_do_not_converge_are_left_out(
+    found: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = co_listening_factors(graph(communities()), 6)
+
+    def impatient(matrix: Any, **given: Any) -> Any:
+        values, vectors = eigsh(matrix, **given)
+        some = np.argsort(-values)[:found]
+        raise ArpackNoConvergence("%s", values[some], vectors[:, some])
+
+    monkeypatch.setattr(factors_module, "eigsh", impatient)
+    part = co_listening_factors(graph(communities()), 6)
+    assert np.flatnonzero(part.any(axis=0)).tolist() == list(range(found))
+    if found:
+        cosine = (unit(part[:, :found]) * unit(whole[:, :found])).sum(axis=1)
+        assert cosine[:-1].min() > 0.999
 
 
 def test_lengths_and_silence() -> None:
