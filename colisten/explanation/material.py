@@ -23,9 +23,8 @@ from colisten.explanation.tables import RunTables, find_tables
 from colisten.explanation.towers import ServedTowers
 from colisten.features.examples import first_streams
 from colisten.features.popularity import DailyPopularity, day_of
-from colisten.features.store import open_store, user_rows
+from colisten.features.store import open_store, users_as_of
 from colisten.features.transform import encode_users
-from colisten.features.users import UserBatch
 from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
@@ -91,11 +90,12 @@ class Material:
         window_days = tables.window_days
         people = _people(tables, catalogue, manifest.target_type, window_days, settings)
         question = Question.of(people, sample=sample, seed=seed)
-        users = UserBatch.from_table(
-            user_rows(open_store(out / "features"), question.user_ids.tolist(), tables.cut),
+        users = users_as_of(
+            open_store(out / "features"),
+            question.user_ids.tolist(),
+            tables.cut,
             catalogue.index_of,
-            towers.user_spec.types,
-            towers.user_spec.music_dim,
+            towers.user_spec,
         )
         return cls(
             release=release,

@@ -19,6 +19,7 @@ from colisten.errors import FeatureError
 from colisten.features import names
 from colisten.features.events import EPOCH, Event
 from colisten.features.lightfeast import FeatureStore
+from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
 from colisten.progress import track
 
@@ -110,6 +111,29 @@ def user_rows(store: FeatureStore, user_ids: Sequence[str], as_of: datetime) -> 
     last = (as_of - EPOCH) // _MICROSECOND - 1
     features = _features(store, ids, np.full(len(ids), last, dtype=np.int64))
     return features.add_column(0, "user_id", ids)
+
+
+def users_as_of(
+    store: FeatureStore,
+    user_ids: Sequence[str],
+    as_of: datetime,
+    index_of: Callable[[Any], np.ndarray],
+    spec: UserFeatureSpec,
+) -> UserBatch:
+    """`user_rows` in the form that a tower of this specification reads.
+
+    Args:
+        store: An open repository.
+        user_ids: Users, in the order wanted.
+        as_of: Only what was known strictly before it.
+        index_of: Item ids to catalogue index; `Catalogue.index_of`.
+        spec: Which item types and how long a music vector.
+
+    Raises:
+        FeatureError: As `user_rows` and `UserBatch.from_table`.
+    """
+    rows = user_rows(store, user_ids, as_of)
+    return UserBatch.from_table(rows, index_of, spec.types, spec.music_dim)
 
 
 def _features(store: FeatureStore, users: pa.ChunkedArray, moments: np.ndarray) -> pa.Table:

@@ -60,8 +60,7 @@ def evaluate(
     from colisten.evaluation.slices import finer_slices
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate_lists
-    from colisten.features.store import open_store, user_rows
-    from colisten.features.users import UserBatch
+    from colisten.features.store import open_store, users_as_of
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
     from colisten.rivals.tuning import tuned_rivals
@@ -90,11 +89,8 @@ def evaluate(
         settings=chosen,
     )
     spec = contest.towers.spec
-    users = UserBatch.from_table(
-        user_rows(open_store(Path(features.path)), window.user_ids.tolist(), moment),
-        catalogue.index_of,
-        spec.types,
-        spec.music_dim,
+    users = users_as_of(
+        open_store(Path(features.path)), window.user_ids.tolist(), moment, catalogue.index_of, spec
     )
     rankers = contest.rankers(users)
     if rivals and chosen.evaluation.rivals and len(window):

@@ -50,8 +50,7 @@ def rank(
     from colisten.evaluation.contest import Contest
     from colisten.evaluation.lists import rank_lists
     from colisten.evaluation.split import evaluation_set
-    from colisten.features.store import open_store, user_rows
-    from colisten.features.users import UserBatch
+    from colisten.features.store import open_store, users_as_of
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
 
@@ -79,11 +78,12 @@ def rank(
         towers_text=tower,
         settings=chosen,
     )
-    users = UserBatch.from_table(
-        user_rows(open_store(Path(features.path)), window.user_ids.tolist(), moment),
+    users = users_as_of(
+        open_store(Path(features.path)),
+        window.user_ids.tolist(),
+        moment,
         catalogue.index_of,
-        tower.spec.types,
-        tower.spec.music_dim,
+        tower.spec,
     )
     wanted = [name for name in beside.split(",") if name]
     others = {each.name: each for each in contest.rankers(users)} if wanted else {}

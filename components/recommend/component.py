@@ -47,8 +47,7 @@ def recommend(
     from colisten.evaluation.recommend import recommend
     from colisten.evaluation.split import audience
     from colisten.evaluation.table import SUBJECT
-    from colisten.features.store import open_store, user_rows
-    from colisten.features.users import UserBatch
+    from colisten.features.store import open_store, users_as_of
     from colisten.files import write_aside
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
@@ -67,11 +66,12 @@ def recommend(
         target_type=chosen.data.target_type,
         settings=chosen,
     )
-    users = UserBatch.from_table(
-        user_rows(open_store(Path(features.path)), people.user_ids.tolist(), moment),
+    users = users_as_of(
+        open_store(Path(features.path)),
+        people.user_ids.tolist(),
+        moment,
         catalogue.index_of,
-        tower.spec.types,
-        tower.spec.music_dim,
+        tower.spec,
     )
     counts = popularity(
         [Path(history.path)],

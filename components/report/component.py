@@ -44,8 +44,7 @@ def report(
     from colisten.data.catalogue import Catalogue
     from colisten.errors import ReportError
     from colisten.evaluation.portrait import active_users, portrait
-    from colisten.features.store import open_store, user_rows
-    from colisten.features.users import UserBatch
+    from colisten.features.store import open_store, users_as_of
     from colisten.files import write_aside
     from colisten.graph.graph import CoListeningGraph
     from colisten.graph.page import to_html
@@ -63,12 +62,7 @@ def report(
     frames = []
     for end in (earlier, later):
         people = active_users(Path(history.path), since=end - (later - earlier), until=end)
-        users = UserBatch.from_table(
-            user_rows(store, people.tolist(), end),
-            catalogue.index_of,
-            tower.spec.types,
-            tower.spec.music_dim,
-        )
+        users = users_as_of(store, people.tolist(), end, catalogue.index_of, tower.spec)
         frames.append(portrait(users, tower))
     reports = Path(home) / "reports"
     reports.mkdir(parents=True, exist_ok=True)
