@@ -8,8 +8,10 @@ have room to differ.
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from scipy import stats
 
-from benchmarks.pairs import machine, write_result
+from benchmarks.pairs import RESULTS, machine, write_result
 from cli.trials import Window, run_trials
 from colisten.ablations.registry import ABLATIONS, FULL
 from colisten.config import load_settings
@@ -29,12 +31,22 @@ from pipelines.trials import BOTH, TEXT, Trial
 SEEDS = range(100, 105)
 USERS, AUDIOBOOKS = 5_000, 2_000
 PRESET, WITHOUT = "paper", "2T"
+# What README shows.
+SHOWN = (FULL, "2T", "HGNN-mean", "paper", "popularity", "text-KNN")
 BESIDE = ("popularity", "text-KNN", "HGNN-mean", "random")
 # What the paper's table 1 takes away.
 ROWS = tuple(each for each in ABLATIONS if each.row and not each.is_full)
 METRICS = ("HR@10", "MRR", "coverage")
 TAIL = ("tier 3", "tier 4", "tier 5")
 NEW = "new items"
+COLUMNS = (
+    "all HR@10",
+    "all MRR",
+    "all coverage",
+    "cold HR@10",
+    *(f"{tier} HR@10" for tier in TAIL),
+    f"{NEW} HR@10",
+)
 
 
 def run() -> None:
@@ -99,6 +111,33 @@ def summary(tables: list[EvaluationTable]) -> dict[str, Any]:
         "rows": rows,
         f"{FULL} minus": against,
     }
+
+
+def read() -> dict[str, Any]:
+    """The committed result."""
+    result: dict[str, Any] = json.loads((RESULTS / "worlds.json").read_text())
+    return result
+
+
+def markdown(result: dict[str, Any], models: Sequence[str]) -> str:
+    """Some models as a table, by HR@10; the last column is the full model's lead over each."""
+    lines = [
+        "| | " + " | ".join(COLUMNS) + f" | {FULL}'s lead in HR@10 |",
+        "|---|" + "---|" * (len(COLUMNS) + 1),
+    ]
+    for model in sorted(models, key=lambda one: -result["rows"][one]["all HR@10"]):
+        cells = [
+            "–" if value is None else f"{value:.3f}".removeprefix("0")
+            for value in (result["rows"][model][column] for column in COLUMNS)
+        ]
+        cells.append("" if model == FULL else _lead(result[f"{FULL} minus"][model]["all HR@10"]))
+        lines.append(f"| {model} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _lead(gain: dict[str, float]) -> str:
+    mean, low, high = (f"{gain[name]:+.3f}".replace("0.", ".") for name in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
 
 
 def _finer(table: EvaluationTable, model: str, part: str) -> float | None:

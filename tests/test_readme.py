@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import public
+from benchmarks import public, worlds
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
@@ -42,6 +42,12 @@ def test_the_table_is_that_of_the_committed_result() -> None:
     assert f"{cut['users']['all']:,} users, {cut['users']['cold']} of them cold" in TEXT
     gain = [f"{value:+.4f}".replace("0.", ".") for value in cut["2T-HGNN minus"]["2T, cold MRR"]]
     assert f"{gain[0]}, 95 % interval {gain[1]} to {gain[2]}" in TEXT
+
+
+def test_the_worlds_are_those_of_the_committed_result() -> None:
+    result = worlds.read()
+    assert worlds.markdown(result, worlds.SHOWN) in TEXT
+    assert f"{result['worlds']} simulated worlds" in TEXT
 
 
 @pytest.mark.slow

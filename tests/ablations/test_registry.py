@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import worlds
 from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
 from colisten.config import Settings, load_settings
 from colisten.errors import ConfigError
@@ -33,6 +34,12 @@ def test_the_full_model_is_always_among_them() -> None:
 def test_an_unknown_name_tells_the_nearest() -> None:
     with pytest.raises(ConfigError, match="no-text"):
         select(("no-txt",))
+
+
+def test_what_rows_cost_is_that_of_the_committed_result() -> None:
+    result = worlds.read()
+    names = [each.name for each in worlds.ROWS]
+    assert worlds.markdown(result, (FULL, *names)) in GUIDE.read_text()
 
 
 def test_the_guide_lists_every_ablation() -> None:
