@@ -15,6 +15,7 @@ from rich.table import Table
 from cli.run import wide_console
 from colisten.errors import ConfigError, ReportError
 from colisten.files import write_aside
+from colisten.sections import ItemType
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
 
@@ -58,6 +59,13 @@ def report(
     hours: Annotated[
         int, typer.Option("--hours", min=1, help="How long after it was shown a stream counts.")
     ] = 72,
+    target: Annotated[
+        ItemType | None,
+        typer.Option(
+            "--target",
+            help="Item type whose starts count; default: what the run in OUT recommends.",
+        ),
+    ] = None,
 ) -> None:
     """Stream rate and new-start rate per arm with intervals, as an Evidently page.
 
@@ -69,7 +77,7 @@ def report(
     except ValueError as error:
         raise ConfigError(f"--shares is not JSON: {error}.") from error
     wide_console().print(
-        make_report(data, folder, out, control=control, shares=planned, hours=hours)
+        make_report(data, folder, out, control=control, shares=planned, hours=hours, target=target)
     )
 
 
@@ -78,10 +86,10 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
     from colisten.data.world.response import respond
     from colisten.experiments.exposure import simulate_exposures
 
-    run = _finished(out)
+    run, target_type = _finished(out)
     shown = simulate_exposures(
         {arm: out / "shelves" / f"{arm}.parquet" for arm in SHARES},
-        experiment=f"{run['test']['target_type']}-shelf",
+        experiment=f"{target_type}-shelf",
         shares=SHARES,
         start=datetime.fromisoformat(run["cut"]),
         days=days,
@@ -96,26 +104,44 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
     return shown.num_rows, events.num_rows
 
 
-def _finished(out: Path) -> dict[str, Any]:
-    """What the run of a folder measured; says which type it recommends."""
-    metrics = out / "metrics.json"
-    if not metrics.exists():
-        raise ReportError(f"{out} holds no finished run.", "Run `colisten run --out` first.")
-    run: dict[str, Any] = json.loads(metrics.read_text())
-    return run
+def _finished(out: Path) -> tuple[dict[str, Any], str]:
+    """What the run of a folder measured, and the type that it recommends."""
+    try:
+        run = json.loads((out / "metrics.json").read_text())
+        return run, str(run["test"]["target_type"])
+    except FileNotFoundError as error:
+        raise ReportError(
+            f"{out} holds no finished run, which would say whose starts count.",
+            "Run `colisten run --out` first; a report of another system's experiment takes "
+            "`--target`.",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReportError(
+            f"{out / 'metrics.json'} is not what a run writes: {error}.", "Run it again."
+        ) from error
 
 
 def make_report(
-    data: Path, folder: Path, out: Path, *, control: str, shares: dict[str, float], hours: int
+    data: Path,
+    folder: Path,
+    out: Path,
+    *,
+    control: str,
+    shares: dict[str, float],
+    hours: int,
+    target: ItemType | None = None,
 ) -> Table:
-    """Write OUT/reports/experiment.html and return its figures for a terminal."""
+    """Write OUT/reports/experiment.html and return its figures for a terminal.
+
+    Without a `target`, starts of the type count that the run in OUT recommends.
+    """
     from colisten.experiments.outcomes import user_outcomes
     from monitoring.experiment import experiment_report
 
     outcomes = user_outcomes(
         folder / "exposures.parquet",
         [data / "interactions.parquet", folder / "interactions.parquet"],
-        target_type=_finished(out)["test"]["target_type"],
+        target_type=target or _finished(out)[1],
         attribution_hours=hours,
     )
     page = out / "reports" / "experiment.html"

@@ -75,6 +75,20 @@ def test_starts_are_those_of_the_type_the_run_recommends(tmp_path: Path) -> None
     assert "100.00%" not in _starts("audiobook", folder, data, tmp_path)
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="no finished run"):
-        make_report(tmp_path, tmp_path, tmp_path, control="a", shares={"a": 1.0}, hours=72)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "no finished run"), ("{", "not what a run writes"), ("{}", "not what a run writes")],
+)
+def test_a_folder_without_a_run_is_refused_unless_told_the_type(
+    content: str | None, said: str, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "experiment", tmp_path / "out"
+    _experiment(folder)
+    out.mkdir()
+    if content is not None:
+        (out / "metrics.json").write_text(content)
+    how = {"control": "popularity", "shares": dict.fromkeys(ARMS, 1 / 3), "hours": 72}
+    with pytest.raises(ReportError, match=said):
+        make_report(folder, folder, out, **how)
+    make_report(folder, folder, out, **how, target="podcast")
+    assert (out / "reports" / "experiment.html").exists()
