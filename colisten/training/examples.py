@@ -30,7 +30,6 @@ from colisten.features.users import History, UserBatch
 from colisten.graph.folds import fold_of
 from colisten.logs import logger
 from colisten.models.items import (
-    UNLEARNED,
     ItemBlocks,
     ItemFeatureSpec,
     encode_static,
@@ -40,8 +39,6 @@ from colisten.models.items import (
 # User features up to this size are encoded once and kept; beyond it, batch by batch.
 FEATURE_CACHE_BYTES = 1 << 30
 _ENCODE_ROWS = 4096
-# Rows behind the input statistics of a tower.
-_STATISTICS_ROWS = 20_000
 
 log = logger("towers")
 
@@ -302,29 +299,6 @@ class TowerExamples:
         counts = np.bincount(self.items[rows], minlength=self.num_items)
         return (counts / max(len(rows), 1)).astype(np.float32)
 
-    def user_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of the user columns over (a spread sample of) the examples.
-
-        The deviation is zero, which switches a tower's column off, where it must not learn.
-        """
-        features = self.user_features(_spread(len(self), _STATISTICS_ROWS))
-        deviation = features.std(axis=0, dtype=np.float64)
-        unlearned = self.item_spec.blocks.get(UNLEARNED, 0)
-        for kind in self.user_spec.types:
-            means = range(*self.user_spec.history(kind).indices(self.user_spec.width))[:-2]
-            deviation[means[len(means) - unlearned :]] = 0.0
-        return features.mean(axis=0, dtype=np.float64), deviation
-
-    def item_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of the item columns over (a spread sample of) the catalogue.
-
-        The deviation is zero, which switches a tower's column off, where it must not learn.
-        """
-        features = self.item_features(_spread(self.num_items, _STATISTICS_ROWS), None)
-        deviation = features.std(axis=0, dtype=np.float64)
-        deviation[self.item_spec.unlearned] = 0.0
-        return features.mean(axis=0, dtype=np.float64), deviation
-
     def _encode(
         self, rows: np.ndarray, users: UserBatch | None = None, blocks: ItemBlocks | None = None
     ) -> np.ndarray:
@@ -407,8 +381,3 @@ def _music_dim(rows: pa.Table) -> int:
     ):
         return 0
     return int(pc.max(pc.list_value_length(rows.column("music_vector"))).as_py() or 0)
-
-
-def _spread(count: int, most: int) -> np.ndarray:
-    """At most `most` positions out of `count`, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

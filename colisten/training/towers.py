@@ -36,6 +36,7 @@ from colisten.progress import track
 from colisten.training.checkpoint import deterministic
 from colisten.training.examples import TowerExamples, in_order
 from colisten.training.held_out import HeldOut
+from colisten.training.input_statistics import item_statistics, user_statistics
 from colisten.training.tower_checkpoint import Curve, TowerCheckpoint, input_digest
 from colisten.training.tower_validation import (
     best_epoch,
@@ -220,8 +221,8 @@ def _train(
     towers = TwoTowers(
         examples.user_spec.width, examples.item_spec.dense_width, settings.towers, echo
     )
-    towers.user.standardise(*examples.user_statistics())
-    towers.item.standardise(*examples.item_statistics())
+    towers.user.standardise(*user_statistics(examples))
+    towers.item.standardise(*item_statistics(examples))
     optimiser = torch.optim.Adam(towers.parameters(), lr=settings.towers.learning_rate, fused=True)
     average = copy.deepcopy(towers)
     share = torch.from_numpy(examples.item_shares(rows))
