@@ -75,6 +75,12 @@ def write_result(name: str, result: dict[str, Any]) -> None:
         file.write_text(json.dumps(result, indent=2) + "\n")
 
 
+def read_result(name: str) -> dict[str, Any]:
+    """The committed result of a benchmark."""
+    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return result
+
+
 def spread_of(values: list[float]) -> dict[str, float]:
     """Least, median and greatest."""
     return {

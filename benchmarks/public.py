@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.pairs import RESULTS, machine, write_result
+from benchmarks.pairs import machine, write_result
 from cli.inputs import parse_cut
 from cli.run import execute
 from colisten.config import Settings
@@ -91,12 +91,6 @@ def collected(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "rows": rows,
         f"{table.subject} minus": differences,
     }
-
-
-def read() -> dict[str, Any]:
-    """The committed result."""
-    result: dict[str, Any] = json.loads((RESULTS / f"{NAME}.json").read_text())
-    return result
 
 
 def markdown(rows: Mapping[str, Mapping[str, Sequence[float | None]]]) -> str:

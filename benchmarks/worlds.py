@@ -8,7 +8,6 @@ have room to differ.
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from scipy import stats
 
-from benchmarks.pairs import RESULTS, machine, write_result
+from benchmarks.pairs import machine, write_result
 from cli.trials import Window, run_trials
 from colisten.ablations.registry import ABLATIONS, FULL
 from colisten.config import load_settings
@@ -29,6 +28,7 @@ from pipelines.trials import BOTH, TEXT, Trial
 
 # Other worlds than those that defaults were tried on.
 SEEDS = range(100, 105)
+NAME = "worlds"
 USERS, AUDIOBOOKS = 5_000, 2_000
 PRESET, WITHOUT = "paper", "2T"
 # What README shows.
@@ -56,7 +56,7 @@ def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             tables.append(measured(Path(folder), seed))
         # After each world, so that a run that is ended early leaves what it has.
-        write_result("worlds", summary(tables))
+        write_result(NAME, summary(tables))
 
 
 def measured(folder: Path, seed: int) -> EvaluationTable:
@@ -111,12 +111,6 @@ def summary(tables: list[EvaluationTable]) -> dict[str, Any]:
         "rows": rows,
         f"{FULL} minus": against,
     }
-
-
-def read() -> dict[str, Any]:
-    """The committed result."""
-    result: dict[str, Any] = json.loads((RESULTS / "worlds.json").read_text())
-    return result
 
 
 def markdown(result: dict[str, Any], models: Sequence[str]) -> str:

@@ -82,6 +82,7 @@ class GraphSettings(Section):
     factors: int = Field(
         128,
         ge=0,
+        le=1024,
         description="Length of an item's co-listening factors, the graph's leading eigenvectors, "
         "which the towers' echo hears; 0: none.",
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import public, worlds
+from benchmarks.pairs import read_result
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
@@ -37,7 +38,7 @@ def test_the_two_commands_are_targets() -> None:
 
 
 def test_the_table_is_that_of_the_committed_result() -> None:
-    cut = public.read()["cuts"][public.CUTS[0]]
+    cut = read_result(public.NAME)["cuts"][public.CUTS[0]]
     assert public.markdown(cut["rows"]) in TEXT
     assert f"{cut['users']['all']:,} users, {cut['users']['cold']} of them cold" in TEXT
     gain = [f"{value:+.4f}".replace("0.", ".") for value in cut["2T-HGNN minus"]["2T, cold MRR"]]
@@ -45,7 +46,7 @@ def test_the_table_is_that_of_the_committed_result() -> None:
 
 
 def test_the_worlds_are_those_of_the_committed_result() -> None:
-    result = worlds.read()
+    result = read_result(worlds.NAME)
     assert worlds.markdown(result, worlds.SHOWN) in TEXT
     assert f"{result['worlds']} simulated worlds" in TEXT
 

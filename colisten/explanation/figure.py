@@ -97,7 +97,6 @@ def _space_name(view: MapView) -> str:
         "text": "text, before training",
         "taste": "learned taste, after training",
         "z": "z of the graph, all types",
-        "factors": "co-listening factors, all types",
     }.get(view.space, view.space)
 
 

@@ -41,7 +41,8 @@ def co_listening_factors(graph: CoListeningGraph, dim: int) -> np.ndarray:
     Returns:
         float32 [num_items, dim], in the graph's order of items. Vectors of items with edges are of
         length two in the root mean square, and longer for the popular; an item without edges has a
-        zero vector. Columns come by falling eigenvalue, each with its largest entry positive.
+        zero vector. Columns come by falling eigenvalue, signs such that each
+        eigenvector's largest entry is positive.
     """
     out = np.zeros((graph.num_items, dim), dtype=np.float32)
     strengths = _symmetric(graph)

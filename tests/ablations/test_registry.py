@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import worlds
+from benchmarks.pairs import read_result
 from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
 from colisten.config import Settings, load_settings
 from colisten.errors import ConfigError
@@ -37,7 +38,7 @@ def test_an_unknown_name_tells_the_nearest() -> None:
 
 
 def test_what_rows_cost_is_that_of_the_committed_result() -> None:
-    result = worlds.read()
+    result = read_result(worlds.NAME)
     names = [each.name for each in worlds.ROWS]
     assert worlds.markdown(result, (FULL, *names)) in GUIDE.read_text()
 

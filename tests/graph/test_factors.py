@@ -97,6 +97,17 @@ def test_lengths_and_silence() -> None:
     np.testing.assert_array_equal(factors, again)
 
 
+def test_an_edge_of_one_direction_counts_in_both_and_signs_are_settled() -> None:
+    strength = communities()
+    one_way = np.where(np.arange(A + P)[:, None] % 3 > 0, strength, np.triu(strength))
+    one_way = np.maximum(one_way, np.triu(strength))
+    assert not np.array_equal(one_way, one_way.T)
+    factors = co_listening_factors(graph(one_way), 6)
+    np.testing.assert_array_equal(factors, co_listening_factors(graph(strength), 6))
+    # The leading eigenvector is of one sign (Perron and Frobenius), and that is settled as plus.
+    assert (factors[:, 0] >= 0).all()
+
+
 def test_a_graph_without_edges_or_with_few_nodes_leaves_zeros() -> None:
     nothing = graph(np.zeros((A + P, A + P), dtype=np.float32))
     assert not co_listening_factors(nothing, 16).any()
