@@ -27,8 +27,8 @@ from colisten.data.contract import (
     Table,
 )
 from colisten.data.faults import ItemTypeMissing, NoHistory
-from colisten.data.rules import is_blank, sql_moment, sql_text
-from colisten.data.views import WHITE_SPACE, TableViews, open_views, reading
+from colisten.data.sql import WHITE_SPACE, is_blank, sql_moment, sql_text
+from colisten.data.views import TableViews, open_views, reading
 from colisten.errors import ConfigError, TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.logs import logger

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from colisten.data.contract import EXPOSURES, MUSIC, TABLES, USERS
-from colisten.data.rules import is_blank, sql_text
+from colisten.data.sql import is_blank, sql_text
 from colisten.data.views import TableViews
 from colisten.sections import ITEM_TYPES, SIGNALS
 
