@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from rich.table import Table
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
 from cli.run import execute, show_outcome, wide_console
 from colisten.config import Settings
+from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
 
@@ -46,7 +47,7 @@ def demo(
     console.print(report)
 
     console.rule("2. From tables to a release")
-    cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
+    cut = parse_moment(str(report.cut), "cut")
     execute(world, cut, report.window_days, home, Settings(seed=seed), console=Console(stderr=True))
     show_outcome(home, console)
 

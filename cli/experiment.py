@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.run import wide_console
+from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError, ReportError
 from colisten.files import write_aside
 from colisten.sections import ItemType
@@ -91,7 +91,7 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
         {arm: out / "shelves" / f"{arm}.parquet" for arm in SHARES},
         experiment=f"{target_type}-shelf",
         shares=SHARES,
-        start=datetime.fromisoformat(run["cut"]),
+        start=parse_moment(run["cut"], "cut"),
         days=days,
         release_id=run["release"]["release_id"],
         seed=seed,

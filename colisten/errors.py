@@ -5,7 +5,8 @@
     ├── TableError             an input table breaks the contract                       exit 2
     │   └── (one class a fault: see colisten/data/faults.py)
     ├── GraphError             a co-listening graph cannot be built or read
-    ├── FeatureError           the feature store cannot answer, or an event is bad
+    ├── FeatureError           the feature store cannot answer
+    │   └── EventRefused       an event that no history may hold, now or later              exit 2
     ├── TextError              text vectors cannot be computed or read
     ├── TrainingError          training cannot start or cannot go on
     ├── EvaluationError        there is nothing to measure, or a measure is undefined
@@ -58,7 +59,13 @@ class GraphError(ColistenError):
 
 
 class FeatureError(ColistenError):
-    """The feature store cannot answer, or an event does not fit it."""
+    """The feature store cannot answer."""
+
+
+class EventRefused(FeatureError):
+    """An event that no history may hold: its sender's fault, and sending it again is no use."""
+
+    exit_code = 2
 
 
 class TextError(ColistenError):

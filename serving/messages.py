@@ -7,18 +7,18 @@ store or the index can be longer or stranger than an id is.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from colisten.data.moments import EARLIEST, clock_fault, utc
 from colisten.sections import ItemType, Signal
 
 MAX_ITEMS = 100
 MAX_EXCLUDED = 1000
 MAX_ID_CHARS = 256
 MAX_BODY_BYTES = 512 * 1024
-CLOCK_SKEW = timedelta(minutes=5)
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=_NO_CONTROLS)]
@@ -64,14 +64,16 @@ class EventRequest(Request):
     item_id: Id = Field(description="To which item.")
     item_type: ItemType = Field(description="The item's type.")
     signal: Signal = Field(description="What was done.")
-    timestamp: AwareDatetime = Field(description="When, with a time zone; not in the future.")
+    timestamp: AwareDatetime = Field(
+        description=f"When, with a time zone; not before {EARLIEST:%Y-%m-%d}, not in the future."
+    )
 
     @field_validator("timestamp")
     @classmethod
-    def _not_in_the_future(cls, moment: datetime) -> datetime:
-        if moment > datetime.now(UTC) + CLOCK_SKEW:
-            raise ValueError("lies in the future")
-        return moment.astimezone(UTC)
+    def _can_have_happened(cls, moment: datetime) -> datetime:
+        if fault := clock_fault(moment):
+            raise ValueError(fault)
+        return utc(moment)
 
 
 class VectorRequest(Request):

@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pyarrow as pa
-
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-"""Events before this moment are taken for a broken clock or a wrong unit."""
 
 MAX_AGE = 150
 """Ages from this on are taken for a birth year or an error."""

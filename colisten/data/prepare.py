@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +27,8 @@ from colisten.data.contract import (
     Table,
 )
 from colisten.data.faults import ItemTypeMissing, NoHistory
-from colisten.data.rules import is_blank, sql_moment, sql_text
+from colisten.data.moments import days_from, sql_moment, utc
+from colisten.data.rules import is_blank, sql_text
 from colisten.data.views import WHITE_SPACE, TableViews, open_views, reading
 from colisten.errors import ConfigError, TableError
 from colisten.files import combined_digest, file_digest, write_aside
@@ -127,7 +128,7 @@ def prepare_tables(
         if faults:  # The files changed since they were checked.
             raise faults[0]
         items = _check_cut(views, cut)
-        end = cut + timedelta(days=window_days)
+        end = days_from(cut, window_days)
         with write_aside(out) as aside:
             rows = {}
             parts = list(_parts(views, cut, end))
@@ -306,7 +307,7 @@ def _summary(
     files = sorted(history.glob("*.parquet"))
     counts = {file.name: rows[f"history/{file.name}"] for file in files}
     return TableSummary(
-        cut=cut.astimezone(UTC).isoformat(),
+        cut=utc(cut).isoformat(),
         rows=counts,
         items={kind: items[kind] for kind in ITEM_TYPES},
         duplicates=before - counts[INTERACTIONS.file_name],

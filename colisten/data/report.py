@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group
@@ -11,11 +11,10 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from colisten.data.contract import EXPOSURES, MUSIC, TABLES, USERS
+from colisten.data.moments import from_microseconds
 from colisten.data.rules import is_blank, sql_text
 from colisten.data.views import TableViews
 from colisten.sections import ITEM_TYPES, SIGNALS
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def _interactions(
     )
     by_type: dict[str, int] = dict(zip(ITEM_TYPES, map(int, counted), strict=False))
     signals: dict[str, int] = dict(zip(SIGNALS, map(int, counted[len(ITEM_TYPES) :]), strict=True))
-    span = [_EPOCH + timedelta(microseconds=moment) for moment in (first, last)]
+    span = [from_microseconds(moment) for moment in (first, last)]
     return int(users), by_type, signals, span[0], span[1], bool(midnight)
 
 

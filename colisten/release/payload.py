@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import utc
 from colisten.errors import ReleaseError
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
@@ -98,7 +99,7 @@ def assemble_payload(
         canaries = _canaries(tower, catalogue, target, canary_rows)
         canaries.write(folder / "canary")
         bound = Bound(
-            as_of=as_of.astimezone(UTC).isoformat(),
+            as_of=utc(as_of).isoformat(),
             target_type=target_type,
             feature_service=feature_service,
             counts={

@@ -24,10 +24,10 @@ def build_graph(
         settings: `Settings.to_json()`.
     """
     import json
-    from datetime import datetime
     from pathlib import Path
 
     from colisten.config import Settings
+    from colisten.data.moments import parse_moment
     from colisten.features.examples import first_streams
     from colisten.graph.build import build_graph
     from colisten.logs import configure_logs
@@ -35,7 +35,7 @@ def build_graph(
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(as_of)
+    moment = parse_moment(as_of, "as_of")
     full = build_graph(Path(history.path), as_of=moment, settings=chosen)
     full.save(Path(graph.path) / "full")
     for fold in range(chosen.hgnn.folds):

@@ -30,17 +30,17 @@ def check_tables(
     """
     import json
     import shutil
-    from datetime import datetime
     from pathlib import Path
 
     from colisten.config import Settings
+    from colisten.data.moments import parse_moment
     from colisten.data.prepare import prepare_tables
 
     both = Path(history.path).with_name("tables")
     summary = prepare_tables(
         Path(data),
         both,
-        cut=datetime.fromisoformat(cut),
+        cut=parse_moment(cut, "cut"),
         window_days=int(window_days),
         settings=Settings.from_json(settings),
     )

@@ -37,13 +37,13 @@ def compare(
         settings: `Settings.to_json()`.
     """
     import json
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.evaluation.facts import ItemFacts
     from colisten.evaluation.lists import Lists
     from colisten.evaluation.page import to_html
@@ -58,7 +58,7 @@ def compare(
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(as_of)
+    moment = parse_moment(as_of, "as_of")
     catalogue = Catalogue.read(Path(history.path))
     target = chosen.data.target_type
     folders = [Path(history.path), Path(events.path)]

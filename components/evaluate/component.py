@@ -46,13 +46,13 @@ def evaluate(
         lists: `Lists`, what each model showed each user.
     """
     import json
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.evaluation.contest import Contest
     from colisten.evaluation.facts import ItemFacts
     from colisten.evaluation.lists import rank_lists
@@ -67,7 +67,7 @@ def evaluate(
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(as_of)
+    moment = parse_moment(as_of, "as_of")
     catalogue = Catalogue.read(Path(history.path))
     folders = list(dict.fromkeys([Path(history.path), Path(events.path)]))
     window = evaluation_set(

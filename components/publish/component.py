@@ -39,13 +39,13 @@ def publish(
     """
     import json
     import tempfile
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.evaluation.split import audience
     from colisten.features.store import open_store, user_rows
     from colisten.index.opening import open_index
@@ -57,7 +57,7 @@ def publish(
     canaries = 32
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(cut)
+    moment = parse_moment(cut, "cut")
     root = Path(home)
     catalogue = Catalogue.read(Path(history.path))
     verdict = json.loads(Path(decision.path).read_text())

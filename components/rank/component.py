@@ -39,13 +39,13 @@ def rank(
         settings: `Settings.to_json()`.
     """
     import json
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.errors import EvaluationError
     from colisten.evaluation.contest import Contest
     from colisten.evaluation.lists import rank_lists
@@ -56,7 +56,7 @@ def rank(
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(as_of)
+    moment = parse_moment(as_of, "as_of")
     catalogue = Catalogue.read(Path(history.path))
     folders = [Path(history.path), Path(events.path)]
     window = evaluation_set(

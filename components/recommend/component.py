@@ -36,11 +36,11 @@ def recommend(
     """
     import json
     import shutil
-    from datetime import datetime
     from pathlib import Path
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.evaluation.contest import POPULARITY, WITHOUT_GRAPH
     from colisten.evaluation.popularity import PopularityRanker, popularity
     from colisten.evaluation.rankers import VectorRanker
@@ -54,7 +54,7 @@ def recommend(
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(cut)
+    moment = parse_moment(cut, "cut")
     catalogue = Catalogue.read(Path(history.path))
     published = json.loads(Path(release.path).read_text())
     tower = OnnxUserTower(Path(published["folder"]), threads=chosen.threads)

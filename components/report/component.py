@@ -35,13 +35,13 @@ def report(
     """
     import json
     import shutil
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.errors import ReportError
     from colisten.evaluation.portrait import active_users, portrait
     from colisten.features.store import open_store, users_as_of
@@ -58,7 +58,7 @@ def report(
     tower = OnnxUserTower(Path(json.loads(Path(release.path).read_text())["folder"]))
     catalogue = Catalogue.read(Path(history.path))
     store = open_store(Path(features.path))
-    later, earlier = datetime.fromisoformat(cut), datetime.fromisoformat(rehearsal_cut)
+    later, earlier = parse_moment(cut, "cut"), parse_moment(rehearsal_cut, "rehearsal_cut")
     frames = []
     for end in (earlier, later):
         people = active_users(Path(history.path), since=end - (later - earlier), until=end)
