@@ -7,9 +7,8 @@ begins at the cut, for measuring only.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from colisten.data.rules import is_blank, sql_text
 from colisten.data.views import WHITE_SPACE, TableViews, open_views, reading
 from colisten.errors import ConfigError, TableError
 from colisten.files import combined_digest, file_digest, write_aside
+from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 from colisten.progress import track
 from colisten.sections import ITEM_TYPES
@@ -65,9 +65,9 @@ class TableSummary:
         """One SHA-256 over all files of `history/`."""
         return combined_digest(self.digests)
 
-    def to_json(self) -> str:
-        """The content of `summary.json`."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+    def write(self, history: Path) -> None:
+        """Write the summary of a history folder."""
+        write_json(history / SUMMARY_FILE, self, sort=True)
 
     @classmethod
     def read(cls, history: Path) -> TableSummary:
@@ -78,7 +78,7 @@ class TableSummary:
         """
         file = history / SUMMARY_FILE
         try:
-            return cls(**json.loads(file.read_text()))
+            return cls(**read_mapping(file))
         except (OSError, TypeError, ValueError) as error:
             raise TableError(
                 f"Cannot read {file}: {error}.", "Prepare the tables again."
@@ -137,7 +137,7 @@ def prepare_tables(
                 file.parent.mkdir(parents=True, exist_ok=True)
                 rows[f"{part.folder}/{part.table.file_name}"] = _write(views, part, file)
             summary = _summary(views, aside / "history", cut, rows, items)
-            (aside / "history" / SUMMARY_FILE).write_text(summary.to_json())
+            summary.write(aside / "history")
     log.info("tables prepared", out=str(out), cut=summary.cut, digest=summary.digest, **rows)
     return summary
 
