@@ -23,9 +23,6 @@ from serving.index_door import IndexDoor
 from serving.live import Bundle
 from serving.messages import How, RecommendRequest, SearchRung, Shelf, ShelfItem, VectorRung
 
-NOT_OFFERED = "language_not_offered"
-"""Why a shelf is empty: nothing that the release recommends is in the language asked for."""
-
 _STREAM = SIGNALS.index("stream")
 _VERBS = {
     "stream": "you listened to",
@@ -75,7 +72,7 @@ class Ladder:
         """The shelf of one user, from one release."""
         climb = Climb()
         if request.language is not None and not bundle.release.speaks(request.language):
-            climb.fallbacks.append(NOT_OFFERED)
+            climb.fallbacks.append("language_not_offered")
         exclude = list(request.exclude)
         found: tuple[SearchRung, list[ShelfItem]] | None = None
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from serving.ladder import NOT_OFFERED
 from serving.live import Bundle
 from serving.messages import Fault, FieldFault, How, Refused, ShelfItem, Similar, SimilarRequest
 
@@ -34,7 +33,7 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
     if request.language is not None:
         allowed &= np.asarray(release.languages[target] == request.language, dtype=bool)
         if not release.speaks(request.language):
-            fallbacks.append(NOT_OFFERED)
+            fallbacks.append("language_not_offered")
     if target.start <= at < target.stop:
         allowed[at - target.start] = False
     own = np.asarray(release.history_vectors[at], dtype=np.float32)
@@ -43,7 +42,8 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
         how = How(vector="item", search="exact", fallbacks=fallbacks)
         places, scores = _nearest(bundle, own / np.float32(length), allowed, request.k)
     else:
-        how = How(vector="popular", search="popular", fallbacks=[*fallbacks, "item_without_vector"])
+        fallbacks.append("item_without_vector")
+        how = How(vector="popular", search="popular", fallbacks=fallbacks)
         popular = release.popular_lists.everywhere - target.start
         places, scores = popular[allowed[popular]][: request.k], None
     title = release.titles[at]
