@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from cli.inputs import (
     CacheOption,
@@ -101,8 +102,10 @@ def execute(
 ) -> None:
     """Check the tables, then run the release pipeline locally; raises as its steps do."""
     # Broken tables are refused here, before anything is written.
-    check_tables(data, settings=settings)
+    report = check_tables(data, settings=settings)
     check_cut(data, cut=cut, settings=settings)
+    for notice in report.notices:
+        console.print(Text(f"Notice: {notice}"), soft_wrap=True)
     from cli.steps import shown_steps
     from colisten.evaluation.table import EvaluationTable
     from pipelines.local import run_local

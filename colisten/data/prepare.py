@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data.canonical import canonical_country, canonical_language
 from colisten.data.checks import check_tables
 from colisten.data.contract import (
     EXPOSURES,
@@ -101,7 +102,8 @@ def prepare_tables(
 
     An item is in the history if it was published before the cut, has no publishing date, or was
     listened to or shown before the cut. Users are those of the users table and of any event or
-    music vector before the cut. Text is trimmed and blank text becomes null; a missing or empty
+    music vector before the cut. Text is trimmed and blank text becomes null; languages and
+    countries are in one writing (`colisten.data.languages`, `.countries`); a missing or empty
     genre list becomes an empty list; exact duplicates of events are dropped. `exposures.parquet`
     is written only where there are any; the other files always are. Types and orders are those
     of docs/architecture.md; equal inputs give equal bytes.
@@ -187,7 +189,7 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
         "history",
         ITEMS,
         f"SELECT item_id, item_type, {_trimmed('title')}, {_trimmed('description')}, "
-        f"{_trimmed('language')}, {_genres()}, published_at FROM items "
+        f"{canonical_language(views).value} AS language, {_genres()}, published_at FROM items "
         f"WHERE {_available(views, cut)} ORDER BY item_type, item_id",
     )
     yield _Part("history", USERS, _users(views, before))
@@ -241,7 +243,7 @@ def _users(views: TableViews, before: str) -> str:
         )
     everyone = " UNION ".join(["SELECT user_id FROM users", *known])
     return (
-        f"SELECT user_id, {_trimmed('country')}, age::FLOAT AS age "
+        f"SELECT user_id, {canonical_country(views).value} AS country, age::FLOAT AS age "
         f"FROM ({everyone}) LEFT JOIN users USING (user_id) ORDER BY user_id"
     )
 

@@ -56,6 +56,10 @@ class ExactCollection:
         found = {language for language in self.languages if language is not None}
         return {language: np.asarray(self.languages == language) for language in found}
 
+    def speaks(self, language: str) -> bool:
+        """Whether any item is in this language."""
+        return language in self._spoken
+
     def allowed(self, language: str | None, exclude: Sequence[str]) -> np.ndarray | None:
         """Which items may be answered, bool [n]; None where all may."""
         if language is None and not exclude:
