@@ -7,13 +7,14 @@ for its first rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from colisten.data import faults
-from colisten.data.contract import EARLIEST, MAX_AGE
+from colisten.data.contract import MAX_AGE
 from colisten.data.faults import Fault
 from colisten.data.ids import MAX_ID_BYTES, is_too_long
-from colisten.data.sql import is_blank, sql_moment, sql_text
+from colisten.data.moments import EARLIEST, newest, sql_moment, utc
+from colisten.data.sql import is_blank, sql_text
 from colisten.sections import ITEM_TYPES, SIGNALS
 
 _LARGEST_POSITION = 2**31 - 1
@@ -44,7 +45,7 @@ class Rule:
 
 
 def row_rules(now: datetime) -> list[Rule]:
-    """All rules, in the order of the tables. Events at or before `now` are not in the future."""
+    """All rules, in the order of the tables; `now` is what the clock says."""
     items = ("item_id", "item_type", "title")
     events = ("user_id", "item_id", "item_type", "signal", "timestamp")
     shown = ("request_id", "user_id", "item_id", "position", "timestamp")
@@ -141,10 +142,10 @@ def _moment_rules(table: str, shows: tuple[str, ...], now: datetime) -> list[Rul
         faults.FutureTimestamp,
         table,
         "timestamp",
-        f"timestamp > {sql_moment(now)}",
+        f"timestamp > {sql_moment(newest(now))}",
         (f"{table}.timestamp",),
         shows,
-        f"after now ({now.astimezone(UTC):%Y-%m-%d %H:%M} UTC)",
+        f"after now ({utc(now):%Y-%m-%d %H:%M} UTC)",
     )
     early = f"timestamp < {sql_moment(EARLIEST)}"
     return [
