@@ -63,6 +63,8 @@ def check_tables(
             report = describe_tables(views)
         except Fault as fault:
             _refuse([fault])
+    for notice in views.notices:
+        log.warning("name not of the contract", notice=notice)
     log.info("tables checked", folder=str(folder), **report.rows)
     return report
 

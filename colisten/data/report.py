@@ -182,7 +182,7 @@ def _notices(
     music_dim: int | None,
     at_midnight: bool,
 ) -> list[str]:
-    notices = []
+    notices = list(views.notices)
     for table in (USERS, MUSIC, EXPOSURES):
         if table.name in views.rows and not views.rows[table.name]:
             notices.append(f"{table.file_name} has no rows.")
