@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from colisten.config import Settings
 from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
+from colisten.json_files import parse_json, to_json
 
 READY_SECONDS = 90
 
@@ -127,11 +127,11 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 def _ask(address: str, user: str) -> dict[str, Any]:
     request = urllib.request.Request(
         f"{address}/recommend",
-        data=json.dumps({"user_id": user, "k": 5}).encode(),
+        data=to_json({"user_id": user, "k": 5}).encode(),
         headers={"content-type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
-        shelf: dict[str, Any] = json.load(answer)
+        shelf: dict[str, Any] = parse_json(answer.read())
     return shelf
 
 

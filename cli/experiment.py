@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from cli.run import wide_console
 from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError, ReportError
 from colisten.files import write_aside
+from colisten.json_files import parse_json, read_mapping
 from colisten.sections import ItemType
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
@@ -73,9 +73,9 @@ def report(
     """
     folder = exposures or out / "experiment"
     try:
-        planned = json.loads(shares) if shares else SHARES
+        planned = parse_json(shares, name="--shares") if shares else SHARES
     except ValueError as error:
-        raise ConfigError(f"--shares is not JSON: {error}.") from error
+        raise ConfigError(str(error), "Write a share by arm.") from error
     wide_console().print(
         make_report(data, folder, out, control=control, shares=planned, hours=hours, target=target)
     )
@@ -107,7 +107,7 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
 def _finished(out: Path) -> tuple[dict[str, Any], str]:
     """What the run of a folder measured, and the type that it recommends."""
     try:
-        run = json.loads((out / "metrics.json").read_text())
+        run = read_mapping(out / "metrics.json")
         return run, str(run["test"]["target_type"])
     except FileNotFoundError as error:
         raise ReportError(

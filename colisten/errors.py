@@ -17,7 +17,9 @@
     │   ├── VerifyFailed       a candidate did not pass its own verification
     │   └── GateRefused        a candidate is worse than its gate allows
     ├── PipelineError          a pipeline step failed; names the step and its log
-    └── ReportError            a report has no data to stand on
+    ├── ReportError            a report has no data to stand on
+    └── FileError              a file or folder cannot be read or written
+        └── JsonError          a file or text is no strict JSON; a ValueError as well
 
 Each message says what is wrong, where, and what to do next. `exit_code` is what the command
 line returns: 2 where the caller's input is at fault, 1 where the work failed.
@@ -112,3 +114,14 @@ class PipelineError(ColistenError):
 
 class ReportError(ColistenError):
     """A report has no data to stand on."""
+
+
+class FileError(ColistenError):
+    """A file or folder cannot be read or written."""
+
+
+class JsonError(FileError, ValueError):
+    """A file or text is no strict JSON.
+
+    Whoever knows what the file was for catches it as the ValueError that it is.
+    """

@@ -19,6 +19,7 @@ from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
+from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.canary import TOP, Canaries, canary_rows
 from colisten.release.manifest import Bound, shaping_settings
@@ -116,7 +117,7 @@ def assemble_payload(
             settings=shaping_settings(settings),
             metrics=metrics,
         )
-        (folder / PAYLOAD).write_text(bound.model_dump_json(indent=1) + "\n")
+        write_json(folder / PAYLOAD, bound, indent=1)
     return out
 
 

@@ -23,7 +23,6 @@ def build_training_rows(
         as_of: UTC moment; streams at or after it are no examples.
         settings: `Settings.to_json()`.
     """
-    import json
     from pathlib import Path
 
     import pyarrow.compute as pc
@@ -35,6 +34,7 @@ def build_training_rows(
     from colisten.features.store import open_store, training_rows, user_rows
     from colisten.files import write_aside
     from colisten.logs import configure_logs
+    from components.figures import log_figures
 
     configure_logs()
     examples = first_streams(
@@ -52,5 +52,4 @@ def build_training_rows(
     with write_aside(Path(rows.path) / "users.parquet") as file:
         pq.write_table(whole, file)
     counts = {"rows": float(table.num_rows)}
-    metrics.log_metric("rows", counts["rows"])
-    Path(metrics.path).write_text(json.dumps(counts))
+    log_figures(metrics, counts)

@@ -38,7 +38,6 @@ def rank(
         window_days: Length of the window.
         settings: `Settings.to_json()`.
     """
-    import json
     from pathlib import Path
 
     import numpy as np
@@ -53,6 +52,7 @@ def rank(
     from colisten.features.store import open_store, users_as_of
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
@@ -97,6 +97,4 @@ def rank(
     ]
     found = rank_lists(rankers, window, chosen, folder=Path(lists.path))
     figures = {"users": float(len(window)), "models": float(len(found.models))}
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
+    log_figures(metrics, figures)
