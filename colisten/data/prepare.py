@@ -28,8 +28,8 @@ from colisten.data.contract import (
 )
 from colisten.data.faults import ItemTypeMissing, NoHistory
 from colisten.data.moments import days_from, sql_moment, utc
-from colisten.data.rules import is_blank, sql_text
-from colisten.data.views import WHITE_SPACE, TableViews, open_views, reading
+from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
+from colisten.data.views import TableViews, open_views, reading
 from colisten.errors import ConfigError, TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.json_files import read_mapping, write_json

@@ -35,12 +35,6 @@ from colisten.data.faults import (
 )
 from colisten.errors import ConfigError, TableError
 
-WHITE_SPACE = (
-    " \t\n\r\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
-    "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-"""Characters that are trimmed from text; a text of nothing else is blank."""
-
 
 @dataclass
 class TableViews:

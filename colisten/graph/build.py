@@ -98,7 +98,7 @@ def build_graph_on(
     if leave_out_fold is not None:
         users = engine.to_pyarrow(events.select("user_id").distinct()).column("user_id")
         ids = users.to_numpy(zero_copy_only=False)
-        leave = np.sort(ids[fold_of(ids, folds) == leave_out_fold].astype(str))
+        leave = np.sort(ids[fold_of(ids, folds) == leave_out_fold])
         left_out = ibis.memtable(pa.table({"user_id": pa.array(leave, pa.string())}))
     items = ibis.memtable(
         pa.table(

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -53,8 +54,9 @@ class ExactCollection:
 
     @cached_property
     def _spoken(self) -> dict[str, np.ndarray]:
-        found = {language for language in self.languages if language is not None}
-        return {language: np.asarray(self.languages == language) for language in found}
+        # Not `languages == language`: numpy would drop the NUL at the end of a text.
+        codes, found = pd.factorize(self.languages)
+        return {language: codes == code for code, language in enumerate(found)}
 
     def speaks(self, language: str) -> bool:
         """Whether any item is in this language."""
