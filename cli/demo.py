@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,8 +22,10 @@ from rich.table import Table
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
 from cli.run import execute, show_outcome, wide_console
 from colisten.config import Settings
+from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
+from colisten.json_files import parse_json, to_json
 
 READY_SECONDS = 90
 
@@ -46,7 +47,7 @@ def demo(
     console.print(report)
 
     console.rule("2. From tables to a release")
-    cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
+    cut = parse_moment(str(report.cut), "cut")
     execute(world, cut, report.window_days, home, Settings(seed=seed), console=Console(stderr=True))
     show_outcome(home, console)
 
@@ -126,11 +127,11 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 def _ask(address: str, user: str) -> dict[str, Any]:
     request = urllib.request.Request(
         f"{address}/recommend",
-        data=json.dumps({"user_id": user, "k": 5}).encode(),
+        data=to_json({"user_id": user, "k": 5}).encode(),
         headers={"content-type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
-        shelf: dict[str, Any] = json.load(answer)
+        shelf: dict[str, Any] = parse_json(answer.read())
     return shelf
 
 

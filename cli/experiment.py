@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow.parquet as pq
 import typer
@@ -15,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.run import wide_console
+from colisten.data.moments import parse_moment
 from colisten.errors import ReportError
 from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
+from colisten.json_files import read_mapping
 from colisten.sections import ItemType
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
@@ -106,7 +106,7 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
         {arm: out / "shelves" / f"{arm}.parquet" for arm in SHARES},
         experiment=f"{target_type}-shelf",
         shares=SHARES,
-        start=datetime.fromisoformat(_of_run(out, "cut")),
+        start=parse_moment(_of_run(out, "cut"), "cut"),
         days=days,
         release_id=_of_run(out, "release", "release_id"),
         seed=seed,
@@ -123,7 +123,7 @@ def _of_run(out: Path, *keys: str) -> str:
     """What the run of a folder says of itself, such as the type that it recommends."""
     file = out / "metrics.json"
     try:
-        said = json.loads(file.read_text())
+        said: Any = read_mapping(file)
         for key in keys:
             said = said[key]
         return str(said)

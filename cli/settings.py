@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from colisten.config import settings_table
+from colisten.json_files import to_json
 
 _TOP = """# Settings
 
@@ -46,4 +46,4 @@ def settings_markdown() -> str:
 
 
 def _shown(default: Any) -> str:
-    return json.dumps(list(default) if isinstance(default, tuple) else default)
+    return to_json(list(default) if isinstance(default, tuple) else default)

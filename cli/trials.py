@@ -13,6 +13,7 @@ from cli.inputs import code_digest, tables_digest
 from cli.steps import shown_steps
 from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
+from colisten.json_files import read_model
 from pipelines.local import run_local
 from pipelines.trials import Trial, check_trials
 from pipelines.trials_pipeline import trials_pipeline
@@ -75,4 +76,4 @@ def run_trials(
             use_cache=use_cache,
             listen=listen,
         )
-    return EvaluationTable.model_validate_json(Path(left["table"].path).read_text())
+    return read_model(Path(left["table"].path), EvaluationTable)

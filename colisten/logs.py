@@ -8,6 +8,8 @@ import sys
 
 import structlog
 
+from colisten.json_files import to_json
+
 
 def configure_logs(level: str | None = None) -> None:
     """Set up structlog once per process.
@@ -23,12 +25,19 @@ def configure_logs(level: str | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer()
+            if terminal
+            else structlog.processors.JSONRenderer(_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, name, logging.INFO)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _line(event: object, **_: object) -> str:
+    # A log line is written whatever it holds.
+    return to_json(event, otherwise=repr)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from evidently.legacy.model.widget import BaseWidgetInfo
 
 from colisten.experiments.comparison import RATES, Comparison, compare_arms
 from colisten.files import write_aside
+from colisten.json_files import write_json
 from monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
 
 
@@ -84,13 +84,12 @@ def experiment_report(
     )
     summary = ExperimentSummary(
         control=control,
-        shares=dict(shares),
+        shares={arm.name: arm.share for arm in comparison.arms},
         seen=[arm.name for arm in comparison.arms if arm.users],
         confidence=confidence,
     )
     snapshot = Report([summary]).run(dataset, None)
     with write_aside(out) as aside:
         snapshot.save_html(str(aside))
-    with write_aside(out.with_suffix(".json")) as aside:
-        aside.write_text(json.dumps(comparison.to_dict(), indent=2))
+    write_json(out.with_suffix(".json"), comparison.to_dict())
     return comparison

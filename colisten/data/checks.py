@@ -38,7 +38,7 @@ def check_tables(
 
     Args:
         folder: Folder of contract tables; see docs/tables.md.
-        now: Events after this moment are in the future; default the current time.
+        now: What the clock says, see `colisten.data.moments`; default the current time.
         settings: Threads and memory of DuckDB; default `Settings()`.
 
     Raises:

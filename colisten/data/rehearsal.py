@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
+
+from colisten.data.moments import days_from, utc
 
 # A rehearsal that learns from less than this share of the streams says little about the real fit.
 MIN_SHARE = 0.5
@@ -25,7 +27,7 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
         window_days: Length of the window.
         target_type: Item type that is recommended.
     """
-    wanted = cut - timedelta(days=window_days)
+    wanted = days_from(cut, -window_days)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         row = connection.execute(
@@ -43,4 +45,4 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
     if row is None or not row[0] or row[1] >= MIN_SHARE * row[0]:
         return wanted
     moment: datetime = row[2]
-    return moment.astimezone(UTC)
+    return utc(moment)

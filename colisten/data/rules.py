@@ -7,11 +7,12 @@ for its first rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from colisten.data import faults
-from colisten.data.contract import EARLIEST, MAX_AGE
+from colisten.data.contract import MAX_AGE
 from colisten.data.faults import Fault
+from colisten.data.moments import EARLIEST, newest, sql_moment, utc
 from colisten.data.views import WHITE_SPACE
 from colisten.sections import ITEM_TYPES, SIGNALS
 
@@ -43,7 +44,7 @@ class Rule:
 
 
 def row_rules(now: datetime) -> list[Rule]:
-    """All rules, in the order of the tables. Events at or before `now` are not in the future."""
+    """All rules, in the order of the tables; `now` is what the clock says."""
     items = ("item_id", "item_type", "title")
     events = ("user_id", "item_id", "item_type", "signal", "timestamp")
     shown = ("request_id", "user_id", "item_id", "position", "timestamp")
@@ -104,11 +105,6 @@ def sql_text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def sql_moment(moment: datetime) -> str:
-    """A moment as an SQL literal, to the microsecond."""
-    return f"TIMESTAMPTZ '{moment.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f')}+00'"
-
-
 def is_blank(column: str) -> str:
     """SQL: the text is empty or white space (false where it is null)."""
     # White space sorts before '!' or beyond ASCII: only such texts are worth the slow trimming.
@@ -150,10 +146,10 @@ def _moment_rules(table: str, shows: tuple[str, ...], now: datetime) -> list[Rul
         faults.FutureTimestamp,
         table,
         "timestamp",
-        f"timestamp > {sql_moment(now)}",
+        f"timestamp > {sql_moment(newest(now))}",
         (f"{table}.timestamp",),
         shows,
-        f"after now ({now.astimezone(UTC):%Y-%m-%d %H:%M} UTC)",
+        f"after now ({utc(now):%Y-%m-%d %H:%M} UTC)",
     )
     early = f"timestamp < {sql_moment(EARLIEST)}"
     return [

@@ -3,13 +3,13 @@ read them by."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from colisten.errors import ConfigError
+from colisten.errors import ConfigError, JsonError
+from colisten.json_files import parse_json
 
 SLACK = 0.002
 """How far from 1 shares may sum: thirds and sixths that were rounded to three decimals."""
@@ -28,15 +28,15 @@ def planned_shares(shares: Mapping[str, float]) -> dict[str, float]:
         ConfigError: The shares are not such a plan.
     """
     if not isinstance(shares, Mapping):
-        refuse(f"they are a {type(shares).__name__}, not arms with their shares", _EXAMPLE)
+        _refuse(f"they are a {type(shares).__name__}, not arms with their shares", _EXAMPLE)
     if not shares:
-        refuse("there is no arm", _EXAMPLE)
+        _refuse("there is no arm", _EXAMPLE)
     plan = {_name(arm): _share(arm, share) for arm, share in shares.items()}
     total = sum(plan.values())
     if abs(total - 100) <= 100 * SLACK:
-        refuse(f"they sum to {total:g}, which reads as per cent", "Divide each by 100.")
+        _refuse(f"they sum to {total:g}, which reads as per cent", "Divide each by 100.")
     if not abs(total - 1) <= SLACK:
-        refuse(f"they sum to {total:g}, not to 1", "Every arm of the experiment needs its share.")
+        _refuse(f"they sum to {total:g}, not to 1", "Every arm of the experiment needs its share.")
     return {arm: share / total for arm, share in plan.items()}
 
 
@@ -47,9 +47,9 @@ def read_shares(text: str) -> dict[str, float]:
         ConfigError: It is not JSON, names an arm twice, or is not a plan.
     """
     try:
-        shares = json.loads(text, object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"Planned shares are not JSON: {error}.", _EXAMPLE) from error
+        shares = parse_json(text, name="The plan of shares")
+    except JsonError as error:
+        raise ConfigError(str(error), _EXAMPLE) from error
     return planned_shares(shares)
 
 
@@ -60,43 +60,33 @@ def check_control(control: str, plan: Mapping[str, float]) -> None:
         raise ConfigError(f"The control arm {control!r} is not planned.", f"Planned: {planned}.")
 
 
-def refuse(why: str, do: str) -> NoReturn:
-    """Raise the ConfigError of a plan that is none."""
+def _refuse(why: str, do: str) -> NoReturn:
     raise ConfigError(f"Planned shares: {why}.", do)
 
 
 def _name(arm: object) -> str:
     if not isinstance(arm, str) or not arm.strip():
-        refuse(f"{arm!r} is no name of an arm", _EXAMPLE)
+        _refuse(f"{arm!r} is no name of an arm", _EXAMPLE)
     try:
         arm.encode()
     except UnicodeEncodeError:
-        refuse(f"the arm {arm!r} is not valid text", "Name it in Unicode characters.")
+        _refuse(f"the arm {arm!r} is not valid text", "Name it in Unicode characters.")
     return arm
 
 
 def _share(arm: object, share: object) -> float:
     if not isinstance(share, Real) or isinstance(share, bool):
-        refuse(f"that of {arm!r} is {_shown(share)}, not a number", _EXAMPLE)
+        _refuse(f"that of {arm!r} is {_shown(share)}, not a number", _EXAMPLE)
     try:
         value = float(share)
     except OverflowError:
         value = math.inf
     if not (math.isfinite(value) and value > 0):
-        refuse(
+        _refuse(
             f"that of {arm!r} is {value:g}, not a positive number",
             "Leave out an arm that nobody is to see.",
         )
     return value
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    shares: dict[str, Any] = {}
-    for name, share in pairs:
-        if name in shares:
-            refuse(f"the arm {name!r} is there twice", "Name each arm once.")
-        shares[name] = share
-    return shares
 
 
 def _shown(value: object) -> str:

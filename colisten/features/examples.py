@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from colisten.data.moments import utc
 from colisten.errors import FeatureError
 
 
@@ -38,7 +39,7 @@ def first_streams(history: Path, *, as_of: datetime, target_type: str) -> pa.Tab
             GROUP BY user_id, item_id
             ORDER BY timestamp, user_id, item_id
             """,
-            params=[str(history / "interactions.parquet"), as_of.astimezone(UTC), target_type],
+            params=[str(history / "interactions.parquet"), utc(as_of), target_type],
         ).to_arrow_table()
     stamp = pa.timestamp("us", tz="UTC")
     return rows.set_column(2, "timestamp", rows.column("timestamp").cast(stamp))

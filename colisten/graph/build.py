@@ -9,7 +9,6 @@ same to the byte.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
 import time
@@ -30,6 +29,7 @@ from colisten.graph.counting import Relations, compiled, count_in_memory, strong
 from colisten.graph.edges import colistening_pairs, touched_items
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph, RelationName
+from colisten.json_files import to_json
 from colisten.logs import logger
 from colisten.sections import ITEM_TYPES
 
@@ -198,5 +198,5 @@ def _bytes(limit: str) -> int:
 
 
 def _ids_digest(catalogue: Catalogue) -> str:
-    ids = json.dumps([catalogue.item_types.tolist(), catalogue.item_ids.tolist()])
+    ids = to_json([catalogue.item_types.tolist(), catalogue.item_ids.tolist()])
     return hashlib.sha256(ids.encode()).hexdigest()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from colisten.index.protocol import Hits
+from colisten.json_files import to_json
 
 
 class Hit(NamedTuple):
@@ -31,7 +31,7 @@ def expression(language: str | None, exclude: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return to_json(text)
 
 
 def best_hits(found: list[list[Hit]], k: int, language: str | None, gone: set[str]) -> Hits:

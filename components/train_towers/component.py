@@ -32,7 +32,6 @@ def train_towers(
         checkpoints: Folder that keeps unfinished training across runs.
         settings: `Settings.to_json()`.
     """
-    import json
     import shutil
     from pathlib import Path
 
@@ -46,6 +45,7 @@ def train_towers(
     from colisten.models.items import ItemBlocks
     from colisten.training.curve import curve_html
     from colisten.training.towers import train_towers
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
@@ -88,8 +88,6 @@ def train_towers(
     )
     shutil.copytree(work, towers.path, ignore=shutil.ignore_patterns("checkpoint*"))
     figures = result.metrics()
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
+    log_figures(metrics, figures)
     Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch"))
     shutil.rmtree(work, ignore_errors=True)
