@@ -20,17 +20,18 @@ from monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
 
 
 class ExperimentSummary(MetricContainer):
-    """All arms of one experiment: the reading first, then each arm's figures."""
+    """All arms of one experiment: the reading first, then the figures of each of `seen`."""
 
     control: str
     shares: dict[str, float]
+    seen: list[str]
     confidence: float = 0.95
 
     def generate_metrics(self, context: Context) -> Sequence[Metric]:
-        """One `ArmRate` per arm and rate."""
+        """One `ArmRate` per arm that somebody saw, and rate."""
         return [
             ArmRate(column=rate, arm=arm, confidence=self.confidence)
-            for arm in sorted(self.shares, key=lambda name: (name != self.control, name))
+            for arm in self.seen
             for rate in RATES
         ]
 
@@ -69,13 +70,12 @@ def experiment_report(
         confidence: Mass of the intervals.
 
     Raises:
-        ReportError: As `compare_arms`.
+        ConfigError, ReportError: As `compare_arms`.
     """
     comparison = compare_arms(outcomes, control=control, shares=shares, confidence=confidence)
     frame = outcomes.to_pandas()
     for rate, column in zip(RATES, ("streams", "new_starts"), strict=True):
         frame[rate] = (frame[column] > 0).astype(int)
-    seen = {arm.name for arm in comparison.arms}
     dataset = Dataset.from_pandas(
         pd.DataFrame(frame),
         data_definition=DataDefinition(
@@ -84,7 +84,8 @@ def experiment_report(
     )
     summary = ExperimentSummary(
         control=control,
-        shares={name: share for name, share in shares.items() if name in seen},
+        shares={arm.name: arm.share for arm in comparison.arms},
+        seen=[arm.name for arm in comparison.arms if arm.users],
         confidence=confidence,
     )
     snapshot = Report([summary]).run(dataset, None)
