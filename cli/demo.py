@@ -21,6 +21,7 @@ from rich.table import Table
 
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
 from cli.run import execute, show_outcome, wide_console
+from colisten.child import kept
 from colisten.config import Settings
 from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings, simulate
@@ -95,22 +96,17 @@ def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
 
 @contextmanager
 def _service(home: Path) -> Iterator[str]:
-    """The real service on a free port, ended by its pid."""
+    """The real service on a free port, which ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "cli.main", "serve"]
     with (home / "service.log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--out", str(home), "--port", str(port)], stdout=log, stderr=log
-        )
-        try:
+        command += ["--out", str(home), "--port", str(port)]
+        with kept(command, stdout=log, stderr=log) as process:
             _wait(process, f"{address}/readyz", home / "service.log")
             yield address
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

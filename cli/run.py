@@ -27,7 +27,7 @@ from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.data.rehearsal import rehearsal_cut
-from colisten.files import write_aside
+from colisten.files import sweep_abandoned, write_aside
 from colisten.json_files import read_mapping, read_model, write_json
 from colisten.sections import ITEM_TYPES, ItemType
 
@@ -112,6 +112,7 @@ def execute(
     from pipelines.release_pipeline import release_pipeline
 
     out = out.resolve()
+    sweep_abandoned(out)
     arguments: dict[str, Any] = {
         "data": str(data.resolve()),
         "data_digest": tables_digest(data),
