@@ -177,8 +177,10 @@ def show_outcome(out: Path, console: Console) -> None:
     metrics = read_mapping(out / "metrics.json")
     console.print(to_rich(EvaluationTable.model_validate(metrics["test"])))
     release = metrics["release"]
-    state = "live" if release["promoted"] else f"not promoted: {'; '.join(release['reasons'])}"
+    state = "live" if release["promoted"] else f"not promoted: {' '.join(release['reasons'])}"
     console.print(f"Release [bold]{release['release_id']}[/bold] ({state})")
+    for warning in release.get("warnings", ()):
+        console.print(Text(f"Notice: {warning}"), soft_wrap=True)
     for name in ("recommendations.parquet", "metrics.json", "releases", "reports"):
         console.print(f"  {out / name}")
 
