@@ -52,8 +52,8 @@ app.add_typer(pipeline.app, name="pipeline")
 
 def main() -> None:
     """Run the command; a `ColistenError` becomes one clear line and its exit code."""
-    configure_logs()
     try:
+        configure_logs()
         app()
     except ColistenError as error:
         print(f"colisten: {type(error).__name__}: {error}", file=sys.stderr)
