@@ -66,7 +66,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A file name or a title that the terminal cannot show is shown by its escapes.
             stream.reconfigure(errors="backslashreplace")
-    configure_logs()
     try:
         end_on_signals()
         code = answer(sys.argv[1:])
@@ -90,6 +89,7 @@ def answer(arguments: Sequence[str]) -> int:
         Ended: A signal ends the command.
     """
     try:
+        configure_logs()
         app(list(arguments))
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)

@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 
 from colisten.data.moments import days_from, utc
+from colisten.sections import ITEM_TYPES
+from colisten.words import known_word
 
 # A rehearsal that learns from less than this share of the streams says little about the real fit.
 MIN_SHARE = 0.5
@@ -26,7 +28,11 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
         cut: UTC moment.
         window_days: Length of the window.
         target_type: Item type that is recommended.
+
+    Raises:
+        ConfigError: There is no such item type.
     """
+    known_word("Item type", target_type, ITEM_TYPES)
     wanted = days_from(cut, -window_days)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")

@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
+from colisten.sections import ITEM_TYPES
+from colisten.words import known_word
 
 
 def first_streams(history: Path, *, as_of: datetime, target_type: str) -> pa.Table:
@@ -26,7 +28,9 @@ def first_streams(history: Path, *, as_of: datetime, target_type: str) -> pa.Tab
 
     Raises:
         FeatureError: `as_of` has no time zone.
+        ConfigError: There is no such item type.
     """
+    known_word("Item type", target_type, ITEM_TYPES)
     if as_of.tzinfo is None:
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
     with duckdb.connect() as connection:

@@ -45,6 +45,7 @@ def train_towers(
     from colisten.models.items import ItemBlocks
     from colisten.training.curve import curve_html
     from colisten.training.towers import train_towers
+    from colisten.words import known_word
     from components.figures import log_figures
 
     configure_logs()
@@ -60,7 +61,7 @@ def train_towers(
         "factors": Path(vectors.path) / "factors.npy",
         "factors_until": Path(vectors.path) / "factors_until.npy",
     }
-    chosen_blocks = blocks.split(",")
+    chosen_blocks = [known_word("Item block", name, ("text", "z")) for name in blocks.split(",")]
     with_graph = "z" in chosen_blocks
     with_factors = with_graph and chosen.towers.has_echo
     text_vectors = np.load(files["text"])
