@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from cli.run import wide_console
+from colisten.data import parquet
 from colisten.errors import ConfigError, ReportError
 from colisten.files import write_aside
 from colisten.sections import ItemType
@@ -99,8 +99,8 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
     events = respond(data / "truth", shown, seed=seed)
     with write_aside(out / "experiment") as folder:
         folder.mkdir()
-        pq.write_table(shown, folder / "exposures.parquet")
-        pq.write_table(events, folder / "interactions.parquet")
+        parquet.write(shown, folder / "exposures.parquet")
+        parquet.write(events, folder / "interactions.parquet")
     return shown.num_rows, events.num_rows
 
 

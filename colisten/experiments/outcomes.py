@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from colisten.data import parquet
 from colisten.errors import ReportError
 
 _OUTCOMES = """
@@ -91,9 +92,8 @@ def user_outcomes(
 
 
 def _select(files: list[Path]) -> str:
-    names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     # Files may count time in any unit; DuckDB does not compare nanoseconds with microseconds.
     return (
         "SELECT * REPLACE (CAST(timestamp AS TIMESTAMPTZ) AS timestamp) "
-        f"FROM read_parquet([{names}], union_by_name = true)"
+        f"FROM {parquet.scan(*files, options='union_by_name = true')}"
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import ReleaseError
 
 LIMIT = 32
@@ -41,7 +41,7 @@ class Canaries:
     def write(self, folder: Path) -> None:
         """Write rows, arrays and answers to an empty folder."""
         folder.mkdir(parents=True)
-        pq.write_table(self.rows, folder / "rows.parquet")
+        parquet.write(self.rows, folder / "rows.parquet")
         np.save(folder / "features.npy", self.features)
         np.save(folder / "vectors.npy", self.vectors)
         top = {"ids": self.top_ids, "scores": self.top_scores}
@@ -53,7 +53,7 @@ class Canaries:
         try:
             top: dict[str, Any] = json.loads((folder / "top.json").read_text())
             return cls(
-                pq.read_table(folder / "rows.parquet"),
+                parquet.read(folder / "rows.parquet"),
                 np.load(folder / "features.npy"),
                 np.load(folder / "vectors.npy"),
                 top["ids"],

@@ -28,9 +28,9 @@ def build_training_rows(
     from pathlib import Path
 
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     from colisten.config import Settings
+    from colisten.data import parquet
     from colisten.features.examples import first_streams
     from colisten.features.store import open_store, training_rows, user_rows
     from colisten.files import write_aside
@@ -45,12 +45,12 @@ def build_training_rows(
     store = open_store(Path(features.path))
     table = training_rows(store, examples)
     with write_aside(Path(rows.path) / "rows.parquet") as file:
-        pq.write_table(table, file)
+        parquet.write(table, file)
     # Once per user, what was known of them at the cut: leave-one-out examples are made of it.
     users = pc.unique(examples.column("user_id")).sort().to_pylist()
     whole = user_rows(store, users, datetime.fromisoformat(as_of))
     with write_aside(Path(rows.path) / "users.parquet") as file:
-        pq.write_table(whole, file)
+        parquet.write(whole, file)
     counts = {"rows": float(table.num_rows)}
     metrics.log_metric("rows", counts["rows"])
     Path(metrics.path).write_text(json.dumps(counts))
