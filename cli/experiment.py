@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cli.run import wide_console
+from colisten.data import parquet
 from colisten.data.moments import parse_moment
 from colisten.errors import ReportError
 from colisten.experiments.shares import read_shares
@@ -114,8 +114,8 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
     events = respond(data / "truth", shown, seed=seed)
     with write_aside(out / "experiment") as folder:
         folder.mkdir()
-        pq.write_table(shown, folder / "exposures.parquet")
-        pq.write_table(events, folder / "interactions.parquet")
+        parquet.write(shown, folder / "exposures.parquet")
+        parquet.write(events, folder / "interactions.parquet")
     return shown.num_rows, events.num_rows
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from colisten.data import parquet
 from colisten.data.moments import days_from, utc
 from colisten.sections import ITEM_TYPES
 from colisten.words import known_word
@@ -37,16 +38,16 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         row = connection.execute(
-            """
+            f"""
             SELECT count(*), count(*) FILTER (WHERE timestamp < ?),
                    quantile_disc(timestamp, ?)
             FROM (
                 SELECT signal, item_type, CAST(timestamp AS TIMESTAMPTZ) AS timestamp
-                FROM read_parquet(?)
+                FROM {parquet.scan(data / "interactions.parquet")}
             )
             WHERE signal = 'stream' AND item_type = ? AND timestamp < ?
             """,
-            [wanted, FALLBACK_SHARE, str(data / "interactions.parquet"), target_type, cut],
+            [wanted, FALLBACK_SHARE, target_type, cut],
         ).fetchone()
     if row is None or not row[0] or row[1] >= MIN_SHARE * row[0]:
         return wanted

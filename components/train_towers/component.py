@@ -36,9 +36,9 @@ def train_towers(
     from pathlib import Path
 
     import numpy as np
-    import pyarrow.parquet as pq
 
     from colisten.config import Settings
+    from colisten.data import parquet
     from colisten.data.catalogue import Catalogue
     from colisten.files import combined_digest, file_digest
     from colisten.logs import configure_logs
@@ -80,12 +80,12 @@ def train_towers(
     )
     work = Path(checkpoints) / f"towers-{key[:16]}"
     result = train_towers(
-        pq.read_table(files["rows"]),
+        parquet.read(files["rows"]),
         Catalogue.read(Path(history.path)),
         item_blocks,
         chosen,
         out=work,
-        whole=pq.read_table(files["users"]),
+        whole=parquet.read(files["users"]),
     )
     shutil.copytree(work, towers.path, ignore=shutil.ignore_patterns("checkpoint*"))
     figures = result.metrics()
