@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +23,8 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.errors import ConfigError
 from colisten.files import write_aside
+from colisten.pages import write_page
+from colisten.terminal import Terminal
 
 
 def ablate(
@@ -77,7 +78,7 @@ def ablate(
             "ablate needs --data, --cut and --out.", "--list alone prints the ablations."
         )
     started = time.monotonic()
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     chosen = select(only or ())
     settings_of = {
         each.name: load_settings(config, (*(overrides or ()), *each.overrides)) for each in chosen
@@ -107,16 +108,13 @@ def ablate(
     report = AblationReport.of(
         kept, skipped, [settings.seed + number for number in range(seeds)], table
     )
-    files = {
-        out / "ablations.html": to_html(report),
-        out / "ablations.json": report.model_dump_json(indent=2),
-    }
-    for file, content in files.items():
-        with write_aside(file) as aside:
-            aside.write_text(content)
+    page, figures = out / "ablations.html", out / "ablations.json"
+    write_page(page, to_html(report))
+    with write_aside(figures) as aside:
+        aside.write_text(report.model_dump_json(indent=2))
     shown = wide_console()
     shown.print(to_rich(report))
-    for file in files:
+    for file in (page, figures):
         shown.print(f"  {file}", soft_wrap=True)
     console.print(f"Done in {time.monotonic() - started:.0f} s.")
 

@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
@@ -25,6 +24,7 @@ from cli.run import execute, show_outcome, wide_console
 from colisten.config import Settings
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
+from colisten.terminal import Terminal
 
 READY_SECONDS = 90
 
@@ -47,7 +47,9 @@ def demo(
 
     console.rule("2. From tables to a release")
     cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
-    execute(world, cut, report.window_days, home, Settings(seed=seed), console=Console(stderr=True))
+    execute(
+        world, cut, report.window_days, home, Settings(seed=seed), console=Terminal(stderr=True)
+    )
     show_outcome(home, console)
 
     console.rule("3. Two shelves from the running service")

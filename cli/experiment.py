@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import pyarrow.parquet as pq
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.run import wide_console
 from colisten.errors import ConfigError, ReportError
 from colisten.files import write_aside
 from colisten.sections import ItemType
+from colisten.terminal import Terminal
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
 
@@ -40,7 +40,7 @@ def simulate(
     Example: colisten experiment simulate --data world --out out
     """
     exposures, events = run_simulation(data, out, days=days, seed=seed)
-    Console().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
+    Terminal().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
 
 
 @app.command()

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from colisten.errors import ConfigError
 from colisten.files import write_aside
+from colisten.pages import write_page
+from colisten.terminal import Terminal
 
 
 def explain(
@@ -42,15 +43,12 @@ def explain(
         material = Material.read(out, sample=sample, seed=seed, settings=Settings())
     found = explained(material, seed=seed)
     reports = out / "reports"
-    for name, content in (
-        ("explain.html", to_html(found)),
-        ("explain.json", found.model_dump_json(indent=1) + "\n"),
-    ):
-        with write_aside(reports / name) as aside:
-            aside.write_text(content)
-    console = Console()
+    write_page(reports / "explain.html", to_html(found))
+    with write_aside(reports / "explain.json") as aside:
+        aside.write_text(found.model_dump_json(indent=1) + "\n")
+    console = Terminal()
     for sentence in verdicts(found):
-        console.print(sentence, highlight=False, markup=False)
+        console.print(sentence, highlight=False)
     console.print(str(reports / "explain.html"), soft_wrap=True, highlight=False)
 
 

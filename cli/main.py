@@ -5,8 +5,6 @@ Exit codes: 0 done, 1 the work failed, 2 the caller's input is at fault.
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from cli import (
@@ -26,6 +24,7 @@ from cli import (
 )
 from colisten.errors import ColistenError
 from colisten.logs import configure_logs
+from colisten.terminal import print_error
 
 app = typer.Typer(
     name="colisten",
@@ -56,7 +55,7 @@ def main() -> None:
     try:
         app()
     except ColistenError as error:
-        print(f"colisten: {type(error).__name__}: {error}", file=sys.stderr)
+        print_error(f"colisten: {type(error).__name__}: {error}")
         raise SystemExit(error.exit_code) from None
 
 

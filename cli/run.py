@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from cli.inputs import (
     CacheOption,
@@ -28,7 +28,9 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.data.rehearsal import rehearsal_cut
 from colisten.files import write_aside
+from colisten.pages import write_page
 from colisten.sections import ITEM_TYPES, ItemType
+from colisten.terminal import Terminal
 
 if TYPE_CHECKING:
     from colisten.evaluation.table import EvaluationTable
@@ -71,7 +73,7 @@ def run(
 
     Example: colisten run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     settings = load_settings(config, (*target_overrides(target), *(overrides or ())))
     started = time.monotonic()
     execute(
@@ -95,7 +97,7 @@ def execute(
     out: Path,
     settings: Settings,
     *,
-    console: Console,
+    console: Terminal,
     seeds: int = 1,
     use_cache: bool = True,
 ) -> None:
@@ -154,21 +156,18 @@ def _write_measured(out: Path, table: EvaluationTable, seeds: list[int]) -> None
 
     metrics = json.loads((out / "metrics.json").read_text())
     metrics |= {"seeds": seeds, "test": table.model_dump(mode="json")}
-    for file, content in (
-        (out / "reports" / "evaluation.html", to_html(table)),
-        (out / "metrics.json", json.dumps(metrics, indent=2)),
-    ):
-        with write_aside(file) as aside:
-            aside.write_text(content)
+    write_page(out / "reports" / "evaluation.html", to_html(table))
+    with write_aside(out / "metrics.json") as aside:
+        aside.write_text(json.dumps(metrics, indent=2))
 
 
-def wide_console() -> Console:
+def wide_console() -> Terminal:
     """Standard output; where that is no terminal, wide enough for a table with intervals."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 120))
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=max(console.width, 120))
 
 
-def show_outcome(out: Path, console: Console) -> None:
+def show_outcome(out: Path, console: Terminal) -> None:
     """Print the evaluation table, the release and where everything lies."""
     from colisten.evaluation.table import EvaluationTable
     from colisten.evaluation.terminal import to_rich
@@ -177,7 +176,7 @@ def show_outcome(out: Path, console: Console) -> None:
     console.print(to_rich(EvaluationTable.model_validate(metrics["test"])))
     release = metrics["release"]
     state = "live" if release["promoted"] else f"not promoted: {'; '.join(release['reasons'])}"
-    console.print(f"Release [bold]{release['release_id']}[/bold] ({state})")
+    console.print(Text.assemble("Release ", (release["release_id"], "bold"), f" ({state})"))
     for name in ("recommendations.parquet", "metrics.json", "releases", "reports"):
         console.print(f"  {out / name}")
 

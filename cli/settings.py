@@ -6,10 +6,10 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from colisten.config import settings_table
+from colisten.terminal import Terminal
 
 _TOP = """# Settings
 
@@ -33,7 +33,7 @@ def settings(
     table = Table("setting", "default", "meaning")
     for name, default, meaning in settings_table():
         table.add_row(name, _shown(default), meaning)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def settings_markdown() -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from colisten.data.world import WorldSettings
 from colisten.data.world import simulate as simulate_world
+from colisten.terminal import Terminal
 
 _DEFAULT = WorldSettings()
 
@@ -52,7 +52,7 @@ def simulate(
         seed=seed,
     )
     report = simulate_world(out, settings)
-    console = Console()
+    console = Terminal()
     console.print(report)
     console.print(f"Written to {out}. Suggested cut {report.cut}, {report.window_days} days after.")
     console.print("Next:", style="bold")

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from cli.inputs import code_digest, tables_digest
 from cli.steps import shown_steps
 from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
+from colisten.terminal import Terminal
 from pipelines.local import run_local
 from pipelines.trials import Trial, check_trials
 from pipelines.trials_pipeline import trials_pipeline
@@ -34,7 +33,7 @@ def run_trials(
     settings: Settings,
     *,
     subject: str,
-    console: Console,
+    console: Terminal,
     measured: Path | None = None,
     use_cache: bool = True,
 ) -> EvaluationTable:

@@ -16,6 +16,7 @@ from evidently.legacy.renderers.html_widgets import (
 )
 
 from colisten.experiments.comparison import Arm, Comparison, wilson
+from colisten.pages import markdown_text
 
 COLOURS = ("#9db4c0", "#1b6ca8")
 TITLES = {"stream_rate": "Stream rate", "new_start_rate": "New-start rate"}
@@ -73,7 +74,7 @@ def verdict_widget(comparison: Comparison) -> BaseWidgetInfo:
         else:
             sure = "above" if found.low > 0 else "below" if found.high < 0 else "not separable from"
             said = f"{found.value:+.1%} ({found.low:+.1%} to {found.high:+.1%}), {sure} the control"
-        lines.append(f"**{lift.arm}**, {TITLES[lift.rate].lower()}: {said}.")
+        lines.append(f"**{markdown_text(lift.arm)}**, {TITLES[lift.rate].lower()}: {said}.")
     split = (
         "The split matches the plan"
         if comparison.split_is_sound

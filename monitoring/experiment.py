@@ -16,7 +16,9 @@ from evidently.legacy.model.widget import BaseWidgetInfo
 
 from colisten.experiments.comparison import RATES, Comparison, compare_arms
 from colisten.files import write_aside
+from colisten.pages import write_page
 from monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
+from monitoring.page import report_page
 
 
 class ExperimentSummary(MetricContainer):
@@ -88,8 +90,7 @@ def experiment_report(
         confidence=confidence,
     )
     snapshot = Report([summary]).run(dataset, None)
-    with write_aside(out) as aside:
-        snapshot.save_html(str(aside))
+    write_page(out, report_page(snapshot, "Experiment"))
     with write_aside(out.with_suffix(".json")) as aside:
         aside.write_text(json.dumps(comparison.to_dict(), indent=2))
     return comparison

@@ -16,6 +16,7 @@ from colisten.errors import TrainingError
 from colisten.files import write_aside
 from colisten.graph.graph import CoListeningGraph
 from colisten.models.hgnn import HGNN
+from colisten.pages import write_page
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
 from colisten.training.curve import curve_html
@@ -108,9 +109,9 @@ def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
         "key": key,
     }
     write_tensors(out / WEIGHTS, model.state_dict(), {"key": key})
+    write_page(out / PICTURE, curve_html(state["curve"], title="HGNN training"))
     for name, content in (
         (CURVE, json.dumps(state["curve"], indent=2) + "\n"),
-        (PICTURE, curve_html(state["curve"], title="HGNN training")),
         (CARD, json.dumps(card, indent=2) + "\n"),
     ):
         with write_aside(out / name) as aside:

@@ -54,6 +54,7 @@ def compare(
     from colisten.features.store import music_dim, open_store, user_rows
     from colisten.features.users import UserBatch
     from colisten.logs import configure_logs
+    from colisten.pages import write_page
     from colisten.sections import ITEM_TYPES
 
     configure_logs()
@@ -104,7 +105,7 @@ def compare(
         ),
     )
     Path(table.path).write_text(result.model_dump_json(indent=2))
-    Path(page.path).write_text(to_html(result))
+    write_page(Path(page.path), to_html(result))
     figures = {
         "users": float(len(window)),
         "models": float(len(trainings)),

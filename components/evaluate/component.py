@@ -63,6 +63,7 @@ def evaluate(
     from colisten.features.store import open_store, users_as_of
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.pages import write_page
     from colisten.rivals.tuning import tuned_rivals
 
     configure_logs()
@@ -121,7 +122,7 @@ def evaluate(
         facts=ItemFacts(streams, contest.text[catalogue.slice_of(chosen.data.target_type)]),
     )
     Path(table.path).write_text(result.model_dump_json(indent=2))
-    Path(page.path).write_text(to_html(result))
+    write_page(Path(page.path), to_html(result))
     figures = (
         {
             f"{model} {metric}".replace(" ", "_").replace("@", "_at_"): measure.value

@@ -51,6 +51,7 @@ def report(
     from colisten.graph.report import graph_report
     from colisten.logs import configure_logs, logger
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.pages import escape, page, write_page
     from monitoring.drift import drift_report
 
     configure_logs()
@@ -73,25 +74,22 @@ def report(
         data=chosen.data,
         seed=chosen.seed,
     )
-    for name, content in (
-        ("graph.html", to_html(described)),
-        ("graph.json", described.model_dump_json(indent=2) + "\n"),
-    ):
-        with write_aside(reports / name) as aside:
-            aside.write_text(content)
-    page = reports / "drift.html"
+    write_page(reports / "graph.html", to_html(described))
+    with write_aside(reports / "graph.json") as aside:
+        aside.write_text(described.model_dump_json(indent=2) + "\n")
+    drifted = reports / "drift.html"
     figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
     try:
-        found = drift_report(frames[0], frames[1], page, seed=chosen.seed)
+        found = drift_report(frames[0], frames[1], drifted, seed=chosen.seed)
         figures |= {
             "columns": float(len(found.columns)),
             "drifted_columns": float(len(found.drifted)),
         }
-        shutil.copy(page, drift.path)
+        shutil.copy(drifted, drift.path)
     except ReportError as error:
         # A short history has no earlier window; a release does not hang on a report.
         logger("report").warning("no drift report", reason=str(error))
-        Path(drift.path).write_text(f"<!doctype html><p>No drift report: {error}</p>")
+        write_page(Path(drift.path), page("No drift report", f"<p>{escape(error)}</p>"))
     for name, value in figures.items():
         metrics.log_metric(name, value)
     Path(metrics.path).write_text(json.dumps(figures))

@@ -44,6 +44,7 @@ def train_towers(
     from colisten.files import combined_digest, file_digest
     from colisten.logs import configure_logs
     from colisten.models.items import ItemBlocks
+    from colisten.pages import write_page
     from colisten.training.curve import curve_html
     from colisten.training.towers import train_towers
 
@@ -91,5 +92,7 @@ def train_towers(
     for name, value in figures.items():
         metrics.log_metric(name, value)
     Path(metrics.path).write_text(json.dumps(figures))
-    Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch"))
+    write_page(
+        Path(curve.path), curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch")
+    )
     shutil.rmtree(work, ignore_errors=True)
