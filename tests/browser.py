@@ -25,8 +25,9 @@ _QUIET = 1.0
 _TOUCH = """
 (() => {
   const kinds = ["mouseover", "mouseenter", "mousemove", "pointerover", "focus"];
-  const all = [...document.querySelectorAll("body *")].slice(0, 4000);
-  for (const one of all)
+  // plotly takes none but real moves, which follow.
+  const all = [...document.querySelectorAll("body *")].filter(e => !e.closest(".js-plotly-plot"));
+  for (const one of all.slice(0, 4000))
     for (const kind of kinds) one.dispatchEvent(new MouseEvent(kind, {bubbles: true}));
   for (const one of document.querySelectorAll("a, button, [role=button], [role=tab], summary"))
     if (!one.closest(".modebar"))
@@ -51,6 +52,14 @@ _LINKS = """
 [...document.querySelectorAll("a")].map(
   a => a.getAttribute("href") || a.getAttribute("xlink:href") || "").filter(a => a)
 """
+_FIGURES = "document.querySelectorAll('.nsewdrag')"
+_PLACE = """
+figure => {
+  figure.scrollIntoView({block: "center"});
+  return figure.getBoundingClientRect().toJSON();
+}
+"""
+_HOVERED = "[...document.querySelectorAll('.hoverlayer')].map(e => e.textContent).join(' ')"
 _KINDS = "[...new Set([...document.querySelectorAll('body *')].map(e => e.nodeName.toLowerCase()))]"
 
 
@@ -135,7 +144,8 @@ class Browser:
         self._settle(session, found, after="Page.loadEventFired")
         self._evaluate(session, _TOUCH)
         self._settle(session, found)
-        found.text = " ".join(str(self._evaluate(session, _READ)).split())
+        hovers = self._hover(session, found)
+        found.text = " ".join([*str(self._evaluate(session, _READ)).split(), *hovers])
         found.kinds = set(self._evaluate(session, _KINDS))
         found.marks = self._evaluate(session, _MARKS)
         found.links = self._evaluate(session, _LINKS)
@@ -145,6 +155,23 @@ class Browser:
         ]
         self._call("Target.closeTarget", targetId=target)
         return found
+
+    def _hover(self, session: str, found: Visit) -> list[str]:
+        """Move the pointer over every figure, as only real moves make plotly say what is there."""
+        said = []
+        for number in range(self._evaluate(session, f"{_FIGURES}.length")):
+            box = self._evaluate(session, f"({_PLACE})({_FIGURES}[{number}])")
+            for step in range(1, 8):
+                self._call(
+                    "Input.dispatchMouseEvent",
+                    session,
+                    type="mouseMoved",
+                    x=box["x"] + box["width"] * step / 8,
+                    y=box["y"] + box["height"] * (0.5 + 0.4 * (-1) ** step),
+                )
+                said += str(self._evaluate(session, _HOVERED)).split()
+        self._settle(session, found)
+        return said
 
     def _evaluate(self, session: str, code: str) -> Any:
         answer = self._call("Runtime.evaluate", session, expression=code, returnByValue=True)
