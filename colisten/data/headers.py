@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from colisten.data.advice import advice
 from colisten.data.contract import MOMENT, Column, Table
@@ -28,6 +27,7 @@ from colisten.data.faults import (
     TimestampWithoutZone,
     WrongType,
 )
+from colisten.data.parquet import OpenFile
 from colisten.data.spelling import alike, related, shown
 
 _SAMPLE_ROWS = 100_000
@@ -51,7 +51,7 @@ class Header:
     notices: list[str] = field(default_factory=list)
 
 
-def read_header(table: Table, inside: pq.ParquetFile) -> Header:
+def read_header(table: Table, inside: OpenFile) -> Header:
     """Look for the columns of a table in an open file.
 
     Raises:
@@ -108,7 +108,7 @@ def _under_another_spelling(
     return [names.index(name) for name in near]
 
 
-def _type_fault(table: Table, column: Column, inside: pq.ParquetFile, place: int) -> Fault | None:
+def _type_fault(table: Table, column: Column, inside: OpenFile, place: int) -> Fault | None:
     spelt = inside.schema_arrow.field(place)
     if pa.types.is_null(spelt.type):
         return None
@@ -125,7 +125,7 @@ def _type_fault(table: Table, column: Column, inside: pq.ParquetFile, place: int
     return fault(table.name, column.name, detail=detail, do=do)
 
 
-def _range_fault(table: Table, column: Column, inside: pq.ParquetFile, place: int) -> Fault | None:
+def _range_fault(table: Table, column: Column, inside: OpenFile, place: int) -> Fault | None:
     """Milliseconds reach beyond what DuckDB, Spark and Feast can hold, where they would fail."""
     kind = inside.schema_arrow.field(place).type
     if column.kind is not MOMENT or kind.unit not in ("s", "ms"):
@@ -146,7 +146,7 @@ def _range_fault(table: Table, column: Column, inside: pq.ParquetFile, place: in
     return MomentOutOfRange(table.name, column.name, count=count, rows=rows) if count else None
 
 
-def _sample(inside: pq.ParquetFile, place: int) -> pa.ChunkedArray:
+def _sample(inside: OpenFile, place: int) -> pa.ChunkedArray:
     field_ = inside.schema_arrow.field(place)
     kept: list[pa.Array] = []
     rows = 0

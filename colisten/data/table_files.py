@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colisten.data.contract import TABLES, Table
-from colisten.data.faults import Fault, TableMissing, TableNotAFile, TableTwice
+from colisten.data.faults import Fault, TableMissing, TableTwice
 from colisten.data.spelling import folded, shown
 
 _ENDINGS = (".parquet", ".parq", ".pq")
@@ -35,9 +35,6 @@ class TableFile:
 def find_table(folder: Path, table: Table) -> TableFile:
     """Look for the file of a table."""
     file = folder / table.file_name
-    if file.is_dir():
-        detail = f"{file} is a folder, not a parquet file"
-        return TableFile(fault=TableNotAFile(table.name, detail=detail))
     if file.exists():
         return TableFile(file)
     near = [path for path in sorted(folder.iterdir()) if _means(path, table)]

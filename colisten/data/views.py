@@ -7,21 +7,27 @@ scans its parquet file, and DuckDB spills to a temporary folder beyond its memor
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.contract import AGE, MOMENT, TABLES, WHOLE, Column, Table
-from colisten.data.faults import Fault, FolderMissing, TableEmpty, TableUnreadable
+from colisten.data.faults import (
+    Fault,
+    FolderMissing,
+    TableEmpty,
+    TableMissing,
+    TableNotAFile,
+    TableUnreadable,
+)
 from colisten.data.headers import Header, read_header
 from colisten.data.table_files import find_table
 from colisten.errors import ConfigError, TableError
@@ -87,7 +93,37 @@ def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, l
             faults.append(FolderMissing("", detail=f"{folder} is not a folder"))
         else:
             for table in TABLES:
-                faults += _open(views, table, folder)
+                found = find_table(folder, table)
+                if found.notice:
+                    views.notices.append(found.notice)
+                if found.fault is not None:
+                    faults.append(found.fault)
+                elif found.path is not None:
+                    faults += _open(views, table, found.path)
+        yield views, faults
+
+
+@contextmanager
+def open_files(
+    files: Sequence[tuple[Table, Path]], settings: Settings
+) -> Iterator[tuple[TableViews, list[Fault]]]:
+    """Open files of any names as tables, as `open_views` opens those of a folder.
+
+    Each view bears its table's name, so those of several files of one kind need names of their
+    own. A file that is asked for by name must be there; it need not have rows.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
+        _connect(settings, spill) as connection,
+    ):
+        views = TableViews(connection)
+        faults: list[Fault] = []
+        for table, file in files:
+            if file.exists():
+                faults += _open(views, replace(table, required=False), file)
+            else:
+                detail = f"the file {file} is missing"
+                faults.append(TableMissing(table.name, detail=detail, do="Name one that is there."))
         yield views, faults
 
 
@@ -111,15 +147,11 @@ def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _open(views: TableViews, table: Table, folder: Path) -> list[Fault]:
-    found = find_table(folder, table)
-    if found.notice:
-        views.notices.append(found.notice)
-    if found.path is None:
-        return [found.fault] if found.fault else []
-    file = found.path
+def _open(views: TableViews, table: Table, file: Path) -> list[Fault]:
+    if file.is_dir():
+        return [TableNotAFile(table.name, detail=f"{file} is a folder, not a parquet file")]
     try:
-        with pq.ParquetFile(file) as inside:
+        with parquet.opened(file) as inside:
             schema, rows = inside.schema_arrow, inside.metadata.num_rows
             header = read_header(table, inside)
     except (OSError, pa.ArrowException) as error:
@@ -146,7 +178,7 @@ def _create_view(
     schema: pa.Schema,
     header: Header,
 ) -> None:
-    scan = f"read_parquet({_path_literal(file)}, hive_partitioning=false)"
+    scan = parquet.scan(file)
     # By position: DuckDB folds case, and renames a column that differs from another in case only.
     described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
     names = [str(row[0]) for row in described]
@@ -173,11 +205,6 @@ def _value(column: Column, name: str, kind: pa.DataType) -> str:
     if column.kind is WHOLE:
         return f"TRY_CAST({name} AS BIGINT)"
     return name
-
-
-def _path_literal(file: Path) -> str:
-    pattern = re.sub(r"([\[*?])", r"[\1]", str(file))
-    return "'" + pattern.replace("'", "''") + "'"
 
 
 def _first_line(error: Exception) -> str:
