@@ -25,6 +25,7 @@
         ├── NullTimestamp               an event without a moment
         ├── FutureTimestamp             an event after now
         ├── EarlyTimestamp              an event before 1990
+        ├── PublishedInWrongUnit        a publishing date is off by a thousand or more
         ├── InteractionWithUnknownItem  items does not have the item
         ├── ItemTypeContradiction       items has the item under another type
         ├── ExposureOfUnknownItem       items does not have the item
@@ -316,6 +317,13 @@ class EarlyTimestamp(Fault):
 
     says = "before 1990, most likely a wrong unit or a default date"
     advice = "Check seconds against milliseconds, and empty dates written as 1970-01-01."
+
+
+class PublishedInWrongUnit(Fault):
+    """A publishing date is off by a factor of a thousand, a million or a billion."""
+
+    says = "off by a thousand or more, most likely a wrong unit"
+    advice = "Check seconds against milliseconds; the message shows how to mend them."
 
 
 class InteractionWithUnknownItem(Fault):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -189,7 +189,8 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
         "history",
         ITEMS,
         f"SELECT item_id, item_type, {_trimmed('title')}, {_trimmed('description')}, "
-        f"{canonical_language(views).value} AS language, {_genres()}, published_at FROM items "
+        f"{canonical_language(views).value} AS language, {_genres()}, "
+        f"{_within_calendar('published_at')} FROM items "
         f"WHERE {_available(views, cut)} ORDER BY item_type, item_id",
     )
     yield _Part("history", USERS, _users(views, before))
@@ -264,6 +265,15 @@ def _music(views: TableViews, before: str) -> str:
 def _trimmed(column: str) -> str:
     text = f"trim({column}, {sql_text(WHITE_SPACE)})"
     return f"CASE WHEN {is_blank(column)} THEN NULL ELSE {text} END AS {column}"
+
+
+def _within_calendar(column: str) -> str:
+    # Feast and Python end where their calendar ends; a date beyond stays as far ahead or back.
+    first, last = (sql_moment(end.replace(tzinfo=UTC)) for end in (datetime.min, datetime.max))
+    return (
+        f"CASE WHEN {column} IS NOT NULL THEN least(greatest({column}, {first}), {last}) END "
+        f"AS {column}"
+    )
 
 
 def _genres() -> str:

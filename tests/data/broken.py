@@ -326,14 +326,24 @@ CASES = [
         first=(1,),
     ),
     Case(
-        "seconds read as milliseconds",
+        "a default date",
         faults.EarlyTimestamp,
         "exposures.timestamp",
-        lambda folder: put(
-            folder, "exposures", "timestamp", {2: datetime(1970, 1, 21, tzinfo=UTC)}
-        ),
+        lambda folder: put(folder, "exposures", "timestamp", {2: datetime(1970, 1, 1, tzinfo=UTC)}),
         count=1,
         first=(2,),
+        says="before 1990",
+    ),
+    Case(
+        "publishing dates of seconds read as milliseconds",
+        faults.PublishedInWrongUnit,
+        "items.published_at",
+        lambda folder: put(
+            folder, "items", "published_at", {3: datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)}
+        ),
+        count=1,
+        first=(3,),
+        says="a thousand times too near to 1970, as seconds read as milliseconds are",
     ),
     Case(
         "interaction with an unknown item",
