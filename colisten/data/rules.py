@@ -70,7 +70,7 @@ def row_rules(now: datetime) -> list[Rule]:
             faults.AgeOutOfRange,
             "users",
             "age",
-            f"age < 0 OR age >= {MAX_AGE}",
+            f"age < 0 OR age >= {MAX_AGE} OR TRY_CAST(age AS FLOAT) >= {MAX_AGE}",
             ("user_id", "age"),
         ),
         *_id_rules("music", "user_id", music),
