@@ -22,6 +22,8 @@ RELATION_KINDS: tuple[RelationKind, ...] = (
     "auxiliary-auxiliary",
 )
 
+Device = Literal["auto", "cpu", "cuda"]
+
 Positive = Annotated[int, Field(gt=0)]
 HalfLife = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -145,7 +147,7 @@ class HGNNSettings(Section):
     checkpoint_seconds: float = Field(
         60.0, gt=0, description="Longest time between two checkpoints."
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
+    device: Device = Field(
         "auto", description="Where training computes; auto: CUDA where there is one."
     )
     loss: Literal["softmax", "margin"] = Field(

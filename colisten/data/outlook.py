@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from colisten.data.rules import sql_moment, sql_text
+from colisten.data.moments import sql_moment
+from colisten.data.sql import sql_text
 from colisten.data.views import TableViews
 
 
