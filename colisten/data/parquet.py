@@ -20,6 +20,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+OpenFile = pq.ParquetFile
+"""What `opened` gives."""
+
 _DUCKDB_PATTERN = re.compile(r"[*?\[]")
 _SPARK_PATTERN = re.compile(r"[\\*?\[\]{}]")
 
