@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError
@@ -37,32 +36,42 @@ def push(
 ) -> None:
     """Push one event into the online feature store; a running service sees it at once.
 
+    Judged as the service judges one: an event that no history may hold is refused, with exit code
+    2, and so is one that gives an item of the live release another type. Where the store does not
+    answer the exit code is 1.
+
     Example: colisten events push --out out --user u42 --item a7 --type audiobook
     """
     import numpy as np
-    from pydantic import ValidationError
 
     from colisten.features.events import Event
+    from colisten.features.names import CONFIG_FILE
     from colisten.features.store import OnlineFeatures
-    from serving.messages import EventRequest, fault_of
+    from colisten.release.recording import live_items, record_event
 
-    try:
-        request = EventRequest(
-            user_id=user,
-            item_id=item,
-            item_type=item_type,  # type: ignore[arg-type]  # the model checks it
-            signal=signal,  # type: ignore[arg-type]  # the model checks it
-            timestamp=_moment(at),
+    moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", naive="refused")
+    event = Event(user, item, item_type, signal, moment)
+    event.check()
+    folder = out / "features"
+    if not (folder / CONFIG_FILE).is_file():
+        raise ConfigError(
+            f"No feature store at {folder}.", "Give the folder given to `colisten run --out`."
         )
-    except ValidationError as error:
-        raise ConfigError(f"This is no event: {fault_of(error).message}.") from error
-    features = OnlineFeatures(out / "features", lambda ids: np.full(len(ids), -1), (), 0)
-    written = features.push(Event(**request.model_dump()))
-    state = "is now" if written else "was already"
-    Console().print(f"{user}: {signal} of {item} {state} in the online history.")
+
+    def store(judged: Event) -> bool:
+        # Opened once there is an event to store: that takes seconds.
+        return OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), (), 0).push(judged)
+
+    recorded = record_event(event, live_items(out), store)
+    state = "is now" if recorded.new else "was already"
+    print(f"{_line(user)}: {signal} of {_line(item)} {state} in the online history.")
+    if recorded.known_item is None:
+        print("No release is live: whether the catalogue has the item, as this type, is unknown.")
+    elif not recorded.known_item:
+        print("The live release does not have the item: it counts from the next one that does.")
 
 
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC)
-    return parse_moment(text, "--at", naive="refused")
+def _line(text: str) -> str:
+    """An id on one line of a terminal, whatever it holds."""
+    short = text if len(text) <= 80 else f"{text[:79]}…"
+    return short if short.isprintable() else repr(short)
