@@ -10,6 +10,10 @@ import typer
 
 from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError
+from colisten.shown import plain
+from colisten.terminal import Terminal
+
+_SHOWN_CHARS = 80
 
 app = typer.Typer(help="Fresh listening events.", no_args_is_help=True)
 
@@ -49,7 +53,7 @@ def push(
     from colisten.features.store import OnlineFeatures
     from colisten.release.recording import live_items, record_event
 
-    moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", naive="refused")
+    moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", zone_needed=True)
     event = Event(user, item, item_type, signal, moment)
     event.check()
     folder = out / "features"
@@ -64,14 +68,14 @@ def push(
 
     recorded = record_event(event, live_items(out), store)
     state = "is now" if recorded.new else "was already"
-    print(f"{_line(user)}: {signal} of {_line(item)} {state} in the online history.")
+    told = [f"{_short(user)}: {signal} of {_short(item)} {state} in the online history."]
     if recorded.known_item is None:
-        print("No release is live: whether the catalogue has the item, as this type, is unknown.")
+        told.append("No release is live, so nobody could tell whether the item has this type.")
     elif not recorded.known_item:
-        print("The live release does not have the item: it counts from the next one that does.")
+        told.append("The live release does not have the item: it counts from the next that does.")
+    for line in told:
+        Terminal().print(plain(line), soft_wrap=True, highlight=False)
 
 
-def _line(text: str) -> str:
-    """An id on one line of a terminal, whatever it holds."""
-    short = text if len(text) <= 80 else f"{text[:79]}…"
-    return short if short.isprintable() else repr(short)
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"

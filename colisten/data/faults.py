@@ -41,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from colisten.errors import TableError
@@ -116,6 +117,19 @@ class Fault(TableError):
     def faults(self) -> tuple[Fault, ...]:
         """This fault alone, so that one fault and several are handled alike."""
         return (self,)
+
+    def of_file(self, file: Path) -> Fault:
+        """The same fault, told of a file that need not bear the table's name."""
+        if str(file) in self.detail:
+            return self
+        return type(self)(
+            self.table,
+            self.column,
+            count=self.count,
+            rows=self.rows,
+            detail=f"{self.detail} (in {file})",
+            do=self.do,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fault as plain values, for JSON."""

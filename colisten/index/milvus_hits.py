@@ -9,7 +9,7 @@ import numpy as np
 
 from colisten.index.protocol import Hits
 
-# What a quoted text of an expression cannot hold as it is. Milvus Lite reads no \\u, and no escape
+# What a quoted text of an expression cannot hold as it is. Milvus Lite reads no \u, and no escape
 # is needed for the other control characters.
 _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r"})
 

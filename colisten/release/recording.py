@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EventRefused, ReleaseCorrupt
 from colisten.features.events import Event
@@ -79,7 +79,7 @@ def live_items(home: Path) -> Catalogue | None:
         return None
     file = store.folder(live) / "items.parquet"
     try:
-        return Catalogue(pq.read_table(file, columns=["item_id", "item_type"]))
+        return Catalogue(parquet.read(file, columns=["item_id", "item_type"]))
     except (OSError, pa.ArrowException) as error:
         raise ReleaseCorrupt(f"Cannot read {file}: {error}.") from error
 
