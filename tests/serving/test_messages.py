@@ -119,6 +119,13 @@ def test_a_fault_is_no_longer_than_it_need_be() -> None:
     assert len(fault.model_dump_json()) < 40_000
 
 
+def test_a_body_of_faults_alone_is_told_so_and_no_more() -> None:
+    body = json.dumps({f"{number}": 1 for number in range(5_000)}).encode()
+    with pytest.raises(ValidationError) as caught:
+        RecommendRequest.model_validate_json(body)
+    assert fault_of(caught.value).message == "body: has 5,001 faults"
+
+
 def test_what_is_left_out_has_a_default() -> None:
     request = RecommendRequest.model_validate_json(b'{"user_id": "u"}')
     assert (request.k, request.language, request.exclude, request.country) == (10, None, [], None)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from feast.protos.feast.types.Value_pb2 import FloatList, Value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -104,6 +105,10 @@ BODIES = st.one_of(
             b"\xff\xfe" + json.dumps(EVENT).encode("utf-16-le"),
             json.dumps(EVENT).encode("latin-1") + b"\xe9",
             b'{"exclude": ' + raw(["a"] * 100_000) + b"}",
+            raw({"user_id": "u", "language": "en" + "-abcde" * 100_000}),
+            raw({"user_id": "u", "language": "en" + "-x-y" * 20}),
+            raw({f"{number}": 0 for number in range(60_000)}),
+            raw(EVENT | {"signal": "stream" * 100_000}),
         ]
     ),
 )
@@ -133,6 +138,22 @@ def client(runtime: Runtime) -> Iterator[TestClient]:
     app.state.runtime = runtime
     with TestClient(app, raise_server_exceptions=False) as opened:
         yield opened
+
+
+def overwrite(home: Path, user: str, feature: str, value: bytes) -> None:
+    """Put bytes in place of what the online store holds of one user."""
+    with sqlite3.connect(home / "features" / ONLINE_FILE) as store:
+        tables = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        changed = sum(
+            store.execute(
+                f'UPDATE "{table}" SET value = ? '
+                "WHERE instr(entity_key, ?) > 0 AND feature_name = ?",
+                (value, user.encode(), feature),
+            ).rowcount
+            for (table,) in tables
+            if "user_" in table
+        )
+    assert changed == 1
 
 
 def others_are_well(client: TestClient) -> None:
@@ -192,20 +213,8 @@ def test_an_event_of_the_wrong_type_is_its_senders_fault(client: TestClient) -> 
 
 def test_a_damaged_row_is_one_users_trouble(client: TestClient, home: Path) -> None:
     torn, bent = "u0070", "u0071"
-    for user, change in ((torn, b"\xff\xff\xff"), (bent, b"")):
-        with sqlite3.connect(home / "features" / ONLINE_FILE) as store:
-            tables = [
-                row[0]
-                for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-                if "podcast_history" in row[0]
-            ]
-            assert len(tables) == 1
-            changed = store.execute(
-                f'UPDATE "{tables[0]}" SET value = ? '
-                "WHERE instr(entity_key, ?) > 0 AND feature_name = 'podcast_item_ids'",
-                (change, user.encode()),
-            ).rowcount
-        assert changed == 1
+    overwrite(home, torn, "podcast_item_ids", b"\xff\xff\xff")
+    overwrite(home, bent, "podcast_item_ids", b"")
     event = {"item_id": "p059", "item_type": "podcast", "signal": "stream"}
     for user in (torn, bent):
         for _ in range(6):
@@ -216,6 +225,16 @@ def test_a_damaged_row_is_one_users_trouble(client: TestClient, home: Path) -> N
             assert (answer.status_code, answer.json()["error"]) == (503, "not_stored")
             assert client.post("/vector", json={"user_id": user}).status_code == 503
         others_are_well(client)
+
+
+def test_numbers_that_no_index_takes_are_one_users_trouble(client: TestClient, home: Path) -> None:
+    huge = Value(float_list_val=FloatList(val=[3e38, -3e38, 3e38, 3e38]))
+    overwrite(home, "u0072", "music_vector", huge.SerializeToString())
+    for _ in range(6):
+        shelf = client.post("/recommend", json={"user_id": "u0072"}).json()
+        assert shelf["how"]["fallbacks"] == ["tower_error"]
+        assert len(shelf["items"]) == 10
+    others_are_well(client)
 
 
 @pytest.mark.parametrize("name", STRANGE, ids=lambda name: ascii(name)[:20])
