@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow.parquet as pq
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cli.run import wide_console
+from colisten.data import parquet
 from colisten.data.moments import parse_moment
 from colisten.errors import ReportError
 from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.sections import ItemType
+from colisten.terminal import Terminal
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def simulate(
     Example: colisten experiment simulate --data world --out out
     """
     exposures, events = run_simulation(data, out, days=days, seed=seed)
-    Console().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
+    Terminal().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
 
 
 @app.command()
@@ -114,8 +114,8 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
     events = respond(data / "truth", shown, seed=seed)
     with write_aside(out / "experiment") as folder:
         folder.mkdir()
-        pq.write_table(shown, folder / "exposures.parquet")
-        pq.write_table(events, folder / "interactions.parquet")
+        parquet.write(shown, folder / "exposures.parquet")
+        parquet.write(events, folder / "interactions.parquet")
     return shown.num_rows, events.num_rows
 
 

@@ -17,7 +17,8 @@ from colisten.data.faults import (
     TableUnreadable,
 )
 from colisten.data.report import TableReport, describe_tables
-from colisten.data.rules import Rule, row_rules, sql_text
+from colisten.data.rules import Rule, row_rules
+from colisten.data.sql import sql_text
 from colisten.data.views import TableViews, open_files, open_views
 from colisten.errors import TableError
 from colisten.logs import logger

@@ -14,6 +14,7 @@
         ├── TimestampWithoutZone        a timestamp column does not say which instant it means
         ├── NullId                      an id is null
         ├── BlankId                     an id is empty or white space
+        ├── LongId                      an id is longer than the stores hold
         ├── DuplicateItem               an item id occurs more than once
         ├── DuplicateUser               a user id occurs more than once in users
         ├── UnknownItemType             neither audiobook nor podcast
@@ -238,6 +239,13 @@ class BlankId(Fault):
 
     says = "empty or white space"
     advice = "Fill it in or drop these rows."
+
+
+class LongId(Fault):
+    """An id is longer than 65,535 bytes in UTF-8."""
+
+    says = "longer than an id may be"
+    advice = "Shorten it in every table, e.g. to a hash of it, or drop these rows."
 
 
 class DuplicateItem(Fault):

@@ -17,9 +17,9 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.contract import AGE, MOMENT, TABLES, WHOLE, Column, Table
 from colisten.data.faults import (
     ColumnMissing,
@@ -34,12 +34,6 @@ from colisten.data.faults import (
     WrongType,
 )
 from colisten.errors import ConfigError, TableError
-
-WHITE_SPACE = (
-    " \t\n\r\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
-    "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-"""Characters that are trimmed from text; a text of nothing else is blank."""
 
 
 @dataclass
@@ -155,8 +149,8 @@ def _open(views: TableViews, table: Table, file: Path) -> list[Fault]:
         missing = TableMissing(table.name, detail=f"the file {file} is missing")
         return [missing] if table.required else []
     try:
-        with pq.ParquetFile(file) as parquet:
-            schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
+        with parquet.opened(file) as inside:
+            schema, rows = inside.schema_arrow, inside.metadata.num_rows
     except (OSError, pa.ArrowException) as error:
         detail = f"{file} cannot be read as parquet ({_first_line(error)})"
         return [TableUnreadable(table.name, detail=detail)]
@@ -209,7 +203,7 @@ def _create_view(
     schema: pa.Schema,
     broken: set[str | None],
 ) -> None:
-    scan = f"read_parquet({_path_literal(file)}, hive_partitioning=false)"
+    scan = parquet.scan(file)
     # By position: DuckDB folds case, and renames a column that differs from another in case only.
     described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
     names = [str(row[0]) for row in described]
@@ -235,11 +229,6 @@ def _value(column: Column, name: str, kind: pa.DataType) -> str:
     if column.kind is WHOLE:
         return f"TRY_CAST({name} AS BIGINT)"
     return name
-
-
-def _path_literal(file: Path) -> str:
-    pattern = re.sub(r"([\[*?])", r"[\1]", str(file))
-    return "'" + pattern.replace("'", "''") + "'"
 
 
 def _folded(name: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import ReportError
 from colisten.experiments.assignment import assign
 from colisten.experiments.shares import planned_shares
@@ -52,7 +52,7 @@ def simulate_exposures(
     missing = [arm for arm in plan if arm not in shelves or not shelves[arm].is_file()]
     if missing:
         raise ReportError(f"Arms {missing} have no shelf.")
-    frames = {arm: pq.read_table(file).to_pandas() for arm, file in shelves.items()}
+    frames = {arm: parquet.read(file).to_pandas() for arm, file in shelves.items()}
     users = sorted(set().union(*(frame["user_id"] for frame in frames.values())))
     if not users:
         raise ReportError("The shelves hold no user.")
