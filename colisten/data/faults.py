@@ -35,7 +35,8 @@
         ├── MusicVectorLength           a vector is longer or shorter than most
         ├── NonFiniteMusicVector        a vector holds null, NaN or infinity
         ├── MusicVectorConflict         two vectors of one user at one moment
-        └── NoHistory                   no interaction lies before the cut
+        ├── NoHistory                   no interaction lies before the cut
+        └── NobodyStreamed              nothing of the recommended type is streamed before the cut
 
 All of them end a command with exit code 2, before anything is written.
 """
@@ -394,6 +395,13 @@ class NoHistory(Fault):
 
     says = "no interaction lies before the cut"
     advice = "Choose a later cut."
+
+
+class NobodyStreamed(Fault):
+    """No item of the recommended type is streamed before the cut."""
+
+    says = "nobody streams an item of the recommended type before the cut"
+    advice = "Choose a later cut, or recommend the other type with --target."
 
 
 def _short(value: str | None) -> str:

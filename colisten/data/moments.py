@@ -13,7 +13,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from colisten.errors import ConfigError
-from colisten.words import known_word
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """What times in arrays are counted from, in microseconds."""
@@ -72,7 +71,6 @@ def parse_moment(text: object, name: str, *, zone_needed: bool = False) -> datet
         ConfigError: It is no moment, has no zone where one is demanded, or lies before
             `EARLIEST` or after `LATEST`.
     """
-    known_word("naive", naive, ("utc", "refused"))
     written = text if isinstance(text, str) else repr(text)
     said = f"{name} {written[:_SHOWN_CHARS]!r}{'...' if len(written) > _SHOWN_CHARS else ''}"
     example = "2025-06-16T12:00:00Z" if zone_needed else "2025-06-16"

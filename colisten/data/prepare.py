@@ -26,8 +26,9 @@ from colisten.data.contract import (
     USERS,
     Table,
 )
-from colisten.data.faults import ItemTypeMissing, NoHistory
+from colisten.data.faults import ItemTypeMissing, NobodyStreamed, NoHistory
 from colisten.data.moments import LATEST, days_from, sql_moment, utc
+from colisten.data.outlook import Outlook, shortages, target_streams
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
 from colisten.data.views import TableViews, open_views, reading
 from colisten.errors import ConfigError, TableError
@@ -159,22 +160,38 @@ def window_end(cut: datetime, window_days: int) -> datetime:
     return days_from(cut, window_days)
 
 
-def check_cut(source: Path, *, cut: datetime, settings: Settings) -> None:
+def check_cut(
+    source: Path, *, cut: datetime, window_days: int, settings: Settings
+) -> tuple[str, ...]:
     """Refuse a cut that leaves nothing to learn from; writes nothing.
 
     Args:
         source: Folder of tables that `check_tables` accepted.
         cut: UTC moment.
-        settings: `threads` and `memory_limit` of DuckDB.
+        window_days: Days from the cut on that measure.
+        settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
+
+    Returns:
+        What the cut leaves too little of to say much, a sentence each; none is an error.
 
     Raises:
         NoHistory: No interaction lies before the cut.
         ItemTypeMissing: No item of a type is available at it.
+        NobodyStreamed: No item of the recommended type is streamed before it.
     """
     with open_views(source, settings) as (views, faults):
         if faults:  # The files changed since they were checked.
             raise faults[0]
-        _check_cut(views, cut)
+        items = _check_cut(views, cut)
+        target = settings.data.target_type
+        streams = target_streams(views, cut, target)
+        if not streams:
+            detail = f"nobody streams any {target} before the cut {cut}"
+            raise NobodyStreamed("interactions", "signal", detail=detail)
+        until = window_end(cut, window_days)
+        return shortages(
+            views, Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
+        )
 
 
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
