@@ -24,6 +24,7 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.errors import ConfigError
 from colisten.files import write_aside
+from colisten.json_files import write_json
 
 
 def ablate(
@@ -107,16 +108,13 @@ def ablate(
     report = AblationReport.of(
         kept, skipped, [settings.seed + number for number in range(seeds)], table
     )
-    files = {
-        out / "ablations.html": to_html(report),
-        out / "ablations.json": report.model_dump_json(indent=2),
-    }
-    for file, content in files.items():
-        with write_aside(file) as aside:
-            aside.write_text(content)
+    page, figures = out / "ablations.html", out / "ablations.json"
+    with write_aside(page) as aside:
+        aside.write_text(to_html(report))
+    write_json(figures, report)
     shown = wide_console()
     shown.print(to_rich(report))
-    for file in files:
+    for file in (page, figures):
         shown.print(f"  {file}", soft_wrap=True)
     console.print(f"Done in {time.monotonic() - started:.0f} s.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from colisten.data.checks import check_tables
 from colisten.data.faults import Fault, TableFaults
+from colisten.json_files import to_json
 
 _HELP = """Check a folder of tables against the contract; nothing is written.
 
@@ -52,12 +52,12 @@ def check(
     except (Fault, TableFaults) as broken:
         if as_json:
             faults = [fault.to_dict() for fault in broken.faults]
-            typer.echo(json.dumps({"ok": False, "faults": faults}, indent=2))
+            typer.echo(to_json({"ok": False, "faults": faults}, indent=2))
         else:
             _print_faults(broken.faults)
         raise typer.Exit(broken.exit_code) from None
     if as_json:
-        typer.echo(json.dumps({"ok": True, "report": report.to_dict()}, indent=2))
+        typer.echo(to_json({"ok": True, "report": report.to_dict()}, indent=2))
     else:
         console = Console()
         console.print(report)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError
 
 app = typer.Typer(help="Fresh listening events.", no_args_is_help=True)
@@ -64,10 +65,4 @@ def push(
 def _moment(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"--at '{text}' is no moment.", "Write 2025-06-16T12:00:00Z.") from error
-    if moment.tzinfo is None:
-        raise ConfigError(f"--at '{text}' has no time zone.", "Write 2025-06-16T12:00:00Z.")
-    return moment.astimezone(UTC)
+    return parse_moment(text, "--at", naive="refused")

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from colisten.errors import ConfigError
 from colisten.files import write_aside
+from colisten.json_files import write_json
 
 
 def explain(
@@ -42,12 +43,9 @@ def explain(
         material = Material.read(out, sample=sample, seed=seed, settings=Settings())
     found = explained(material, seed=seed)
     reports = out / "reports"
-    for name, content in (
-        ("explain.html", to_html(found)),
-        ("explain.json", found.model_dump_json(indent=1) + "\n"),
-    ):
-        with write_aside(reports / name) as aside:
-            aside.write_text(content)
+    with write_aside(reports / "explain.html") as aside:
+        aside.write_text(to_html(found))
+    write_json(reports / "explain.json", found, indent=1)
     console = Console()
     for sentence in verdicts(found):
         console.print(sentence, highlight=False, markup=False)

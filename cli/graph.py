@@ -11,6 +11,7 @@ from rich.console import Console
 
 from colisten.errors import GraphError
 from colisten.files import write_aside
+from colisten.json_files import write_json
 
 app = typer.Typer(no_args_is_help=True, help="Look at a co-listening graph.")
 
@@ -53,12 +54,9 @@ def report(
         raise GraphError(f"{history} holds {len(titles)} items, the graph {loaded.num_items}.")
     found = graph_report(loaded, vectors, titles, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        ("graph.html", to_html(found)),
-        ("graph.json", found.model_dump_json(indent=2) + "\n"),
-    ):
-        with write_aside(out / name) as aside:
-            aside.write_text(content)
+    with write_aside(out / "graph.html") as aside:
+        aside.write_text(to_html(found))
+    write_json(out / "graph.json", found)
     console = Console()
     for finding in found.findings:
         mark = "[red]cannot work[/red]" if finding.severe else "[yellow]note[/yellow]"

@@ -1,11 +1,17 @@
 """The `colisten` command: one file a command group, wired together here.
 
-Exit codes: 0 done, 1 the work failed, 2 the caller's input is at fault.
+Exit codes: 0 done, 1 the work failed, 2 the caller's input is at fault, 128 and the number of the
+signal that ended it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
+import traceback
+from collections.abc import Sequence
 
 import typer
 
@@ -24,8 +30,12 @@ from cli import (
     settings,
     simulate,
 )
-from colisten.errors import ColistenError
+from cli.ending import Ended, end_on_signals
+from colisten.errors import ColistenError, FileError, PipelineError
 from colisten.logs import configure_logs
+
+# What stands before an error that nobody foresaw.
+UNEXPECTED = "unexpected"
 
 app = typer.Typer(
     name="colisten",
@@ -51,13 +61,69 @@ app.add_typer(pipeline.app, name="pipeline")
 
 
 def main() -> None:
-    """Run the command; a `ColistenError` becomes one clear line and its exit code."""
-    configure_logs()
+    """Run the command that this process was started with."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name or a title that the terminal cannot show is shown by its escapes.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        end_on_signals()
+        code = answer(sys.argv[1:])
+    except Ended as ended:
+        with contextlib.suppress(OSError):  # a terminal that hung up
+            print(f"colisten: {ended}", file=sys.stderr)
+        code = ended.exit_code
+    raise SystemExit(code)
+
+
+def answer(arguments: Sequence[str]) -> int:
+    """Run a command line in this process; what went wrong becomes one line on standard error.
+
+    Args:
+        arguments: Without the program's name.
+
+    Returns:
+        The exit code: 0 done, 1 the work failed, 2 the caller's input is at fault.
+
+    Raises:
+        Ended: A signal ends the command.
+    """
+    try:
+        configure_logs()
+        app(list(arguments))
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except ColistenError as error:
-        print(f"colisten: {type(error).__name__}: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        # The last lines of a step are lines.
+        said = str(error) if isinstance(error, PipelineError) else line_of(str(error))
+        print(f"colisten: {type(error).__name__}: {said}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"colisten: FileError: {line_of(_of_system(error))}", file=sys.stderr)
+        return FileError.exit_code
+    except Exception as error:
+        # A fault of ours; whoever looks for it wants the stack, nobody else does.
+        if os.environ.get("COLISTEN_DEBUG"):
+            traceback.print_exc()
+        print(
+            f"colisten: {UNEXPECTED} {type(error).__name__}: {line_of(str(error))} "
+            "Set COLISTEN_DEBUG=1 to see where, and report it, please.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def line_of(text: str) -> str:
+    """A message as one line that does nothing to a terminal."""
+    words = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+
+
+def _of_system(error: OSError) -> str:
+    what = error.strerror or str(error) or type(error).__name__
+    where = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
+    return f"The system refuses{where}: {what}."
 
 
 if __name__ == "__main__":

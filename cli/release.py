@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from rich.table import Table
 from colisten.config import load_settings
 from colisten.errors import ConfigError, VectorIndexError, VerifyFailed
 from colisten.index import VectorIndex, open_index
+from colisten.json_files import to_json
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
@@ -255,4 +255,4 @@ def _short(moment: str | None) -> str:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(to_json(value, indent=2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -10,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from colisten.config import settings_table
+from colisten.json_files import to_json
 
 _TOP = """# Settings
 
 Made by `colisten settings --markdown`; a test fails when it is out of date.
 
 A YAML file (`--config FILE`) groups them by section; `--set section.name=value` overrides one.
-An unknown name is an error that tells the nearest known one.
+An unknown name or word is an error that tells the nearest known one.
 
 | setting | default | meaning |
 |---|---|---|
@@ -46,4 +46,4 @@ def settings_markdown() -> str:
 
 
 def _shown(default: Any) -> str:
-    return json.dumps(list(default) if isinstance(default, tuple) else default)
+    return to_json(list(default) if isinstance(default, tuple) else default)

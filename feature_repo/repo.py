@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from colisten.config import Settings
 from colisten.data import parquet
+from colisten.data.moments import utc
 from colisten.errors import FeatureError
 from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
@@ -124,7 +125,7 @@ def _newest(source: Path, key: str, as_of: datetime) -> Iterator[pa.Table]:
 
     An entity whose rows straddle two row groups comes twice, the newer row later.
     """
-    before = pa.scalar(as_of.astimezone(UTC), MOMENT)
+    before = pa.scalar(utc(as_of), MOMENT)
     with parquet.opened(source) as file:
         for group in range(file.num_row_groups):
             rows = file.read_row_group(group)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from colisten.config import Settings
 from colisten.data import parquet
+from colisten.data.moments import utc
 from colisten.errors import FeatureError
 from colisten.features.history import history_rows
 from colisten.features.names import (
@@ -162,7 +163,7 @@ def _music(history: Path, as_of: datetime) -> pa.Table:
     music = _read(history, "music")
     if music is None:
         return MUSIC_SCHEMA.empty_table()
-    earlier = music.filter(pc.field("timestamp") < pa.scalar(as_of.astimezone(UTC), MOMENT))
+    earlier = music.filter(pc.field("timestamp") < pa.scalar(utc(as_of), MOMENT))
     named = earlier.rename_columns(
         [TIMESTAMP if name == "timestamp" else name for name in earlier.column_names]
     )
@@ -196,7 +197,7 @@ def _write_history(
     try:
         engine.raw_sql("SET TimeZone = 'UTC'")
         events = parquet.table(engine, interactions)
-        before = ibis.literal(as_of.astimezone(UTC), type="timestamp('UTC')")
+        before = ibis.literal(utc(as_of), type="timestamp('UTC')")
         own = events.filter(events.timestamp < before, events.item_type == item_type)
         own = engine.create_table("own", own.order_by("user_id", "timestamp"), temp=True)
         blocks = list(_user_blocks(own, length))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from evidently.presets import DataDriftPreset, DataSummaryPreset
 
 from colisten.errors import ReportError
 from colisten.files import write_aside
+from colisten.json_files import write_json
 
 # Evidently's own cost grows with rows; this many tell a shift as well as all of them.
 MAX_ROWS = 20_000
@@ -81,10 +81,9 @@ def drift_report(
             snapshot.save_html(str(aside))
     columns, drifted = _drifts(snapshot.dict())
     report = DriftReport(out, columns, drifted, tuple(empty))
-    with write_aside(out.with_suffix(".json")) as aside:
-        aside.write_text(
-            json.dumps({"columns": columns, "drifted": list(drifted), "left_out": empty}, indent=2)
-        )
+    write_json(
+        out.with_suffix(".json"), {"columns": columns, "drifted": drifted, "left_out": empty}
+    )
     return report
 
 

@@ -14,17 +14,21 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from kfp import local
+from kfp.local import subprocess_task_handler
 
+from colisten.child import kept
 from colisten.errors import PipelineError
 from colisten.files import sweep_partials
+from colisten.keeper import GRACE_SECONDS
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _STARTED = re.compile(r"Executing task '?([\w-]+)'?")
@@ -119,7 +123,7 @@ def run_local(
             another run holds `root`.
     """
     root.mkdir(parents=True, exist_ok=True)
-    with _only_runner(root):
+    with _only_runner(root) as lock:
         log = _RunLog(root / "run.log", listen)
         local.init(
             runner=local.SubprocessRunner(use_venv=False),
@@ -136,6 +140,7 @@ def run_local(
         try:
             with (
                 contextlib.redirect_stdout(log),
+                _kept_steps(lock),
                 _cache_hits_to(log),
                 warnings.catch_warnings(),
             ):
@@ -170,15 +175,74 @@ def _cache_hits_to(log: _RunLog) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _only_runner(root: Path) -> Iterator[None]:
-    with (root / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PipelineError(
-                f"Another run is working in {root}.", "Wait for it, or use another --out."
-            ) from error
+def _kept_steps(lock: int) -> Iterator[None]:
+    """Let steps end with this process; the runner would leave them computing for nobody.
+
+    Args:
+        lock: A step's keeper holds it too, so that no run begins while a step of a killed one is
+            still ending.
+    """
+
+    def step(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
+        with kept(
+            full_command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=1,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, **(env_vars or {})},
+            pass_fds=(lock,),
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="")
+            print("\n")
+            return process.wait()
+
+    former = subprocess_task_handler.run_local_subprocess
+    subprocess_task_handler.run_local_subprocess = step
+    try:
         yield
+    finally:
+        subprocess_task_handler.run_local_subprocess = former
+
+
+@contextlib.contextmanager
+def _only_runner(root: Path) -> Iterator[int]:
+    """Hold the folder's lock; yields its descriptor."""
+    with (root / ".lock").open("a+") as lock:
+        deadline = time.monotonic() + 2 * GRACE_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                # A killed run's step may take a moment to end.
+                if _holder_lives(lock) or time.monotonic() > deadline:
+                    raise PipelineError(
+                        f"Another run is working in {root}.", "Wait for it, or use another --out."
+                    ) from error
+                time.sleep(0.1)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield lock.fileno()
+
+
+def _holder_lives(lock: TextIO) -> bool:
+    """Whether the process that last took the lock is there; True where it did not say."""
+    lock.seek(0)
+    said = lock.read()
+    if not said.isdecimal():
+        return True
+    try:
+        os.kill(int(said), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sweep(root: Path) -> None:

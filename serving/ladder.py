@@ -71,6 +71,8 @@ class Ladder:
     def shelf(self, bundle: Bundle, request: RecommendRequest) -> Shelf:
         """The shelf of one user, from one release."""
         climb = Climb()
+        if request.language is not None and not bundle.release.speaks(request.language):
+            climb.fallbacks.append("language_not_offered")
         exclude = list(request.exclude)
         found: tuple[SearchRung, list[ShelfItem]] | None = None
         try:

@@ -2,27 +2,51 @@
 
 A request with a field that is unknown, of the wrong type or out of range is refused with the
 field's name. Ids are bounded and free of control characters, so nothing that reaches the feature
-store or the index can be longer or stranger than an id is.
+store or the index can be longer or stranger than an id is. Languages and countries go through the
+rules of the tables.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
+from colisten.data.countries import country_of
+from colisten.data.languages import wanted_language
+from colisten.data.moments import EARLIEST, clock_fault, utc
+from colisten.errors import ConfigError
 from colisten.sections import ItemType, Signal
+from colisten.words import advice, literal_words, shown
 
 MAX_ITEMS = 100
 MAX_EXCLUDED = 1000
 MAX_ID_CHARS = 256
 MAX_BODY_BYTES = 512 * 1024
-CLOCK_SKEW = timedelta(minutes=5)
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=_NO_CONTROLS)]
-ShortText = Annotated[str, Field(min_length=1, max_length=64, pattern=_NO_CONTROLS)]
+
+
+def _language(text: str) -> str:
+    try:
+        return wanted_language(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+# The rules that the tables went through: what they call `sv` and `SE` is found as `sv_SE` and `se`.
+Language = Annotated[str, AfterValidator(_language)]
+Country = Annotated[str, Field(min_length=1), AfterValidator(country_of)]
 Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
 
 VectorRung = Literal["two_tower", "popular_country", "popular", "item"]
@@ -40,11 +64,13 @@ class RecommendRequest(Request):
 
     user_id: Id = Field(description="Whose shelf.")
     k: Count = Field(10, description="Items wanted; fewer come back where fewer fit.")
-    language: ShortText | None = Field(None, description="Only items in this language.")
+    language: Language | None = Field(
+        None, description="Only items in this language, as a tag such as en or pt-BR."
+    )
     exclude: Annotated[list[Id], Field(max_length=MAX_EXCLUDED)] = Field(
         default_factory=list, description="Item ids that must not come back."
     )
-    country: ShortText | None = Field(
+    country: Country | None = Field(
         None, description="Used for the popular fallback where the user's country is not known."
     )
 
@@ -54,7 +80,9 @@ class SimilarRequest(Request):
 
     item_id: Id = Field(description="An item of any type.")
     k: Count = Field(10, description="Items wanted; fewer come back where fewer fit.")
-    language: ShortText | None = Field(None, description="Only items in this language.")
+    language: Language | None = Field(
+        None, description="Only items in this language, as a tag such as en or pt-BR."
+    )
 
 
 class EventRequest(Request):
@@ -64,14 +92,16 @@ class EventRequest(Request):
     item_id: Id = Field(description="To which item.")
     item_type: ItemType = Field(description="The item's type.")
     signal: Signal = Field(description="What was done.")
-    timestamp: AwareDatetime = Field(description="When, with a time zone; not in the future.")
+    timestamp: AwareDatetime = Field(
+        description=f"When, with a time zone; not before {EARLIEST:%Y-%m-%d}, not in the future."
+    )
 
     @field_validator("timestamp")
     @classmethod
-    def _not_in_the_future(cls, moment: datetime) -> datetime:
-        if moment > datetime.now(UTC) + CLOCK_SKEW:
-            raise ValueError("lies in the future")
-        return moment.astimezone(UTC)
+    def _can_have_happened(cls, moment: datetime) -> datetime:
+        if fault := clock_fault(moment):
+            raise ValueError(fault)
+        return utc(moment)
 
 
 class VectorRequest(Request):
@@ -184,6 +214,10 @@ def _field_fault(detail: Any) -> FieldFault:
     where = ".".join(str(part) for part in detail["loc"]) or "body"
     if detail["type"] == "extra_forbidden":
         return FieldFault(field=where, message="unknown field")
+    if detail["type"] == "literal_error":
+        given = detail["input"]
+        said = f"{shown(given)} is unknown. {advice(given, literal_words(detail))}"
+        return FieldFault(field=where, message=said)
     if detail["type"] == "value_error":
         return FieldFault(field=where, message=str(detail["ctx"]["error"]))
     if detail["type"] == "string_pattern_mismatch":

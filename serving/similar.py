@@ -28,18 +28,22 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
         field = FieldFault(field="item_id", message=message)
         raise Refused(404, Fault(error="unknown_item", message=message, fields=[field]))
     target = release.target
+    fallbacks: list[str] = []
     allowed = np.ones(target.stop - target.start, dtype=bool)
     if request.language is not None:
         allowed &= np.asarray(release.languages[target] == request.language, dtype=bool)
+        if not release.speaks(request.language):
+            fallbacks.append("language_not_offered")
     if target.start <= at < target.stop:
         allowed[at - target.start] = False
     own = np.asarray(release.history_vectors[at], dtype=np.float32)
     length = float(np.linalg.norm(own))
     if length > 0:
-        how = How(vector="item", search="exact", fallbacks=[])
+        how = How(vector="item", search="exact", fallbacks=fallbacks)
         places, scores = _nearest(bundle, own / np.float32(length), allowed, request.k)
     else:
-        how = How(vector="popular", search="popular", fallbacks=["item_without_vector"])
+        fallbacks.append("item_without_vector")
+        how = How(vector="popular", search="popular", fallbacks=fallbacks)
         popular = release.popular_lists.everywhere - target.start
         places, scores = popular[allowed[popular]][: request.k], None
     title = release.titles[at]

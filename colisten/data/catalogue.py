@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import TableError
+from colisten.sections import ITEM_TYPES
+from colisten.words import known_word
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,12 @@ class Catalogue:
         return self._strings("language")
 
     def slice_of(self, item_type: str) -> slice:
-        """The contiguous range of one type's items; empty where the type has none."""
+        """The contiguous range of one type's items; empty where the type has none.
+
+        Raises:
+            ConfigError: There is no such item type.
+        """
+        known_word("Item type", item_type, ITEM_TYPES)
         rows = np.flatnonzero(self.item_types == item_type)
         return slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)
 

@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pyarrow as pa
-
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-"""Events before this moment are taken for a broken clock or a wrong unit."""
 
 MAX_AGE = 150
 """Ages from this on are taken for a birth year or an error."""
@@ -163,7 +159,7 @@ ITEMS = Table(
         Column("item_type", TEXT, True, "audiobook or podcast; both must occur."),
         Column("title", TEXT, True, "May be null or blank, even for a whole type."),
         Column("description", TEXT, False, "Blurb; null or blank where there is none."),
-        Column("language", TEXT, False, "Language code such as en."),
+        Column("language", TEXT, False, "Language tag such as en or pt-BR; null where unknown."),
         Column("genres", TEXTS, False, "Genre names, most telling first."),
         Column(
             "published_at",
@@ -180,7 +176,7 @@ USERS = Table(
     "Who listens. A user of another table who is missing here is still served.",
     (
         Column("user_id", TEXT, True, "Unique, never null or blank."),
-        Column("country", TEXT, False, "Country code such as SE."),
+        Column("country", TEXT, False, "Country code such as SE; null where unknown."),
         Column("age", AGE, False, f"Years, from 0 to below {MAX_AGE}; null where unknown."),
     ),
 )

@@ -7,16 +7,16 @@ begins at the cut, for measuring only.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 
 from colisten.config import Settings
 from colisten.data import parquet
+from colisten.data.canonical import canonical_country, canonical_language
 from colisten.data.checks import check_tables
 from colisten.data.contract import (
     EXPOSURES,
@@ -27,10 +27,12 @@ from colisten.data.contract import (
     Table,
 )
 from colisten.data.faults import ItemTypeMissing, NoHistory
-from colisten.data.rules import is_blank, sql_moment, sql_text
-from colisten.data.views import WHITE_SPACE, TableViews, open_views, reading
+from colisten.data.moments import days_from, sql_moment, utc
+from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
+from colisten.data.views import TableViews, open_views, reading
 from colisten.errors import ConfigError, TableError
 from colisten.files import combined_digest, file_digest, write_aside
+from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 from colisten.progress import track
 from colisten.sections import ITEM_TYPES
@@ -64,9 +66,9 @@ class TableSummary:
         """One SHA-256 over all files of `history/`."""
         return combined_digest(self.digests)
 
-    def to_json(self) -> str:
-        """The content of `summary.json`."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+    def write(self, history: Path) -> None:
+        """Write the summary of a history folder."""
+        write_json(history / SUMMARY_FILE, self, sort=True)
 
     @classmethod
     def read(cls, history: Path) -> TableSummary:
@@ -77,7 +79,7 @@ class TableSummary:
         """
         file = history / SUMMARY_FILE
         try:
-            return cls(**json.loads(file.read_text()))
+            return cls(**read_mapping(file))
         except (OSError, TypeError, ValueError) as error:
             raise TableError(
                 f"Cannot read {file}: {error}.", "Prepare the tables again."
@@ -100,7 +102,8 @@ def prepare_tables(
 
     An item is in the history if it was published before the cut, has no publishing date, or was
     listened to or shown before the cut. Users are those of the users table and of any event or
-    music vector before the cut. Text is trimmed and blank text becomes null; a missing or empty
+    music vector before the cut. Text is trimmed and blank text becomes null; languages and
+    countries are in one writing (`colisten.data.languages`, `.countries`); a missing or empty
     genre list becomes an empty list; exact duplicates of events are dropped. `exposures.parquet`
     is written only where there are any; the other files always are. Types and orders are those
     of docs/architecture.md; equal inputs give equal bytes.
@@ -127,7 +130,7 @@ def prepare_tables(
         if faults:  # The files changed since they were checked.
             raise faults[0]
         items = _check_cut(views, cut)
-        end = cut + timedelta(days=window_days)
+        end = days_from(cut, window_days)
         with write_aside(out) as aside:
             rows = {}
             parts = list(_parts(views, cut, end))
@@ -136,7 +139,7 @@ def prepare_tables(
                 file.parent.mkdir(parents=True, exist_ok=True)
                 rows[f"{part.folder}/{part.table.file_name}"] = _write(views, part, file)
             summary = _summary(views, aside / "history", cut, rows, items)
-            (aside / "history" / SUMMARY_FILE).write_text(summary.to_json())
+            summary.write(aside / "history")
     log.info("tables prepared", out=str(out), cut=summary.cut, digest=summary.digest, **rows)
     return summary
 
@@ -186,7 +189,7 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
         "history",
         ITEMS,
         f"SELECT item_id, item_type, {_trimmed('title')}, {_trimmed('description')}, "
-        f"{_trimmed('language')}, {_genres()}, published_at FROM items "
+        f"{canonical_language(views).value} AS language, {_genres()}, published_at FROM items "
         f"WHERE {_available(views, cut)} ORDER BY item_type, item_id",
     )
     yield _Part("history", USERS, _users(views, before))
@@ -240,7 +243,7 @@ def _users(views: TableViews, before: str) -> str:
         )
     everyone = " UNION ".join(["SELECT user_id FROM users", *known])
     return (
-        f"SELECT user_id, {_trimmed('country')}, age::FLOAT AS age "
+        f"SELECT user_id, {canonical_country(views).value} AS country, age::FLOAT AS age "
         f"FROM ({everyone}) LEFT JOIN users USING (user_id) ORDER BY user_id"
     )
 
@@ -306,7 +309,7 @@ def _summary(
     files = sorted(history.glob("*.parquet"))
     counts = {file.name: rows[f"history/{file.name}"] for file in files}
     return TableSummary(
-        cut=cut.astimezone(UTC).isoformat(),
+        cut=utc(cut).isoformat(),
         rows=counts,
         items={kind: items[kind] for kind in ITEM_TYPES},
         duplicates=before - counts[INTERACTIONS.file_name],

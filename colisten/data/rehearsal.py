@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from colisten.data import parquet
+from colisten.data.moments import days_from, utc
+from colisten.sections import ITEM_TYPES
+from colisten.words import known_word
 
 # A rehearsal that learns from less than this share of the streams says little about the real fit.
 MIN_SHARE = 0.5
@@ -26,8 +29,12 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
         cut: UTC moment.
         window_days: Length of the window.
         target_type: Item type that is recommended.
+
+    Raises:
+        ConfigError: There is no such item type.
     """
-    wanted = cut - timedelta(days=window_days)
+    known_word("Item type", target_type, ITEM_TYPES)
+    wanted = days_from(cut, -window_days)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         row = connection.execute(
@@ -45,4 +52,4 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
     if row is None or not row[0] or row[1] >= MIN_SHARE * row[0]:
         return wanted
     moment: datetime = row[2]
-    return moment.astimezone(UTC)
+    return utc(moment)

@@ -7,12 +7,14 @@ for its first rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from colisten.data import faults
-from colisten.data.contract import EARLIEST, MAX_AGE
+from colisten.data.contract import MAX_AGE
 from colisten.data.faults import Fault
-from colisten.data.views import WHITE_SPACE
+from colisten.data.ids import MAX_ID_BYTES, is_too_long
+from colisten.data.moments import EARLIEST, newest, sql_moment, utc
+from colisten.data.sql import is_blank, sql_text
 from colisten.sections import ITEM_TYPES, SIGNALS
 
 _LARGEST_POSITION = 2**31 - 1
@@ -43,7 +45,7 @@ class Rule:
 
 
 def row_rules(now: datetime) -> list[Rule]:
-    """All rules, in the order of the tables. Events at or before `now` are not in the future."""
+    """All rules, in the order of the tables; `now` is what the clock says."""
     items = ("item_id", "item_type", "title")
     events = ("user_id", "item_id", "item_type", "signal", "timestamp")
     shown = ("request_id", "user_id", "item_id", "position", "timestamp")
@@ -99,25 +101,6 @@ def row_rules(now: datetime) -> list[Rule]:
     ]
 
 
-def sql_text(value: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def sql_moment(moment: datetime) -> str:
-    """A moment as an SQL literal, to the microsecond."""
-    return f"TIMESTAMPTZ '{moment.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f')}+00'"
-
-
-def is_blank(column: str) -> str:
-    """SQL: the text is empty or white space (false where it is null)."""
-    # White space sorts before '!' or beyond ASCII: only such texts are worth the slow trimming.
-    return (
-        f"CASE WHEN {column} < '!' OR {column} > '~' "
-        f"THEN trim({column}, {sql_text(WHITE_SPACE)}) = '' ELSE false END"
-    )
-
-
 def _rule(fault: type[Fault], table: str, column: str, broken: str, shows: tuple[str, ...]) -> Rule:
     return Rule(fault, table, column, broken, (f"{table}.{column}",), shows)
 
@@ -137,6 +120,15 @@ def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
     return [
         _rule(faults.NullId, table, column, f"{column} IS NULL", shows),
         _rule(faults.BlankId, table, column, is_blank(column), shows),
+        Rule(
+            faults.LongId,
+            table,
+            column,
+            is_too_long(column),
+            (f"{table}.{column}",),
+            shows,
+            f"longer than {MAX_ID_BYTES:,} bytes in UTF-8",
+        ),
     ]
 
 
@@ -150,10 +142,10 @@ def _moment_rules(table: str, shows: tuple[str, ...], now: datetime) -> list[Rul
         faults.FutureTimestamp,
         table,
         "timestamp",
-        f"timestamp > {sql_moment(now)}",
+        f"timestamp > {sql_moment(newest(now))}",
         (f"{table}.timestamp",),
         shows,
-        f"after now ({now.astimezone(UTC):%Y-%m-%d %H:%M} UTC)",
+        f"after now ({utc(now):%Y-%m-%d %H:%M} UTC)",
     )
     early = f"timestamp < {sql_moment(EARLIEST)}"
     return [

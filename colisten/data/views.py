@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,6 @@ from colisten.data.faults import (
     WrongType,
 )
 from colisten.errors import ConfigError, TableError
-
-WHITE_SPACE = (
-    " \t\n\r\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
-    "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-"""Characters that are trimmed from text; a text of nothing else is blank."""
 
 
 @dataclass
@@ -101,6 +95,30 @@ def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, l
         else:
             for table in TABLES:
                 faults += _open(views, table, folder / table.file_name)
+        yield views, faults
+
+
+@contextmanager
+def open_files(
+    files: Sequence[tuple[Table, Path]], settings: Settings
+) -> Iterator[tuple[TableViews, list[Fault]]]:
+    """Open files of any names as tables, as `open_views` opens those of a folder.
+
+    Each view bears its table's name, so those of several files of one kind need names of their
+    own. A file that is asked for by name must be there; it need not have rows.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
+        _connect(settings, spill) as connection,
+    ):
+        views = TableViews(connection)
+        faults: list[Fault] = []
+        for table, file in files:
+            if file.exists():
+                faults += _open(views, replace(table, required=False), file)
+            else:
+                detail = f"the file {file} is missing"
+                faults.append(TableMissing(table.name, detail=detail, do="Name one that is there."))
         yield views, faults
 
 

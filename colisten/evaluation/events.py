@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -19,6 +19,7 @@ import pyarrow as pa
 from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import sql_moment
 from colisten.errors import EvaluationError
 
 
@@ -74,12 +75,6 @@ def event_tables(
         yield tables
 
 
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC."""
-    value: int = pa.scalar(moment, type=pa.timestamp("us", tz="UTC")).value
-    return value
-
-
 def moment_literal(moment: datetime) -> str:
     """A moment as SQL, since a view takes no parameters.
 
@@ -88,4 +83,4 @@ def moment_literal(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise EvaluationError(f"The moment {moment} has no time zone.", "Pass a UTC datetime.")
-    return f"TIMESTAMPTZ '{moment.astimezone(UTC).isoformat(sep=' ')}'"
+    return sql_moment(moment)

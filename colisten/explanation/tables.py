@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import parse_moment
 from colisten.data.prepare import SUMMARY_FILE, TableSummary
 from colisten.errors import ReportError, TableError
 
@@ -65,7 +66,7 @@ def find_tables(
     Raises:
         ReportError: No run under `out` left tables with that cut and those items.
     """
-    cut = datetime.fromisoformat(as_of)
+    cut = parse_moment(as_of, "as_of")
     summaries = sorted(
         out.glob(f"{_HISTORIES}/{SUMMARY_FILE}"),
         key=lambda file: (file.stat().st_mtime, file.as_posix()),
@@ -74,7 +75,7 @@ def find_tables(
     for summary in summaries:
         history = summary.parent
         try:
-            if datetime.fromisoformat(TableSummary.read(history).cut) != cut:
+            if parse_moment(TableSummary.read(history).cut, "cut") != cut:
                 continue
             catalogue = Catalogue.read(history)
         except (TableError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from colisten.data.moments import from_microseconds, microseconds, utc
 from colisten.errors import FeatureError
 from colisten.features import names
-from colisten.features.events import EPOCH, Event
+from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
@@ -108,7 +109,7 @@ def user_rows(store: FeatureStore, user_ids: Sequence[str], as_of: datetime) -> 
     if as_of.tzinfo is None:
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
     ids = pa.chunked_array([pa.array(list(user_ids), pa.string())])
-    last = (as_of - EPOCH) // _MICROSECOND - 1
+    last = microseconds(as_of) - 1
     features = _features(store, ids, np.full(len(ids), last, dtype=np.int64))
     return features.add_column(0, "user_id", ids)
 
@@ -294,7 +295,7 @@ class OnlineFeatures:
                 return False
             # An online store may ignore a row that is not newer than the one it has, so a late
             # event must not carry its own moment.
-            moment = max(event.timestamp.astimezone(UTC), newest + _MICROSECOND)
+            moment = max(utc(event.timestamp), newest + _MICROSECOND)
             frame = pd.DataFrame(
                 {
                     "user_id": [event.user_id],
@@ -325,6 +326,4 @@ class OnlineFeatures:
         arrays = [pa.array(values[field.name], field.type) for field in fields]
         stamps = [result.event_timestamps[0] for result in answer.proto.results[1:]]
         seconds = max((stamp.seconds * 10**9 + stamp.nanos for stamp in stamps), default=0)
-        return pa.table(arrays, schema=pa.schema(fields)), EPOCH + timedelta(
-            microseconds=seconds // 1000
-        )
+        return pa.table(arrays, schema=pa.schema(fields)), from_microseconds(seconds // 1000)

@@ -9,7 +9,6 @@ same to the byte.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
 import time
@@ -30,6 +29,7 @@ from colisten.graph.counting import Relations, compiled, count_in_memory, strong
 from colisten.graph.edges import colistening_pairs, touched_items
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph, RelationName
+from colisten.json_files import to_json
 from colisten.logs import logger
 from colisten.sections import ITEM_TYPES
 
@@ -98,7 +98,7 @@ def build_graph_on(
     if leave_out_fold is not None:
         users = engine.to_pyarrow(events.select("user_id").distinct()).column("user_id")
         ids = users.to_numpy(zero_copy_only=False)
-        leave = np.sort(ids[fold_of(ids, folds) == leave_out_fold].astype(str))
+        leave = np.sort(ids[fold_of(ids, folds) == leave_out_fold])
         left_out = ibis.memtable(pa.table({"user_id": pa.array(leave, pa.string())}))
     items = ibis.memtable(
         pa.table(
@@ -200,5 +200,5 @@ def _bytes(limit: str) -> int:
 
 
 def _ids_digest(catalogue: Catalogue) -> str:
-    ids = json.dumps([catalogue.item_types.tolist(), catalogue.item_ids.tolist()])
+    ids = to_json([catalogue.item_types.tolist(), catalogue.item_ids.tolist()])
     return hashlib.sha256(ids.encode()).hexdigest()

@@ -8,7 +8,6 @@ the podcast neighbours of every audiobook.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.errors import GraphError
 from colisten.files import file_digest, write_aside
+from colisten.json_files import read_mapping, to_json, write_json
 
 RelationName = tuple[str, str]
 FORMAT = 2
@@ -160,7 +160,7 @@ class CoListeningGraph:
     def digest(self) -> str:
         """SHA-256 over ids, shapes and every array's bytes."""
         digest = hashlib.sha256(
-            json.dumps([FORMAT, list(self.num_nodes.items()), self.ids_digest]).encode()
+            to_json([FORMAT, list(self.num_nodes.items()), self.ids_digest]).encode()
         )
         for name in sorted(self.relations):
             digest.update("\0".join(name).encode())
@@ -185,7 +185,7 @@ class CoListeningGraph:
                 "digest": self.digest(),
                 "files": {file.name: file_digest(file) for file in sorted(aside.iterdir())},
             }
-            (aside / "graph.json").write_text(json.dumps(header, indent=2) + "\n")
+            write_json(aside / "graph.json", header)
         return folder
 
     @classmethod
@@ -199,7 +199,7 @@ class CoListeningGraph:
             GraphError: A file is missing, of another format, or differs from its digest.
         """
         try:
-            header = json.loads((folder / "graph.json").read_text())
+            header = read_mapping(folder / "graph.json")
             if header["format"] != FORMAT:
                 raise GraphError(
                     f"{folder} holds graph format {header['format']}; this version reads {FORMAT}.",

@@ -157,6 +157,10 @@ class LoadedRelease:
         positions, scores = self._collection.search(queries, k, allowed, deadline)
         return [self._collection.ids[at].tolist() for at in positions], scores
 
+    def speaks(self, language: str) -> bool:
+        """Whether any item that can be recommended is in this language."""
+        return self._collection.speaks(language)
+
     def popular(self, country: str | None = None) -> np.ndarray:
         """Catalogue index of every target item, most popular in `country` first, int64."""
         return self.popular_lists.of(country)

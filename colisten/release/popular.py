@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from colisten.data import parquet
 from colisten.data.interactions import read_interactions
+from colisten.data.moments import days_from
 from colisten.errors import ReleaseError
 from colisten.files import write_aside
 
@@ -101,7 +102,7 @@ def popular_lists(
     user = users.indices.to_numpy().astype(np.int64)
     recent = pc.greater_equal(
         events.column("timestamp"),
-        pa.scalar(as_of - timedelta(days=RECENT_DAYS), events.column("timestamp").type),
+        pa.scalar(days_from(as_of, -RECENT_DAYS), events.column("timestamp").type),
     ).to_numpy()
     ever = np.bincount(np.unique(user * n + items) % n, minlength=n)
     # One key for each user and item, so that a user counts once.

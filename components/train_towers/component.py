@@ -32,7 +32,6 @@ def train_towers(
         checkpoints: Folder that keeps unfinished training across runs.
         settings: `Settings.to_json()`.
     """
-    import json
     import shutil
     from pathlib import Path
 
@@ -46,6 +45,8 @@ def train_towers(
     from colisten.models.items import ItemBlocks
     from colisten.training.curve import curve_html
     from colisten.training.towers import train_towers
+    from colisten.words import known_word
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
@@ -60,7 +61,7 @@ def train_towers(
         "factors": Path(vectors.path) / "factors.npy",
         "factors_until": Path(vectors.path) / "factors_until.npy",
     }
-    chosen_blocks = blocks.split(",")
+    chosen_blocks = [known_word("Item block", name, ("text", "z")) for name in blocks.split(",")]
     with_graph = "z" in chosen_blocks
     with_factors = with_graph and chosen.towers.has_echo
     text_vectors = np.load(files["text"])
@@ -88,8 +89,6 @@ def train_towers(
     )
     shutil.copytree(work, towers.path, ignore=shutil.ignore_patterns("checkpoint*"))
     figures = result.metrics()
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
+    log_figures(metrics, figures)
     Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch"))
     shutil.rmtree(work, ignore_errors=True)

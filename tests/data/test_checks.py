@@ -15,6 +15,7 @@ from colisten.config import Settings
 from colisten.data import faults
 from colisten.data.checks import check_tables
 from colisten.data.faults import Fault, TableFaults
+from colisten.data.moments import CLOCK_SKEW
 from colisten.errors import ConfigError, TableError
 from colisten.files import folder_digests
 from colisten.logs import configure_logs
@@ -125,9 +126,9 @@ def test_a_broken_column_hides_no_other_fault(folder: Path) -> None:
 
 def test_now_is_the_border_of_the_future(folder: Path) -> None:
     last = max(pq.read_table(folder / "interactions.parquet").column("timestamp").to_pylist())
-    assert check_tables(folder, now=last).last == last
+    assert check_tables(folder, now=last - CLOCK_SKEW).last == last
     with pytest.raises(faults.FutureTimestamp):
-        check_tables(folder, now=last - timedelta(microseconds=1))
+        check_tables(folder, now=last - CLOCK_SKEW - timedelta(microseconds=1))
     with pytest.raises(TableError, match="no time zone"):
         check_tables(folder, now=datetime(2026, 1, 1))
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from colisten.errors import FeatureError
+from colisten.data.moments import CLOCK_SKEW, EARLIEST
+from colisten.errors import EventRefused
 from colisten.features.events import Event
 
 GOOD = Event("u1", "a1", "audiobook", "stream", datetime(2025, 3, 1, 12, tzinfo=UTC))
@@ -28,10 +29,11 @@ def test_a_good_event_passes_and_counts_microseconds() -> None:
         ({"item_type": "film"}, "Unknown item_type 'film'"),
         ({"signal": "liked"}, "Unknown signal 'liked'"),
         ({"timestamp": datetime(2025, 3, 1)}, "no time zone"),
-        ({"timestamp": datetime(1969, 3, 1, tzinfo=UTC)}, "before 1970"),
-        ({"timestamp": datetime.now(UTC) + timedelta(days=2)}, "in the future"),
+        ({"timestamp": datetime(1969, 3, 1, tzinfo=UTC)}, "before 1990"),
+        ({"timestamp": EARLIEST - timedelta(microseconds=1)}, "before 1990"),
+        ({"timestamp": datetime.now(UTC) + 2 * CLOCK_SKEW}, "in the future"),
     ],
 )
 def test_a_bad_event_is_refused(change: dict[str, object], words: str) -> None:
-    with pytest.raises(FeatureError, match=words):
+    with pytest.raises(EventRefused, match=words):
         replace(GOOD, **change).check()  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from colisten.data.world.truth import (
 )
 from colisten.errors import ConfigError
 from colisten.files import write_aside
+from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 from colisten.progress import track
 
@@ -88,7 +88,7 @@ def simulate(out: Path, settings: WorldSettings) -> WorldReport:
         _write_tables(aside, settings)
         report = WorldReport(settings=settings, figures=measure(aside, settings))
         content = {"kind": _KIND, **report.to_dict()}
-        (aside / "world.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_json(aside / "world.json", content, indent=1)
     _LOG.info("world written", folder=str(out), users=settings.users)
     return report
 
@@ -157,7 +157,7 @@ def _check_free(out: Path) -> None:
         return
     kind = None
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        kind = json.loads((out / "world.json").read_text()).get("kind")
+        kind = read_mapping(out / "world.json").get("kind")
     strangers = sorted(present - _ENTRIES)
     if kind == _KIND and not strangers:
         return
