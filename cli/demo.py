@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
@@ -28,6 +27,7 @@ from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
 from colisten.json_files import parse_json, to_json
+from colisten.terminal import Terminal
 
 READY_SECONDS = 90
 
@@ -50,7 +50,9 @@ def demo(
 
     console.rule("2. From tables to a release")
     cut = parse_moment(str(report.cut), "cut")
-    execute(world, cut, report.window_days, home, Settings(seed=seed), console=Console(stderr=True))
+    execute(
+        world, cut, report.window_days, home, Settings(seed=seed), console=Terminal(stderr=True)
+    )
     show_outcome(home, console)
 
     console.rule("3. Two shelves from the running service")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +18,7 @@ from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.sections import ItemType
+from colisten.terminal import Terminal
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def simulate(
     Example: colisten experiment simulate --data world --out out
     """
     exposures, events = run_simulation(data, out, days=days, seed=seed)
-    Console().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
+    Terminal().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
 
 
 @app.command()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from colisten.config import settings_table
 from colisten.json_files import to_json
+from colisten.terminal import Terminal
 
 _TOP = """# Settings
 
@@ -33,7 +33,7 @@ def settings(
     table = Table("setting", "default", "meaning")
     for name, default, meaning in settings_table():
         table.add_row(name, _shown(default), meaning)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def settings_markdown() -> str:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings
 from colisten.data.world import simulate as simulate_world
 from colisten.errors import ConfigError
+from colisten.terminal import Terminal
 
 _DEFAULT = WorldSettings()
 
@@ -57,7 +57,7 @@ def simulate(
         said = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
         raise ConfigError(f"This is no world: {said}.") from error
     report = simulate_world(out, settings)
-    console = Console()
+    console = Terminal()
     console.print(report)
     console.print(f"Written to {out}. Suggested cut {report.cut}, {report.window_days} days after.")
     console.print("Next:", style="bold")

@@ -16,6 +16,7 @@ from evidently.legacy.renderers.html_widgets import (
 )
 
 from colisten.experiments.comparison import Comparison, Lift, wilson
+from colisten.pages import markdown_text
 
 COLOURS = ("#9db4c0", "#1b6ca8")
 TITLES = {"stream_rate": "Stream rate", "new_start_rate": "New-start rate"}
@@ -75,10 +76,10 @@ def verdict_widget(comparison: Comparison) -> BaseWidgetInfo:
         else:
             sure = "above" if found.low > 0 else "below" if found.high < 0 else "not separable from"
             said = f"{found.value:+.1%} ({found.low:+.1%} to {found.high:+.1%}), {sure} the control"
-        lines.append(f"**{lift.arm}**, {TITLES[lift.rate].lower()}: {said}.")
-    split = comparison.split_verdict
+        lines.append(f"**{markdown_text(lift.arm)}**, {TITLES[lift.rate].lower()}: {said}.")
+    split = markdown_text(comparison.split_verdict)
     lines.append(split if comparison.split_is_sound else f"**{split}**")
-    lines += comparison.left_out
+    lines += map(markdown_text, comparison.left_out)
     return text_widget(title=f"Against {comparison.control}", text="\n\n".join(lines))
 
 

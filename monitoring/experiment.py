@@ -14,9 +14,10 @@ from evidently.core.report import Context
 from evidently.legacy.model.widget import BaseWidgetInfo
 
 from colisten.experiments.comparison import RATES, Comparison, compare_arms
-from colisten.files import write_aside
 from colisten.json_files import write_json
+from colisten.pages import write_page
 from monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
+from monitoring.page import report_page
 
 
 class ExperimentSummary(MetricContainer):
@@ -89,7 +90,6 @@ def experiment_report(
         confidence=confidence,
     )
     snapshot = Report([summary]).run(dataset, None)
-    with write_aside(out) as aside:
-        snapshot.save_html(str(aside))
+    write_page(out, report_page(snapshot, "Experiment"))
     write_json(out.with_suffix(".json"), comparison.to_dict())
     return comparison

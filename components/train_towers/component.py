@@ -43,6 +43,7 @@ def train_towers(
     from colisten.files import combined_digest, file_digest
     from colisten.logs import configure_logs
     from colisten.models.items import ItemBlocks
+    from colisten.pages import write_page
     from colisten.training.curve import curve_html
     from colisten.training.towers import train_towers
     from colisten.words import known_word
@@ -90,5 +91,7 @@ def train_towers(
     shutil.copytree(work, towers.path, ignore=shutil.ignore_patterns("checkpoint*"))
     figures = result.metrics()
     log_figures(metrics, figures)
-    Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch"))
+    write_page(
+        Path(curve.path), curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch")
+    )
     shutil.rmtree(work, ignore_errors=True)
