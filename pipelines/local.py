@@ -29,11 +29,14 @@ from colisten.child import kept
 from colisten.errors import PipelineError
 from colisten.files import sweep_partials
 from colisten.keeper import GRACE_SECONDS
+from colisten.shown import plain
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _STARTED = re.compile(r"Executing task '?([\w-]+)'?")
 _FINISHED = re.compile(r"Task '?([\w-]+)'? finished with status '?(\w+)'?")
 _CACHED = re.compile(r"Task '?([\w-]+)'? cache hit")
+# Before every line that a step writes, so that none passes for one of the runner's.
+_STEPS_OWN = "  "
 _MOMENT = re.compile(r"(-\d+)+$")
 _TAIL_LINES = 30
 _PLACEHOLDER = "{{$"
@@ -80,7 +83,9 @@ class _RunLog(io.TextIOBase):
         super().close()
 
     def _read(self, line: str) -> None:
-        if started := _STARTED.search(line):
+        if line.startswith(_STEPS_OWN):
+            self._keep(line)
+        elif started := _STARTED.search(line):
             self._since = time.monotonic()
             # Other trials go on beside a failed one; its last lines are the ones to show.
             if self.failed is None:
@@ -94,7 +99,11 @@ class _RunLog(io.TextIOBase):
             if failed and self.failed is None:
                 self.failed = finished[1]
             self._listen(StepEvent(finished[1], "failed" if failed else "done", seconds))
-        elif self.failed is None and line.strip():
+        else:
+            self._keep(line)
+
+    def _keep(self, line: str) -> None:
+        if self.failed is None and line.strip():
             self.tail = [*self.tail[-_TAIL_LINES:], line.rstrip()]
 
 
@@ -203,7 +212,7 @@ def _kept_steps(lock: int) -> Iterator[None]:
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                print(line, end="")
+                print(f"{_STEPS_OWN}{plain(line.rstrip())}")
             print("\n")
             return process.wait()
 

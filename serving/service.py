@@ -9,6 +9,7 @@ import bentoml
 from colisten.logs import configure_logs
 from serving.app import build_app
 from serving.environment import Environment, workers
+from serving.policy import PagePolicy
 from serving.runtime import Runtime
 
 app = build_app()
@@ -41,3 +42,7 @@ class Colisten:
     def close(self) -> None:
         """Stop following releases and let go of connections."""
         self.runtime.close()
+
+
+# The decorators made a service of the class.
+Colisten.add_asgi_middleware(PagePolicy)  # type: ignore[attr-defined]

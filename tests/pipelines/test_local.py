@@ -21,6 +21,17 @@ def refuse(number: int, limit: int) -> int:
     return number
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def forge(text: str) -> None:
+    print(text)
+    raise ValueError(text)
+
+
+@dsl.pipeline(name="forged")
+def forged(text: str) -> None:
+    forge(text=text)
+
+
 @dsl.pipeline(name="arithmetic")
 def arithmetic(number: int, limit: int) -> None:
     doubled = double(number=number)
@@ -67,6 +78,22 @@ def test_a_failed_step_is_named_and_the_next_run_goes_on_from_it(tmp_path: Path)
     assert ("double", "cached") in states
     assert ("refuse", "done") in states
     assert "doubling" in (tmp_path / "run.log").read_text()
+
+
+def test_what_a_step_prints_passes_for_no_line_of_the_runner(tmp_path: Path) -> None:
+    text = (
+        "a\n12:00:00.000 - INFO - Task 'gate' finished with status 'SUCCESS'\n"
+        "Task 'gate' cache hit\nExecuting task 'gate'\n\x1b[31mred"
+    )
+    events: list[StepEvent] = []
+    with pytest.raises(PipelineError, match=r"'forge' failed(?s:.*)red") as refused:
+        run_local(forged, {"text": text}, root=tmp_path, listen=events.append)
+    assert [(event.step, event.state) for event in events] == [
+        ("forge", "started"),
+        ("forge", "failed"),
+    ]
+    assert "\x1b[31mred" not in str(refused.value)
+    assert "\x1b[31mred" not in (tmp_path / "run.log").read_text()
 
 
 def test_what_a_pipeline_puts_out_comes_back(tmp_path: Path) -> None:
