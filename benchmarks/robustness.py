@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.console import Console
 
 from benchmarks.pairs import machine, write_result
 from cli.run import execute
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import EvaluationTable
 from colisten.json_files import read_mapping, to_json
@@ -88,9 +88,9 @@ def measured(tables: Path, cut: datetime, window_days: int) -> dict[str, Any]:
 def variant(world: Path, tables: Path, cut: datetime, change: Change) -> None:
     """Write a world's tables with one thing taken away."""
     tables.mkdir(parents=True)
-    read = {path.stem: pq.read_table(path) for path in sorted(world.glob("*.parquet"))}
+    read = {path.stem: parquet.read(path) for path in sorted(world.glob("*.parquet"))}
     for name, table in change(read, cut).items():
-        pq.write_table(table, tables / f"{name}.parquet")
+        parquet.write(table, tables / f"{name}.parquet")
 
 
 Tables = dict[str, pa.Table]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,8 +22,9 @@ from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.errors import ConfigError
-from colisten.files import write_aside
 from colisten.json_files import write_json
+from colisten.pages import write_page
+from colisten.terminal import Terminal
 
 
 def ablate(
@@ -78,7 +78,7 @@ def ablate(
             "ablate needs --data, --cut and --out.", "--list alone prints the ablations."
         )
     started = time.monotonic()
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     chosen = select(only or ())
     settings_of = {
         each.name: load_settings(config, (*(overrides or ()), *each.overrides)) for each in chosen
@@ -109,8 +109,7 @@ def ablate(
         kept, skipped, [settings.seed + number for number in range(seeds)], table
     )
     page, figures = out / "ablations.html", out / "ablations.json"
-    with write_aside(page) as aside:
-        aside.write_text(to_html(report))
+    write_page(page, to_html(report))
     write_json(figures, report)
     shown = wide_console()
     shown.print(to_rich(report))

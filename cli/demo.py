@@ -16,17 +16,18 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
 from cli.run import execute, show_outcome, wide_console
 from colisten.child import kept
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
 from colisten.json_files import parse_json, to_json
+from colisten.terminal import Terminal
 
 READY_SECONDS = 90
 
@@ -49,7 +50,9 @@ def demo(
 
     console.rule("2. From tables to a release")
     cut = parse_moment(str(report.cut), "cut")
-    execute(world, cut, report.window_days, home, Settings(seed=seed), console=Console(stderr=True))
+    execute(
+        world, cut, report.window_days, home, Settings(seed=seed), console=Terminal(stderr=True)
+    )
     show_outcome(home, console)
 
     console.rule("3. Two shelves from the running service")
@@ -76,17 +79,18 @@ def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
     """A user who streamed several audiobooks before the cut and one who never touched any."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        scan = parquet.scan(world / "interactions.parquet")
+        connection.execute(f"CREATE VIEW events AS FROM {scan}")
         users = """
             SELECT user_id FROM (
                 SELECT user_id,
                        count(*) FILTER (WHERE item_type = 'audiobook') AS books,
                        count(*) FILTER (WHERE item_type = 'podcast') AS podcasts
-                FROM read_parquet(?) WHERE timestamp < ? GROUP BY user_id
+                FROM events WHERE timestamp < ? GROUP BY user_id
             ) WHERE {} ORDER BY podcasts DESC, user_id LIMIT 1
         """
-        parameters = [str(world / "interactions.parquet"), cut]
         found = [
-            connection.execute(users.format(condition), parameters).fetchone()
+            connection.execute(users.format(condition), [cut]).fetchone()
             for condition in ("books BETWEEN 5 AND 12", "books = 0")
         ]
     if any(row is None for row in found):

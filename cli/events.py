@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError
+from colisten.terminal import Terminal
 
 app = typer.Typer(help="Fresh listening events.", no_args_is_help=True)
 
@@ -59,7 +59,7 @@ def push(
     features = OnlineFeatures(out / "features", lambda ids: np.full(len(ids), -1), (), 0)
     written = features.push(Event(**request.model_dump()))
     state = "is now" if written else "was already"
-    Console().print(f"{user}: {signal} of {item} {state} in the online history.")
+    Terminal().print(f"{user}: {signal} of {item} {state} in the online history.")
 
 
 def _moment(text: str | None) -> datetime:

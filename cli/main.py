@@ -33,6 +33,8 @@ from cli import (
 from cli.ending import Ended, end_on_signals
 from colisten.errors import ColistenError, FileError, PipelineError
 from colisten.logs import configure_logs
+from colisten.shown import plain, plain_lines
+from colisten.terminal import print_error
 
 # What stands before an error that nobody foresaw.
 UNEXPECTED = "unexpected"
@@ -66,13 +68,12 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A file name or a title that the terminal cannot show is shown by its escapes.
             stream.reconfigure(errors="backslashreplace")
-    configure_logs()
     try:
         end_on_signals()
         code = answer(sys.argv[1:])
     except Ended as ended:
         with contextlib.suppress(OSError):  # a terminal that hung up
-            print(f"colisten: {ended}", file=sys.stderr)
+            print_error(f"colisten: {ended}")
         code = ended.exit_code
     raise SystemExit(code)
 
@@ -90,34 +91,28 @@ def answer(arguments: Sequence[str]) -> int:
         Ended: A signal ends the command.
     """
     try:
+        configure_logs()
         app(list(arguments))
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except ColistenError as error:
         # The last lines of a step are lines.
-        said = str(error) if isinstance(error, PipelineError) else line_of(str(error))
-        print(f"colisten: {type(error).__name__}: {said}", file=sys.stderr)
+        show = plain_lines if isinstance(error, PipelineError) else plain
+        print_error(f"colisten: {type(error).__name__}: {show(error)}")
         return error.exit_code
     except OSError as error:
-        print(f"colisten: FileError: {line_of(_of_system(error))}", file=sys.stderr)
+        print_error(f"colisten: FileError: {plain(_of_system(error))}")
         return FileError.exit_code
     except Exception as error:
         # A fault of ours; whoever looks for it wants the stack, nobody else does.
         if os.environ.get("COLISTEN_DEBUG"):
             traceback.print_exc()
-        print(
-            f"colisten: {UNEXPECTED} {type(error).__name__}: {line_of(str(error))} "
-            "Set COLISTEN_DEBUG=1 to see where, and report it, please.",
-            file=sys.stderr,
+        print_error(
+            f"colisten: {UNEXPECTED} {type(error).__name__}: {plain(error)} "
+            "Set COLISTEN_DEBUG=1 to see where, and report it, please."
         )
         return 1
     return 0
-
-
-def line_of(text: str) -> str:
-    """A message as one line that does nothing to a terminal."""
-    words = " ".join(text.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
 
 
 def _of_system(error: OSError) -> str:

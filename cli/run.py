@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from cli.inputs import (
@@ -27,9 +26,11 @@ from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.data.rehearsal import rehearsal_cut
-from colisten.files import sweep_abandoned, write_aside
+from colisten.files import sweep_abandoned
 from colisten.json_files import read_mapping, read_model, write_json
+from colisten.pages import write_page
 from colisten.sections import ITEM_TYPES, ItemType
+from colisten.terminal import Terminal
 
 if TYPE_CHECKING:
     from colisten.evaluation.table import EvaluationTable
@@ -72,7 +73,7 @@ def run(
 
     Example: colisten run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     settings = load_settings(config, (*target_overrides(target), *(overrides or ())))
     started = time.monotonic()
     execute(
@@ -96,7 +97,7 @@ def execute(
     out: Path,
     settings: Settings,
     *,
-    console: Console,
+    console: Terminal,
     seeds: int = 1,
     use_cache: bool = True,
 ) -> None:
@@ -158,18 +159,17 @@ def _write_measured(out: Path, table: EvaluationTable, seeds: list[int]) -> None
 
     metrics = read_mapping(out / "metrics.json")
     metrics |= {"seeds": seeds, "test": table.model_dump(mode="json")}
-    with write_aside(out / "reports" / "evaluation.html") as aside:
-        aside.write_text(to_html(table))
+    write_page(out / "reports" / "evaluation.html", to_html(table))
     write_json(out / "metrics.json", metrics)
 
 
-def wide_console() -> Console:
+def wide_console() -> Terminal:
     """Standard output; where that is no terminal, wide enough for a table with intervals."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 120))
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=max(console.width, 120))
 
 
-def show_outcome(out: Path, console: Console) -> None:
+def show_outcome(out: Path, console: Terminal) -> None:
     """Print the evaluation table, the release and where everything lies."""
     from colisten.evaluation.table import EvaluationTable
     from colisten.evaluation.terminal import to_rich
@@ -177,8 +177,10 @@ def show_outcome(out: Path, console: Console) -> None:
     metrics = read_mapping(out / "metrics.json")
     console.print(to_rich(EvaluationTable.model_validate(metrics["test"])))
     release = metrics["release"]
-    state = "live" if release["promoted"] else f"not promoted: {'; '.join(release['reasons'])}"
-    console.print(f"Release [bold]{release['release_id']}[/bold] ({state})")
+    state = "live" if release["promoted"] else f"not promoted: {' '.join(release['reasons'])}"
+    console.print(Text.assemble("Release ", (release["release_id"], "bold"), f" ({state})"))
+    for warning in release.get("warnings", ()):
+        console.print(Text(f"Notice: {warning}"), soft_wrap=True)
     for name in ("recommendations.parquet", "metrics.json", "releases", "reports"):
         console.print(f"  {out / name}")
 

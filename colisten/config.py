@@ -7,7 +7,6 @@ tree travels through the pipeline as one JSON string, so every step sees the sam
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +30,7 @@ from colisten.sections import (
     TextSettings,
     TowerSettings,
 )
+from colisten.words import advice, known_word, literal_words, nearest, shown
 
 # The paper's recipe, as far as it says: plain means, uniform draws, margin loss, no skip, no
 # gate, no cross-fitting. What it leaves open (steps, text encoder) stays as it is.
@@ -135,9 +135,15 @@ def settings_from(tree: dict[str, Any]) -> Settings:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(where, setting_names(), n=1, cutoff=0.0)
             raise ConfigError(
-                f"Unknown setting '{where}'.", f"The nearest known one is '{near[0]}'."
+                f"Unknown setting '{where}'.",
+                f"The nearest known one is '{nearest(where, setting_names())}'.",
+            ) from error
+        if first["type"] == "literal_error":
+            # A key of a mapping ends in '[key]'.
+            raise ConfigError(
+                f"Setting '{where.removesuffix('.[key]')}' cannot be {shown(first['input'])}.",
+                advice(first["input"], literal_words(first)),
             ) from error
         raise ConfigError(
             f"Setting '{where}' does not fit: {first['msg'].lower()}.",
@@ -165,8 +171,8 @@ def settings_table() -> list[tuple[str, Any, str]]:
 def _over_preset(tree: dict[str, Any]) -> dict[str, Any]:
     """The tree, with what it does not say taken from its preset."""
     whole = dict(tree)
-    preset = PRESETS.get(str(tree.get("preset", "default")), {})
-    for section, values in preset.items():
+    preset = known_word("Setting preset", tree.get("preset", "default"), tuple(PRESETS))
+    for section, values in PRESETS[preset].items():
         given = whole.get(section, {})
         if isinstance(given, dict):
             whole[section] = values | given

@@ -5,10 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 from colisten.json_files import to_json
+from colisten.shown import plain, plain_lines
+from colisten.words import known_word
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def configure_logs(level: str | None = None) -> None:
@@ -16,8 +22,12 @@ def configure_logs(level: str | None = None) -> None:
 
     Args:
         level: debug, info, warning or error; default `COLISTEN_LOG_LEVEL`, else info.
+
+    Raises:
+        ConfigError: The level is none of these.
     """
-    name = (level or os.environ.get("COLISTEN_LOG_LEVEL") or "info").upper()
+    name = level or os.environ.get("COLISTEN_LOG_LEVEL") or "info"
+    known_word("Log level (COLISTEN_LOG_LEVEL)", name.lower(), LEVELS)
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[
@@ -25,11 +35,12 @@ def configure_logs(level: str | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _one_line_each,
             structlog.dev.ConsoleRenderer()
             if terminal
             else structlog.processors.JSONRenderer(_line),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, name, logging.INFO)),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, name.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -44,3 +55,24 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger bound to a component's name."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(component=name)
     return bound
+
+
+def _one_line_each(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Values as text on one line: none can forge a line, or be obeyed by a terminal.
+
+    A traceback keeps its lines.
+    """
+    return {
+        plain(name): plain_lines(value) if name == "exception" else _tame(value)
+        for name, value in event.items()
+    }
+
+
+def _tame(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {plain(name): _tame(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_tame(one) for one in value]
+    return plain(value)

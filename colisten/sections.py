@@ -22,6 +22,8 @@ RELATION_KINDS: tuple[RelationKind, ...] = (
     "auxiliary-auxiliary",
 )
 
+Device = Literal["auto", "cpu", "cuda"]
+
 Positive = Annotated[int, Field(gt=0)]
 HalfLife = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -145,7 +147,7 @@ class HGNNSettings(Section):
     checkpoint_seconds: float = Field(
         60.0, gt=0, description="Longest time between two checkpoints."
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
+    device: Device = Field(
         "auto", description="Where training computes; auto: CUDA where there is one."
     )
     loss: Literal["softmax", "margin"] = Field(
@@ -316,10 +318,12 @@ class GateSettings(Section):
 
     min_coverage: Share = Field(0.01, description="Catalogue share its lists must reach.")
     min_lift_over_random: float = Field(
-        1.0, ge=0, description="HR@10 must exceed this multiple of a random list's."
+        1.0,
+        ge=0,
+        description="HR@k must exceed this multiple of a random list's; MRR where no HR@k could.",
     )
     max_drop: Share = Field(
-        0.2, description="Largest relative fall of HR@10 against the live release."
+        0.2, description="Largest relative fall of HR@k against the live release."
     )
     min_index_recall: Share = Field(
         0.95, description="Recall@10 of the index against exact search."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
-from typing import TypeVar
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
 from colisten.errors import ColistenError, ConfigError
 
@@ -54,6 +55,12 @@ def known_word(
         if alike and word == each:
             return each
     raise error(f"{what} {shown(word)} is unknown.", advice(word, known))
+
+
+def literal_words(fault: Mapping[str, Any]) -> list[str]:
+    """The words that a pydantic `literal_error` expected, in the order of the `Literal`."""
+    # pydantic says them in one sentence: 'a', 'b' or 'c'.
+    return re.findall(r"'([^']*)'", fault["ctx"]["expected"])
 
 
 def shown(value: object) -> str:

@@ -13,8 +13,9 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset, DataSummaryPreset
 
 from colisten.errors import ReportError
-from colisten.files import write_aside
 from colisten.json_files import write_json
+from colisten.pages import write_page
+from monitoring.page import report_page
 
 # Evidently's own cost grows with rows; this many tell a shift as well as all of them.
 MAX_ROWS = 20_000
@@ -77,8 +78,7 @@ def drift_report(
         # Constant columns make Evidently divide by a zero spread; their drift is then zero.
         warnings.simplefilter("ignore")
         snapshot = Report([DataDriftPreset(), DataSummaryPreset()]).run(now, then)
-        with write_aside(out) as aside:
-            snapshot.save_html(str(aside))
+        write_page(out, report_page(snapshot, "Drift"))
     columns, drifted = _drifts(snapshot.dict())
     report = DriftReport(out, columns, drifted, tuple(empty))
     write_json(

@@ -26,6 +26,7 @@ from colisten.data.languages import wanted_language
 from colisten.data.moments import EARLIEST, clock_fault, utc
 from colisten.errors import ConfigError
 from colisten.sections import ItemType, Signal
+from colisten.words import advice, literal_words, shown
 
 MAX_ITEMS = 100
 MAX_EXCLUDED = 1000
@@ -213,6 +214,10 @@ def _field_fault(detail: Any) -> FieldFault:
     where = ".".join(str(part) for part in detail["loc"]) or "body"
     if detail["type"] == "extra_forbidden":
         return FieldFault(field=where, message="unknown field")
+    if detail["type"] == "literal_error":
+        given = detail["input"]
+        said = f"{shown(given)} is unknown. {advice(given, literal_words(detail))}"
+        return FieldFault(field=where, message=said)
     if detail["type"] == "value_error":
         return FieldFault(field=where, message=str(detail["ctx"]["error"]))
     if detail["type"] == "string_pattern_mismatch":

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
 import numpy as np
+import pyarrow as pa
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import sparse
 
-from colisten.errors import ConfigError, GraphError
+from colisten.config import Settings, load_settings, settings_from
+from colisten.data.catalogue import Catalogue
+from colisten.data.rehearsal import rehearsal_cut
+from colisten.errors import ColistenError, ConfigError, GraphError
+from colisten.evaluation.rankers import mean_vectors
+from colisten.explanation.importance import GroupImportance, Importance
+from colisten.features.examples import first_streams
+from colisten.features.history import history_rows
+from colisten.logs import configure_logs
+from colisten.models.aggregation import aggregate
+from colisten.models.hgnn import HGNNLayer
+from colisten.rivals.models import fit_item_knn
+from colisten.rivals.touches import Touches
+from colisten.sampling.multilink import MultiLinkNeighborLoader
+from colisten.sections import Section
+from colisten.training.distributed import world
 from colisten.words import advice, known_word, nearest
+from tests.sampling.graphs import random_graph
 
+ROOT = Path(__file__).parent.parent
 KNOWN = ("max", "mean", "weighted")
+CUT = datetime(2025, 6, 1, tzinfo=UTC)
+anything = st.one_of(
+    st.text(), st.none(), st.booleans(), st.integers(), st.floats(), st.binary(), st.tuples()
+)
 
 
-@given(st.one_of(st.text(), st.none(), st.booleans(), st.integers(), st.floats(), st.binary()))
+@given(anything)
 def test_what_is_not_known_is_refused_in_one_line(word: object) -> None:
     assume(word not in KNOWN)
     with pytest.raises(GraphError) as caught:
@@ -35,6 +66,7 @@ def test_a_slip_of_one_letter_finds_the_word_that_was_meant(
 
 def test_a_known_word_is_itself() -> None:
     assert known_word("Aggregation", "mean", KNOWN) == "mean"
+    assert known_word("Aggregation", np.str_("mean"), KNOWN) == "mean"
     assert known_word("Relation", ("a", "b"), [("a", "b")]) == ("a", "b")
     with pytest.raises(ConfigError, match="None is known"):
         known_word("Relation", "x", [])
@@ -43,3 +75,178 @@ def test_a_known_word_is_itself() -> None:
     with pytest.raises(ConfigError) as caught:
         known_word("Aggregation", np.eye(40), KNOWN)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def _words_of(annotation: Any) -> tuple[str, ...]:
+    """The words of a `Literal` anywhere in an annotation."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(word for part in get_args(annotation) for word in _words_of(part))
+
+
+def _settings_of_words() -> Iterator[tuple[str, str, bool]]:
+    """Every setting that takes words: its name, one of them, whether it takes a list."""
+    for name, field in Settings.model_fields.items():
+        inner = [("", name, field)]
+        if isinstance(field.default, Section):
+            fields = type(field.default).model_fields.items()
+            inner = [(f"{name}.", key, each) for key, each in fields]
+        for section, key, each in inner:
+            words = _words_of(each.annotation)
+            if words and get_origin(each.annotation) is not dict:
+                yield section + key, words[-1], get_origin(each.annotation) is tuple
+
+
+OF_WORDS = sorted(_settings_of_words())
+
+
+def test_the_settings_that_take_words_are_found() -> None:
+    assert len(OF_WORDS) >= 14
+    assert ("graph.relations", "auxiliary-auxiliary", True) in OF_WORDS
+
+
+@pytest.mark.parametrize(("name", "word", "listed"), OF_WORDS, ids=[each[0] for each in OF_WORDS])
+def test_a_setting_names_the_word_that_was_meant(name: str, word: str, listed: bool) -> None:
+    slip = f"{word}x"
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, (f"{name}={f'[{slip}]' if listed else slip}",))
+    assert name in caught.value.what.replace(".0", "")
+    assert caught.value.do.startswith(f"The nearest known one is '{word}'")
+
+
+def test_a_key_of_a_mapping_is_a_word_too() -> None:
+    with pytest.raises(ConfigError, match=r"'streem'.*nearest known one is 'stream'"):
+        load_settings(None, ("features.signal_weights={streem: 1.0}",))
+
+
+@given(anything)
+def test_no_preset_is_taken_for_the_default(word: object) -> None:
+    assume(word not in ("default", "paper"))
+    with pytest.raises(ConfigError, match=r"preset.*nearest known one is"):
+        settings_from({"preset": word})
+
+
+def _empty_catalogue() -> Catalogue:
+    return Catalogue(pa.table({"item_id": [], "item_type": []}))
+
+
+def _nobody() -> Touches:
+    return Touches(
+        sparse.csr_matrix((1, 1), dtype=np.float32),
+        np.zeros(0, np.int64),
+        np.array(["u"], object),
+        slice(0, 1),
+    )
+
+
+# What takes a word beside settings: a call with a slip, and the word that was meant.
+CALLS: dict[str, tuple[Callable[[], object], str]] = {
+    "aggregation": (
+        lambda: aggregate(torch.ones(2, 2), torch.zeros(2, 1).long(), "maen"),  # type: ignore[arg-type]
+        "mean",
+    ),
+    "layer": (
+        lambda: HGNNLayer(2, 2, ("a",), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
+        "max",
+    ),
+    "device": (lambda: world("cuda:0").__enter__(), "cuda"),
+    "log level": (lambda: configure_logs("warn"), "warning"),
+    "type of a slice": (lambda: _empty_catalogue().slice_of("podcasts"), "podcast"),
+    "type of examples": (
+        lambda: first_streams(ROOT, as_of=CUT, target_type="audio_book"),
+        "audiobook",
+    ),
+    "type of a history": (
+        lambda: history_rows(None, item_type="Podcast", history_length=1),
+        "podcast",
+    ),
+    "type of a rehearsal": (
+        lambda: rehearsal_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
+        "audiobook",
+    ),
+    "signal": (
+        lambda: mean_vectors(
+            None,  # type: ignore[arg-type]  # words come first
+            np.zeros((0, 2), np.float32),
+            signal_weights={"streams": 1.0},  # type: ignore[dict-item]
+        ),
+        "stream",
+    ),
+    "similarity": (
+        lambda: fit_item_knn(_nobody(), {"similarity": "cosin", "neighbours": 1}, 1, 0),
+        "cosine",
+    ),
+    "ratio": (
+        lambda: MultiLinkNeighborLoader(
+            random_graph(3, 3, 9, 0), (1,), balance={("podcast", "podcasts"): 1.0}
+        ),
+        "podcast', 'podcast",
+    ),
+    "balance": (
+        lambda: MultiLinkNeighborLoader(random_graph(3, 3, 9, 0), (1,), balance="minimum"),  # type: ignore[arg-type]
+        "min",
+    ),
+    "negatives": (
+        lambda: MultiLinkNeighborLoader(random_graph(3, 3, 9, 0), (1,), negatives="inbatch"),  # type: ignore[arg-type]
+        "in_batch",
+    ),
+    "group of inputs": (
+        lambda: Importance(
+            users=1,
+            repeats=1,
+            baseline={},
+            groups=[GroupImportance(side="user", group="music", columns=1, losses={})],
+        ).of("user", "musik"),
+        "music",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_names_the_word_that_was_meant(name: str) -> None:
+    call, meant = CALLS[name]
+    with pytest.raises(ColistenError) as caught:
+        call()
+    assert caught.value.what.endswith("is unknown.")
+    assert f"'{meant}'" in caught.value.do.partition(", of ")[0]
+
+
+# Checked by the function that they go to, which is in this test as well, or word by word.
+HANDED_ON = {("drives", "side"), ("mean_vectors", "signal_weights"), ("__init__", "balance")}
+
+
+def _parameters_of_words(trees: dict[str, ast.Module]) -> Iterator[tuple[str, str, str, str]]:
+    """Public functions' parameters that are a `Literal`, or a name given to one, and their code."""
+    named = {
+        target.id
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and "Literal[" in ast.unparse(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    public = re.compile("[a-z]|__init__")
+    for file, tree in trees.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef) or not public.match(node.name):
+                continue
+            for one in [*node.args.args, *node.args.kwonlyargs]:
+                said = "" if one.annotation is None else ast.unparse(one.annotation)
+                if "Literal[" in said or named & set(re.findall(r"\w+", said)):
+                    yield file, node.name, one.arg, ast.unparse(node)
+
+
+def test_a_parameter_of_words_is_checked_where_it_comes_in() -> None:
+    found = list(
+        _parameters_of_words(
+            {
+                file.relative_to(ROOT).as_posix(): ast.parse(file.read_text())
+                for file in sorted((ROOT / "colisten").rglob("*.py"))
+            }
+        )
+    )
+    assert len(found) >= 8
+    for file, name, parameter, code in found:
+        if (name, parameter) in HANDED_ON:
+            continue
+        assert re.search(rf"known_word\([^)]*\b{parameter}\b", code), f"{file}: {name}, {parameter}"

@@ -6,11 +6,10 @@ the rest takes one ingredient of the default preset away at a time. Everything e
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from colisten.errors import ConfigError
+from colisten.words import known_word
 
 FULL = "2T-HGNN"
 _WEAK_SIGNALS_OFF = "{stream: 1.0, intent_to_pay: 0.0, follow: 0.0, preview: 0.0}"
@@ -124,12 +123,6 @@ def select(names: Sequence[str]) -> tuple[Ablation, ...]:
     Raises:
         ConfigError: A name is unknown; the message tells the nearest known one.
     """
-    known = {each.name: each for each in ABLATIONS}
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise ConfigError(
-                f"There is no ablation '{name}'.",
-                f"The nearest is '{near}'; --list shows all.",
-            )
+        known_word("Ablation", name, [each.name for each in ABLATIONS])
     return tuple(each for each in ABLATIONS if not names or each.name in names or each.is_full)

@@ -70,7 +70,11 @@ class AblationReport(Part):
         """A model minus the full one: below zero where the ingredient is worth something.
 
         None for the full model itself and on slices without users.
+
+        Raises:
+            EvaluationError: There is no such model, metric or slice.
         """
+        self.table.value(model, metric, part)
         for each in self.table.differences:
             if (each.model, each.against, each.metric, each.slice) == (FULL, model, metric, part):
                 turned = {

@@ -10,7 +10,7 @@ import pyarrow as pa
 from colisten.data.countries import country_of, is_country_code
 from colisten.data.faults import SHOWN_ROWS
 from colisten.data.languages import language_of
-from colisten.data.rules import is_blank
+from colisten.data.sql import is_blank
 from colisten.data.views import TableViews
 from colisten.errors import ConfigError
 

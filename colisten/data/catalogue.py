@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import TableError
+from colisten.sections import ITEM_TYPES
+from colisten.words import known_word
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Catalogue:
         file = history / "items.parquet"
         if not file.exists():
             raise TableError(f"No items at {file}.", "Run `colisten run`, which writes it.")
-        catalogue = cls(pq.read_table(file))
+        catalogue = cls(parquet.read(file))
         keys = list(zip(catalogue.item_types, catalogue.item_ids, strict=True))
         if keys != sorted(keys):
             raise TableError(f"{file} is not sorted by item_type and item_id.")
@@ -69,7 +71,12 @@ class Catalogue:
         return self._strings("language")
 
     def slice_of(self, item_type: str) -> slice:
-        """The contiguous range of one type's items; empty where the type has none."""
+        """The contiguous range of one type's items; empty where the type has none.
+
+        Raises:
+            ConfigError: There is no such item type.
+        """
+        known_word("Item type", item_type, ITEM_TYPES)
         rows = np.flatnonzero(self.item_types == item_type)
         return slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)
 

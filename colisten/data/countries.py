@@ -10,7 +10,7 @@ import re
 
 from langcodes.data_dicts import TERRITORY_REPLACEMENTS
 
-from colisten.data.views import WHITE_SPACE
+from colisten.data.sql import WHITE_SPACE
 
 # langcodes 3.5 has the language of these two codes where their country belongs.
 _CODES = TERRITORY_REPLACEMENTS | {"bih": "BA", "nor": "NO"}

@@ -14,6 +14,7 @@
         ├── TimestampWithoutZone        a timestamp column does not say which instant it means
         ├── NullId                      an id is null
         ├── BlankId                     an id is empty or white space
+        ├── LongId                      an id is longer than the stores hold
         ├── DuplicateItem               an item id occurs more than once
         ├── DuplicateUser               a user id occurs more than once in users
         ├── UnknownItemType             neither audiobook nor podcast
@@ -40,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from colisten.errors import TableError
@@ -115,6 +117,19 @@ class Fault(TableError):
     def faults(self) -> tuple[Fault, ...]:
         """This fault alone, so that one fault and several are handled alike."""
         return (self,)
+
+    def of_file(self, file: Path) -> Fault:
+        """The same fault, told of a file that need not bear the table's name."""
+        if str(file) in self.detail:
+            return self
+        return type(self)(
+            self.table,
+            self.column,
+            count=self.count,
+            rows=self.rows,
+            detail=f"{self.detail} (in {file})",
+            do=self.do,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fault as plain values, for JSON."""
@@ -224,6 +239,13 @@ class BlankId(Fault):
 
     says = "empty or white space"
     advice = "Fill it in or drop these rows."
+
+
+class LongId(Fault):
+    """An id is longer than 65,535 bytes in UTF-8."""
+
+    says = "longer than an id may be"
+    advice = "Shorten it in every table, e.g. to a hash of it, or drop these rows."
 
 
 class DuplicateItem(Fault):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.moments import utc
 from colisten.errors import TableError
 
@@ -38,7 +38,7 @@ def read_interactions(
     condition = pc.field("timestamp") < _moment(as_of)
     if since is not None:
         condition &= pc.field("timestamp") >= _moment(since)
-    return pq.read_table(file, columns=list(columns), filters=condition)
+    return parquet.read(file, columns=list(columns), filters=condition)
 
 
 def _moment(moment: datetime) -> pa.Scalar:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from langcodes import Language
 
-from colisten.data.views import WHITE_SPACE
+from colisten.data.sql import WHITE_SPACE
 from colisten.errors import ConfigError
 
 _NOT_KNOWN = frozenset({"und", "mis"})

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.canonical import canonical_country, canonical_language
 from colisten.data.checks import check_tables
 from colisten.data.contract import (
@@ -28,8 +28,8 @@ from colisten.data.contract import (
 )
 from colisten.data.faults import ItemTypeMissing, NoHistory
 from colisten.data.moments import days_from, sql_moment, utc
-from colisten.data.rules import is_blank, sql_text
-from colisten.data.views import WHITE_SPACE, TableViews, open_views, reading
+from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
+from colisten.data.views import TableViews, open_views, reading
 from colisten.errors import ConfigError, TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.json_files import read_mapping, write_json
@@ -278,7 +278,7 @@ def _write(views: TableViews, part: _Part, file: Path) -> int:
     rows = 0
     with (
         reading(part.table.name),
-        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        parquet.writer(file, schema, compression="zstd") as writer,
     ):
         reader = views.connection.sql(part.query).to_arrow_reader(_ROW_GROUP)
         for group in _row_groups(reader, schema):

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import duckdb
 
+from colisten.data import parquet
 from colisten.data.moments import days_from, utc
+from colisten.sections import ITEM_TYPES
+from colisten.words import known_word
 
 # A rehearsal that learns from less than this share of the streams says little about the real fit.
 MIN_SHARE = 0.5
@@ -26,21 +29,25 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
         cut: UTC moment.
         window_days: Length of the window.
         target_type: Item type that is recommended.
+
+    Raises:
+        ConfigError: There is no such item type.
     """
+    known_word("Item type", target_type, ITEM_TYPES)
     wanted = days_from(cut, -window_days)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         row = connection.execute(
-            """
+            f"""
             SELECT count(*), count(*) FILTER (WHERE timestamp < ?),
                    quantile_disc(timestamp, ?)
             FROM (
                 SELECT signal, item_type, CAST(timestamp AS TIMESTAMPTZ) AS timestamp
-                FROM read_parquet(?)
+                FROM {parquet.scan(data / "interactions.parquet")}
             )
             WHERE signal = 'stream' AND item_type = ? AND timestamp < ?
             """,
-            [wanted, FALLBACK_SHARE, str(data / "interactions.parquet"), target_type, cut],
+            [wanted, FALLBACK_SHARE, target_type, cut],
         ).fetchone()
     if row is None or not row[0] or row[1] >= MIN_SHARE * row[0]:
         return wanted

@@ -13,7 +13,7 @@ from rich.text import Text
 from colisten.data.canonical import Canonical, canonical_country, canonical_language
 from colisten.data.contract import EXPOSURES, MUSIC, TABLES, USERS
 from colisten.data.moments import from_microseconds
-from colisten.data.rules import is_blank, sql_text
+from colisten.data.sql import is_blank, sql_text
 from colisten.data.views import TableViews
 from colisten.sections import ITEM_TYPES, SIGNALS
 

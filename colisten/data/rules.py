@@ -12,8 +12,9 @@ from datetime import datetime
 from colisten.data import faults
 from colisten.data.contract import MAX_AGE
 from colisten.data.faults import Fault
+from colisten.data.ids import MAX_ID_BYTES, is_too_long
 from colisten.data.moments import EARLIEST, newest, sql_moment, utc
-from colisten.data.views import WHITE_SPACE
+from colisten.data.sql import is_blank, sql_text
 from colisten.sections import ITEM_TYPES, SIGNALS
 
 _LARGEST_POSITION = 2**31 - 1
@@ -100,20 +101,6 @@ def row_rules(now: datetime) -> list[Rule]:
     ]
 
 
-def sql_text(value: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def is_blank(column: str) -> str:
-    """SQL: the text is empty or white space (false where it is null)."""
-    # White space sorts before '!' or beyond ASCII: only such texts are worth the slow trimming.
-    return (
-        f"CASE WHEN {column} < '!' OR {column} > '~' "
-        f"THEN trim({column}, {sql_text(WHITE_SPACE)}) = '' ELSE false END"
-    )
-
-
 def _rule(fault: type[Fault], table: str, column: str, broken: str, shows: tuple[str, ...]) -> Rule:
     return Rule(fault, table, column, broken, (f"{table}.{column}",), shows)
 
@@ -133,6 +120,15 @@ def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
     return [
         _rule(faults.NullId, table, column, f"{column} IS NULL", shows),
         _rule(faults.BlankId, table, column, is_blank(column), shows),
+        Rule(
+            faults.LongId,
+            table,
+            column,
+            is_too_long(column),
+            (f"{table}.{column}",),
+            shows,
+            f"longer than {MAX_ID_BYTES:,} bytes in UTF-8",
+        ),
     ]
 
 

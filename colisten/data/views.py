@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.contract import AGE, MOMENT, TABLES, WHOLE, Column, Table
 from colisten.data.faults import (
     ColumnMissing,
@@ -34,12 +34,6 @@ from colisten.data.faults import (
     WrongType,
 )
 from colisten.errors import ConfigError, TableError
-
-WHITE_SPACE = (
-    " \t\n\r\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
-    "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-"""Characters that are trimmed from text; a text of nothing else is blank."""
 
 
 @dataclass
@@ -104,6 +98,30 @@ def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, l
         yield views, faults
 
 
+@contextmanager
+def open_files(
+    files: Sequence[tuple[Table, Path]], settings: Settings
+) -> Iterator[tuple[TableViews, list[Fault]]]:
+    """Open files of any names as tables, as `open_views` opens those of a folder.
+
+    Each view bears its table's name, so those of several files of one kind need names of their
+    own. A file that is asked for by name must be there; it need not have rows.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
+        _connect(settings, spill) as connection,
+    ):
+        views = TableViews(connection)
+        faults: list[Fault] = []
+        for table, file in files:
+            if file.exists():
+                faults += _open(views, replace(table, required=False), file)
+            else:
+                detail = f"the file {file} is missing"
+                faults.append(TableMissing(table.name, detail=detail, do="Name one that is there."))
+        yield views, faults
+
+
 def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
     config = {
         "threads": settings.threads,
@@ -131,8 +149,8 @@ def _open(views: TableViews, table: Table, file: Path) -> list[Fault]:
         missing = TableMissing(table.name, detail=f"the file {file} is missing")
         return [missing] if table.required else []
     try:
-        with pq.ParquetFile(file) as parquet:
-            schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
+        with parquet.opened(file) as inside:
+            schema, rows = inside.schema_arrow, inside.metadata.num_rows
     except (OSError, pa.ArrowException) as error:
         detail = f"{file} cannot be read as parquet ({_first_line(error)})"
         return [TableUnreadable(table.name, detail=detail)]
@@ -185,7 +203,7 @@ def _create_view(
     schema: pa.Schema,
     broken: set[str | None],
 ) -> None:
-    scan = f"read_parquet({_path_literal(file)}, hive_partitioning=false)"
+    scan = parquet.scan(file)
     # By position: DuckDB folds case, and renames a column that differs from another in case only.
     described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
     names = [str(row[0]) for row in described]
@@ -211,11 +229,6 @@ def _value(column: Column, name: str, kind: pa.DataType) -> str:
     if column.kind is WHOLE:
         return f"TRY_CAST({name} AS BIGINT)"
     return name
-
-
-def _path_literal(file: Path) -> str:
-    pattern = re.sub(r"([\[*?])", r"[\1]", str(file))
-    return "'" + pattern.replace("'", "''") + "'"
 
 
 def _folded(name: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import sql_moment
 from colisten.errors import EvaluationError
@@ -62,7 +63,7 @@ def event_tables(
             }
         ) as tables,
     ):
-        tables.read_parquet([str(file) for file in files]).create_view("events")
+        tables.execute(f"CREATE TEMP VIEW events AS FROM {parquet.scan(*files)}")
         tables.register("candidates", candidates)
         tables.register("target_type", pa.table({"name": [target_type]}))
         early, late = moment_literal(cut), moment_literal(until)

@@ -17,6 +17,7 @@ import numpy as np
 from colisten.errors import EvaluationError
 from colisten.features.users import UserBatch
 from colisten.sections import SIGNALS, Signal
+from colisten.words import known_word
 
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
 CHANCE = "random"
@@ -131,9 +132,14 @@ def mean_vectors(
 
     Returns:
         float32 [B, d]; a zero row where there is no history or its mean is zero.
+
+    Raises:
+        EvaluationError: There is no such signal.
     """
     by_signal = np.ones(len(SIGNALS))
     if signal_weights is not None:
+        for signal in signal_weights:
+            known_word("Signal", signal, SIGNALS, EvaluationError)
         by_signal = np.array([signal_weights.get(signal, 0.0) for signal in SIGNALS])
     histories = list(users.histories.values())
     means = np.zeros((len(users), item_vectors.shape[1]), dtype=np.float32)

@@ -21,6 +21,7 @@ from colisten.evaluation.slices import Slice, user_slices
 from colisten.evaluation.split import EvaluationSet
 from colisten.evaluation.trials import Trials
 from colisten.logs import logger
+from colisten.words import known_word
 
 SUBJECT = "2T-HGNN"
 SLICES = ("all", "warm", "cold")
@@ -95,14 +96,16 @@ class EvaluationTable(Part):
     def value(self, model: str, metric: str, part: str = "all") -> float | None:
         """One value; None where the slice has no user. Raises as `row` does."""
         row = self.row(model, part)
-        if metric not in row.metrics:
-            raise EvaluationError(
-                f"The table has no metric '{metric}'.", f"It has {', '.join(row.metrics)}."
-            )
-        return row.metrics[metric].value
+        return row.metrics[known_word("Metric", metric, list(row.metrics), EvaluationError)].value
 
     def lead(self, metric: str, part: str = "all") -> Contrast | None:
-        """The best model against the runner-up; None where fewer than two were measured."""
+        """The best model against the runner-up; None where fewer than two were measured.
+
+        Raises:
+            EvaluationError: There is no such metric or slice.
+        """
+        known_word("Metric", metric, self.metrics, EvaluationError)
+        known_word("Slice", part, SLICES, EvaluationError)
         found = [lead for lead in self.leads if (lead.metric, lead.slice) == (metric, part)]
         return found[0] if found else None
 

@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from colisten.errors import ReportError
 from colisten.evaluation.intervals import bootstrap_means, mean_interval
 from colisten.evaluation.metrics import hit_matrix, user_metrics
 from colisten.evaluation.ragged import Ragged
@@ -24,6 +25,7 @@ from colisten.explanation.groups import item_groups, user_groups
 from colisten.explanation.question import Question, log_softmax
 from colisten.explanation.towers import ServedTowers
 from colisten.progress import track
+from colisten.words import known_word
 
 Side = Literal["user", "item"]
 LOG_PROBABILITY = "log-probability"
@@ -85,8 +87,9 @@ class Importance(Part):
     groups: list[GroupImportance]
 
     def of(self, side: Side, group: str) -> GroupImportance:
-        """One group; raises StopIteration where there is none of that name."""
-        return next(one for one in self.groups if (one.side, one.group) == (side, group))
+        """One group; raises ReportError where there is none of that name."""
+        known = {(one.side, one.group): one for one in self.groups}
+        return known[known_word("Group of inputs", (side, group), list(known), ReportError)]
 
 
 def importance(

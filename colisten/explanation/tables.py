@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import parse_moment
 from colisten.data.prepare import SUMMARY_FILE, TableSummary
@@ -45,7 +45,7 @@ class RunTables:
         file = self.holdout / "interactions.parquet"
         if not file.is_file():
             return 0
-        last = pc.max(pq.read_table(file, columns=["timestamp"]).column("timestamp")).as_py()
+        last = pc.max(parquet.read(file, columns=["timestamp"]).column("timestamp")).as_py()
         if last is None or last < self.cut:
             return 0
         days: float = (last - self.cut + timedelta(microseconds=1)) / timedelta(days=1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from math import exp
+from typing import get_args
 
+from colisten.errors import ReportError
 from colisten.explanation.calibration import Calibration
 from colisten.explanation.estimate import Estimate
 from colisten.explanation.groups import EVERYTHING
 from colisten.explanation.importance import CHANGED, LOG_PROBABILITY, GroupImportance, Side
 from colisten.explanation.report import TASTE, TEXT, Explanation, Z
+from colisten.words import known_word
 
 NO_WINDOW = (
     "Nobody of these users streamed anything for the first time after the cut, so there is "
@@ -28,7 +31,12 @@ def leading_measure(found: Explanation) -> str:
 
 
 def ranked(found: Explanation, side: Side) -> list[GroupImportance]:
-    """The groups of one tower, most important first, without `everything`."""
+    """The groups of one tower, most important first, without `everything`.
+
+    Raises:
+        ReportError: There is no such side.
+    """
+    known_word("Side", side, get_args(Side), ReportError)
     name = leading_measure(found)
     own = [one for one in found.importance.groups if one.side == side and one.group != EVERYTHING]
     return sorted(own, key=lambda one: -(one.losses[name].value or 0.0))

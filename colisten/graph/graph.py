@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import GraphError
 from colisten.files import file_digest, write_aside
 from colisten.json_files import read_mapping, to_json, write_json
@@ -173,7 +173,7 @@ class CoListeningGraph:
         with write_aside(folder) as aside:
             aside.mkdir()
             if self.item_ids is not None:
-                pq.write_table(pa.table({"item_id": self.item_ids}), aside / IDS)
+                parquet.write(pa.table({"item_id": self.item_ids}), aside / IDS)
             for (source, target), relation in self.relations.items():
                 for name, array in _arrays(relation).items():
                     np.save(aside / f"{source}-{target}.{name}.npy", array)
@@ -217,7 +217,7 @@ class CoListeningGraph:
             }
             ids = None
             if IDS in header["files"]:
-                ids = pq.read_table(folder / IDS).column("item_id").combine_chunks()
+                ids = parquet.read(folder / IDS).column("item_id").combine_chunks()
             if verify:
                 for name, expected in header["files"].items():
                     if file_digest(folder / name) != expected:

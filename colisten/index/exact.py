@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import VectorIndexError
 from colisten.files import sweep_partials, write_aside
 from colisten.index.protocol import Hits, check_items, check_name, check_search, check_width
@@ -53,8 +54,9 @@ class ExactCollection:
 
     @cached_property
     def _spoken(self) -> dict[str, np.ndarray]:
-        found = {language for language in self.languages if language is not None}
-        return {language: np.asarray(self.languages == language) for language in found}
+        # Not `languages == language`: numpy would drop the NUL at the end of a text.
+        codes, found = pd.factorize(self.languages)
+        return {language: codes == code for code, language in enumerate(found)}
 
     def speaks(self, language: str) -> bool:
         """Whether any item is in this language."""
@@ -275,13 +277,13 @@ def _save(collection: ExactCollection, target: Path) -> None:
                 "row": pa.array(collection.rows, pa.int64()),
             }
         )
-        pq.write_table(table, folder / "items.parquet")
+        parquet.write(table, folder / "items.parquet")
 
 
 def _load(folder: Path) -> ExactCollection | None:
     if not folder.is_dir():
         return None
-    table = pq.read_table(folder / "items.parquet")
+    table = parquet.read(folder / "items.parquet")
     return ExactCollection(
         _objects(table.column("item_id").to_pylist()),
         np.load(folder / "vectors.npy", mmap_mode="r"),

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from colisten.errors import TrainingError
+from colisten.words import known_word
 
 Aggregation = Literal["max", "mean", "weighted"]
 
@@ -55,8 +56,9 @@ def aggregate(
         engine: Module of compiled kernels; None computes in torch.
 
     Raises:
-        TrainingError: Shapes do not fit, or weights are missing.
+        TrainingError: Shapes do not fit, weights are missing, or `how` is none of the three.
     """
+    known_word("Aggregation", how, get_args(Aggregation), TrainingError)
     if told.dim() != 2 or table.dim() != 2:
         raise TrainingError(
             f"Aggregation takes [n, d] and a table [rows, k], not {list(told.shape)} and "

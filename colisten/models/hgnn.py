@@ -18,6 +18,7 @@ Both are inductive: an item without a neighbour gets a vector from its text alon
 from __future__ import annotations
 
 from itertools import pairwise, product
+from typing import get_args
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from colisten.graph.graph import CoListeningGraph, RelationName
 from colisten.models.aggregation import Aggregation, aggregate
 from colisten.sampling.neighbours import Hop, Neighbourhood
 from colisten.sections import HGNNSettings
+from colisten.words import known_word
 
 # Text vectors looked at together.
 BLOCK = 16384
@@ -194,7 +196,9 @@ class HGNNLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.item_types = item_types
-        self.aggregation = aggregation
+        self.aggregation = known_word(
+            "Aggregation", aggregation, get_args(Aggregation), TrainingError
+        )
         self.activate = activate
         self.update = nn.Linear(wide, narrow)
         self.messages = nn.ModuleDict(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import ReleaseError
 from colisten.json_files import read_mapping, write_json
 
@@ -40,7 +40,7 @@ class Canaries:
     def write(self, folder: Path) -> None:
         """Write rows, arrays and answers to an empty folder."""
         folder.mkdir(parents=True)
-        pq.write_table(self.rows, folder / "rows.parquet")
+        parquet.write(self.rows, folder / "rows.parquet")
         np.save(folder / "features.npy", self.features)
         np.save(folder / "vectors.npy", self.vectors)
         top = {"ids": self.top_ids, "scores": self.top_scores}
@@ -52,7 +52,7 @@ class Canaries:
         try:
             top = read_mapping(folder / "top.json")
             return cls(
-                pq.read_table(folder / "rows.parquet"),
+                parquet.read(folder / "rows.parquet"),
                 np.load(folder / "features.npy"),
                 np.load(folder / "vectors.npy"),
                 top["ids"],

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import utc
 from colisten.errors import ReleaseError
@@ -92,7 +92,7 @@ def assemble_payload(
             _copy(graph, (GRAPH_FILE,), folder)
         columns = [name for name in _ITEM_COLUMNS if name in catalogue.table.column_names]
         items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
-        pq.write_table(items, folder / "items.parquet")
+        parquet.write(items, folder / "items.parquet")
         popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
         popular.write(folder / "popular.parquet")
         tower = OnnxUserTower(folder, threads=settings.threads)

@@ -20,6 +20,7 @@ from colisten.rivals.lightgcn import fit_lightgcn
 from colisten.rivals.rival import Parameters, Rival, Scorer
 from colisten.rivals.touches import Touches
 from colisten.rivals.user_graph import fit_user_hgnn
+from colisten.words import known_word
 
 # EASE inverts a dense matrix of this many items at most: 15,000 take 3 GB and half a minute.
 _EASE_ITEMS = 15_000
@@ -42,7 +43,10 @@ def fit_item_knn(touches: Touches, parameters: Parameters, threads: int, seed: i
     its `neighbours` strongest.
     """
     matrix = touches.matrix
-    if parameters["similarity"] == "cosine":
+    similarity = known_word(
+        "Similarity", parameters["similarity"], ("counts", "cosine"), EvaluationError
+    )
+    if similarity == "cosine":
         norms = np.sqrt(np.maximum(np.asarray(matrix.power(2).sum(axis=0)).ravel(), 1.0))
         matrix = (matrix @ sparse.diags(1.0 / norms)).tocsr()
     near = (matrix.T.tocsr() @ matrix[:, touches.target]).tocsc()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 
 from colisten.errors import GraphError
 from colisten.sampling.supervision import SupervisedEdges
+from colisten.words import known_word, shown
 
+WORDS = ("min", "none")
 Balance = Literal["min", "none"] | Mapping[Any, float]
 
 
@@ -39,6 +43,8 @@ class EpochPlan:
     ) -> None:
         if batch_size < 1:
             raise GraphError(f"A batch has at least 1 pair, not {batch_size}.")
+        if not isinstance(balance, Mapping):
+            known_word("balance", balance, WORDS, GraphError)
         self.edges = edges
         self.batch_size = batch_size
         self.balance = balance
@@ -94,15 +100,11 @@ class EpochPlan:
         smallest = min(sizes.values())
         if self.balance == "min":
             return dict.fromkeys(sizes, smallest)
-        if not isinstance(self.balance, Mapping):
-            raise GraphError(
-                f"Balance is 'min', 'none' or a ratio per relation, not {self.balance}."
-            )
-        unknown = [name for name in self.balance if name not in self.edges.pairs]
-        if unknown or any(not ratio > 0 for ratio in self.balance.values()):
-            raise GraphError(
-                f"Ratios must be positive and of {list(self.edges.pairs)}; unknown: {unknown}."
-            )
+        assert isinstance(self.balance, Mapping)
+        for name, ratio in self.balance.items():
+            known_word("Relation in balance", name, list(self.edges.pairs), GraphError)
+            if not isinstance(ratio, Real) or not 0 < ratio < math.inf:
+                raise GraphError(f"A ratio of balance is a positive number, not {shown(ratio)}.")
         return {
             name: min(size, max(1, round(self.balance.get(name, 1.0) * smallest)))
             for name, size in sizes.items()

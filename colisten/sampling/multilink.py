@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from colisten.sampling.negatives import NegativeSampler
 from colisten.sampling.neighbours import FanOuts, NeighborSampler, Neighbourhood
 from colisten.sampling.pairs import Excluded
 from colisten.sampling.supervision import SupervisedEdges
+from colisten.words import known_word
 
 Negatives = Literal["uniform", "hard", "in_batch"]
 
@@ -124,6 +125,7 @@ class MultiLinkNeighborLoader:
     ) -> None:
         if not 0 <= rank < world_size:
             raise GraphError(f"Rank {rank} is none of {world_size} processes.")
+        known_word("negatives", negatives, get_args(Negatives), GraphError)
         self.features: Features | None = None
         if isinstance(data, CoListeningGraph):
             self.graph = Adjacency.of_graph(data)

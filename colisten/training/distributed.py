@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from colisten.errors import TrainingError
+from colisten.sections import Device
+from colisten.words import known_word
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,9 @@ def world(device: str) -> Iterator[World]:
         device: "auto" takes CUDA where there is one, else "cpu" or "cuda".
 
     Raises:
-        TrainingError: CUDA is asked for and there is none.
+        TrainingError: CUDA is asked for and there is none, or the device is none of the three.
     """
+    known_word("hgnn.device", device, get_args(Device), TrainingError)
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
         raise TrainingError("hgnn.device is cuda, but there is no CUDA device.", "Set it to auto.")

@@ -12,10 +12,10 @@ import torch
 
 from colisten.config import Settings
 from colisten.errors import TrainingError
-from colisten.files import write_aside
 from colisten.graph.graph import CoListeningGraph
 from colisten.json_files import read_json, read_mapping, to_json, write_json
 from colisten.models.hgnn import HGNN
+from colisten.pages import write_page
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
 from colisten.training.curve import curve_html
@@ -109,8 +109,7 @@ def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
     }
     write_tensors(out / WEIGHTS, model.state_dict(), {"key": key})
     write_json(out / CURVE, state["curve"])
-    with write_aside(out / PICTURE) as aside:
-        aside.write_text(curve_html(state["curve"], title="HGNN training"))
+    write_page(out / PICTURE, curve_html(state["curve"], title="HGNN training"))
     write_json(out / CARD, card)
 
 

@@ -26,9 +26,9 @@ def build_training_rows(
     from pathlib import Path
 
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     from colisten.config import Settings
+    from colisten.data import parquet
     from colisten.data.moments import parse_moment
     from colisten.features.examples import first_streams
     from colisten.features.store import open_store, training_rows, user_rows
@@ -45,11 +45,11 @@ def build_training_rows(
     store = open_store(Path(features.path))
     table = training_rows(store, examples)
     with write_aside(Path(rows.path) / "rows.parquet") as file:
-        pq.write_table(table, file)
+        parquet.write(table, file)
     # Once per user, what was known of them at the cut: leave-one-out examples are made of it.
     users = pc.unique(examples.column("user_id")).sort().to_pylist()
     whole = user_rows(store, users, parse_moment(as_of, "as_of"))
     with write_aside(Path(rows.path) / "users.parquet") as file:
-        pq.write_table(whole, file)
+        parquet.write(whole, file)
     counts = {"rows": float(table.num_rows)}
     log_figures(metrics, counts)

@@ -54,6 +54,7 @@ def compare(
     from colisten.features.users import UserBatch
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
+    from colisten.pages import write_page
     from colisten.sections import ITEM_TYPES
     from components.figures import log_figures
 
@@ -105,7 +106,7 @@ def compare(
         ),
     )
     write_json(Path(table.path), result)
-    Path(page.path).write_text(to_html(result))
+    write_page(Path(page.path), to_html(result))
     figures = {
         "users": float(len(window)),
         "models": float(len(trainings)),

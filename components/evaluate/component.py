@@ -63,6 +63,7 @@ def evaluate(
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.pages import write_page
     from colisten.rivals.tuning import tuned_rivals
     from components.figures import log_figures
 
@@ -122,7 +123,7 @@ def evaluate(
         facts=ItemFacts(streams, contest.text[catalogue.slice_of(chosen.data.target_type)]),
     )
     write_json(Path(table.path), result)
-    Path(page.path).write_text(to_html(result))
+    write_page(Path(page.path), to_html(result))
     figures = (
         {
             f"{model} {metric}".replace(" ", "_").replace("@", "_at_"): measure.value

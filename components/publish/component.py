@@ -105,6 +105,7 @@ def publish(
         "folder": str(store.folder(release_id)),
         "promoted": bool(verdict["passed"]),
         "reasons": verdict["reasons"],
+        "warnings": verdict["warnings"],
     }
     write_json(Path(release.path), outcome)
     release.metadata["release_id"] = release_id

@@ -108,7 +108,9 @@ def recommend(
     metrics = {
         "cut": cut,
         "window_days": int(window_days),
-        "release": {name: published[name] for name in ("release_id", "promoted", "reasons")},
+        "release": {
+            name: published[name] for name in ("release_id", "promoted", "reasons", "warnings")
+        },
         "test": read_mapping(Path(measured.path)),
         "validation": read_mapping(Path(rehearsal.path)),
     }

@@ -44,13 +44,13 @@ def report(
     from colisten.errors import ReportError
     from colisten.evaluation.portrait import active_users, portrait
     from colisten.features.store import open_store, users_as_of
-    from colisten.files import write_aside
     from colisten.graph.graph import CoListeningGraph
     from colisten.graph.page import to_html
     from colisten.graph.report import graph_report
     from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs, logger
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.pages import escape, page, write_page
     from components.figures import log_figures
     from monitoring.drift import drift_report
 
@@ -74,20 +74,19 @@ def report(
         data=chosen.data,
         seed=chosen.seed,
     )
-    with write_aside(reports / "graph.html") as aside:
-        aside.write_text(to_html(described))
+    write_page(reports / "graph.html", to_html(described))
     write_json(reports / "graph.json", described)
-    page = reports / "drift.html"
+    drifted = reports / "drift.html"
     figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
     try:
-        found = drift_report(frames[0], frames[1], page, seed=chosen.seed)
+        found = drift_report(frames[0], frames[1], drifted, seed=chosen.seed)
         figures |= {
             "columns": float(len(found.columns)),
             "drifted_columns": float(len(found.drifted)),
         }
-        shutil.copy(page, drift.path)
+        shutil.copy(drifted, drift.path)
     except ReportError as error:
         # A short history has no earlier window; a release does not hang on a report.
         logger("report").warning("no drift report", reason=str(error))
-        Path(drift.path).write_text(f"<!doctype html><p>No drift report: {error}</p>")
+        write_page(Path(drift.path), page("No drift report", f"<p>{escape(error)}</p>"))
     log_figures(metrics, figures)

@@ -36,15 +36,17 @@ def train_towers(
     from pathlib import Path
 
     import numpy as np
-    import pyarrow.parquet as pq
 
     from colisten.config import Settings
+    from colisten.data import parquet
     from colisten.data.catalogue import Catalogue
     from colisten.files import combined_digest, file_digest
     from colisten.logs import configure_logs
     from colisten.models.items import ItemBlocks
+    from colisten.pages import write_page
     from colisten.training.curve import curve_html
     from colisten.training.towers import train_towers
+    from colisten.words import known_word
     from components.figures import log_figures
 
     configure_logs()
@@ -60,7 +62,7 @@ def train_towers(
         "factors": Path(vectors.path) / "factors.npy",
         "factors_until": Path(vectors.path) / "factors_until.npy",
     }
-    chosen_blocks = blocks.split(",")
+    chosen_blocks = [known_word("Item block", name, ("text", "z")) for name in blocks.split(",")]
     with_graph = "z" in chosen_blocks
     with_factors = with_graph and chosen.towers.has_echo
     text_vectors = np.load(files["text"])
@@ -79,15 +81,17 @@ def train_towers(
     )
     work = Path(checkpoints) / f"towers-{key[:16]}"
     result = train_towers(
-        pq.read_table(files["rows"]),
+        parquet.read(files["rows"]),
         Catalogue.read(Path(history.path)),
         item_blocks,
         chosen,
         out=work,
-        whole=pq.read_table(files["users"]),
+        whole=parquet.read(files["users"]),
     )
     shutil.copytree(work, towers.path, ignore=shutil.ignore_patterns("checkpoint*"))
     figures = result.metrics()
     log_figures(metrics, figures)
-    Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch"))
+    write_page(
+        Path(curve.path), curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch")
+    )
     shutil.rmtree(work, ignore_errors=True)

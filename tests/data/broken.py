@@ -198,6 +198,17 @@ CASES = [
         first=(5,),
     ),
     Case(
+        "ids of more bytes than characters",
+        faults.LongId,
+        "interactions.user_id",
+        lambda folder: put(
+            folder, "interactions", "user_id", {2: "\U0001f600" * 16_384, 5: "x" * 65_535}
+        ),
+        count=1,
+        first=(2,),
+        says="longer than 65,535 bytes",
+    ),
+    Case(
         "item twice",
         faults.DuplicateItem,
         "items.item_id",

@@ -307,5 +307,5 @@ def test_wrong_calls_are_refused() -> None:
     table = evaluate([RandomRanker(30)], data, SETTINGS, 0)
     with pytest.raises(EvaluationError, match="no row"):
         table.row("other")
-    with pytest.raises(EvaluationError, match="no metric"):
+    with pytest.raises(EvaluationError, match="nearest known one is 'HR@10'"):
         table.value("random", "HR@11")

@@ -152,22 +152,23 @@ def metrics(
     coverage: float = 0.4,
     chance: float = 0.05,
     users: int = 500,
+    mrr: tuple[float, float] = (0.2, 0.02),
 ) -> dict[str, Any]:
-    """An evaluation table as JSON values."""
+    """An evaluation table as JSON values; `mrr` is that of the model and of a random list."""
 
-    def row(model: str, value: float, reach: float) -> dict[str, Any]:
+    def row(model: str, value: float, reach: float, first: float) -> dict[str, Any]:
         found = {"value": value, "low": value - width, "high": value + width}
-        covered = {"value": reach, "low": None, "high": None}
+        covered, found_first = ({"value": one, "low": None, "high": None} for one in (reach, first))
         return {
             "model": model,
             "slice": "all",
             "users": users,
-            "metrics": {"HR@10": found, "coverage": covered},
+            "metrics": {"HR@10": found, "MRR": found_first, "coverage": covered},
         }
 
     return {
         "subject": "2T-HGNN",
         "k": 10,
         "users": {"all": users, "warm": users, "cold": 0},
-        "rows": [row("random", chance, 1.0), row("2T-HGNN", hits, coverage)],
+        "rows": [row("random", chance, 1.0, mrr[1]), row("2T-HGNN", hits, coverage, mrr[0])],
     }

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.world.figures import measure
 from colisten.data.world.items import STAMP, Items, draw_items, items_table
 from colisten.data.world.journeys import STREAM
@@ -97,13 +97,13 @@ def _write_tables(folder: Path, settings: WorldSettings) -> None:
     # Key 0 is the catalogue's stream of random numbers, key 1 + n that of the n-th chunk.
     rng = _generator(settings.seed, 0)
     items = draw_items(settings, rng)
-    pq.write_table(items_table(items, settings, rng), folder / "items.parquet")
+    parquet.write(items_table(items, settings, rng), folder / "items.parquet")
     write_items_truth(folder / "truth", items)
     projection = music_projection(settings, rng)
     firsts = range(0, settings.users, settings.chunk_users)
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(pq.ParquetWriter(folder / f"{name}.parquet", schema))
+            name: stack.enter_context(parquet.writer(folder / f"{name}.parquet", schema))
             for name, schema in _SCHEMAS.items()
         }
         for number, first in enumerate(track(firsts, "Simulating users")):
