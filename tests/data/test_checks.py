@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.check import check
 from colisten.config import Settings
-from colisten.data import faults
+from colisten.data import faults, parquet
 from colisten.data.checks import check_tables
 from colisten.data.faults import Fault, TableFaults
 from colisten.data.moments import CLOCK_SKEW
@@ -204,7 +204,7 @@ def test_whatever_arrow_writes_is_read(tiny_source: Path, tmp_path: Path) -> Non
     recast(folder, "users", "age", pa.int8())
     recast(folder, "exposures", "position", pa.uint64())
     file = folder / "items.parquet"
-    items = pq.read_table(file)
+    items = parquet.read(file)
     for name, values in (
         ("Title", pa.array(["other"] * 100)),
         ("file_row_number", pa.array(range(100))),
