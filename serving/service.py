@@ -11,6 +11,7 @@ from colisten.child import end_with
 from colisten.logs import configure_logs
 from serving.app import build_app
 from serving.environment import ARBITER, Environment, workers
+from serving.policy import PagePolicy
 from serving.runtime import Runtime
 
 app = build_app()
@@ -46,3 +47,7 @@ class Colisten:
     def close(self) -> None:
         """Stop following releases and let go of connections."""
         self.runtime.close()
+
+
+# The decorators made a service of the class.
+Colisten.add_asgi_middleware(PagePolicy)  # type: ignore[attr-defined]
