@@ -16,7 +16,7 @@ _TOP = """# Settings
 Made by `colisten settings --markdown`; a test fails when it is out of date.
 
 A YAML file (`--config FILE`) groups them by section; `--set section.name=value` overrides one.
-An unknown name, or word where a setting takes one of several, is an error that tells the nearest known one.
+An unknown name, or an unknown word, is an error that tells the nearest known one.
 
 | setting | default | meaning |
 |---|---|---|
