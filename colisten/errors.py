@@ -6,7 +6,8 @@
     │   └── (one class a fault: see colisten/data/faults.py)
     ├── GraphError             a co-listening graph cannot be built or read
     ├── FeatureError           the feature store cannot answer
-    │   └── EventRefused       an event that no history may hold, now or later              exit 2
+    │   ├── EventRefused       an event that no history may hold, now or later              exit 2
+    │   └── UserUnreadable     what is stored of one user is damaged; of others it is not
     ├── TextError              text vectors cannot be computed or read
     ├── TrainingError          training cannot start or cannot go on
     ├── EvaluationError        there is nothing to measure, or a measure is undefined
@@ -65,9 +66,23 @@ class FeatureError(ColistenError):
 
 
 class EventRefused(FeatureError):
-    """An event that no history may hold: its sender's fault, and sending it again is no use."""
+    """An event that no history may hold: its sender's fault, and sending it again is no use.
+
+    Args:
+        what: What is wrong, in one sentence.
+        do: What the sender can do about it.
+        field: The field of the event that is at fault.
+    """
 
     exit_code = 2
+
+    def __init__(self, what: str, do: str = "", *, field: str) -> None:
+        self.field = field
+        super().__init__(what, do)
+
+
+class UserUnreadable(FeatureError):
+    """What the store holds of one user is damaged; it can answer for others."""
 
 
 class TextError(ColistenError):

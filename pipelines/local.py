@@ -39,6 +39,7 @@ _CACHED = re.compile(r"Task '?([\w-]+)'? cache hit")
 _STEPS_OWN = "  "
 _MOMENT = re.compile(r"(-\d+)+$")
 _TAIL_LINES = 30
+_PLACEHOLDER = "{{$"
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,15 @@ def run_local(
         as long as the step is cached or the run is this pipeline's newest) and parameters.
 
     Raises:
-        PipelineError: A step failed (the message names it and ends with its last lines), or
-            another run holds `root`.
+        PipelineError: A step failed (the message names it and ends with its last lines), another
+            run holds `root`, or a value would be taken for one of kfp's placeholders.
     """
+    for name, value in {**arguments, "root": root}.items():
+        if _PLACEHOLDER in str(value):
+            raise PipelineError(
+                f"{name} is {value}: Kubeflow Pipelines takes {_PLACEHOLDER} for a placeholder.",
+                "Call the folder or the value something else.",
+            )
     root.mkdir(parents=True, exist_ok=True)
     with _only_runner(root) as lock:
         log = _RunLog(root / "run.log", listen)

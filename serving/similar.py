@@ -12,6 +12,8 @@ import numpy as np
 from serving.live import Bundle
 from serving.messages import Fault, FieldFault, How, Refused, ShelfItem, Similar, SimilarRequest
 
+_SHOWN_CHARS = 80
+
 
 def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
     """The nearest items, from one release.
@@ -24,7 +26,8 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
     release = bundle.release
     at = int(release.index_of([request.item_id])[0])
     if at < 0:
-        message = f"Release {bundle.release_id} has no item '{request.item_id}'."
+        short = request.item_id[:_SHOWN_CHARS]
+        message = f"Release {bundle.release_id} has no item '{short}'."
         field = FieldFault(field="item_id", message=message)
         raise Refused(404, Fault(error="unknown_item", message=message, fields=[field]))
     target = release.target

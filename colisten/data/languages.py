@@ -15,6 +15,9 @@ from langcodes import Language
 from colisten.data.sql import WHITE_SPACE
 from colisten.errors import ConfigError
 
+MAX_TAG_CHARS = 100
+"""Longer than any tag in use. langcodes calls itself once a subtag, which Python bounds."""
+_REMEMBERED = 10_000
 _NOT_KNOWN = frozenset({"und", "mis"})
 # Norwegian without a word on its form is Bokmål; the two are used for each other.
 _SAME = {"nb": "no"}
@@ -71,6 +74,12 @@ def language_of(text: str) -> str | None:
     trimmed = text.strip(WHITE_SPACE)
     if not trimmed:
         return None
+    if len(trimmed) > MAX_TAG_CHARS:
+        raise _unknown(trimmed)
+    if len(Language._PARSE_CACHE) > _REMEMBERED:
+        # langcodes keeps every text it was ever asked about, and anybody may ask a service.
+        Language._PARSE_CACHE.clear()
+        Language._INSTANCES.clear()
     # The encoding and the modifier of a POSIX locale say nothing of the language.
     tag = trimmed.split("@")[0].split(".")[0] if "_" in trimmed else trimmed
     try:
@@ -101,7 +110,7 @@ def wanted_language(text: str) -> str:
 
 
 def _unknown(text: str) -> ConfigError:
-    near = get_close_matches(text.casefold(), _NAMES, n=1)
+    near = get_close_matches(text[:MAX_TAG_CHARS].casefold(), _NAMES, n=1)
     hint = f"Did you mean {_NAMES[near[0]]}?" if near else "Write one such as en or pt-BR."
     return ConfigError(f"{_shown(text)} is not a language tag (BCP 47).", hint)
 

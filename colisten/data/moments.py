@@ -11,7 +11,6 @@ the end, is refused in words or compared rightly; `datetime.astimezone` raises `
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from colisten.errors import ConfigError
 
@@ -60,13 +59,13 @@ def clock_fault(moment: datetime, *, now: datetime | None = None) -> str | None:
     return None
 
 
-def parse_moment(text: object, name: str, *, naive: Literal["utc", "refused"] = "utc") -> datetime:
+def parse_moment(text: object, name: str, *, zone_needed: bool = False) -> datetime:
     """A UTC moment from ISO 8601: a date, or a date and time.
 
     Args:
         text: What was written, whatever it is.
         name: What it was written for, such as `--cut`, for the message.
-        naive: Whether text without a zone is UTC or refused.
+        zone_needed: Whether text without a zone is refused; else it is UTC.
 
     Raises:
         ConfigError: It is no moment, has no zone where one is demanded, or lies before
@@ -74,14 +73,14 @@ def parse_moment(text: object, name: str, *, naive: Literal["utc", "refused"] = 
     """
     written = text if isinstance(text, str) else repr(text)
     said = f"{name} {written[:_SHOWN_CHARS]!r}{'...' if len(written) > _SHOWN_CHARS else ''}"
-    example = "2025-06-16" if naive == "utc" else "2025-06-16T12:00:00Z"
+    example = "2025-06-16T12:00:00Z" if zone_needed else "2025-06-16"
     do = f"Write it as {example}."
     try:
         moment = datetime.fromisoformat(written)
     except ValueError as error:
         raise ConfigError(f"{said} is no moment.", do) from error
     if moment.utcoffset() is None:
-        if naive == "refused":
+        if zone_needed:
             raise ConfigError(f"{said} has no time zone.", do)
         moment = moment.replace(tzinfo=UTC)
     if not EARLIEST <= moment <= LATEST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from colisten.data.ids import id_fault
 from colisten.data.moments import clock_fault, microseconds
 from colisten.errors import EventRefused
 from colisten.sections import ITEM_TYPES, SIGNALS
@@ -33,21 +34,25 @@ class Event:
         """Refuse what no history may hold.
 
         Raises:
-            EventRefused: An id is empty, the type or signal is unknown, or the moment is none
-                at which anything can have happened (`colisten.data.moments`): an event of the
-                future would stay the newest, against which all others are aged.
+            EventRefused: An id is none (`colisten.data.ids`), the type or signal is unknown, or
+                the moment is none at which anything can have happened (`colisten.data.moments`):
+                an event of the future would stay the newest, against which all others are aged.
         """
-        if not self.user_id or not self.item_id:
-            raise EventRefused("An event needs a user_id and an item_id.")
-        if self.item_type not in ITEM_TYPES:
-            raise EventRefused(
-                f"Unknown item_type '{self.item_type}'.", f"Types are {', '.join(ITEM_TYPES)}."
-            )
-        if self.signal not in SIGNALS:
-            raise EventRefused(
-                f"Unknown signal '{self.signal}'.", f"Signals are {', '.join(SIGNALS)}."
-            )
+        for field, value in (("user_id", self.user_id), ("item_id", self.item_id)):
+            if fault := id_fault(value):
+                raise EventRefused(f"The {field} {fault}.", field=field)
+        _one_of(self.item_type, ITEM_TYPES, "item_type")
+        _one_of(self.signal, SIGNALS, "signal")
         if fault := clock_fault(self.timestamp):
             raise EventRefused(
-                f"The moment {self.timestamp} {fault}.", "Send when it happened, in UTC."
+                f"The moment {self.timestamp} {fault}.",
+                "Send when it happened, in UTC.",
+                field="timestamp",
             )
+
+
+def _one_of(value: str, known: tuple[str, ...], field: str) -> None:
+    if value not in known:
+        raise EventRefused(
+            f"Unknown {field} {value[:40]!r}.", f"Known are {', '.join(known)}.", field=field
+        )

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from google.protobuf.message import DecodeError
 
 from colisten.data.moments import from_microseconds, microseconds, utc
-from colisten.errors import FeatureError
+from colisten.errors import EventRefused, FeatureError, UserUnreadable
 from colisten.features import names
 from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore
@@ -259,7 +260,8 @@ class OnlineFeatures:
         """The users as of now, in order; `UserBatch.known` tells of whom anything is known.
 
         Raises:
-            FeatureError: The online store is out of reach or damaged.
+            UserUnreadable: What is stored of one of them is damaged.
+            FeatureError: The online store is out of reach.
         """
         if not len(user_ids):
             rows = self._schema.empty_table()
@@ -278,16 +280,26 @@ class OnlineFeatures:
             can hold; nothing is written then.
 
         Raises:
-            FeatureError: The event fits no history, or the online store is out of reach.
+            EventRefused: The event fits no history.
+            UserUnreadable: The history that it belongs to is damaged.
+            FeatureError: The online store is out of reach.
         """
         event.check()
         if event.item_type not in self._lengths:
-            raise FeatureError(f"The feature repository keeps no {event.item_type} history.")
+            raise EventRefused(
+                f"The feature repository keeps no {event.item_type} history.", field="item_type"
+            )
         columns = names.history_columns(event.item_type)
         view = names.history_view(event.item_type)
         with self._pushing:
             rows, newest = self._rows([f"{view}:{name}" for name in columns], [event.user_id])
             lists = [rows.column(name)[0].as_py() or [] for name in columns]
+            if len({len(values) for values in lists}) > 1:
+                raise UserUnreadable(
+                    f"The {event.item_type} history of user {event.user_id[:80]!r} has ids, "
+                    "signals and times that differ in number.",
+                    "The feature store is damaged; rebuild it.",
+                )
             held = set(zip(lists[2], lists[0], lists[1], strict=True))
             fresh = (event.time, event.item_id, event.signal)
             kept = sorted(held | {fresh})[-self._lengths[event.item_type] :]
@@ -320,10 +332,15 @@ class OnlineFeatures:
                     features=features, entity_rows=[{"user_id": user} for user in user_ids]
                 )
             values = answer.to_dict()
+            fields = [field for field in self._schema if field.name in values]
+            arrays = [pa.array(values[field.name], field.type) for field in fields]
+        except (DecodeError, pa.ArrowException) as error:
+            # The store answered; what it holds of these users is no such row.
+            raise UserUnreadable(
+                f"The online store holds a damaged row: {error}.", "Rebuild the feature store."
+            ) from error
         except Exception as error:
             raise FeatureError(f"The online store cannot answer: {error}.") from error
-        fields = [field for field in self._schema if field.name in values]
-        arrays = [pa.array(values[field.name], field.type) for field in fields]
         stamps = [result.event_timestamps[0] for result in answer.proto.results[1:]]
         seconds = max((stamp.seconds * 10**9 + stamp.nanos for stamp in stamps), default=0)
         return pa.table(arrays, schema=pa.schema(fields)), from_microseconds(seconds // 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import string
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langcodes import Language
 from pydantic import ValidationError
 
 from colisten.config import Settings
@@ -185,6 +187,20 @@ def test_tables_are_written_with_one_writing(tiny_source: Path, tmp_path: Path) 
         "GB",
         "DE",
     ]
+
+
+@pytest.mark.parametrize("text", ["en" + "-abcde" * 10_000, "x" * 100_000, "en_" + "." * 9_999])
+def test_a_text_of_any_length_is_a_language_or_one_short_line(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a language tag") as caught:
+        language_of(text)
+    assert len(str(caught.value)) < 200
+
+
+def test_what_was_asked_for_is_not_remembered_for_ever() -> None:
+    for number in range(12_000):
+        with contextlib.suppress(ConfigError):
+            language_of(f"en-x-{number:06d}")
+    assert len(Language._PARSE_CACHE) <= 10_002
 
 
 def test_no_country_and_no_language_are_no_trouble(tiny_source: Path, tmp_path: Path) -> None:

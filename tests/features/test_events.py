@@ -24,8 +24,9 @@ def test_a_good_event_passes_and_counts_microseconds() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"user_id": ""}, "needs a user_id"),
-        ({"item_id": ""}, "needs a user_id"),
+        ({"user_id": ""}, "user_id is empty"),
+        ({"item_id": " "}, "item_id is empty"),
+        ({"user_id": "\ud800"}, "user_id is not valid Unicode"),
         ({"item_type": "film"}, "Unknown item_type 'film'"),
         ({"signal": "liked"}, "Unknown signal 'liked'"),
         ({"timestamp": datetime(2025, 3, 1)}, "no time zone"),

@@ -45,6 +45,25 @@ def looped(numbers: list, limit: int) -> int:  # type: ignore[type-arg]
     return double(number=limit).output  # type: ignore[no-any-return]
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def leave(where: str, left: dsl.Output[dsl.Artifact]) -> None:
+    from pathlib import Path
+
+    Path(left.path).write_text(where)
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def take(left: dsl.Input[dsl.Artifact]) -> str:
+    from pathlib import Path
+
+    return Path(left.path).read_text()
+
+
+@dsl.pipeline(name="handed-over")
+def handed_over(where: str) -> str:
+    return take(left=leave(where=where).outputs["left"]).output  # type: ignore[no-any-return]
+
+
 def events_of(root: Path, limit: int) -> list[StepEvent]:
     events: list[StepEvent] = []
     run_local(arithmetic, {"number": 3, "limit": limit}, root=root, listen=events.append)
@@ -123,3 +142,25 @@ def test_a_run_of_another_pipeline_leaves_the_newest_of_each(tmp_path: Path) -> 
         run_local(pipeline, arguments, root=tmp_path, use_cache=False)
     names = sorted(path.name for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert [name.partition("-")[0] for name in names] == ["arithmetic", "looped"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "item_type=podcast/a [b] 'q' \"d\" #%41 ü/*?{a,b}/{{a}}",
+        "gs:/co:lon/~x/$HOME/%s/back\\slash\\n/two\nlines/tab\t/trail ",
+    ],
+    ids=["patterns", "schemes"],
+)
+def test_artifacts_go_through_folders_of_any_name(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    assert run_local(handed_over, {"where": str(root)}, root=root) == {"Output": str(root)}
+
+
+def test_a_value_that_kfp_would_replace_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "{{$.inputs}}"
+    with pytest.raises(PipelineError, match=r"root is .*placeholder"):
+        run_local(handed_over, {"where": "here"}, root=root)
+    assert not root.exists()
+    with pytest.raises(PipelineError, match=r"where is .*placeholder"):
+        run_local(handed_over, {"where": str(root)}, root=tmp_path)

@@ -115,7 +115,9 @@ def make_parts(folder: Path, history: Path, as_of: datetime, *, seed: int = 0) -
     """Parts of one generation; another seed is another generation."""
     rng = np.random.default_rng(seed)
     catalogue = Catalogue.read(history)
-    taste = np.array([int(item[1:]) % 2 for item in catalogue.item_ids])
+    taste = np.array(
+        [(int(i[1:]) if i[1:].isdecimal() else len(i)) % 2 for i in catalogue.item_ids]
+    )
     history_vectors = rng.normal(scale=0.3, size=(len(catalogue), HISTORY_DIM))
     history_vectors[:, 0] += np.where(taste, 2.0, -2.0)
     history_vectors[-1] = 0.0  # an item without text or graph
