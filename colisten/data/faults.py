@@ -191,7 +191,10 @@ class TableNotAFile(Fault):
     """`<table>.parquet` is a folder of part files."""
 
     says = "is a folder, not a parquet file"
-    advice = "Write one file, e.g. COPY (FROM 'parts/*.parquet') TO 'table.parquet' in DuckDB."
+    advice = (
+        "Write one file, e.g. COPY (FROM 'table.parquet/**/*.parquet') TO 'one.parquet' in DuckDB, "
+        "and put it in the folder's place."
+    )
 
 
 class TableUnreadable(Fault):
