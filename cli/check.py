@@ -13,7 +13,7 @@ from rich.text import Text
 from colisten.data.checks import check_tables
 from colisten.data.faults import Fault, TableFaults
 from colisten.json_files import to_json
-from colisten.terminal import Terminal
+from colisten.terminal import Terminal, print_json
 
 _HELP = """Check a folder of tables against the contract; nothing is written.
 
@@ -51,12 +51,12 @@ def check(
     except (Fault, TableFaults) as broken:
         if as_json:
             faults = [fault.to_dict() for fault in broken.faults]
-            typer.echo(to_json({"ok": False, "faults": faults}, indent=2))
+            print_json(to_json({"ok": False, "faults": faults}, indent=2))
         else:
             _print_faults(broken.faults)
         raise typer.Exit(broken.exit_code) from None
     if as_json:
-        typer.echo(to_json({"ok": True, "report": report.to_dict()}, indent=2))
+        print_json(to_json({"ok": True, "report": report.to_dict()}, indent=2))
     else:
         console = Terminal()
         console.print(report)

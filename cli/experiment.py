@@ -73,7 +73,6 @@ def report(
         typer.Option(
             "--hours",
             min=1,
-            max=8784,
             help="How long after each time it was shown a stream counts.",
         ),
     ] = 72,

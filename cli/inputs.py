@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 import colisten
+from colisten.data.contract import TABLES
 from colisten.data.moments import parse_moment
+from colisten.data.table_files import find_table
 from colisten.files import combined_digest, file_digest, folder_digests
 
 DataOption = Annotated[
@@ -42,9 +44,10 @@ def parse_cut(text: str) -> datetime:
 
 
 def tables_digest(data: Path) -> str:
-    """Content digest of every parquet file directly in `data`."""
+    """Content digest of every table of `data`."""
+    found = {table.file_name: find_table(data, table).path for table in TABLES}
     return combined_digest(
-        {file.name: file_digest(file) for file in sorted(data.glob("*.parquet"))}
+        {name: file_digest(file) for name, file in found.items() if file is not None}
     )
 
 

@@ -20,7 +20,7 @@ from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
 from colisten.sections import IndexSettings
-from colisten.terminal import Terminal, said
+from colisten.terminal import Terminal, print_json, said
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
 
@@ -258,4 +258,4 @@ def _short(moment: str | None) -> str:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(to_json(value, indent=2))
+    print_json(to_json(value, indent=2))

@@ -104,8 +104,8 @@ def execute(
     """Check the tables, then run the release pipeline locally; raises as its steps do."""
     # Broken tables are refused here, before anything is written.
     report = check_tables(data, settings=settings)
-    check_cut(data, cut=cut, settings=settings)
-    for notice in report.notices:
+    short_of = check_cut(data, cut=cut, window_days=window_days, settings=settings)
+    for notice in (*report.notices, *short_of):
         console.print(Text(f"Notice: {notice}"), soft_wrap=True)
     from cli.steps import shown_steps
     from colisten.evaluation.table import EvaluationTable

@@ -13,20 +13,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NewType
 
 from colisten.files import write_aside
+from colisten.json_files import to_json
 from colisten.shown import plain
 
 Page = NewType("Page", str)
 """A whole page, as `page` makes it; nothing else is written with `write_page`."""
 
 _END_OF_SCRIPT = re.compile(r"</script|<!--", re.IGNORECASE)
-_IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
+_IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 _IN_FIGURE = {ord(sign): f"&#{ord(sign)};" for sign in "&<>"}
 _MARKDOWN = re.compile(r"[!-/:-@\[-`{-~]")
 
@@ -46,14 +46,13 @@ def markdown_text(value: object) -> str:
     return _MARKDOWN.sub(lambda found: "\\" + found[0], plain(value))
 
 
-def json_text(value: Any, default: Callable[[Any], Any] | None = None) -> str:
-    """A value as JSON that may stand in a script: ASCII, and no character that ends the script.
+def json_text(value: Any) -> str:
+    """A value as strict JSON that may stand in a script: no character of it ends the script.
 
-    Args:
-        value: What `json.dumps` takes.
-        default: For what it does not take, as there.
+    Raises:
+        TypeError: JSON cannot hold it.
     """
-    return json.dumps(value, default=default).translate(_IN_SCRIPT)
+    return to_json(value).translate(_IN_SCRIPT)
 
 
 def page(title: str, body: str, *, style: str = "", scripts: Sequence[str] = ()) -> Page:

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from colisten.shown import plain, plain_lines
+from colisten.shown import plain, plain_json, plain_lines
 
 
 class Terminal(Console):
@@ -26,8 +26,11 @@ class Terminal(Console):
         super().__init__(markup=False, emoji=False, **how)
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """As rich does, with controls as their escapes before a width is measured."""
-        return super().render_str(plain_lines(text), **how)
+        """As rich does, on one line and with controls as escapes before a width is measured.
+
+        So no value forges a line; text that has several is a `Text` or several prints.
+        """
+        return super().render_str(plain(text), **how)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -43,6 +46,11 @@ class Terminal(Console):
 def said(text: str, style: str, *more: str) -> Text:
     """Text in a style, then more in the terminal's own."""
     return Text.assemble((plain(text), style), *(plain_lines(one) for one in more))
+
+
+def print_json(text: str) -> None:
+    """A JSON text to standard output: the same value, and nothing that a terminal obeys."""
+    print(plain_json(text))
 
 
 def print_error(message: str) -> None:

@@ -8,7 +8,6 @@ like any other.
 from __future__ import annotations
 
 import base64
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ import evidently
 from evidently.core.report import Snapshot
 from evidently.legacy.model.widget import AdditionalGraphInfo
 from evidently.legacy.renderers.html_widgets import group_widget
-from evidently.legacy.utils import NumpyEncoder
 
+from colisten.json_files import parse_json, to_json
 from colisten.pages import Page, figure_text, json_text, page
 from colisten.shown import plain_lines
 
@@ -61,7 +60,7 @@ def report_page(snapshot: Snapshot, title: str) -> Page:
 
 def _shown(tree: Any) -> Any:
     """Evidently's widgets as plain JSON whose strings are text where they are drawn."""
-    return _texts(json.loads(json.dumps(tree, cls=NumpyEncoder)), in_figure=False)
+    return _texts(parse_json(to_json(tree)), in_figure=False)
 
 
 def _texts(tree: Any, *, in_figure: bool) -> Any:

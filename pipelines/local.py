@@ -29,13 +29,17 @@ from colisten.child import kept
 from colisten.errors import PipelineError
 from colisten.files import sweep_partials
 from colisten.keeper import GRACE_SECONDS
+from colisten.shown import plain
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _STARTED = re.compile(r"Executing task '?([\w-]+)'?")
 _FINISHED = re.compile(r"Task '?([\w-]+)'? finished with status '?(\w+)'?")
 _CACHED = re.compile(r"Task '?([\w-]+)'? cache hit")
+# Before every line that a step writes, so that none passes for one of the runner's.
+_STEPS_OWN = "  "
 _MOMENT = re.compile(r"(-\d+)+$")
 _TAIL_LINES = 30
+_PLACEHOLDER = "{{$"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,9 @@ class _RunLog(io.TextIOBase):
         super().close()
 
     def _read(self, line: str) -> None:
-        if started := _STARTED.search(line):
+        if line.startswith(_STEPS_OWN):
+            self._keep(line)
+        elif started := _STARTED.search(line):
             self._since = time.monotonic()
             # Other trials go on beside a failed one; its last lines are the ones to show.
             if self.failed is None:
@@ -93,7 +99,11 @@ class _RunLog(io.TextIOBase):
             if failed and self.failed is None:
                 self.failed = finished[1]
             self._listen(StepEvent(finished[1], "failed" if failed else "done", seconds))
-        elif self.failed is None and line.strip():
+        else:
+            self._keep(line)
+
+    def _keep(self, line: str) -> None:
+        if self.failed is None and line.strip():
             self.tail = [*self.tail[-_TAIL_LINES:], line.rstrip()]
 
 
@@ -119,9 +129,15 @@ def run_local(
         as long as the step is cached or the run is this pipeline's newest) and parameters.
 
     Raises:
-        PipelineError: A step failed (the message names it and ends with its last lines), or
-            another run holds `root`.
+        PipelineError: A step failed (the message names it and ends with its last lines), another
+            run holds `root`, or a value would be taken for one of kfp's placeholders.
     """
+    for name, value in {**arguments, "root": root}.items():
+        if _PLACEHOLDER in str(value):
+            raise PipelineError(
+                f"{name} is {value}: Kubeflow Pipelines takes {_PLACEHOLDER} for a placeholder.",
+                "Call the folder or the value something else.",
+            )
     root.mkdir(parents=True, exist_ok=True)
     with _only_runner(root) as lock:
         log = _RunLog(root / "run.log", listen)
@@ -196,7 +212,7 @@ def _kept_steps(lock: int) -> Iterator[None]:
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                print(line, end="")
+                print(f"{_STEPS_OWN}{plain(line.rstrip())}")
             print("\n")
             return process.wait()
 

@@ -92,7 +92,7 @@ class Visit:
 
 
 class Browser:
-    """Chromium without a window and without a network, driven through a pipe."""
+    """Chromium without a window, and without a network but this machine, driven through a pipe."""
 
     def __init__(self, profile: Path) -> None:
         program = shutil.which("chromium")
@@ -107,7 +107,7 @@ class Browser:
                 *("bash", "-c", f'exec "$@" 3<&{ends[0]} 4>&{ends[1]}', "bash", program),
                 *(flag for flag in FLAGS if "virtual-time" not in flag),
                 "--remote-debugging-pipe",
-                "--host-resolver-rules=MAP * ~NOTFOUND",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
                 f"--user-data-dir={profile}",
                 "about:blank",
             ],
@@ -133,23 +133,25 @@ class Browser:
         os.close(self._in)
         os.close(self._out)
 
-    def visit(self, page: Path) -> Visit:
+    def visit(self, page: Path | str, *, touch: bool = True) -> Visit:
         """Open a page in a tab of its own, touch everything on it, and say what happened."""
         found = Visit()
+        address = page if isinstance(page, str) else page.as_uri()
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self._call(f"{domain}.enable", session)
-        self._call("Page.navigate", session, url=page.as_uri())
+        self._call("Page.navigate", session, url=address)
         self._settle(session, found, after="Page.loadEventFired")
-        self._evaluate(session, _TOUCH)
-        self._settle(session, found)
+        if touch:
+            self._evaluate(session, _TOUCH)
+            self._settle(session, found)
         hovers = self._hover(session, found)
         found.text = " ".join([*str(self._evaluate(session, _READ)).split(), *hovers])
         found.kinds = set(self._evaluate(session, _KINDS))
         found.marks = self._evaluate(session, _MARKS)
         found.links = self._evaluate(session, _LINKS)
-        own = (page.as_uri(), "about:blank")
+        own = (address, "about:blank")
         found.requests = [
             url for url in found.requests if url not in own and not url.startswith("data:")
         ]

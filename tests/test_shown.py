@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colisten.shown import plain, plain_lines
+from colisten.shown import plain, plain_json, plain_lines
 from tests.hostile import VALUES
 
 ANY = st.text(st.characters(codec=None)) | st.sampled_from(VALUES)
@@ -27,6 +28,13 @@ def test_nothing_is_left_that_a_terminal_or_a_line_of_a_log_obeys(value: str) ->
     assert harmless(plain_lines(value).replace("\n", ""))
     assert plain_lines(value).count("\n") == value.count("\n")
     plain(value).encode()
+
+
+@given(st.dictionaries(ANY, ANY))
+def test_json_on_a_terminal_is_the_same_value(value: dict[str, str]) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    assert json.loads(plain_json(text)) == value
+    assert harmless(plain_json(text).replace("\n", ""))
 
 
 @given(ANY)

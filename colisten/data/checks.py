@@ -48,7 +48,8 @@ def check_tables(
         TableError: `now` has no zone, or memory or temporary disk do not suffice.
     """
     with open_views(folder, settings or Settings()) as (views, faults):
-        rules = row_rules(_moment(now))
+        moment = _moment(now)
+        rules = row_rules(moment)
         for table in track(TABLES, "Checking tables"):
             if table.name in views.rows:
                 faults += _check_rows(views, [rule for rule in rules if rule.table == table.name])
@@ -57,9 +58,11 @@ def check_tables(
         if faults:
             _refuse(faults)
         try:
-            report = describe_tables(views)
+            report = describe_tables(views, moment)
         except Fault as fault:
             _refuse([fault])
+    for notice in views.notices:
+        log.warning("name not of the contract", notice=notice)
     log.info("tables checked", folder=str(folder), **report.rows)
     return report
 
@@ -136,7 +139,9 @@ def _fault(views: TableViews, rule: Rule, count: int) -> Fault:
         rule.table,
     )
     rows = [BadRow(int(row[0]), dict(zip(shows, row[1:], strict=True))) for row in found]
-    return rule.fault(rule.table, rule.column, count=count, rows=rows, detail=rule.detail)
+    return rule.fault(
+        rule.table, rule.column, count=count, rows=rows, detail=rule.detail, do=rule.do
+    )
 
 
 def _missing_types(views: TableViews) -> list[Fault]:

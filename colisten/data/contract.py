@@ -26,14 +26,14 @@ class Kind:
         arrow: Type in the files that colisten writes.
         sql: DuckDB type that every accepted Arrow type is cast to when checking.
         accepts: Whether an input column of this Arrow type holds such values.
-        cast: How to make one, with `{column}` for the name.
+        wanted: What to write, without the full stop.
     """
 
     words: str
     arrow: pa.DataType
     sql: str
     accepts: Callable[[pa.DataType], bool]
-    cast: str
+    wanted: str
 
 
 @dataclass(frozen=True)
@@ -105,49 +105,35 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-TEXT = Kind(
-    "text",
-    pa.string(),
-    "VARCHAR",
-    _is_text,
-    "Cast it to text, e.g. frame['{column}'] = frame['{column}'].astype('string'), "
-    "and write the table again.",
-)
+TEXT = Kind("text", pa.string(), "VARCHAR", _is_text, "Cast it to text")
 TEXTS = Kind(
     "list of text",
     pa.list_(pa.string()),
     "VARCHAR[]",
     _is_text_list,
-    "Write one list of strings per row; an empty list where there is none.",
+    "Write one list of strings per row; an empty list where there is none",
 )
 MOMENT = Kind(
     "UTC timestamp",
     pa.timestamp("us", tz="UTC"),
     "TIMESTAMPTZ",
     _is_moment,
-    "Cast it to a timestamp with a zone, e.g. "
-    "frame['{column}'] = pandas.to_datetime(frame['{column}'], utc=True).",
+    "Cast it to a timestamp with a zone",
 )
-AGE = Kind(
-    "number",
-    pa.float32(),
-    "DOUBLE",
-    _is_number,
-    "Cast it to a number, e.g. frame['{column}'] = pandas.to_numeric(frame['{column}']).",
-)
+AGE = Kind("number", pa.float32(), "DOUBLE", _is_number, "Cast it to a number")
 WHOLE = Kind(
     "whole number",
     pa.int32(),
     "BIGINT",
     lambda kind: bool(pa.types.is_integer(kind)),
-    "Cast it to a whole number, e.g. frame['{column}'] = frame['{column}'].astype('int32').",
+    "Cast it to a whole number",
 )
 VECTOR = Kind(
     "list of floats",
     pa.list_(pa.float32()),
     "DOUBLE[]",
     _is_vector,
-    "Write one list of 32-bit floats per row, all of one length.",
+    "Write one list of 32-bit floats per row, all of one length",
 )
 
 ITEMS = Table(

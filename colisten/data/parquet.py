@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+OpenFile = pq.ParquetFile
+"""What `opened` gives."""
 
 _DUCKDB_PATTERN = re.compile(r"[*?\[]")
 _SPARK_PATTERN = re.compile(r"[\\*?\[\]{}]")
@@ -110,10 +113,9 @@ def _duckdb_path(file: Path) -> str:
     path = _local(file)
     if not _DUCKDB_PATTERN.search(path):
         return path
-    if "\\" in path:
-        # A pattern may be cut at a backslash, so that nothing can stand for one.
-        return _linked(path)
-    return _DUCKDB_PATTERN.sub(r"[\g<0>]", path)
+    # A pattern that stands for itself alone would do, were it not that DuckDB lists a folder to
+    # match it, and fails on any name there, of whatever file, that begins with a backslash.
+    return _DUCKDB_PATTERN.sub(r"[\g<0>]", _linked(path))
 
 
 def _spark_path(file: Path) -> str:
@@ -126,7 +128,7 @@ def _spark_path(file: Path) -> str:
 def _linked(path: str) -> str:
     """A symbolic link of a plain name to the file, there until this process ends."""
     link = Path(_links().name) / f"{sha256(path.encode()).hexdigest()[:16]}.parquet"
-    if not link.is_symlink():
+    with suppress(FileExistsError):
         link.symlink_to(path)
     return str(link)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,11 +26,12 @@ from colisten.data.contract import (
     USERS,
     Table,
 )
-from colisten.data.faults import ItemTypeMissing, NoHistory
-from colisten.data.moments import days_from, sql_moment, utc
+from colisten.data.faults import ItemTypeMissing, NobodyStreamed, NoHistory
+from colisten.data.moments import sql_moment, utc, window_end
+from colisten.data.outlook import Outlook, shortages, target_streams
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
 from colisten.data.views import TableViews, open_views, reading
-from colisten.errors import ConfigError, TableError
+from colisten.errors import TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
@@ -119,18 +120,16 @@ def prepare_tables(
         Fault, TableFaults: As `check_tables`; also `NoHistory` where no interaction lies before
             the cut and `ItemTypeMissing` where no item of a type is available at it.
         TableError: The cut has no zone.
-        ConfigError: The window is not positive.
+        ConfigError: The window is empty, or ends after the calendar.
     """
     if cut.tzinfo is None:
         raise TableError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
-    if window_days < 1:
-        raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
+    end = window_end(cut, window_days)
     check_tables(source, settings=settings)
     with open_views(source, settings) as (views, faults):
         if faults:  # The files changed since they were checked.
             raise faults[0]
         items = _check_cut(views, cut)
-        end = days_from(cut, window_days)
         with write_aside(out) as aside:
             rows = {}
             parts = list(_parts(views, cut, end))
@@ -144,22 +143,39 @@ def prepare_tables(
     return summary
 
 
-def check_cut(source: Path, *, cut: datetime, settings: Settings) -> None:
+def check_cut(
+    source: Path, *, cut: datetime, window_days: int, settings: Settings
+) -> tuple[str, ...]:
     """Refuse a cut that leaves nothing to learn from; writes nothing.
 
     Args:
         source: Folder of tables that `check_tables` accepted.
         cut: UTC moment.
-        settings: `threads` and `memory_limit` of DuckDB.
+        window_days: Days from the cut on that measure.
+        settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
+
+    Returns:
+        What the cut leaves too little of to say much, a sentence each; none is an error.
 
     Raises:
         NoHistory: No interaction lies before the cut.
         ItemTypeMissing: No item of a type is available at it.
+        NobodyStreamed: No item of the recommended type is streamed before it.
+        ConfigError: The window is empty, or ends after the calendar.
     """
+    until = window_end(cut, window_days)
     with open_views(source, settings) as (views, faults):
         if faults:  # The files changed since they were checked.
             raise faults[0]
-        _check_cut(views, cut)
+        items = _check_cut(views, cut)
+        target = settings.data.target_type
+        streams = target_streams(views, cut, target)
+        if not streams:
+            detail = f"nobody streams any {target} before the cut {cut}"
+            raise NobodyStreamed("interactions", "signal", detail=detail)
+        return shortages(
+            views, Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
+        )
 
 
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
@@ -189,7 +205,8 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
         "history",
         ITEMS,
         f"SELECT item_id, item_type, {_trimmed('title')}, {_trimmed('description')}, "
-        f"{canonical_language(views).value} AS language, {_genres()}, published_at FROM items "
+        f"{canonical_language(views).value} AS language, {_genres()}, "
+        f"{_within_calendar('published_at')} FROM items "
         f"WHERE {_available(views, cut)} ORDER BY item_type, item_id",
     )
     yield _Part("history", USERS, _users(views, before))
@@ -264,6 +281,15 @@ def _music(views: TableViews, before: str) -> str:
 def _trimmed(column: str) -> str:
     text = f"trim({column}, {sql_text(WHITE_SPACE)})"
     return f"CASE WHEN {is_blank(column)} THEN NULL ELSE {text} END AS {column}"
+
+
+def _within_calendar(column: str) -> str:
+    # Feast and Python end where their calendar ends; a date beyond stays as far ahead or back.
+    first, last = (sql_moment(end.replace(tzinfo=UTC)) for end in (datetime.min, datetime.max))
+    return (
+        f"CASE WHEN {column} IS NOT NULL THEN least(greatest({column}, {first}), {last}) END "
+        f"AS {column}"
+    )
 
 
 def _genres() -> str:

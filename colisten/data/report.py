@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group
@@ -12,10 +12,14 @@ from rich.text import Text
 
 from colisten.data.canonical import Canonical, canonical_country, canonical_language
 from colisten.data.contract import EXPOSURES, MUSIC, TABLES, USERS
-from colisten.data.moments import from_microseconds
+from colisten.data.moments import days_from, from_microseconds, sql_moment
 from colisten.data.sql import is_blank, sql_text
 from colisten.data.views import TableViews
 from colisten.sections import ITEM_TYPES, SIGNALS
+
+_FIRST_RECORDINGS = datetime(1877, 1, 1, tzinfo=UTC)
+_DAY_MICROSECONDS = 86_400_000_000
+_AHEAD_DAYS = 3650
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,8 @@ class TableReport:
         return ""
 
 
-def describe_tables(views: TableViews) -> TableReport:
-    """Measure sound tables; raises TableUnreadable where a file is damaged inside."""
+def describe_tables(views: TableViews, now: datetime) -> TableReport:
+    """Measure sound tables as of `now`; raises TableUnreadable where a file is damaged inside."""
     language = canonical_language(views)
     items, missing = _items(views, language)
     missing |= _users(views)
@@ -104,6 +108,7 @@ def describe_tables(views: TableViews) -> TableReport:
     music_dim = _music_dim(views)
     notices = _notices(views, missing, by_type, signals, music_dim, at_midnight)
     notices += _strange(views, language)
+    notices += _published(views, now)
     return TableReport(
         rows=dict(views.rows),
         items=items,
@@ -182,7 +187,7 @@ def _notices(
     music_dim: int | None,
     at_midnight: bool,
 ) -> list[str]:
-    notices = []
+    notices = list(views.notices)
     for table in (USERS, MUSIC, EXPOSURES):
         if table.name in views.rows and not views.rows[table.name]:
             notices.append(f"{table.file_name} has no rows.")
@@ -233,6 +238,30 @@ def _strange(views: TableViews, language: Canonical) -> list[str]:
             f"{country.shown()}."
         )
     return notices
+
+
+def _published(views: TableViews, now: datetime) -> list[str]:
+    """Publishing dates that can be meant but hardly are; all of them are taken as they stand."""
+    kinds = {
+        f"before {_FIRST_RECORDINGS:%Y}, before there were recordings": (
+            f"published_at < {sql_moment(_FIRST_RECORDINGS)}"
+        ),
+        "1970-01-01, which an empty date often becomes": (
+            f"epoch_us(published_at) BETWEEN 0 AND {_DAY_MICROSECONDS} - 1"
+        ),
+        f"more than {_AHEAD_DAYS // 365} years ahead, so they are yet to come": (
+            f"published_at > {sql_moment(days_from(now, _AHEAD_DAYS))}"
+        ),
+    }
+    counts = ", ".join(
+        f"count_if({broken}), min(row_number) FILTER ({broken})" for broken in kinds.values()
+    )
+    [found] = views.query(f"SELECT {counts} FROM items", "items")
+    return [
+        f"items.published_at: {count:,} row{'' if count == 1 else 's'} {words} (first row {first})."
+        for words, count, first in zip(kinds, found[::2], found[1::2], strict=True)
+        if count
+    ]
 
 
 def _rows(found: Canonical) -> str:

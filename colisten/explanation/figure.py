@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from colisten.explanation.map import MapView
 from colisten.explanation.report import Explanation, ItemLabel
+from colisten.json_files import parse_json
 from colisten.pages import figure_text, json_text
 
 MAP = "item-map"
@@ -87,7 +87,7 @@ def map_scripts(found: Explanation) -> tuple[str, str]:
         "responsive": True,
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     }
-    drawn = json.loads(figure.to_json())
+    drawn = parse_json(figure.to_json())
     arguments = ", ".join(map(json_text, (MAP, drawn["data"], drawn["layout"], config)))
     return get_plotlyjs(), f"Plotly.newPlot({arguments});"
 

@@ -70,7 +70,8 @@ def decide(
 
     Coverage and lift over a random list are judged by their values. Where a random list comes so
     near to the best there is that no list could exceed the multiple asked for, as in a catalogue
-    of no more than k titles, the place of the first hit (MRR) is judged in place of the hit rate.
+    of no more than k titles, the place of the first hit (MRR) is judged in place of the hit rate,
+    by its interval: few titles often mean few listeners, and chance moves both lists far.
     A fall against the live release counts only when the candidate's whole interval lies below the
     limit: the two were measured on different windows, and a small window moves a value further
     than that by chance.
@@ -141,9 +142,17 @@ def _against_chance(
         least = lift * chance.value
         # An MRR of one by chance: every list is the best there is, and none says anything.
         if least < BEST or (name == MRR and chance.value < BEST):
-            held = own.value > least
-            verb = "is above" if held else "is not above"
-            rule(held, f"{before}{name} {own} {verb} {lift:g} x a {RANDOM} list's {chance}.")
+            beyond = own.value > least
+            reaches = name == MRR and own.high is not None and own.high > least
+            verb = "is above" if beyond else "reaches above" if reaches else "is not above"
+            rule(
+                beyond or reaches,
+                f"{before}{name} {own} {verb} {lift:g} x a {RANDOM} list's {chance}.",
+            )
+            if reaches and not beyond:
+                warnings.append(
+                    f"{name} {own.value:.4f} is not above {least:.4f}, but its interval reaches it."
+                )
             return
         before += f"No list can have {name} above {lift:g} x a {RANDOM} list's {chance}. "
     warnings.append(f"{before}Quality over chance not judged.")

@@ -33,17 +33,14 @@ def check_tables(
 
     from colisten.config import Settings
     from colisten.data.moments import parse_moment
-    from colisten.data.prepare import prepare_tables
+    from colisten.data.prepare import check_cut, prepare_tables
     from components.figures import log_figures
 
     both = Path(history.path).with_name("tables")
-    summary = prepare_tables(
-        Path(data),
-        both,
-        cut=parse_moment(cut, "cut"),
-        window_days=int(window_days),
-        settings=Settings.from_json(settings),
-    )
+    chosen, moment, days = Settings.from_json(settings), parse_moment(cut, "cut"), int(window_days)
+    summary = prepare_tables(Path(data), both, cut=moment, window_days=days, settings=chosen)
+    # A cut that leaves the towers nothing to learn from ends here, before anything is trained.
+    check_cut(Path(data), cut=moment, window_days=days, settings=chosen)
     shutil.move(both / "history", history.path)
     shutil.move(both / "holdout", holdout.path)
     both.rmdir()

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.check import check
 from colisten.config import Settings
-from colisten.data import faults
+from colisten.data import faults, parquet
 from colisten.data.checks import check_tables
 from colisten.data.faults import Fault, TableFaults
 from colisten.data.moments import CLOCK_SKEW
@@ -76,7 +76,7 @@ def test_the_cases_cover_the_tree() -> None:
         for value in vars(faults).values()
         if isinstance(value, type) and issubclass(value, Fault) and value is not Fault
     }
-    elsewhere = {faults.FolderMissing, faults.NoHistory}
+    elsewhere = {faults.FolderMissing, faults.NoHistory, faults.NobodyStreamed}
     assert {case.fault for case in CASES} == classes - elsewhere
     for fault in classes | {Fault, TableFaults}:
         assert f"── {fault.__name__} " in str(faults.__doc__)
@@ -204,7 +204,7 @@ def test_whatever_arrow_writes_is_read(tiny_source: Path, tmp_path: Path) -> Non
     recast(folder, "users", "age", pa.int8())
     recast(folder, "exposures", "position", pa.uint64())
     file = folder / "items.parquet"
-    items = pq.read_table(file)
+    items = parquet.read(file)
     for name, values in (
         ("Title", pa.array(["other"] * 100)),
         ("file_row_number", pa.array(range(100))),

@@ -96,6 +96,20 @@ def test_a_file_is_read_for_what_it_is(
     assert engine.to_pyarrow(parquet.table(engine, file)).equals(ROWS)
 
 
+def test_what_lies_beside_a_file_does_not_matter(tmp_path: Path) -> None:
+    for name in ("\\*", "\\", "a", "[a]", "?"):
+        (tmp_path / name).mkdir()
+        parquet.write(ROWS.slice(0, 1), tmp_path / name / "rows.parquet")
+    file = tmp_path / "*" / "rows.parquet"
+    file.parent.mkdir()
+    parquet.write(ROWS, file)
+    with duckdb.connect() as connection:
+        assert connection.sql(f"FROM {parquet.scan(file)}").to_arrow_table().equals(ROWS)
+        # One that is written anew is the one that is read.
+        parquet.write(ROWS.slice(1), file)
+        assert connection.sql(f"FROM {parquet.scan(file)}").to_arrow_table().num_rows == 2
+
+
 def test_columns_may_be_matched_by_name(tmp_path: Path) -> None:
     parquet.write(pa.table({"a": [1], "b": [2]}), tmp_path / "1.parquet")
     parquet.write(pa.table({"b": [3], "a": [4]}), tmp_path / "2.parquet")

@@ -85,6 +85,18 @@ def test_where_chance_hits_everything_the_order_decides(
     assert not decision.warnings
 
 
+def test_in_a_small_catalogue_chance_is_given_its_room() -> None:
+    candidate = metrics(1.0, mrr=(0.7, 0.75), **FULL)
+    assert not decide(candidate, None, GATE).passed
+    candidate["rows"][1]["metrics"]["MRR"] |= {"low": 0.6, "high": 0.8}
+    decision = decide(candidate, None, GATE)
+    assert decision.passed
+    assert any("reaches above" in reason for reason in decision.reasons)
+    assert "its interval reaches it" in decision.warnings[0]
+    candidate["rows"][1]["metrics"]["MRR"]["high"] = 0.74
+    assert not decide(candidate, None, GATE).passed
+
+
 def test_one_title_cannot_be_judged_and_passes() -> None:
     decision = decide(metrics(1.0, mrr=(1.0, 1.0), **FULL), None, GATE)
     assert decision.passed
@@ -114,7 +126,7 @@ def test_a_sentence_says_whether_its_rule_was_kept(
     rival = None if live is None else metrics(live)
     decision = decide(metrics(value, chance=chance, mrr=orders, coverage=coverage), rival, gate)
     broken = ("is below", "is not above", "has fallen")
-    kept = ("is at least", "is above", "has not fallen")
+    kept = ("is at least", "is above", "reaches above", "has not fallen")
     told = [any(word in reason for word in broken) for reason in decision.reasons]
     assert [any(word in reason for word in kept) for reason in decision.reasons] == [
         not one for one in told
