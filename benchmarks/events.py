@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from colisten.data import parquet
 
 START = 1_700_000_000_000_000
 YEAR = 365 * 86_400 * 1_000_000
@@ -45,7 +46,7 @@ def write_events(
     kind = pa.array((item >= audiobooks).astype(np.int8))
     names = pa.array([f"user-{number}" for number in range(users)])
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(
+    parquet.write(
         pa.table(
             {
                 "user_id": names.take(pa.array(user)),
@@ -58,7 +59,7 @@ def write_events(
         folder / "interactions.parquet",
     )
     count = audiobooks + podcasts
-    pq.write_table(
+    parquet.write(
         pa.table(
             {
                 "item_id": ids,

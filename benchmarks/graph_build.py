@@ -13,6 +13,7 @@ from scipy.sparse import coo_matrix
 from benchmarks.events import write_events
 from benchmarks.pairs import compare
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.graph.build import build_graph
 from colisten.sections import GraphSettings
 
@@ -67,7 +68,7 @@ def scipy_product(folder: Path) -> int:
 def _touched(folder: Path) -> tuple[pd.DataFrame, int]:
     """Who touched what, capped, and how many audiobooks anyone touched."""
     columns = ["user_id", "item_id", "item_type", "signal", "timestamp"]
-    events = pd.read_parquet(folder / "interactions.parquet", columns=columns)
+    events = parquet.read(folder / "interactions.parquet", columns=columns).to_pandas()
     events = events[
         (events["timestamp"] < pd.Timestamp(AS_OF)) & events["signal"].isin(CHOSEN.graph.signals)
     ]

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from rich.console import Console
 
 from benchmarks.pairs import machine, write_result
 from cli.trials import Window, run_trials
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import SUBJECT
 from pipelines.trials import BOTH, Trial
@@ -41,7 +41,8 @@ def measured(folder: Path, factor: int) -> dict[str, Any]:
     """Events and seconds of one world."""
     report = simulate(folder / "world", WorldSettings(users=USERS * factor))
     cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
-    events = pq.read_metadata(folder / "world" / "interactions.parquet").num_rows
+    with parquet.opened(folder / "world" / "interactions.parquet") as file:
+        events = file.metadata.num_rows
     started = time.monotonic()
     run_trials(
         Window(folder / "world", cut, report.window_days),

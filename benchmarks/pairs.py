@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from colisten.files import write_aside
+from colisten.json_files import read_mapping, write_json
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -71,14 +70,12 @@ def machine() -> dict[str, Any]:
 
 def write_result(name: str, result: dict[str, Any]) -> None:
     """Write `results/<name>.json`."""
-    with write_aside(RESULTS / f"{name}.json") as file:
-        file.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(RESULTS / f"{name}.json", result)
 
 
 def read_result(name: str) -> dict[str, Any]:
     """The committed result of a benchmark."""
-    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return result
+    return read_mapping(RESULTS / f"{name}.json")
 
 
 def spread_of(values: list[float]) -> dict[str, float]:

@@ -8,7 +8,6 @@ that holds it as contract tables in `amazon_food_kitchen/`.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
@@ -23,6 +22,7 @@ from cli.inputs import parse_cut
 from cli.run import execute
 from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
+from colisten.json_files import read_mapping
 
 NAME = "public_food_kitchen"
 CUTS, DAYS, SEEDS = ("2013-11-15", "2014-04-24"), 90, 3
@@ -58,7 +58,7 @@ def run() -> None:
                 console=Console(stderr=True),
                 seeds=SEEDS,
             )
-            found[cut] = collected(json.loads((out / "metrics.json").read_text()))
+            found[cut] = collected(read_mapping(out / "metrics.json"))
             found[cut]["seconds"] = round(time.monotonic() - started)
             write_result(NAME, {**machine(), "cuts": found})
 

@@ -7,7 +7,6 @@ Every rival is tuned on the same tables in the same run.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,14 +16,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.console import Console
 
 from benchmarks.pairs import machine, write_result
 from cli.run import execute
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import EvaluationTable
+from colisten.json_files import read_mapping, to_json
 
 NAME = "robustness"
 # Titles enough for most of a thinned catalogue to have a handful of events or none.
@@ -47,8 +47,8 @@ def run() -> None:
             tables = Path(folder) / name / "tables"
             variant(world, tables, cut, change)
             found[name] = measured(tables, cut, report.window_days)
-            write_result(NAME, {**machine(), "world": WORLD.model_dump(mode="json"), "rows": found})
-            print(f"robustness: {name}: {json.dumps(found[name]['against the best rival'])}")
+            write_result(NAME, {**machine(), "world": WORLD, "rows": found})
+            print(f"robustness: {name}: {to_json(found[name]['against the best rival'])}")
 
 
 def measured(tables: Path, cut: datetime, window_days: int) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def measured(tables: Path, cut: datetime, window_days: int) -> dict[str, Any]:
     (out / "cache").mkdir(parents=True)
     (out / "cache" / "text").symlink_to(shared)
     execute(tables, cut, window_days, out, Settings(), console=Console(stderr=True))
-    table = EvaluationTable.model_validate(json.loads((out / "metrics.json").read_text())["test"])
+    table = EvaluationTable.model_validate(read_mapping(out / "metrics.json")["test"])
     rivals = [model for model in table.models if model not in OWN]
     against: dict[str, Any] = {}
     for part in PARTS:
@@ -88,9 +88,9 @@ def measured(tables: Path, cut: datetime, window_days: int) -> dict[str, Any]:
 def variant(world: Path, tables: Path, cut: datetime, change: Change) -> None:
     """Write a world's tables with one thing taken away."""
     tables.mkdir(parents=True)
-    read = {path.stem: pq.read_table(path) for path in sorted(world.glob("*.parquet"))}
+    read = {path.stem: parquet.read(path) for path in sorted(world.glob("*.parquet"))}
     for name, table in change(read, cut).items():
-        pq.write_table(table, tables / f"{name}.parquet")
+        parquet.write(table, tables / f"{name}.parquet")
 
 
 Tables = dict[str, pa.Table]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
 
 from benchmarks.pairs import machine, write_result
+from colisten.json_files import parse_json, to_json
 
 FAN_OUTS, BATCH, STEPS, RUNS = (10, 5), 86, 40, 5
 
@@ -74,13 +74,14 @@ assert np.allclose(np.linalg.norm(sample, axis=1), 1, atol=1e-5)
 figures = {"vectors": len(vectors)}
 """
 AROUND = """
-import json, resource, sys, time
+import resource, sys, time
 from pathlib import Path
 import numpy as np
 import torch
 from benchmarks.graphs import random_graph
 from colisten.sections import HGNNSettings
 from colisten.graph.graph import CoListeningGraph
+from colisten.json_files import to_json
 from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
@@ -94,7 +95,7 @@ started = time.perf_counter()
 {body}
 figures["seconds"] = round(time.perf_counter() - started, 1)
 figures["peak_gib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
-print(json.dumps(figures))
+print(to_json(figures))
 """
 
 
@@ -105,7 +106,7 @@ def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             stages = {"store": STORE, "train": TRAIN, "embed": EMBED}
             sizes[name] = {stage: _child(body, folder, part) for stage, body in stages.items()}
-        print(f"scale, {name}: {json.dumps(sizes[name])}")
+        print(f"scale, {name}: {to_json(sizes[name])}")
     speeds = [
         sorted(sizes[name]["train"]["seed_edges_per_second"])[RUNS // 2]
         for name in ("whole", "tenth")
@@ -131,5 +132,5 @@ def _child(body: str, folder: str, part: int) -> dict[str, object]:
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
-    figures: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, object] = parse_json(done.stdout.splitlines()[-1])
     return figures

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,7 +22,9 @@ from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.errors import ConfigError
-from colisten.files import write_aside
+from colisten.json_files import write_json
+from colisten.pages import write_page
+from colisten.terminal import Terminal
 
 
 def ablate(
@@ -77,7 +78,7 @@ def ablate(
             "ablate needs --data, --cut and --out.", "--list alone prints the ablations."
         )
     started = time.monotonic()
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     chosen = select(only or ())
     settings_of = {
         each.name: load_settings(config, (*(overrides or ()), *each.overrides)) for each in chosen
@@ -88,7 +89,8 @@ def ablate(
     settings = settings_of[FULL]
     moment = parse_cut(cut)
     check_tables(data, settings=settings)
-    check_cut(data, cut=moment, settings=settings)
+    for notice in check_cut(data, cut=moment, window_days=window_days, settings=settings):
+        console.print(Text(f"Notice: {notice}"), soft_wrap=True)
     from cli.trials import Window, run_trials
     from colisten.ablations.page import to_html
     from colisten.ablations.report import AblationReport
@@ -107,16 +109,12 @@ def ablate(
     report = AblationReport.of(
         kept, skipped, [settings.seed + number for number in range(seeds)], table
     )
-    files = {
-        out / "ablations.html": to_html(report),
-        out / "ablations.json": report.model_dump_json(indent=2),
-    }
-    for file, content in files.items():
-        with write_aside(file) as aside:
-            aside.write_text(content)
+    page, figures = out / "ablations.html", out / "ablations.json"
+    write_page(page, to_html(report))
+    write_json(figures, report)
     shown = wide_console()
     shown.print(to_rich(report))
-    for file in files:
+    for file in (page, figures):
         shown.print(f"  {file}", soft_wrap=True)
     console.print(f"Done in {time.monotonic() - started:.0f} s.")
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from colisten.data.checks import check_tables
 from colisten.data.faults import Fault, TableFaults
+from colisten.json_files import to_json
+from colisten.terminal import Terminal, print_json
 
 _HELP = """Check a folder of tables against the contract; nothing is written.
 
@@ -52,14 +51,14 @@ def check(
     except (Fault, TableFaults) as broken:
         if as_json:
             faults = [fault.to_dict() for fault in broken.faults]
-            typer.echo(json.dumps({"ok": False, "faults": faults}, indent=2))
+            print_json(to_json({"ok": False, "faults": faults}, indent=2))
         else:
             _print_faults(broken.faults)
         raise typer.Exit(broken.exit_code) from None
     if as_json:
-        typer.echo(json.dumps({"ok": True, "report": report.to_dict()}, indent=2))
+        print_json(to_json({"ok": True, "report": report.to_dict()}, indent=2))
     else:
-        console = Console()
+        console = Terminal()
         console.print(report)
         console.print("The tables keep the contract.")
 
@@ -68,9 +67,9 @@ check.__doc__ = _HELP
 
 
 def _print_faults(faults: tuple[Fault, ...]) -> None:
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     for fault in faults:
-        console.print(f"[bold red]{fault.kind}[/]  [bold]{escape(fault.place)}[/]")
+        console.print(Text.assemble((fault.kind, "bold red"), "  ", (fault.place, "bold")))
         counted = f"{fault.count:,} row{'' if fault.count == 1 else 's'}: " if fault.count else ""
         console.print(Text(f"  {counted}{fault.detail}"), soft_wrap=True)
         if fault.rows:

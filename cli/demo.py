@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -11,20 +10,24 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
 from cli.run import execute, show_outcome, wide_console
+from colisten.child import kept
 from colisten.config import Settings
+from colisten.data import parquet
+from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
+from colisten.json_files import parse_json, to_json
+from colisten.terminal import Terminal
 
 READY_SECONDS = 90
 
@@ -46,8 +49,10 @@ def demo(
     console.print(report)
 
     console.rule("2. From tables to a release")
-    cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
-    execute(world, cut, report.window_days, home, Settings(seed=seed), console=Console(stderr=True))
+    cut = parse_moment(str(report.cut), "cut")
+    execute(
+        world, cut, report.window_days, home, Settings(seed=seed), console=Terminal(stderr=True)
+    )
     show_outcome(home, console)
 
     console.rule("3. Two shelves from the running service")
@@ -74,17 +79,18 @@ def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
     """A user who streamed several audiobooks before the cut and one who never touched any."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        scan = parquet.scan(world / "interactions.parquet")
+        connection.execute(f"CREATE VIEW events AS FROM {scan}")
         users = """
             SELECT user_id FROM (
                 SELECT user_id,
                        count(*) FILTER (WHERE item_type = 'audiobook') AS books,
                        count(*) FILTER (WHERE item_type = 'podcast') AS podcasts
-                FROM read_parquet(?) WHERE timestamp < ? GROUP BY user_id
+                FROM events WHERE timestamp < ? GROUP BY user_id
             ) WHERE {} ORDER BY podcasts DESC, user_id LIMIT 1
         """
-        parameters = [str(world / "interactions.parquet"), cut]
         found = [
-            connection.execute(users.format(condition), parameters).fetchone()
+            connection.execute(users.format(condition), [cut]).fetchone()
             for condition in ("books BETWEEN 5 AND 12", "books = 0")
         ]
     if any(row is None for row in found):
@@ -94,22 +100,17 @@ def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
 
 @contextmanager
 def _service(home: Path) -> Iterator[str]:
-    """The real service on a free port, ended by its pid."""
+    """The real service on a free port, which ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "cli.main", "serve"]
     with (home / "service.log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--out", str(home), "--port", str(port)], stdout=log, stderr=log
-        )
-        try:
+        command += ["--out", str(home), "--port", str(port)]
+        with kept(command, stdout=log, stderr=log) as process:
             _wait(process, f"{address}/readyz", home / "service.log")
             yield address
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -126,11 +127,11 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 def _ask(address: str, user: str) -> dict[str, Any]:
     request = urllib.request.Request(
         f"{address}/recommend",
-        data=json.dumps({"user_id": user, "k": 5}).encode(),
+        data=to_json({"user_id": user, "k": 5}).encode(),
         headers={"content-type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
-        shelf: dict[str, Any] = json.load(answer)
+        shelf: dict[str, Any] = parse_json(answer.read())
     return shelf
 
 

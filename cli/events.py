@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError
+from colisten.shown import plain
+from colisten.terminal import Terminal
+
+_SHOWN_CHARS = 80
 
 app = typer.Typer(help="Fresh listening events.", no_args_is_help=True)
 
@@ -36,38 +40,42 @@ def push(
 ) -> None:
     """Push one event into the online feature store; a running service sees it at once.
 
+    Judged as the service judges one: an event that no history may hold is refused, with exit code
+    2, and so is one that gives an item of the live release another type. Where the store does not
+    answer the exit code is 1.
+
     Example: colisten events push --out out --user u42 --item a7 --type audiobook
     """
     import numpy as np
-    from pydantic import ValidationError
 
     from colisten.features.events import Event
+    from colisten.features.names import CONFIG_FILE
     from colisten.features.store import OnlineFeatures
-    from serving.messages import EventRequest, fault_of
+    from colisten.release.recording import live_items, record_event
 
-    try:
-        request = EventRequest(
-            user_id=user,
-            item_id=item,
-            item_type=item_type,  # type: ignore[arg-type]  # the model checks it
-            signal=signal,  # type: ignore[arg-type]  # the model checks it
-            timestamp=_moment(at),
+    moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", zone_needed=True)
+    event = Event(user, item, item_type, signal, moment)
+    event.check()
+    folder = out / "features"
+    if not (folder / CONFIG_FILE).is_file():
+        raise ConfigError(
+            f"No feature store at {folder}.", "Give the folder given to `colisten run --out`."
         )
-    except ValidationError as error:
-        raise ConfigError(f"This is no event: {fault_of(error).message}.") from error
-    features = OnlineFeatures(out / "features", lambda ids: np.full(len(ids), -1), (), 0)
-    written = features.push(Event(**request.model_dump()))
-    state = "is now" if written else "was already"
-    Console().print(f"{user}: {signal} of {item} {state} in the online history.")
+
+    def store(judged: Event) -> bool:
+        # Opened once there is an event to store: that takes seconds.
+        return OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), (), 0).push(judged)
+
+    recorded = record_event(event, live_items(out), store)
+    state = "is now" if recorded.new else "was already"
+    told = [f"{_short(user)}: {signal} of {_short(item)} {state} in the online history."]
+    if recorded.known_item is None:
+        told.append("No release is live, so nobody could tell whether the item has this type.")
+    elif not recorded.known_item:
+        told.append("The live release does not have the item: it counts from the next that does.")
+    for line in told:
+        Terminal().print(plain(line), soft_wrap=True, highlight=False)
 
 
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"--at '{text}' is no moment.", "Write 2025-06-16T12:00:00Z.") from error
-    if moment.tzinfo is None:
-        raise ConfigError(f"--at '{text}' has no time zone.", "Write 2025-06-16T12:00:00Z.")
-    return moment.astimezone(UTC)
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"

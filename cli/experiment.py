@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow.parquet as pq
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from cli.run import wide_console
-from colisten.errors import ConfigError, ReportError
+from colisten.data import parquet
+from colisten.data.moments import parse_moment
+from colisten.errors import ReportError
+from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
+from colisten.json_files import read_mapping
 from colisten.sections import ItemType
+from colisten.terminal import Terminal
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
 
 CONTROL = "popularity"
 SHARES = {CONTROL: 1 / 3, "2T": 1 / 3, "2T-HGNN": 1 / 3}
+
+UNDEFINED = "not defined"
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of a finished `colisten run`.")]
 
@@ -29,7 +34,9 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder of a finished `co
 def simulate(
     data: Annotated[Path, typer.Option("--data", help="World written by `colisten simulate`.")],
     out: OutOption,
-    days: Annotated[int, typer.Option("--days", min=1, help="Length of the experiment.")] = 14,
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=3660, help="Length of the experiment.")
+    ] = 14,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
 ) -> None:
     """Show each user of a simulated world their arm's shelf and record what they do.
@@ -40,7 +47,7 @@ def simulate(
     Example: colisten experiment simulate --data world --out out
     """
     exposures, events = run_simulation(data, out, days=days, seed=seed)
-    Console().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
+    Terminal().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
 
 
 @app.command()
@@ -54,10 +61,20 @@ def report(
     ] = None,
     control: Annotated[str, typer.Option("--control", help="Arm to compare with.")] = CONTROL,
     shares: Annotated[
-        str, typer.Option("--shares", help="Planned shares as JSON; default: equal thirds.")
+        str,
+        typer.Option(
+            "--shares",
+            help="Planned share of users per arm as JSON, fractions that sum to 1; default: equal "
+            "thirds.",
+        ),
     ] = "",
     hours: Annotated[
-        int, typer.Option("--hours", min=1, help="How long after it was shown a stream counts.")
+        int,
+        typer.Option(
+            "--hours",
+            min=1,
+            help="How long after each time it was shown a stream counts.",
+        ),
     ] = 72,
     target: Annotated[
         ItemType | None,
@@ -72,10 +89,7 @@ def report(
     Example: colisten experiment report --data world --out out
     """
     folder = exposures or out / "experiment"
-    try:
-        planned = json.loads(shares) if shares else SHARES
-    except ValueError as error:
-        raise ConfigError(f"--shares is not JSON: {error}.") from error
+    planned = read_shares(shares) if shares else SHARES
     wide_console().print(
         make_report(data, folder, out, control=control, shares=planned, hours=hours, target=target)
     )
@@ -86,38 +100,41 @@ def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int,
     from colisten.data.world.response import respond
     from colisten.experiments.exposure import simulate_exposures
 
-    run, target_type = _finished(out)
+    target_type = _of_run(out, "test", "target_type")
     shown = simulate_exposures(
         {arm: out / "shelves" / f"{arm}.parquet" for arm in SHARES},
         experiment=f"{target_type}-shelf",
         shares=SHARES,
-        start=datetime.fromisoformat(run["cut"]),
+        start=parse_moment(_of_run(out, "cut"), "cut"),
         days=days,
-        release_id=run["release"]["release_id"],
+        release_id=_of_run(out, "release", "release_id"),
         seed=seed,
     )
     events = respond(data / "truth", shown, seed=seed)
     with write_aside(out / "experiment") as folder:
         folder.mkdir()
-        pq.write_table(shown, folder / "exposures.parquet")
-        pq.write_table(events, folder / "interactions.parquet")
+        parquet.write(shown, folder / "exposures.parquet")
+        parquet.write(events, folder / "interactions.parquet")
     return shown.num_rows, events.num_rows
 
 
-def _finished(out: Path) -> tuple[dict[str, Any], str]:
-    """What the run of a folder measured, and the type that it recommends."""
+def _of_run(out: Path, *keys: str) -> str:
+    """What the run of a folder says of itself, such as the type that it recommends."""
+    file = out / "metrics.json"
     try:
-        run = json.loads((out / "metrics.json").read_text())
-        return run, str(run["test"]["target_type"])
-    except FileNotFoundError as error:
+        said: Any = read_mapping(file)
+        for key in keys:
+            said = said[key]
+        return str(said)
+    except OSError as error:
         raise ReportError(
             f"{out} holds no finished run, which would say whose starts count.",
             "Run `colisten run --out` first; a report of another system's experiment takes "
             "`--target`.",
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise ReportError(
-            f"{out / 'metrics.json'} is not what a run writes: {error}.", "Run it again."
+            f"{file} is not what a run writes: it does not say {'.'.join(keys)}.", "Run it again."
         ) from error
 
 
@@ -127,7 +144,7 @@ def make_report(
     out: Path,
     *,
     control: str,
-    shares: dict[str, float],
+    shares: Mapping[str, float],
     hours: int,
     target: ItemType | None = None,
 ) -> Table:
@@ -138,24 +155,32 @@ def make_report(
     from colisten.experiments.outcomes import user_outcomes
     from monitoring.experiment import experiment_report
 
+    catalogue = data / "items.parquet"
     outcomes = user_outcomes(
         folder / "exposures.parquet",
         [data / "interactions.parquet", folder / "interactions.parquet"],
-        target_type=target or _finished(out)[1],
+        target_type=target or _of_run(out, "test", "target_type"),
         attribution_hours=hours,
+        items=catalogue if catalogue.exists() else None,
     )
     page = out / "reports" / "experiment.html"
     reading = experiment_report(outcomes, page, control=control, shares=shares)
-    table = Table(title=f"A/B: {page}", title_justify="left")
+    table = Table(
+        title=Text(f"A/B: {page}"),
+        title_justify="left",
+        caption=Text("\n".join([reading.split_verdict, *reading.left_out])),
+        caption_justify="left",
+    )
     for column in ("arm", "users", "stream rate", "new-start rate", "lift of new starts"):
         table.add_column(column, justify="left" if column == "arm" else "right")
     lifts = {lift.arm: lift.lift for lift in reading.lifts if lift.rate == "new_start_rate"}
     for arm in reading.arms:
         cells = [
-            f"{rate.value:.2%} ({rate.low:.2%}-{rate.high:.2%})"
+            f"{rate.value:.2%} ({rate.low:.2%}-{rate.high:.2%})" if rate else UNDEFINED
             for rate in (arm.stream_rate, arm.new_start_rate)
         ]
         lift = lifts.get(arm.name)
-        moved = f"{lift.value:+.1%} ({lift.low:+.1%} to {lift.high:+.1%})" if lift else "control"
-        table.add_row(arm.name, f"{arm.users:,}", *cells, moved)
+        moved = f"{lift.value:+.1%} ({lift.low:+.1%} to {lift.high:+.1%})" if lift else UNDEFINED
+        moved = "control" if arm.name == reading.control else moved
+        table.add_row(Text(arm.name), f"{arm.users:,}", *cells, moved)
     return table

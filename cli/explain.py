@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from colisten.errors import ConfigError
-from colisten.files import write_aside
+from colisten.json_files import write_json
+from colisten.pages import write_page
+from colisten.terminal import Terminal
 
 
 def explain(
@@ -42,15 +43,11 @@ def explain(
         material = Material.read(out, sample=sample, seed=seed, settings=Settings())
     found = explained(material, seed=seed)
     reports = out / "reports"
-    for name, content in (
-        ("explain.html", to_html(found)),
-        ("explain.json", found.model_dump_json(indent=1) + "\n"),
-    ):
-        with write_aside(reports / name) as aside:
-            aside.write_text(content)
-    console = Console()
+    write_page(reports / "explain.html", to_html(found))
+    write_json(reports / "explain.json", found, indent=1)
+    console = Terminal()
     for sentence in verdicts(found):
-        console.print(sentence, highlight=False, markup=False)
+        console.print(sentence, highlight=False)
     console.print(str(reports / "explain.html"), soft_wrap=True, highlight=False)
 
 

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from colisten.errors import GraphError
-from colisten.files import write_aside
+from colisten.json_files import write_json
+from colisten.pages import write_page
+from colisten.terminal import Terminal, said
 
 app = typer.Typer(no_args_is_help=True, help="Look at a co-listening graph.")
 
@@ -53,16 +54,12 @@ def report(
         raise GraphError(f"{history} holds {len(titles)} items, the graph {loaded.num_items}.")
     found = graph_report(loaded, vectors, titles, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        ("graph.html", to_html(found)),
-        ("graph.json", found.model_dump_json(indent=2) + "\n"),
-    ):
-        with write_aside(out / name) as aside:
-            aside.write_text(content)
-    console = Console()
+    write_page(out / "graph.html", to_html(found))
+    write_json(out / "graph.json", found)
+    console = Terminal()
     for finding in found.findings:
-        mark = "[red]cannot work[/red]" if finding.severe else "[yellow]note[/yellow]"
-        console.print(f"{mark}: {finding.what} {finding.advice}")
+        mark = ("cannot work", "red") if finding.severe else ("note", "yellow")
+        console.print(said(*mark, f": {finding.what} {finding.advice}"))
     console.print(f"{found.edges:,} edges; {out / 'graph.html'}")
     if not found.can_learn:
         raise typer.Exit(1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import colisten
-from colisten.errors import ConfigError
+from colisten.data.contract import TABLES
+from colisten.data.moments import parse_moment
+from colisten.data.table_files import find_table
 from colisten.files import combined_digest, file_digest, folder_digests
 
 DataOption = Annotated[
@@ -38,17 +40,14 @@ CacheOption = Annotated[
 
 def parse_cut(text: str) -> datetime:
     """A UTC moment from YYYY-MM-DD or ISO 8601; raises ConfigError otherwise."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"--cut '{text}' is not a date.", "Write it as 2025-06-16.") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return parse_moment(text, "--cut")
 
 
 def tables_digest(data: Path) -> str:
-    """Content digest of every parquet file directly in `data`."""
+    """Content digest of every table of `data`."""
+    found = {table.file_name: find_table(data, table).path for table in TABLES}
     return combined_digest(
-        {file.name: file_digest(file) for file in sorted(data.glob("*.parquet"))}
+        {name: file_digest(file) for name, file in found.items() if file is not None}
     )
 
 

@@ -1,11 +1,17 @@
 """The `colisten` command: one file a command group, wired together here.
 
-Exit codes: 0 done, 1 the work failed, 2 the caller's input is at fault.
+Exit codes: 0 done, 1 the work failed, 2 the caller's input is at fault, 128 and the number of the
+signal that ended it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
+import traceback
+from collections.abc import Sequence
 
 import typer
 
@@ -24,8 +30,14 @@ from cli import (
     settings,
     simulate,
 )
-from colisten.errors import ColistenError
+from cli.ending import Ended, end_on_signals
+from colisten.errors import ColistenError, FileError, PipelineError
 from colisten.logs import configure_logs
+from colisten.shown import plain, plain_lines
+from colisten.terminal import print_error
+
+# What stands before an error that nobody foresaw.
+UNEXPECTED = "unexpected"
 
 app = typer.Typer(
     name="colisten",
@@ -51,13 +63,62 @@ app.add_typer(pipeline.app, name="pipeline")
 
 
 def main() -> None:
-    """Run the command; a `ColistenError` becomes one clear line and its exit code."""
+    """Run the command that this process was started with."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name or a title that the terminal cannot show is shown by its escapes.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        end_on_signals()
+        code = answer(sys.argv[1:])
+    except Ended as ended:
+        with contextlib.suppress(OSError):  # a terminal that hung up
+            print_error(f"colisten: {ended}")
+        code = ended.exit_code
+    raise SystemExit(code)
+
+
+def answer(arguments: Sequence[str]) -> int:
+    """Run a command line in this process; what went wrong becomes one line on standard error.
+
+    Args:
+        arguments: Without the program's name.
+
+    Returns:
+        The exit code: 0 done, 1 the work failed, 2 the caller's input is at fault.
+
+    Raises:
+        Ended: A signal ends the command.
+    """
     try:
         configure_logs()
-        app()
+        app(list(arguments))
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except ColistenError as error:
-        print(f"colisten: {type(error).__name__}: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        # The last lines of a step are lines.
+        show = plain_lines if isinstance(error, PipelineError) else plain
+        print_error(f"colisten: {type(error).__name__}: {show(error)}")
+        return error.exit_code
+    except OSError as error:
+        print_error(f"colisten: FileError: {plain(_of_system(error))}")
+        return FileError.exit_code
+    except Exception as error:
+        # A fault of ours; whoever looks for it wants the stack, nobody else does.
+        if os.environ.get("COLISTEN_DEBUG"):
+            traceback.print_exc()
+        print_error(
+            f"colisten: {UNEXPECTED} {type(error).__name__}: {plain(error)} "
+            "Set COLISTEN_DEBUG=1 to see where, and report it, please."
+        )
+        return 1
+    return 0
+
+
+def _of_system(error: OSError) -> str:
+    what = error.strerror or str(error) or type(error).__name__
+    where = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
+    return f"The system refuses{where}: {what}."
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from colisten.terminal import Terminal
 
 app = typer.Typer(help="Compile the pipeline for a Kubeflow Pipelines cluster.")
 
@@ -37,4 +38,4 @@ def compile_(
     from pipelines.trials_pipeline import make_trials_pipeline
 
     compile_pipeline(make_trials_pipeline(parallelism) if trials else release_pipeline, out)
-    Console().print(f"Wrote {out}. Upload it with the Kubeflow Pipelines UI or `kfp run create`.")
+    Terminal().print(f"Wrote {out}. Upload it with the Kubeflow Pipelines UI or `kfp run create`.")

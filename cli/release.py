@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,16 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from colisten.config import load_settings
 from colisten.errors import ConfigError, VectorIndexError, VerifyFailed
 from colisten.index import VectorIndex, open_index
+from colisten.json_files import to_json
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
 from colisten.sections import IndexSettings
+from colisten.terminal import Terminal, print_json, said
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
 
@@ -48,7 +49,7 @@ def list_(out: OutOption, as_json: JsonOption = False) -> None:
         _print_json([asdict(state) for state in states])
         return
     if not states:
-        Console().print(f"No release in {out / 'releases'} yet. `colisten run` publishes one.")
+        Terminal().print(f"No release in {out / 'releases'} yet. `colisten run` publishes one.")
         return
     table = Table()
     for heading in ("release", "state"):
@@ -63,7 +64,7 @@ def list_(out: OutOption, as_json: JsonOption = False) -> None:
             _short(state.published_at),
             _short(state.promoted_at),
         )
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command()
@@ -77,7 +78,7 @@ def show(release_id: IdArgument, out: OutOption, as_json: JsonOption = False) ->
     if as_json:
         _print_json(manifest.model_dump(mode="json"))
         return
-    Console().print(_described(manifest, store))
+    Terminal().print(_described(manifest, store))
 
 
 @app.command()
@@ -119,7 +120,7 @@ def promote(
         verification = store.promote(release_id, index)
     _report(verification, as_json)
     if not as_json:
-        Console().print(f"[bold]{release_id}[/bold] is live.")
+        Terminal().print(said(release_id, "bold", " is live."))
 
 
 @app.command()
@@ -140,7 +141,7 @@ def rollback(
     if as_json:
         _print_json({"live": now, "previous": left})
     else:
-        Console().print(f"[bold]{now}[/bold] is live again, {left} no longer is.")
+        Terminal().print(said(now, "bold", f" is live again, {left} no longer is."))
 
 
 @app.command()
@@ -161,7 +162,7 @@ def prune(
     if as_json:
         _print_json({"removed": removed})
     else:
-        Console().print(f"Removed {len(removed)}: {', '.join(removed) or 'nothing'}.")
+        Terminal().print(f"Removed {len(removed)}: {', '.join(removed) or 'nothing'}.")
 
 
 def _store(out: Path) -> ReleaseStore:
@@ -202,7 +203,7 @@ def _index(
     except VectorIndexError as error:
         if needed:
             raise
-        Console(stderr=True).print(f"Without the index: {error}")
+        Terminal(stderr=True).print(f"Without the index: {error}")
     try:
         yield index
     finally:
@@ -221,14 +222,16 @@ def _report(verification: Verification, as_json: bool) -> None:
     table.add_row("index", f"{verification.indexed:,} items")
     table.add_row("index recall@10", "not measured" if recall is None else f"{recall:.4f}")
     for fault in verification.faults:
-        table.add_row("[red]fault[/red]", fault)
-    Console().print(table)
+        table.add_row(Text("fault", style="red"), fault)
+    Terminal().print(table)
 
 
 def _described(manifest: Manifest, store: ReleaseStore) -> Table:
     state = next(one for one in store.list() if one.release_id == manifest.release_id)
     table = Table("what", "value", show_header=False)
-    table.add_row("release", f"[bold]{manifest.release_id}[/bold] ({_coloured(state)})")
+    table.add_row(
+        "release", Text.assemble((manifest.release_id, "bold"), " (", _coloured(state), ")")
+    )
     table.add_row("learned until", manifest.as_of)
     table.add_row("published", _short(state.published_at))
     table.add_row("recommends", manifest.target_type)
@@ -246,8 +249,8 @@ def _described(manifest: Manifest, store: ReleaseStore) -> Table:
     return table
 
 
-def _coloured(state: ReleaseState) -> str:
-    return f"[green]{state.state}[/green]" if state.state == "live" else state.state
+def _coloured(state: ReleaseState) -> Text:
+    return Text(state.state, style="green" if state.state == "live" else "")
 
 
 def _short(moment: str | None) -> str:
@@ -255,4 +258,4 @@ def _short(moment: str | None) -> str:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    print_json(to_json(value, indent=2))

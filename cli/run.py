@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from cli.inputs import (
     CacheOption,
@@ -27,8 +26,11 @@ from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.data.rehearsal import rehearsal_cut
-from colisten.files import write_aside
+from colisten.files import sweep_abandoned
+from colisten.json_files import read_mapping, read_model, write_json
+from colisten.pages import write_page
 from colisten.sections import ITEM_TYPES, ItemType
+from colisten.terminal import Terminal
 
 if TYPE_CHECKING:
     from colisten.evaluation.table import EvaluationTable
@@ -71,7 +73,7 @@ def run(
 
     Example: colisten run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     settings = load_settings(config, (*target_overrides(target), *(overrides or ())))
     started = time.monotonic()
     execute(
@@ -95,20 +97,23 @@ def execute(
     out: Path,
     settings: Settings,
     *,
-    console: Console,
+    console: Terminal,
     seeds: int = 1,
     use_cache: bool = True,
 ) -> None:
     """Check the tables, then run the release pipeline locally; raises as its steps do."""
     # Broken tables are refused here, before anything is written.
-    check_tables(data, settings=settings)
-    check_cut(data, cut=cut, settings=settings)
+    report = check_tables(data, settings=settings)
+    short_of = check_cut(data, cut=cut, window_days=window_days, settings=settings)
+    for notice in (*report.notices, *short_of):
+        console.print(Text(f"Notice: {notice}"), soft_wrap=True)
     from cli.steps import shown_steps
     from colisten.evaluation.table import EvaluationTable
     from pipelines.local import run_local
     from pipelines.release_pipeline import release_pipeline
 
     out = out.resolve()
+    sweep_abandoned(out)
     arguments: dict[str, Any] = {
         "data": str(data.resolve()),
         "data_digest": tables_digest(data),
@@ -130,7 +135,7 @@ def execute(
             use_cache=use_cache,
             listen=listen,
         )
-    table = EvaluationTable.model_validate_json(Path(left["table"].path).read_text())
+    table = read_model(Path(left["table"].path), EvaluationTable)
     if seeds > 1:
         from cli.trials import Window, run_trials
         from pipelines.trials import further_seeds
@@ -152,32 +157,30 @@ def _write_measured(out: Path, table: EvaluationTable, seeds: list[int]) -> None
     """Put the figures of all seeds into metrics.json and on the page."""
     from colisten.evaluation.page import to_html
 
-    metrics = json.loads((out / "metrics.json").read_text())
+    metrics = read_mapping(out / "metrics.json")
     metrics |= {"seeds": seeds, "test": table.model_dump(mode="json")}
-    for file, content in (
-        (out / "reports" / "evaluation.html", to_html(table)),
-        (out / "metrics.json", json.dumps(metrics, indent=2)),
-    ):
-        with write_aside(file) as aside:
-            aside.write_text(content)
+    write_page(out / "reports" / "evaluation.html", to_html(table))
+    write_json(out / "metrics.json", metrics)
 
 
-def wide_console() -> Console:
+def wide_console() -> Terminal:
     """Standard output; where that is no terminal, wide enough for a table with intervals."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 120))
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=max(console.width, 120))
 
 
-def show_outcome(out: Path, console: Console) -> None:
+def show_outcome(out: Path, console: Terminal) -> None:
     """Print the evaluation table, the release and where everything lies."""
     from colisten.evaluation.table import EvaluationTable
     from colisten.evaluation.terminal import to_rich
 
-    metrics = json.loads((out / "metrics.json").read_text())
+    metrics = read_mapping(out / "metrics.json")
     console.print(to_rich(EvaluationTable.model_validate(metrics["test"])))
     release = metrics["release"]
-    state = "live" if release["promoted"] else f"not promoted: {'; '.join(release['reasons'])}"
-    console.print(f"Release [bold]{release['release_id']}[/bold] ({state})")
+    state = "live" if release["promoted"] else f"not promoted: {' '.join(release['reasons'])}"
+    console.print(Text.assemble("Release ", (release["release_id"], "bold"), f" ({state})"))
+    for warning in release.get("warnings", ()):
+        console.print(Text(f"Notice: {warning}"), soft_wrap=True)
     for name in ("recommendations.parquet", "metrics.json", "releases", "reports"):
         console.print(f"  {out / name}")
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from colisten.config import settings_table
+from colisten.json_files import to_json
+from colisten.terminal import Terminal
 
 _TOP = """# Settings
 
 Made by `colisten settings --markdown`; a test fails when it is out of date.
 
 A YAML file (`--config FILE`) groups them by section; `--set section.name=value` overrides one.
-An unknown name, or an unknown word, is an error that tells the nearest known one.
+An unknown name or word is an error that tells the nearest known one.
 
 | setting | default | meaning |
 |---|---|---|
@@ -33,7 +33,7 @@ def settings(
     table = Table("setting", "default", "meaning")
     for name, default, meaning in settings_table():
         table.add_row(name, _shown(default), meaning)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def settings_markdown() -> str:
@@ -46,4 +46,4 @@ def settings_markdown() -> str:
 
 
 def _shown(default: Any) -> str:
-    return json.dumps(list(default) if isinstance(default, tuple) else default)
+    return to_json(list(default) if isinstance(default, tuple) else default)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from pydantic import ValidationError
 
+from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings
 from colisten.data.world import simulate as simulate_world
+from colisten.errors import ConfigError
+from colisten.terminal import Terminal
 
 _DEFAULT = WorldSettings()
 
@@ -25,9 +27,8 @@ def simulate(
     podcasts: Annotated[int, typer.Option(min=40, help="Podcasts.")] = _DEFAULT.podcasts,
     days: Annotated[int, typer.Option(min=28, help="Days of listening.")] = _DEFAULT.days,
     end: Annotated[
-        datetime,
-        typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) after the last event."),
-    ] = datetime(_DEFAULT.end.year, _DEFAULT.end.month, _DEFAULT.end.day),
+        str, typer.Option(metavar="YYYY-MM-DD", help="First day (UTC) after the last event.")
+    ] = _DEFAULT.end.isoformat(),
     seed: Annotated[
         int, typer.Option(min=0, help="Equal seed and sizes give byte-equal files.")
     ] = _DEFAULT.seed,
@@ -43,16 +44,20 @@ def simulate(
 
     Example: colisten simulate --out world --users 20000 --seed 1
     """
-    settings = WorldSettings(
-        users=users,
-        audiobooks=audiobooks,
-        podcasts=podcasts,
-        days=days,
-        end=end.date(),
-        seed=seed,
-    )
+    try:
+        settings = WorldSettings(
+            users=users,
+            audiobooks=audiobooks,
+            podcasts=podcasts,
+            days=days,
+            end=parse_moment(end, "--end").date(),
+            seed=seed,
+        )
+    except ValidationError as error:
+        said = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
+        raise ConfigError(f"This is no world: {said}.") from error
     report = simulate_world(out, settings)
-    console = Console()
+    console = Terminal()
     console.print(report)
     console.print(f"Written to {out}. Suggested cut {report.cut}, {report.window_days} days after.")
     console.print("Next:", style="bold")

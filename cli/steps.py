@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from colisten.terminal import Terminal, said
 from pipelines.local import StepEvent
 
 # The first step of every trial; it takes no time worth a line.
@@ -16,7 +17,7 @@ _FIRST = "split-settings"
 
 @contextmanager
 def shown_steps(
-    console: Console, trials: Sequence[str] = ()
+    console: Terminal, trials: Sequence[str] = ()
 ) -> Iterator[Callable[[StepEvent], None]]:
     """A listener for `pipelines.local.run_local`: a spinner for what runs, a line for what ran.
 
@@ -26,7 +27,7 @@ def shown_steps(
     """
     bar = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
         console=console,
         transient=True,
@@ -42,15 +43,14 @@ def shown_steps(
                 if event.state != "started":
                     split += 1
                     if 0 < split - 1 <= len(trials):
-                        console.print(
-                            f"[{split - 1}/{len(trials)}] {trials[split - 2]}", markup=False
-                        )
+                        console.print(f"[{split - 1}/{len(trials)}] {trials[split - 2]}")
             elif event.state == "started":
                 bar.update(task, description=event.step)
             elif event.state == "cached":
-                console.print(f"  [dim]{event.step:<28} unchanged[/dim]")
+                console.print(said(f"  {event.step:<28} unchanged", "dim"))
             else:
-                mark = "[green]done[/green]" if event.state == "done" else "[red]failed[/red]"
-                console.print(f"  {event.step:<28} {mark} {event.seconds:6.1f} s")
+                mark = ("done", "green") if event.state == "done" else ("failed", "red")
+                line = Text.assemble(f"  {event.step:<28} ", mark, f" {event.seconds:6.1f} s")
+                console.print(line)
 
         yield listen

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from cli.inputs import code_digest, tables_digest
 from cli.steps import shown_steps
 from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
+from colisten.files import sweep_abandoned
+from colisten.json_files import read_model
+from colisten.terminal import Terminal
 from pipelines.local import run_local
 from pipelines.trials import Trial, check_trials
 from pipelines.trials_pipeline import trials_pipeline
@@ -34,7 +35,7 @@ def run_trials(
     settings: Settings,
     *,
     subject: str,
-    console: Console,
+    console: Terminal,
     measured: Path | None = None,
     use_cache: bool = True,
 ) -> EvaluationTable:
@@ -55,6 +56,7 @@ def run_trials(
     """
     check_trials(trials, settings)
     out = out.resolve()
+    sweep_abandoned(out)
     with shown_steps(console, [trial.title for trial in trials]) as listen:
         left = run_local(
             trials_pipeline,
@@ -75,4 +77,4 @@ def run_trials(
             use_cache=use_cache,
             listen=listen,
         )
-    return EvaluationTable.model_validate_json(Path(left["table"].path).read_text())
+    return read_model(Path(left["table"].path), EvaluationTable)

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from colisten.errors import ConfigError
+from colisten.errors import ConfigError, JsonError
+from colisten.json_files import parse_json, to_json
 from colisten.sections import (
     SIGNALS,
     DataSettings,
@@ -92,12 +93,18 @@ class Settings(Section):
 
     def to_json(self) -> str:
         """The tree as one JSON string, for a pipeline parameter or a manifest."""
-        return self.model_dump_json()
+        return to_json(self, finite=True)
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """Read what `to_json` wrote."""
-        return settings_from(yaml.safe_load(text) or {})
+        """Read what `to_json` wrote; raises ConfigError where it is nothing of the kind."""
+        try:
+            tree = parse_json(text, name="The settings")
+        except JsonError as error:
+            raise ConfigError(str(error)) from error
+        if not isinstance(tree, dict):
+            raise ConfigError("The settings must be a JSON object of sections.")
+        return settings_from(tree)
 
 
 def load_settings(file: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:

@@ -5,7 +5,9 @@
     ├── TableError             an input table breaks the contract                       exit 2
     │   └── (one class a fault: see colisten/data/faults.py)
     ├── GraphError             a co-listening graph cannot be built or read
-    ├── FeatureError           the feature store cannot answer, or an event is bad
+    ├── FeatureError           the feature store cannot answer
+    │   ├── EventRefused       an event that no history may hold, now or later              exit 2
+    │   └── UserUnreadable     what is stored of one user is damaged; of others it is not
     ├── TextError              text vectors cannot be computed or read
     ├── TrainingError          training cannot start or cannot go on
     ├── EvaluationError        there is nothing to measure, or a measure is undefined
@@ -16,7 +18,9 @@
     │   ├── VerifyFailed       a candidate did not pass its own verification
     │   └── GateRefused        a candidate is worse than its gate allows
     ├── PipelineError          a pipeline step failed; names the step and its log
-    └── ReportError            a report has no data to stand on
+    ├── ReportError            a report has no data to stand on
+    └── FileError              a file or folder cannot be read or written
+        └── JsonError          a file or text is no strict JSON; a ValueError as well
 
 Each message says what is wrong, where, and what to do next. `exit_code` is what the command
 line returns: 2 where the caller's input is at fault, 1 where the work failed.
@@ -58,7 +62,27 @@ class GraphError(ColistenError):
 
 
 class FeatureError(ColistenError):
-    """The feature store cannot answer, or an event does not fit it."""
+    """The feature store cannot answer."""
+
+
+class EventRefused(FeatureError):
+    """An event that no history may hold: its sender's fault, and sending it again is no use.
+
+    Args:
+        what: What is wrong, in one sentence.
+        do: What the sender can do about it.
+        field: The field of the event that is at fault.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, do: str = "", *, field: str) -> None:
+        self.field = field
+        super().__init__(what, do)
+
+
+class UserUnreadable(FeatureError):
+    """What the store holds of one user is damaged; it can answer for others."""
 
 
 class TextError(ColistenError):
@@ -105,3 +129,14 @@ class PipelineError(ColistenError):
 
 class ReportError(ColistenError):
     """A report has no data to stand on."""
+
+
+class FileError(ColistenError):
+    """A file or folder cannot be read or written."""
+
+
+class JsonError(FileError, ValueError):
+    """A file or text is no strict JSON.
+
+    Whoever knows what the file was for catches it as the ValueError that it is.
+    """

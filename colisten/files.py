@@ -25,7 +25,7 @@ def write_aside(target: Path) -> Iterator[Path]:
     left as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    aside = _aside(target)
     try:
         yield aside
         if aside.is_dir():
@@ -34,21 +34,30 @@ def write_aside(target: Path) -> Iterator[Path]:
             _sync(aside)
             os.replace(aside, target)
     finally:
-        if aside.is_dir():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            aside.unlink(missing_ok=True)
+        _remove(aside)
 
 
 def sweep_partials(folder: Path) -> list[Path]:
     """Remove what killed writers left in `folder`; returns what was removed."""
     left = sorted(folder.glob(".*.partial"))
     for path in left:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        _remove(path)
     return left
+
+
+def sweep_abandoned(folder: Path) -> list[Path]:
+    """Remove what killed writers left anywhere under `folder`; returns what was removed.
+
+    Unlike `sweep_partials` it needs no lock: what a living process writes stays.
+    """
+    left = []
+    for path in folder.rglob(".*.partial"):
+        writer = path.name.split(".")[-2].partition("-")[0]
+        if writer.isdecimal() and not _lives(int(writer)):
+            left.append(path)
+    for path in left:
+        _remove(path)
+    return sorted(left)
 
 
 def file_digest(path: Path) -> str:
@@ -72,9 +81,33 @@ def combined_digest(digests: dict[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def _aside(target: Path) -> Path:
+    """A name beside `target` that nobody has, and that tells who writes there."""
+    # File systems take 255 bytes of a name.
+    start = os.fsencode(target.name)[:200].decode(errors="ignore")
+    return target.with_name(f".{start}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _replace_folder(aside: Path, target: Path) -> None:
     if target.exists():
-        old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+        old = _aside(target)
         os.replace(target, old)
         os.replace(aside, target)
         shutil.rmtree(old, ignore_errors=True)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
+from colisten.json_files import to_json
+from colisten.shown import plain, plain_lines
 from colisten.words import known_word
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -31,15 +35,45 @@ def configure_logs(level: str | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+            _one_line_each,
+            structlog.dev.ConsoleRenderer()
+            if terminal
+            else structlog.processors.JSONRenderer(_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, name.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up at every line: whoever replaces standard error gets what follows.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _line(event: object, **_: object) -> str:
+    # A log line is written whatever it holds.
+    return to_json(event, otherwise=repr)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger bound to a component's name."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(component=name)
     return bound
+
+
+def _one_line_each(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Values as text on one line: none can forge a line, or be obeyed by a terminal.
+
+    A traceback keeps its lines.
+    """
+    return {
+        plain(name): plain_lines(value) if name == "exception" else _tame(value)
+        for name, value in event.items()
+    }
+
+
+def _tame(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {plain(name): _tame(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_tame(one) for one in value]
+    return plain(value)

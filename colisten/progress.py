@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from colisten.terminal import Terminal
 
 PATIENCE_SECONDS = 2.0
 
@@ -41,12 +42,12 @@ def track(
             done += 1
             if bar is None and time.monotonic() - start > PATIENCE_SECONDS and sys.stderr.isatty():
                 bar = Progress(
-                    TextColumn("{task.description}"),
+                    TextColumn("{task.description}", markup=False),
                     BarColumn(),
                     MofNCompleteColumn(),
                     TimeRemainingColumn(),
-                    TextColumn("{task.fields[note]}"),
-                    console=Console(stderr=True),
+                    TextColumn("{task.fields[note]}", markup=False),
+                    console=Terminal(stderr=True),
                     transient=True,
                 )
                 bar.add_task(label, total=total, note="")

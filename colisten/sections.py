@@ -32,7 +32,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class Section(BaseModel):
     """A frozen group of settings that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataSettings(Section):
@@ -318,10 +318,12 @@ class GateSettings(Section):
 
     min_coverage: Share = Field(0.01, description="Catalogue share its lists must reach.")
     min_lift_over_random: float = Field(
-        1.0, ge=0, description="HR@10 must exceed this multiple of a random list's."
+        1.0,
+        ge=0,
+        description="HR@k must exceed this multiple of a random list's; MRR where no HR@k could.",
     )
     max_drop: Share = Field(
-        0.2, description="Largest relative fall of HR@10 against the live release."
+        0.2, description="Largest relative fall of HR@k against the live release."
     )
     min_index_recall: Share = Field(
         0.95, description="Recall@10 of the index against exact search."

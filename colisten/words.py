@@ -18,7 +18,7 @@ LONGEST = 80
 def nearest(word: object, known: Collection[Word]) -> Word | None:
     """The known word most like `word`, in any case of letters; None where nothing is known."""
     spelt = {str(each).casefold(): each for each in known}
-    close = difflib.get_close_matches(str(word).casefold(), spelt, n=1, cutoff=0.0)
+    close = difflib.get_close_matches(str(word)[:LONGEST].casefold(), spelt, n=1, cutoff=0.0)
     return spelt[close[0]] if close else None
 
 

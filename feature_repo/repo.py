@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
+from colisten.data.moments import utc
 from colisten.errors import FeatureError
 from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
@@ -124,15 +125,15 @@ def _newest(source: Path, key: str, as_of: datetime) -> Iterator[pa.Table]:
 
     An entity whose rows straddle two row groups comes twice, the newer row later.
     """
-    before = pa.scalar(as_of.astimezone(UTC), MOMENT)
-    file = pq.ParquetFile(source)
-    for group in range(file.num_row_groups):
-        rows = file.read_row_group(group)
-        rows = rows.filter(pc.less(rows.column(TIMESTAMP), before))
-        if not len(rows):
-            continue
-        entities = rows.column(key).combine_chunks()
-        last = pc.not_equal(entities[:-1], entities[1:]).to_numpy(zero_copy_only=False)
-        newest = rows.take(pa.array(np.flatnonzero(np.append(last, True))))
-        for start in range(0, len(newest), _WRITE_ROWS):
-            yield newest.slice(start, _WRITE_ROWS)
+    before = pa.scalar(utc(as_of), MOMENT)
+    with parquet.opened(source) as file:
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group)
+            rows = rows.filter(pc.less(rows.column(TIMESTAMP), before))
+            if not len(rows):
+                continue
+            entities = rows.column(key).combine_chunks()
+            last = pc.not_equal(entities[:-1], entities[1:]).to_numpy(zero_copy_only=False)
+            newest = rows.take(pa.array(np.flatnonzero(np.append(last, True))))
+            for start in range(0, len(newest), _WRITE_ROWS):
+                yield newest.slice(start, _WRITE_ROWS)

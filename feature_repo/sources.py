@@ -15,9 +15,10 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
+from colisten.data.moments import utc
 from colisten.errors import FeatureError
 from colisten.features.history import history_rows
 from colisten.features.names import (
@@ -132,7 +133,7 @@ def write_sources(
 
 def _read(history: Path, name: str) -> pa.Table | None:
     file = history / f"{name}.parquet"
-    return pq.read_table(file) if file.exists() else None
+    return parquet.read(file) if file.exists() else None
 
 
 def _always(table: pa.Table) -> pa.Table:
@@ -162,7 +163,7 @@ def _music(history: Path, as_of: datetime) -> pa.Table:
     music = _read(history, "music")
     if music is None:
         return MUSIC_SCHEMA.empty_table()
-    earlier = music.filter(pc.field("timestamp") < pa.scalar(as_of.astimezone(UTC), MOMENT))
+    earlier = music.filter(pc.field("timestamp") < pa.scalar(utc(as_of), MOMENT))
     named = earlier.rename_columns(
         [TIMESTAMP if name == "timestamp" else name for name in earlier.column_names]
     )
@@ -180,7 +181,7 @@ def _music_dim(music: pa.Table) -> int:
 
 
 def _write(file: Path, table: pa.Table, schema: pa.Schema) -> None:
-    pq.write_table(table.select(schema.names).cast(schema), file, compression="zstd")
+    parquet.write(table.select(schema.names).cast(schema), file, compression="zstd")
 
 
 def _write_history(
@@ -195,12 +196,12 @@ def _write_history(
     engine = ibis.duckdb.connect(threads=settings.threads, memory_limit=settings.memory_limit)
     try:
         engine.raw_sql("SET TimeZone = 'UTC'")
-        events = engine.read_parquet(interactions)
-        before = ibis.literal(as_of.astimezone(UTC), type="timestamp('UTC')")
+        events = parquet.table(engine, interactions)
+        before = ibis.literal(utc(as_of), type="timestamp('UTC')")
         own = events.filter(events.timestamp < before, events.item_type == item_type)
         own = engine.create_table("own", own.order_by("user_id", "timestamp"), temp=True)
         blocks = list(_user_blocks(own, length))
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        with parquet.writer(file, schema, compression="zstd") as writer:
             for first, last in track(blocks, f"{item_type} histories"):
                 block = own.filter(own.user_id.between(first, last))
                 rows = history_rows(block, item_type=item_type, history_length=length)

@@ -12,7 +12,13 @@ from typing import Any
 import yaml
 
 from colisten.config import Settings
-from colisten.features.names import CONFIG_FILE, ONLINE_FILE, PROJECT, REGISTRY_FILE
+from colisten.features.names import (
+    CONFIG_FILE,
+    OFFLINE_STORE,
+    ONLINE_FILE,
+    PROJECT,
+    REGISTRY_FILE,
+)
 from colisten.files import write_aside
 
 _WRITE_ROWS = 5000
@@ -39,7 +45,7 @@ def store_config(
         "provider": "local",
         # The registry changes only when the repository is rebuilt: 0 keeps the first read.
         "registry": {"path": registry, "cache_ttl_seconds": 0},
-        "offline_store": {"type": "duckdb"},
+        "offline_store": {"type": OFFLINE_STORE},
         "online_store": kept,
         "entity_key_serialization_version": 3,
         # Without a batch size `feast materialize` 0.67 writes only the first chunk of an answer.

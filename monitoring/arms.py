@@ -15,7 +15,8 @@ from evidently.legacy.renderers.html_widgets import (
     text_widget,
 )
 
-from colisten.experiments.comparison import Arm, Comparison, wilson
+from colisten.experiments.comparison import Comparison, Lift, wilson
+from colisten.pages import markdown_text
 
 COLOURS = ("#9db4c0", "#1b6ca8")
 TITLES = {"stream_rate": "Stream rate", "new_start_rate": "New-start rate"}
@@ -41,7 +42,9 @@ class ArmRateCalculation(SingleValueCalculation[ArmRate]):
     ) -> SingleValue:
         """The rate, shown as a counter with its Wilson interval."""
         frame = current_data.as_dataframe()  # type: ignore[attr-defined]
-        chosen = frame.loc[frame[self.metric.variant_column] == self.metric.arm, self.metric.column]
+        # Users who saw several arms are in none.
+        own = (frame[self.metric.variant_column] == self.metric.arm) & (frame["variants"] == 1)
+        chosen = frame.loc[own, self.metric.column]
         rate = wilson(int(chosen.sum()), len(chosen), self.metric.confidence)
         result = self.result(rate.value)
         result.widget = [
@@ -68,39 +71,35 @@ def verdict_widget(comparison: Comparison) -> BaseWidgetInfo:
     lines = []
     for lift in comparison.lifts:
         found = lift.lift
-        if found.value != found.value:
+        if found is None:
             said = "cannot be told, one of the two arms has none"
         else:
             sure = "above" if found.low > 0 else "below" if found.high < 0 else "not separable from"
             said = f"{found.value:+.1%} ({found.low:+.1%} to {found.high:+.1%}), {sure} the control"
-        lines.append(f"**{lift.arm}**, {TITLES[lift.rate].lower()}: {said}.")
-    split = (
-        "The split matches the plan"
-        if comparison.split_is_sound
-        else "**Sample ratio mismatch: do not trust these figures**"
-    )
-    lines.append(f"{split} (p = {comparison.split_p_value:.3g}).")
-    if comparison.excluded:
-        lines.append(f"{comparison.excluded} users saw several arms and are left out.")
+        lines.append(f"**{markdown_text(lift.arm)}**, {TITLES[lift.rate].lower()}: {said}.")
+    split = markdown_text(comparison.split_verdict)
+    lines.append(split if comparison.split_is_sound else f"**{split}**")
+    lines += map(markdown_text, comparison.left_out)
     return text_widget(title=f"Against {comparison.control}", text="\n\n".join(lines))
 
 
 def rates_widget(comparison: Comparison) -> BaseWidgetInfo:
     """Both rates of every arm as points with interval whiskers."""
     figure = go.Figure()
-    names = [arm.name for arm in comparison.arms]
+    arms = [arm for arm in comparison.arms if arm.users]
+    names = [arm.name for arm in arms]
     for (rate, title), colour in zip(TITLES.items(), COLOURS, strict=True):
-        values = [_rate(arm, rate) for arm in comparison.arms]
+        values = [found for arm in arms if (found := arm.rate(rate))]
         figure.add_bar(
             name=title,
             x=names,
-            y=[value for value, _, _ in values],
+            y=[found.value for found in values],
             marker={"color": colour},
             error_y={
                 "type": "data",
                 "symmetric": False,
-                "array": [high - value for value, _, high in values],
-                "arrayminus": [value - low for value, low, _ in values],
+                "array": [found.high - found.value for found in values],
+                "arrayminus": [found.value - found.low for found in values],
             },
         )
     figure.update_yaxes(tickformat=".1%", rangemode="tozero", title="share of exposed users")
@@ -112,16 +111,7 @@ def rates_widget(comparison: Comparison) -> BaseWidgetInfo:
 
 def lifts_widget(comparison: Comparison) -> BaseWidgetInfo:
     """Lift of every arm and rate against the control."""
-    rows = [
-        [
-            lift.arm,
-            TITLES[lift.rate],
-            f"{lift.lift.value:+.1%}",
-            f"{lift.lift.low:+.1%} to {lift.lift.high:+.1%}",
-            "< 0.001" if lift.p_value < 0.001 else f"{lift.p_value:.3f}",
-        ]
-        for lift in comparison.lifts
-    ]
+    rows = [[lift.arm, TITLES[lift.rate], *_cells(lift)] for lift in comparison.lifts]
     return table_data(
         title=f"Lift against {comparison.control}",
         column_names=["arm", "rate", "lift", "interval", "p"],
@@ -129,6 +119,10 @@ def lifts_widget(comparison: Comparison) -> BaseWidgetInfo:
     )
 
 
-def _rate(arm: Arm, name: str) -> tuple[float, float, float]:
-    interval = arm.stream_rate if name == "stream_rate" else arm.new_start_rate
-    return interval.value, interval.low, interval.high
+def _cells(lift: Lift) -> list[str]:
+    """Lift, interval and p-value as text."""
+    found = lift.lift
+    if found is None or lift.p_value is None:
+        return ["not defined"] * 3
+    p = "< 0.001" if lift.p_value < 0.001 else f"{lift.p_value:.3f}"
+    return [f"{found.value:+.1%}", f"{found.low:+.1%} to {found.high:+.1%}", p]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset, DataSummaryPreset
 
 from colisten.errors import ReportError
-from colisten.files import write_aside
+from colisten.json_files import write_json
+from colisten.pages import write_page
+from monitoring.page import report_page
 
 # Evidently's own cost grows with rows; this many tell a shift as well as all of them.
 MAX_ROWS = 20_000
@@ -77,14 +78,12 @@ def drift_report(
         # Constant columns make Evidently divide by a zero spread; their drift is then zero.
         warnings.simplefilter("ignore")
         snapshot = Report([DataDriftPreset(), DataSummaryPreset()]).run(now, then)
-        with write_aside(out) as aside:
-            snapshot.save_html(str(aside))
+        write_page(out, report_page(snapshot, "Drift"))
     columns, drifted = _drifts(snapshot.dict())
     report = DriftReport(out, columns, drifted, tuple(empty))
-    with write_aside(out.with_suffix(".json")) as aside:
-        aside.write_text(
-            json.dumps({"columns": columns, "drifted": list(drifted), "left_out": empty}, indent=2)
-        )
+    write_json(
+        out.with_suffix(".json"), {"columns": columns, "drifted": drifted, "left_out": empty}
+    )
     return report
 
 

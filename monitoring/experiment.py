@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,22 +14,25 @@ from evidently.core.report import Context
 from evidently.legacy.model.widget import BaseWidgetInfo
 
 from colisten.experiments.comparison import RATES, Comparison, compare_arms
-from colisten.files import write_aside
+from colisten.json_files import write_json
+from colisten.pages import write_page
 from monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
+from monitoring.page import report_page
 
 
 class ExperimentSummary(MetricContainer):
-    """All arms of one experiment: the reading first, then each arm's figures."""
+    """All arms of one experiment: the reading first, then the figures of each of `seen`."""
 
     control: str
     shares: dict[str, float]
+    seen: list[str]
     confidence: float = 0.95
 
     def generate_metrics(self, context: Context) -> Sequence[Metric]:
-        """One `ArmRate` per arm and rate."""
+        """One `ArmRate` per arm that somebody saw, and rate."""
         return [
             ArmRate(column=rate, arm=arm, confidence=self.confidence)
-            for arm in sorted(self.shares, key=lambda name: (name != self.control, name))
+            for arm in self.seen
             for rate in RATES
         ]
 
@@ -69,13 +71,12 @@ def experiment_report(
         confidence: Mass of the intervals.
 
     Raises:
-        ReportError: As `compare_arms`.
+        ConfigError, ReportError: As `compare_arms`.
     """
     comparison = compare_arms(outcomes, control=control, shares=shares, confidence=confidence)
     frame = outcomes.to_pandas()
     for rate, column in zip(RATES, ("streams", "new_starts"), strict=True):
         frame[rate] = (frame[column] > 0).astype(int)
-    seen = {arm.name for arm in comparison.arms}
     dataset = Dataset.from_pandas(
         pd.DataFrame(frame),
         data_definition=DataDefinition(
@@ -84,12 +85,11 @@ def experiment_report(
     )
     summary = ExperimentSummary(
         control=control,
-        shares={name: share for name, share in shares.items() if name in seen},
+        shares={arm.name: arm.share for arm in comparison.arms},
+        seen=[arm.name for arm in comparison.arms if arm.users],
         confidence=confidence,
     )
     snapshot = Report([summary]).run(dataset, None)
-    with write_aside(out) as aside:
-        snapshot.save_html(str(aside))
-    with write_aside(out.with_suffix(".json")) as aside:
-        aside.write_text(json.dumps(comparison.to_dict(), indent=2))
+    write_page(out, report_page(snapshot, "Experiment"))
+    write_json(out.with_suffix(".json"), comparison.to_dict())
     return comparison

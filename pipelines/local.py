@@ -14,24 +14,32 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from kfp import local
+from kfp.local import subprocess_task_handler
 
+from colisten.child import kept
 from colisten.errors import PipelineError
 from colisten.files import sweep_partials
+from colisten.keeper import GRACE_SECONDS
+from colisten.shown import plain
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _STARTED = re.compile(r"Executing task '?([\w-]+)'?")
 _FINISHED = re.compile(r"Task '?([\w-]+)'? finished with status '?(\w+)'?")
 _CACHED = re.compile(r"Task '?([\w-]+)'? cache hit")
+# Before every line that a step writes, so that none passes for one of the runner's.
+_STEPS_OWN = "  "
 _MOMENT = re.compile(r"(-\d+)+$")
 _TAIL_LINES = 30
+_PLACEHOLDER = "{{$"
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,9 @@ class _RunLog(io.TextIOBase):
         super().close()
 
     def _read(self, line: str) -> None:
-        if started := _STARTED.search(line):
+        if line.startswith(_STEPS_OWN):
+            self._keep(line)
+        elif started := _STARTED.search(line):
             self._since = time.monotonic()
             # Other trials go on beside a failed one; its last lines are the ones to show.
             if self.failed is None:
@@ -89,7 +99,11 @@ class _RunLog(io.TextIOBase):
             if failed and self.failed is None:
                 self.failed = finished[1]
             self._listen(StepEvent(finished[1], "failed" if failed else "done", seconds))
-        elif self.failed is None and line.strip():
+        else:
+            self._keep(line)
+
+    def _keep(self, line: str) -> None:
+        if self.failed is None and line.strip():
             self.tail = [*self.tail[-_TAIL_LINES:], line.rstrip()]
 
 
@@ -115,11 +129,17 @@ def run_local(
         as long as the step is cached or the run is this pipeline's newest) and parameters.
 
     Raises:
-        PipelineError: A step failed (the message names it and ends with its last lines), or
-            another run holds `root`.
+        PipelineError: A step failed (the message names it and ends with its last lines), another
+            run holds `root`, or a value would be taken for one of kfp's placeholders.
     """
+    for name, value in {**arguments, "root": root}.items():
+        if _PLACEHOLDER in str(value):
+            raise PipelineError(
+                f"{name} is {value}: Kubeflow Pipelines takes {_PLACEHOLDER} for a placeholder.",
+                "Call the folder or the value something else.",
+            )
     root.mkdir(parents=True, exist_ok=True)
-    with _only_runner(root):
+    with _only_runner(root) as lock:
         log = _RunLog(root / "run.log", listen)
         local.init(
             runner=local.SubprocessRunner(use_venv=False),
@@ -136,6 +156,7 @@ def run_local(
         try:
             with (
                 contextlib.redirect_stdout(log),
+                _kept_steps(lock),
                 _cache_hits_to(log),
                 warnings.catch_warnings(),
             ):
@@ -170,15 +191,74 @@ def _cache_hits_to(log: _RunLog) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _only_runner(root: Path) -> Iterator[None]:
-    with (root / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PipelineError(
-                f"Another run is working in {root}.", "Wait for it, or use another --out."
-            ) from error
+def _kept_steps(lock: int) -> Iterator[None]:
+    """Let steps end with this process; the runner would leave them computing for nobody.
+
+    Args:
+        lock: A step's keeper holds it too, so that no run begins while a step of a killed one is
+            still ending.
+    """
+
+    def step(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
+        with kept(
+            full_command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=1,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, **(env_vars or {})},
+            pass_fds=(lock,),
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(f"{_STEPS_OWN}{plain(line.rstrip())}")
+            print("\n")
+            return process.wait()
+
+    former = subprocess_task_handler.run_local_subprocess
+    subprocess_task_handler.run_local_subprocess = step
+    try:
         yield
+    finally:
+        subprocess_task_handler.run_local_subprocess = former
+
+
+@contextlib.contextmanager
+def _only_runner(root: Path) -> Iterator[int]:
+    """Hold the folder's lock; yields its descriptor."""
+    with (root / ".lock").open("a+") as lock:
+        deadline = time.monotonic() + 2 * GRACE_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                # A killed run's step may take a moment to end.
+                if _holder_lives(lock) or time.monotonic() > deadline:
+                    raise PipelineError(
+                        f"Another run is working in {root}.", "Wait for it, or use another --out."
+                    ) from error
+                time.sleep(0.1)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield lock.fileno()
+
+
+def _holder_lives(lock: TextIO) -> bool:
+    """Whether the process that last took the lock is there; True where it did not say."""
+    lock.seek(0)
+    said = lock.read()
+    if not said.isdecimal():
+        return True
+    try:
+        os.kill(int(said), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sweep(root: Path) -> None:

@@ -17,6 +17,8 @@ from colisten.errors import ConfigError
 HOME = "COLISTEN_HOME"
 SETTINGS = "COLISTEN_SETTINGS"
 WORKERS = "COLISTEN_WORKERS"
+# Process whose end ends the workers; set by `colisten serve` alone.
+ARBITER = "COLISTEN_ARBITER"
 
 
 @dataclass(frozen=True)

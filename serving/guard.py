@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TypeVar
 
+from colisten.errors import EventRefused, FeatureError, UserUnreadable
 from colisten.logs import logger
 
 T = TypeVar("T")
 _FIRST_SHARE = 0.05
+_NO_OUTAGE = (EventRefused, UserUnreadable)
 _log = logger("serving.guard")
 
 
@@ -31,11 +33,24 @@ class GuardTripped(Exception):
         super().__init__(reason)
 
 
+class CallRefused(GuardTripped):
+    """What was asked cannot be answered, by this dependency or any: no sign of its health.
+
+    Attributes:
+        error: Why; an `EventRefused` or a `UserUnreadable`.
+    """
+
+    def __init__(self, reason: str, error: FeatureError) -> None:
+        self.error = error
+        super().__init__(reason)
+
+
 class Guard:
     """Budget and circuit breaker around one dependency.
 
     Args:
-        name: Prefix of the reasons: `name_timeout`, `name_error`, `name_resting`.
+        name: Prefix of the reasons: `name_timeout`, `name_error`, `name_resting`,
+            `name_refused`.
         budget_seconds: Longest wait for a call.
         failures: Failures in a row after which the dependency rests.
         rest_seconds: Longest rest. The first is a twentieth of it, each next one twice the last,
@@ -67,6 +82,8 @@ class Guard:
         """Run `work` within the budget.
 
         Raises:
+            CallRefused: The fault is of this one event or user: it counts neither as a failure
+                of the dependency nor as an answer.
             GuardTripped: It took too long, failed, or the dependency is resting.
         """
         probe = self._admit()
@@ -79,6 +96,10 @@ class Guard:
             future.cancel()
             self._note_failure(error, probe)
             raise GuardTripped(f"{self.name}_{'timeout' if late else 'error'}") from error
+        except _NO_OUTAGE as error:
+            if probe:
+                self._probe_again()
+            raise CallRefused(f"{self.name}_refused", error) from error
         except Exception as error:
             self._note_failure(error, probe)
             raise GuardTripped(f"{self.name}_error") from error
@@ -101,6 +122,11 @@ class Guard:
             # This call probes; the others go on resting until it has come back.
             self._resting_until = now + self._budget + _FIRST_SHARE * self._longest_rest
             return True
+
+    def _probe_again(self) -> None:
+        """A probe that told nothing of the dependency: the next call probes."""
+        with self._lock:
+            self._resting_until = time.monotonic()
 
     def _note_failure(self, error: BaseException, probe: bool) -> None:
         with self._lock:

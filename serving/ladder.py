@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from colisten.features.users import UserBatch
+from colisten.index.protocol import check_search
 from colisten.logs import logger
 from colisten.sections import SIGNALS
-from serving.guard import Guard, GuardTripped
+from serving.guard import CallRefused, Guard, GuardTripped
 from serving.index_door import IndexDoor
 from serving.live import Bundle
 from serving.messages import How, RecommendRequest, SearchRung, Shelf, ShelfItem, VectorRung
@@ -71,7 +72,9 @@ class Ladder:
     def shelf(self, bundle: Bundle, request: RecommendRequest) -> Shelf:
         """The shelf of one user, from one release."""
         climb = Climb()
-        exclude = list(request.exclude)
+        if request.language is not None and not bundle.release.speaks(request.language):
+            climb.fallbacks.append("language_not_offered")
+        exclude = _recommendable(bundle, request.exclude)
         found: tuple[SearchRung, list[ShelfItem]] | None = None
         try:
             self._know(bundle, request.user_id, climb)
@@ -101,6 +104,9 @@ class Ladder:
         """Fill in the user and their vector, as far as they can be had."""
         try:
             user = self.read(bundle, user_id)
+        except CallRefused:
+            climb.fallbacks.append("user_unreadable")
+            return
         except GuardTripped as tripped:
             climb.fallbacks.append(tripped.reason)
             return
@@ -109,7 +115,10 @@ class Ladder:
             return
         climb.user = user
         try:
-            climb.vector = bundle.release.user_vectors(user)
+            vector = bundle.release.user_vectors(user)
+            # One user's numbers that no index takes are no failure of the index.
+            check_search(vector, 1, None, (), None)
+            climb.vector = vector
         except Exception as error:
             _log.error("tower_failed", error=f"{type(error).__name__}: {error}"[:500])
             climb.fallbacks.append("tower_error")
@@ -126,6 +135,8 @@ class Ladder:
         query = climb.vector
         if query is None:
             return None
+        if language is not None and not bundle.release.speaks(language):
+            return "exact", []
         try:
             ids, scores = self._search_guard.call(
                 lambda: self._index.search(
@@ -150,6 +161,14 @@ class Ladder:
             climb.fallbacks.append("exact_error")
             return None
         return "exact", _explained(bundle, climb, all_ids[0], all_scores[0])
+
+
+def _recommendable(bundle: Bundle, ids: Sequence[str]) -> list[str]:
+    """Those of a client's ids that could come back at all: the index is asked of no others."""
+    target = bundle.release.target
+    at = bundle.release.index_of(ids)
+    inside = (at >= target.start) & (at < target.stop)
+    return [item for item, kept in zip(ids, inside.tolist(), strict=True) if kept]
 
 
 def _had(bundle: Bundle, user: UserBatch | None) -> list[str]:

@@ -17,7 +17,7 @@ from colisten.features.names import CONFIG_FILE
 from colisten.index.lite_server import LiteServer
 from colisten.logs import logger
 from colisten.release.store import ReleaseStore
-from serving.environment import WORKERS, Environment
+from serving.environment import ARBITER, WORKERS, Environment
 from serving.runtime import served_index
 
 _log = logger("serving.launch")
@@ -55,6 +55,7 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
             environment.variables()
             | {
                 WORKERS: str(workers),
+                ARBITER: str(os.getpid()),
                 "BENTOML_HOME": bentoml_home,
                 "BENTOML_DO_NOT_TRACK": "True",
             }

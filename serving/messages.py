@@ -1,29 +1,79 @@
 """What the service is asked and what it answers: one model a message, strict on the way in.
 
 A request with a field that is unknown, of the wrong type or out of range is refused with the
-field's name. Ids are bounded and free of control characters, so nothing that reaches the feature
-store or the index can be longer or stranger than an id is.
+field's name. Ids, moments, languages and countries go through the rules of the tables: what is
+trained can be asked for.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 
+from colisten.data.countries import country_of
+from colisten.data.ids import MAX_ID_BYTES, id_fault
+from colisten.data.languages import wanted_language
+from colisten.data.moments import EARLIEST, clock_fault, parse_moment
+from colisten.errors import ConfigError
 from colisten.sections import ItemType, Signal
 from colisten.words import advice, literal_words, shown
 
 MAX_ITEMS = 100
 MAX_EXCLUDED = 1000
-MAX_ID_CHARS = 256
-MAX_BODY_BYTES = 512 * 1024
-CLOCK_SKEW = timedelta(minutes=5)
+MAX_FAULTS = 100
+_TOLD_APART = 2_000
+# An event of the two longest ids fits, each of their bytes written as \u0000.
+MAX_BODY_BYTES = 1024 * 1024
+_FIELD_CHARS = 100
 
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
-Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=_NO_CONTROLS)]
-ShortText = Annotated[str, Field(min_length=1, max_length=64, pattern=_NO_CONTROLS)]
+
+def _id(text: str) -> str:
+    if fault := id_fault(text):
+        raise ValueError(fault)
+    return text
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = parse_moment(value, "The moment", zone_needed=True)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    if fault := clock_fault(moment):
+        raise ValueError(fault)
+    return moment
+
+
+def _language(text: str) -> str:
+    try:
+        return wanted_language(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+Id = Annotated[
+    str,
+    AfterValidator(_id),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "description": f"At most {MAX_ID_BYTES:,} bytes."}
+    ),
+]
+# Text is read as the shell reads `--at`; a `datetime` in this process is judged with its event.
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+# The rules that the tables went through: what they call `sv` and `SE` is found as `sv_SE` and `se`.
+Language = Annotated[str, AfterValidator(_language)]
+Country = Annotated[str, Field(min_length=1), AfterValidator(country_of)]
 Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
 
 VectorRung = Literal["two_tower", "popular_country", "popular", "item"]
@@ -41,11 +91,13 @@ class RecommendRequest(Request):
 
     user_id: Id = Field(description="Whose shelf.")
     k: Count = Field(10, description="Items wanted; fewer come back where fewer fit.")
-    language: ShortText | None = Field(None, description="Only items in this language.")
+    language: Language | None = Field(
+        None, description="Only items in this language, as a tag such as en or pt-BR."
+    )
     exclude: Annotated[list[Id], Field(max_length=MAX_EXCLUDED)] = Field(
         default_factory=list, description="Item ids that must not come back."
     )
-    country: ShortText | None = Field(
+    country: Country | None = Field(
         None, description="Used for the popular fallback where the user's country is not known."
     )
 
@@ -55,7 +107,9 @@ class SimilarRequest(Request):
 
     item_id: Id = Field(description="An item of any type.")
     k: Count = Field(10, description="Items wanted; fewer come back where fewer fit.")
-    language: ShortText | None = Field(None, description="Only items in this language.")
+    language: Language | None = Field(
+        None, description="Only items in this language, as a tag such as en or pt-BR."
+    )
 
 
 class EventRequest(Request):
@@ -65,14 +119,10 @@ class EventRequest(Request):
     item_id: Id = Field(description="To which item.")
     item_type: ItemType = Field(description="The item's type.")
     signal: Signal = Field(description="What was done.")
-    timestamp: AwareDatetime = Field(description="When, with a time zone; not in the future.")
-
-    @field_validator("timestamp")
-    @classmethod
-    def _not_in_the_future(cls, moment: datetime) -> datetime:
-        if moment > datetime.now(UTC) + CLOCK_SKEW:
-            raise ValueError("lies in the future")
-        return moment.astimezone(UTC)
+    timestamp: Moment = Field(
+        description="When, as ISO 8601 with a time zone; "
+        f"not before {EARLIEST:%Y-%m-%d}, not in the future."
+    )
 
 
 class VectorRequest(Request):
@@ -176,13 +226,19 @@ class Fault(BaseModel):
 
 def fault_of(error: ValidationError) -> Fault:
     """Say what a refused body got wrong, naming each field (400)."""
-    faults = [_field_fault(detail) for detail in error.errors(include_url=False)]
+    if error.error_count() > _TOLD_APART:
+        # Telling tens of thousands apart would hold up everybody else for half a second.
+        message = f"has {error.error_count():,} faults"
+        faults = [FieldFault(field="body", message=message)]
+    else:
+        found = error.errors(include_url=False)[:MAX_FAULTS]
+        faults = [_field_fault(detail) for detail in found]
     spoken = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
     return Fault(error="bad_body", message=spoken, fields=faults)
 
 
 def _field_fault(detail: Any) -> FieldFault:
-    where = ".".join(str(part) for part in detail["loc"]) or "body"
+    where = ".".join(str(part)[:_FIELD_CHARS] for part in detail["loc"]) or "body"
     if detail["type"] == "extra_forbidden":
         return FieldFault(field=where, message="unknown field")
     if detail["type"] == "literal_error":
@@ -191,8 +247,6 @@ def _field_fault(detail: Any) -> FieldFault:
         return FieldFault(field=where, message=said)
     if detail["type"] == "value_error":
         return FieldFault(field=where, message=str(detail["ctx"]["error"]))
-    if detail["type"] == "string_pattern_mismatch":
-        return FieldFault(field=where, message="holds a control character")
     if detail["type"] == "model_type":
         return FieldFault(field=where, message="must be a JSON object")
     return FieldFault(field=where, message=str(detail["msg"]))

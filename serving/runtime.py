@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from colisten.errors import EventRefused
 from colisten.features.events import Event
+from colisten.release.recording import record_event
 from colisten.release.store import ReleaseStore
 from colisten.sections import IndexSettings
 from serving import metrics
 from serving.environment import Environment
-from serving.guard import Guard, GuardTripped
+from serving.guard import CallRefused, Guard, GuardTripped
 from serving.index_door import IndexDoor
 from serving.ladder import Ladder
 from serving.live import Bundle, Live
@@ -98,28 +100,31 @@ class Runtime:
         """Put an event into its user's online history.
 
         Raises:
-            Refused: The item is of another type (400), or the event was not stored (503).
+            Refused: No history may hold the event (400), or it was not stored (503).
         """
         bundle = self._bundle()
-        at = int(bundle.release.index_of([request.item_id])[0])
-        if at >= 0 and bundle.release.item_types[at] != request.item_type:
-            metrics.EVENTS.labels("refused").inc()
-            raise Refused(400, wrong_type(request, str(bundle.release.item_types[at])))
-        event = Event(**request.model_dump())
         try:
-            new = self._guards[2].call(lambda: bundle.features.push(event))
+            recorded = record_event(
+                Event(**request.model_dump()),
+                bundle.release,
+                lambda event: self._guards[2].call(lambda: bundle.features.push(event)),
+            )
+        except EventRefused as error:
+            metrics.EVENTS.labels("refused").inc()
+            raise Refused(400, _fault_of_event(error)) from error
+        except CallRefused as refused:
+            if isinstance(refused.error, EventRefused):
+                metrics.EVENTS.labels("refused").inc()
+                raise Refused(400, _fault_of_event(refused.error)) from refused
+            metrics.EVENTS.labels("not_stored").inc()
+            raise Refused(503, _not_stored(str(refused.error))) from refused
         except GuardTripped as tripped:
             # Saying yes would lose the event; the sender can send it again.
             metrics.EVENTS.labels("not_stored").inc()
-            raise Refused(
-                503,
-                Fault(
-                    error="not_stored",
-                    message=f"The event was not stored ({tripped.reason}); send it again.",
-                ),
-            ) from tripped
-        metrics.EVENTS.labels("stored" if new else "known").inc()
-        return Accepted(new=new, known_item=at >= 0)
+            fault = _not_stored(f"The event was not stored ({tripped.reason}); send it again.")
+            raise Refused(503, fault) from tripped
+        metrics.EVENTS.labels("stored" if recorded.new else "known").inc()
+        return Accepted(new=recorded.new, known_item=bool(recorded.known_item))
 
     def info(self) -> ReleaseInfo:
         """The release in use."""
@@ -179,11 +184,13 @@ def served_index(store: ReleaseStore, chosen: IndexSettings) -> IndexSettings:
     return store.index_settings() or chosen
 
 
-def wrong_type(request: EventRequest, actual: str) -> Fault:
-    """The fault of an event that names another type than the catalogue has."""
-    message = f"'{request.item_id}' is of type {actual}."
+def _fault_of_event(error: EventRefused) -> Fault:
     return Fault(
         error="bad_body",
-        message=f"item_type: {message}",
-        fields=[FieldFault(field="item_type", message=message)],
+        message=f"{error.field}: {error}",
+        fields=[FieldFault(field=error.field, message=str(error))],
     )
+
+
+def _not_stored(why: str) -> Fault:
+    return Fault(error="not_stored", message=why)

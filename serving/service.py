@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import bentoml
 
+from colisten.child import end_with
 from colisten.logs import configure_logs
 from serving.app import build_app
-from serving.environment import Environment, workers
+from serving.environment import ARBITER, Environment, workers
+from serving.policy import PagePolicy
 from serving.runtime import Runtime
 
 app = build_app()
@@ -27,6 +30,9 @@ class Colisten:
 
     def __init__(self) -> None:
         configure_logs()
+        if arbiter := os.environ.get(ARBITER):
+            # A worker whose arbiter was killed would hold the port.
+            end_with(int(arbiter))
         self.runtime = Runtime.open(Environment.read())
         app.state.runtime = self.runtime
         # What start-up made lives as long as the process: the collector need not look at it.
@@ -41,3 +47,7 @@ class Colisten:
     def close(self) -> None:
         """Stop following releases and let go of connections."""
         self.runtime.close()
+
+
+# The decorators made a service of the class.
+Colisten.add_asgi_middleware(PagePolicy)  # type: ignore[attr-defined]

@@ -12,6 +12,8 @@ import numpy as np
 from serving.live import Bundle
 from serving.messages import Fault, FieldFault, How, Refused, ShelfItem, Similar, SimilarRequest
 
+_SHOWN_CHARS = 80
+
 
 def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
     """The nearest items, from one release.
@@ -24,22 +26,27 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
     release = bundle.release
     at = int(release.index_of([request.item_id])[0])
     if at < 0:
-        message = f"Release {bundle.release_id} has no item '{request.item_id}'."
+        short = request.item_id[:_SHOWN_CHARS]
+        message = f"Release {bundle.release_id} has no item '{short}'."
         field = FieldFault(field="item_id", message=message)
         raise Refused(404, Fault(error="unknown_item", message=message, fields=[field]))
     target = release.target
+    fallbacks: list[str] = []
     allowed = np.ones(target.stop - target.start, dtype=bool)
     if request.language is not None:
         allowed &= np.asarray(release.languages[target] == request.language, dtype=bool)
+        if not release.speaks(request.language):
+            fallbacks.append("language_not_offered")
     if target.start <= at < target.stop:
         allowed[at - target.start] = False
     own = np.asarray(release.history_vectors[at], dtype=np.float32)
     length = float(np.linalg.norm(own))
     if length > 0:
-        how = How(vector="item", search="exact", fallbacks=[])
+        how = How(vector="item", search="exact", fallbacks=fallbacks)
         places, scores = _nearest(bundle, own / np.float32(length), allowed, request.k)
     else:
-        how = How(vector="popular", search="popular", fallbacks=["item_without_vector"])
+        fallbacks.append("item_without_vector")
+        how = How(vector="popular", search="popular", fallbacks=fallbacks)
         popular = release.popular_lists.everywhere - target.start
         places, scores = popular[allowed[popular]][: request.k], None
     title = release.titles[at]

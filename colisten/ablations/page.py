@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport, verdicts
 from colisten.evaluation.comparison import Contrast
 from colisten.evaluation.table import SLICES
 from colisten.evaluation.verdict import headline_metrics, nothing_to_measure, number
+from colisten.pages import Page, escape, page
 
 _STYLE = """
 :root { --ink: #1d2329; --soft: #5f6b76; --line: #dfe4e8; --dot: #7d93a8; --bad: #b03a2e;
@@ -41,7 +40,7 @@ code { font-size: .9em; }
 _ROW, _LABEL, _WIDTH = 22, 160, 460
 
 
-def to_html(report: AblationReport) -> str:
+def to_html(report: AblationReport) -> Page:
     """A whole page, the same bytes for the same report."""
     table = report.table
     if table.empty:
@@ -58,12 +57,10 @@ def to_html(report: AblationReport) -> str:
                 _method(report),
             ]
         )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Ablations at {escape(table.cut[:10])}</title>\n<style>{_STYLE}</style>\n"
-        f"</head>\n<body>\n<h1>What each ingredient is worth</h1>\n{_subtitle(report)}\n{body}\n"
-        "</body>\n</html>\n"
+    return page(
+        f"Ablations at {table.cut[:10]}",
+        f"<h1>What each ingredient is worth</h1>\n{_subtitle(report)}\n{body}",
+        style=_STYLE,
     )
 
 
@@ -100,7 +97,7 @@ def _slice(report: AblationReport, part: str) -> str:
             for metric in metrics
         )
         rows.append(
-            f'<tr class="{kind}"><td>{letter}</td><td>{escape(model)}</td>'
+            f'<tr class="{kind}"><td>{escape(letter)}</td><td>{escape(model)}</td>'
             f"<td>{escape(what)}</td>{cells}</tr>"
         )
     return (
@@ -167,7 +164,7 @@ def _registry(report: AblationReport) -> str:
         how = [*each.overrides, *([f"towers see {each.blocks}"] if each.blocks != "text,z" else [])]
         said = ", ".join(f"<code>{escape(one)}</code>" for one in how) or "–"
         rows.append(
-            f"<tr><td>{each.row or ''}</td><td>{escape(each.name)}</td>"
+            f"<tr><td>{escape(each.row or '')}</td><td>{escape(each.name)}</td>"
             f"<td>{escape(each.removes)}</td><td>{said}</td></tr>"
         )
     head = "<th>paper</th><th>model</th><th>without</th><th>settings</th>"

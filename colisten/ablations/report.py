@@ -20,7 +20,7 @@ class Removed(Part):
 
 
 class AblationReport(Part):
-    """All of it; `model_dump_json` is ablations.json.
+    """All of it: what ablations.json holds.
 
     Attributes:
         seeds: Training seeds of every row.

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import TableError
 from colisten.sections import ITEM_TYPES
 from colisten.words import known_word
@@ -36,7 +36,7 @@ class Catalogue:
         file = history / "items.parquet"
         if not file.exists():
             raise TableError(f"No items at {file}.", "Run `colisten run`, which writes it.")
-        catalogue = cls(pq.read_table(file))
+        catalogue = cls(parquet.read(file))
         keys = list(zip(catalogue.item_types, catalogue.item_ids, strict=True))
         if keys != sorted(keys):
             raise TableError(f"{file} is not sorted by item_type and item_id.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from colisten.config import Settings
-from colisten.data.contract import TABLES
+from colisten.data.contract import ITEMS, TABLES, Table
 from colisten.data.faults import (
     SHOWN_ROWS,
     BadRow,
@@ -17,8 +17,9 @@ from colisten.data.faults import (
     TableUnreadable,
 )
 from colisten.data.report import TableReport, describe_tables
-from colisten.data.rules import Rule, row_rules, sql_text
-from colisten.data.views import TableViews, open_views
+from colisten.data.rules import Rule, row_rules
+from colisten.data.sql import sql_text
+from colisten.data.views import TableViews, open_files, open_views
 from colisten.errors import TableError
 from colisten.logs import logger
 from colisten.progress import track
@@ -38,7 +39,7 @@ def check_tables(
 
     Args:
         folder: Folder of contract tables; see docs/tables.md.
-        now: Events after this moment are in the future; default the current time.
+        now: What the clock says, see `colisten.data.moments`; default the current time.
         settings: Threads and memory of DuckDB; default `Settings()`.
 
     Raises:
@@ -46,10 +47,8 @@ def check_tables(
         TableFaults: Several; `.faults` lists them (as it does on a single one).
         TableError: `now` has no zone, or memory or temporary disk do not suffice.
     """
-    moment = now or datetime.now(UTC)
-    if moment.tzinfo is None:
-        raise TableError(f"The moment {moment} has no time zone.", "Pass a UTC datetime.")
     with open_views(folder, settings or Settings()) as (views, faults):
+        moment = _moment(now)
         rules = row_rules(moment)
         for table in track(TABLES, "Checking tables"):
             if table.name in views.rows:
@@ -59,11 +58,51 @@ def check_tables(
         if faults:
             _refuse(faults)
         try:
-            report = describe_tables(views)
+            report = describe_tables(views, moment)
         except Fault as fault:
             _refuse([fault])
+    for notice in views.notices:
+        log.warning("name not of the contract", notice=notice)
     log.info("tables checked", folder=str(folder), **report.rows)
     return report
+
+
+def check_file(
+    table: Table,
+    file: Path,
+    *,
+    items: Path | None = None,
+    now: datetime | None = None,
+    settings: Settings | None = None,
+) -> None:
+    """Check one file of any name and place against the contract of one table; writes nothing.
+
+    Args:
+        table: Of `colisten.data.contract`; the file may be without rows even where it is required.
+        file: A parquet file.
+        items: File of the catalogue; without one, rules that compare with it are not judged.
+        now: As `check_tables`.
+        settings: As `check_tables`.
+
+    Raises:
+        Fault, TableFaults, TableError: As `check_tables`; each fault names the file.
+    """
+    files = [(table, file)] + ([(ITEMS, items)] if items else [])
+    places = {found.name: place for found, place in files}
+    with open_files(files, settings or Settings()) as (views, faults):
+        rules = row_rules(_moment(now))
+        for found, _ in files:
+            if found.name in views.rows:
+                faults += _check_rows(views, [rule for rule in rules if rule.table == found.name])
+        if faults:
+            _refuse([fault.of_file(places[fault.table]) for fault in faults])
+
+
+def _moment(now: datetime | None) -> datetime:
+    moment = now or datetime.now(UTC)
+    if moment.tzinfo is None:
+        raise TableError(f"The moment {moment} has no time zone.", "Pass a UTC datetime.")
+    return moment
 
 
 def _check_rows(views: TableViews, rules: list[Rule]) -> list[Fault]:
@@ -100,7 +139,9 @@ def _fault(views: TableViews, rule: Rule, count: int) -> Fault:
         rule.table,
     )
     rows = [BadRow(int(row[0]), dict(zip(shows, row[1:], strict=True))) for row in found]
-    return rule.fault(rule.table, rule.column, count=count, rows=rows, detail=rule.detail)
+    return rule.fault(
+        rule.table, rule.column, count=count, rows=rows, detail=rule.detail, do=rule.do
+    )
 
 
 def _missing_types(views: TableViews) -> list[Fault]:

@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pyarrow as pa
-
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-"""Events before this moment are taken for a broken clock or a wrong unit."""
 
 MAX_AGE = 150
 """Ages from this on are taken for a birth year or an error."""
@@ -30,14 +26,14 @@ class Kind:
         arrow: Type in the files that colisten writes.
         sql: DuckDB type that every accepted Arrow type is cast to when checking.
         accepts: Whether an input column of this Arrow type holds such values.
-        cast: How to make one, with `{column}` for the name.
+        wanted: What to write, without the full stop.
     """
 
     words: str
     arrow: pa.DataType
     sql: str
     accepts: Callable[[pa.DataType], bool]
-    cast: str
+    wanted: str
 
 
 @dataclass(frozen=True)
@@ -109,49 +105,35 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-TEXT = Kind(
-    "text",
-    pa.string(),
-    "VARCHAR",
-    _is_text,
-    "Cast it to text, e.g. frame['{column}'] = frame['{column}'].astype('string'), "
-    "and write the table again.",
-)
+TEXT = Kind("text", pa.string(), "VARCHAR", _is_text, "Cast it to text")
 TEXTS = Kind(
     "list of text",
     pa.list_(pa.string()),
     "VARCHAR[]",
     _is_text_list,
-    "Write one list of strings per row; an empty list where there is none.",
+    "Write one list of strings per row; an empty list where there is none",
 )
 MOMENT = Kind(
     "UTC timestamp",
     pa.timestamp("us", tz="UTC"),
     "TIMESTAMPTZ",
     _is_moment,
-    "Cast it to a timestamp with a zone, e.g. "
-    "frame['{column}'] = pandas.to_datetime(frame['{column}'], utc=True).",
+    "Cast it to a timestamp with a zone",
 )
-AGE = Kind(
-    "number",
-    pa.float32(),
-    "DOUBLE",
-    _is_number,
-    "Cast it to a number, e.g. frame['{column}'] = pandas.to_numeric(frame['{column}']).",
-)
+AGE = Kind("number", pa.float32(), "DOUBLE", _is_number, "Cast it to a number")
 WHOLE = Kind(
     "whole number",
     pa.int32(),
     "BIGINT",
     lambda kind: bool(pa.types.is_integer(kind)),
-    "Cast it to a whole number, e.g. frame['{column}'] = frame['{column}'].astype('int32').",
+    "Cast it to a whole number",
 )
 VECTOR = Kind(
     "list of floats",
     pa.list_(pa.float32()),
     "DOUBLE[]",
     _is_vector,
-    "Write one list of 32-bit floats per row, all of one length.",
+    "Write one list of 32-bit floats per row, all of one length",
 )
 
 ITEMS = Table(
@@ -163,7 +145,7 @@ ITEMS = Table(
         Column("item_type", TEXT, True, "audiobook or podcast; both must occur."),
         Column("title", TEXT, True, "May be null or blank, even for a whole type."),
         Column("description", TEXT, False, "Blurb; null or blank where there is none."),
-        Column("language", TEXT, False, "Language code such as en."),
+        Column("language", TEXT, False, "Language tag such as en or pt-BR; null where unknown."),
         Column("genres", TEXTS, False, "Genre names, most telling first."),
         Column(
             "published_at",
@@ -180,7 +162,7 @@ USERS = Table(
     "Who listens. A user of another table who is missing here is still served.",
     (
         Column("user_id", TEXT, True, "Unique, never null or blank."),
-        Column("country", TEXT, False, "Country code such as SE."),
+        Column("country", TEXT, False, "Country code such as SE; null where unknown."),
         Column("age", AGE, False, f"Years, from 0 to below {MAX_AGE}; null where unknown."),
     ),
 )

@@ -5,15 +5,18 @@
     └── Fault                           one broken promise: table, column, count, first rows
         ├── FolderMissing               there is no such folder
         ├── TableMissing                a required table has no file
+        ├── TableTwice                  two files may be meant by an optional table
         ├── TableNotAFile               `<table>.parquet` is a folder of part files
         ├── TableUnreadable             not parquet, truncated, or damaged inside
         ├── TableEmpty                  a required table has no rows
         ├── ColumnMissing               a required column is absent
-        ├── ColumnTwice                 a column's name occurs more than once
+        ├── ColumnTwice                 a column's name occurs, or may be meant, twice
         ├── WrongType                   a column holds another kind of value
         ├── TimestampWithoutZone        a timestamp column does not say which instant it means
+        ├── MomentOutOfRange            a moment lies beyond what microseconds hold
         ├── NullId                      an id is null
         ├── BlankId                     an id is empty or white space
+        ├── LongId                      an id is longer than the stores hold
         ├── DuplicateItem               an item id occurs more than once
         ├── DuplicateUser               a user id occurs more than once in users
         ├── UnknownItemType             neither audiobook nor podcast
@@ -22,6 +25,7 @@
         ├── NullTimestamp               an event without a moment
         ├── FutureTimestamp             an event after now
         ├── EarlyTimestamp              an event before 1990
+        ├── PublishedInWrongUnit        a publishing date is off by a thousand or more
         ├── InteractionWithUnknownItem  items does not have the item
         ├── ItemTypeContradiction       items has the item under another type
         ├── ExposureOfUnknownItem       items does not have the item
@@ -31,7 +35,8 @@
         ├── MusicVectorLength           a vector is longer or shorter than most
         ├── NonFiniteMusicVector        a vector holds null, NaN or infinity
         ├── MusicVectorConflict         two vectors of one user at one moment
-        └── NoHistory                   no interaction lies before the cut
+        ├── NoHistory                   no interaction lies before the cut
+        └── NobodyStreamed              nothing of the recommended type is streamed before the cut
 
 All of them end a command with exit code 2, before anything is written.
 """
@@ -40,6 +45,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from colisten.errors import TableError
@@ -116,6 +122,19 @@ class Fault(TableError):
         """This fault alone, so that one fault and several are handled alike."""
         return (self,)
 
+    def of_file(self, file: Path) -> Fault:
+        """The same fault, told of a file that need not bear the table's name."""
+        if str(file) in self.detail:
+            return self
+        return type(self)(
+            self.table,
+            self.column,
+            count=self.count,
+            rows=self.rows,
+            detail=f"{self.detail} (in {file})",
+            do=self.do,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The fault as plain values, for JSON."""
         return {
@@ -161,6 +180,13 @@ class TableMissing(Fault):
     advice = "Put it into the folder; docs/tables.md lists its columns."
 
 
+class TableTwice(Fault):
+    """There are two files whose names are nearly that of an optional table."""
+
+    says = "two files may be meant"
+    advice = "Give one of them the table's name; docs/tables.md lists them."
+
+
 class TableNotAFile(Fault):
     """`<table>.parquet` is a folder of part files."""
 
@@ -190,7 +216,7 @@ class ColumnMissing(Fault):
 
 
 class ColumnTwice(Fault):
-    """A column's name occurs more than once."""
+    """A column's name occurs more than once, or two columns may be meant by an optional name."""
 
     says = "the column occurs more than once"
     advice = "Keep one of them."
@@ -200,16 +226,21 @@ class WrongType(Fault):
     """A column holds another kind of value."""
 
     says = "has the wrong type"
+    advice = "Cast it; the message shows how."
 
 
 class TimestampWithoutZone(Fault):
     """A timestamp column does not say which instant it means."""
 
     says = "the timestamps have no time zone"
-    advice = (
-        "Write them as UTC, e.g. frame[column].dt.tz_localize('UTC'); in Spark set "
-        "spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS."
-    )
+    advice = "Say which zone they are of; the message shows how."
+
+
+class MomentOutOfRange(Fault):
+    """A moment lies beyond the year 294,246, the last that a column of microseconds holds."""
+
+    says = "beyond the year 294,246, the last that a column of microseconds holds"
+    advice = "Check seconds against milliseconds; write null where there is no date."
 
 
 class NullId(Fault):
@@ -224,6 +255,13 @@ class BlankId(Fault):
 
     says = "empty or white space"
     advice = "Fill it in or drop these rows."
+
+
+class LongId(Fault):
+    """An id is longer than 65,535 bytes in UTF-8."""
+
+    says = "longer than an id may be"
+    advice = "Shorten it in every table, e.g. to a hash of it, or drop these rows."
 
 
 class DuplicateItem(Fault):
@@ -280,6 +318,13 @@ class EarlyTimestamp(Fault):
 
     says = "before 1990, most likely a wrong unit or a default date"
     advice = "Check seconds against milliseconds, and empty dates written as 1970-01-01."
+
+
+class PublishedInWrongUnit(Fault):
+    """A publishing date is off by a factor of a thousand, a million or a billion."""
+
+    says = "off by a thousand or more, most likely a wrong unit"
+    advice = "Check seconds against milliseconds; the message shows how to mend them."
 
 
 class InteractionWithUnknownItem(Fault):
@@ -350,6 +395,13 @@ class NoHistory(Fault):
 
     says = "no interaction lies before the cut"
     advice = "Choose a later cut."
+
+
+class NobodyStreamed(Fault):
+    """No item of the recommended type is streamed before the cut."""
+
+    says = "nobody streams an item of the recommended type before the cut"
+    advice = "Choose a later cut, or recommend the other type with --target."
 
 
 def _short(value: str | None) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
+from colisten.data.moments import utc
 from colisten.errors import TableError
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "item_type", "signal", "timestamp")
@@ -37,10 +38,10 @@ def read_interactions(
     condition = pc.field("timestamp") < _moment(as_of)
     if since is not None:
         condition &= pc.field("timestamp") >= _moment(since)
-    return pq.read_table(file, columns=list(columns), filters=condition)
+    return parquet.read(file, columns=list(columns), filters=condition)
 
 
 def _moment(moment: datetime) -> pa.Scalar:
     if moment.tzinfo is None:
         raise TableError(f"The moment {moment} has no time zone.", "Pass a UTC datetime.")
-    return pa.scalar(moment.astimezone(UTC), type=pa.timestamp("us", tz="UTC"))
+    return pa.scalar(utc(moment), type=pa.timestamp("us", tz="UTC"))

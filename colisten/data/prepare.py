@@ -7,16 +7,16 @@ begins at the cut, for measuring only.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
+from colisten.data.canonical import canonical_country, canonical_language
 from colisten.data.checks import check_tables
 from colisten.data.contract import (
     EXPOSURES,
@@ -26,11 +26,14 @@ from colisten.data.contract import (
     USERS,
     Table,
 )
-from colisten.data.faults import ItemTypeMissing, NoHistory
-from colisten.data.rules import is_blank, sql_moment, sql_text
-from colisten.data.views import WHITE_SPACE, TableViews, open_views, reading
+from colisten.data.faults import ItemTypeMissing, NobodyStreamed, NoHistory
+from colisten.data.moments import LATEST, days_from, sql_moment, utc
+from colisten.data.outlook import Outlook, shortages, target_streams
+from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
+from colisten.data.views import TableViews, open_views, reading
 from colisten.errors import ConfigError, TableError
 from colisten.files import combined_digest, file_digest, write_aside
+from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 from colisten.progress import track
 from colisten.sections import ITEM_TYPES
@@ -64,9 +67,9 @@ class TableSummary:
         """One SHA-256 over all files of `history/`."""
         return combined_digest(self.digests)
 
-    def to_json(self) -> str:
-        """The content of `summary.json`."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+    def write(self, history: Path) -> None:
+        """Write the summary of a history folder."""
+        write_json(history / SUMMARY_FILE, self, sort=True)
 
     @classmethod
     def read(cls, history: Path) -> TableSummary:
@@ -77,7 +80,7 @@ class TableSummary:
         """
         file = history / SUMMARY_FILE
         try:
-            return cls(**json.loads(file.read_text()))
+            return cls(**read_mapping(file))
         except (OSError, TypeError, ValueError) as error:
             raise TableError(
                 f"Cannot read {file}: {error}.", "Prepare the tables again."
@@ -100,7 +103,8 @@ def prepare_tables(
 
     An item is in the history if it was published before the cut, has no publishing date, or was
     listened to or shown before the cut. Users are those of the users table and of any event or
-    music vector before the cut. Text is trimmed and blank text becomes null; a missing or empty
+    music vector before the cut. Text is trimmed and blank text becomes null; languages and
+    countries are in one writing (`colisten.data.languages`, `.countries`); a missing or empty
     genre list becomes an empty list; exact duplicates of events are dropped. `exposures.parquet`
     is written only where there are any; the other files always are. Types and orders are those
     of docs/architecture.md; equal inputs give equal bytes.
@@ -120,14 +124,12 @@ def prepare_tables(
     """
     if cut.tzinfo is None:
         raise TableError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
-    if window_days < 1:
-        raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
+    end = window_end(cut, window_days)
     check_tables(source, settings=settings)
     with open_views(source, settings) as (views, faults):
         if faults:  # The files changed since they were checked.
             raise faults[0]
         items = _check_cut(views, cut)
-        end = cut + timedelta(days=window_days)
         with write_aside(out) as aside:
             rows = {}
             parts = list(_parts(views, cut, end))
@@ -136,27 +138,60 @@ def prepare_tables(
                 file.parent.mkdir(parents=True, exist_ok=True)
                 rows[f"{part.folder}/{part.table.file_name}"] = _write(views, part, file)
             summary = _summary(views, aside / "history", cut, rows, items)
-            (aside / "history" / SUMMARY_FILE).write_text(summary.to_json())
+            summary.write(aside / "history")
     log.info("tables prepared", out=str(out), cut=summary.cut, digest=summary.digest, **rows)
     return summary
 
 
-def check_cut(source: Path, *, cut: datetime, settings: Settings) -> None:
+def window_end(cut: datetime, window_days: int) -> datetime:
+    """The UTC moment at which the window that begins at a cut ends.
+
+    Raises:
+        ConfigError: The window is not positive, or ends after the calendar.
+    """
+    if window_days < 1:
+        raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
+    if window_days > (LATEST - utc(cut)).days:
+        raise ConfigError(
+            f"A window of {window_days} days from {utc(cut):%Y-%m-%d} ends after the year "
+            f"{LATEST:%Y}, beyond the calendar of the tables.",
+            "Give the days that shall measure the release, e.g. 28.",
+        )
+    return days_from(cut, window_days)
+
+
+def check_cut(
+    source: Path, *, cut: datetime, window_days: int, settings: Settings
+) -> tuple[str, ...]:
     """Refuse a cut that leaves nothing to learn from; writes nothing.
 
     Args:
         source: Folder of tables that `check_tables` accepted.
         cut: UTC moment.
-        settings: `threads` and `memory_limit` of DuckDB.
+        window_days: Days from the cut on that measure.
+        settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
+
+    Returns:
+        What the cut leaves too little of to say much, a sentence each; none is an error.
 
     Raises:
         NoHistory: No interaction lies before the cut.
         ItemTypeMissing: No item of a type is available at it.
+        NobodyStreamed: No item of the recommended type is streamed before it.
     """
     with open_views(source, settings) as (views, faults):
         if faults:  # The files changed since they were checked.
             raise faults[0]
-        _check_cut(views, cut)
+        items = _check_cut(views, cut)
+        target = settings.data.target_type
+        streams = target_streams(views, cut, target)
+        if not streams:
+            detail = f"nobody streams any {target} before the cut {cut}"
+            raise NobodyStreamed("interactions", "signal", detail=detail)
+        until = window_end(cut, window_days)
+        return shortages(
+            views, Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
+        )
 
 
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
@@ -186,7 +221,8 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
         "history",
         ITEMS,
         f"SELECT item_id, item_type, {_trimmed('title')}, {_trimmed('description')}, "
-        f"{_trimmed('language')}, {_genres()}, published_at FROM items "
+        f"{canonical_language(views).value} AS language, {_genres()}, "
+        f"{_within_calendar('published_at')} FROM items "
         f"WHERE {_available(views, cut)} ORDER BY item_type, item_id",
     )
     yield _Part("history", USERS, _users(views, before))
@@ -240,7 +276,7 @@ def _users(views: TableViews, before: str) -> str:
         )
     everyone = " UNION ".join(["SELECT user_id FROM users", *known])
     return (
-        f"SELECT user_id, {_trimmed('country')}, age::FLOAT AS age "
+        f"SELECT user_id, {canonical_country(views).value} AS country, age::FLOAT AS age "
         f"FROM ({everyone}) LEFT JOIN users USING (user_id) ORDER BY user_id"
     )
 
@@ -263,6 +299,15 @@ def _trimmed(column: str) -> str:
     return f"CASE WHEN {is_blank(column)} THEN NULL ELSE {text} END AS {column}"
 
 
+def _within_calendar(column: str) -> str:
+    # Feast and Python end where their calendar ends; a date beyond stays as far ahead or back.
+    first, last = (sql_moment(end.replace(tzinfo=UTC)) for end in (datetime.min, datetime.max))
+    return (
+        f"CASE WHEN {column} IS NOT NULL THEN least(greatest({column}, {first}), {last}) END "
+        f"AS {column}"
+    )
+
+
 def _genres() -> str:
     white = sql_text(WHITE_SPACE)
     trimmed = f"list_transform(coalesce(genres, []), lambda x: trim(x, {white}))"
@@ -275,7 +320,7 @@ def _write(views: TableViews, part: _Part, file: Path) -> int:
     rows = 0
     with (
         reading(part.table.name),
-        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        parquet.writer(file, schema, compression="zstd") as writer,
     ):
         reader = views.connection.sql(part.query).to_arrow_reader(_ROW_GROUP)
         for group in _row_groups(reader, schema):
@@ -306,7 +351,7 @@ def _summary(
     files = sorted(history.glob("*.parquet"))
     counts = {file.name: rows[f"history/{file.name}"] for file in files}
     return TableSummary(
-        cut=cut.astimezone(UTC).isoformat(),
+        cut=utc(cut).isoformat(),
         rows=counts,
         items={kind: items[kind] for kind in ITEM_TYPES},
         duplicates=before - counts[INTERACTIONS.file_name],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from colisten.data import parquet
+from colisten.data.moments import days_from, utc
 from colisten.sections import ITEM_TYPES
 from colisten.words import known_word
 
@@ -19,8 +21,9 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
     """The moment one window before `cut`, or a later one where that leaves too little to learn.
 
     With less than half of the target type's streams before `cut - window`, the rehearsal is cut
-    where four fifths of them have happened, and its window ends at `cut` all the same. Reads
-    nothing at or after `cut`.
+    where four fifths of them have happened, or else where the earliest are past, and its window
+    ends at `cut` all the same. Where all of them have one moment nothing can be rehearsed: it is
+    `cut` itself, after which the history holds nobody to measure. Reads nothing at or after `cut`.
 
     Args:
         data: Folder of contract tables.
@@ -32,22 +35,28 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
         ConfigError: There is no such item type.
     """
     known_word("Item type", target_type, ITEM_TYPES)
-    wanted = cut - timedelta(days=window_days)
+    wanted = days_from(cut, -window_days)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         row = connection.execute(
-            """
-            SELECT count(*), count(*) FILTER (WHERE timestamp < ?),
-                   quantile_disc(timestamp, ?)
-            FROM (
-                SELECT signal, item_type, CAST(timestamp AS TIMESTAMPTZ) AS timestamp
-                FROM read_parquet(?)
+            f"""
+            WITH streams AS (
+                SELECT timestamp FROM (
+                    SELECT signal, item_type, CAST(timestamp AS TIMESTAMPTZ) AS timestamp
+                    FROM {parquet.scan(data / "interactions.parquet")}
+                )
+                WHERE signal = 'stream' AND item_type = ? AND timestamp < ?
             )
-            WHERE signal = 'stream' AND item_type = ? AND timestamp < ?
+            SELECT count(*), count(*) FILTER (WHERE timestamp < ?),
+                   quantile_disc(timestamp, ?),
+                   min(timestamp) FILTER (WHERE timestamp > (SELECT min(timestamp) FROM streams))
+            FROM streams
             """,
-            [wanted, FALLBACK_SHARE, str(data / "interactions.parquet"), target_type, cut],
+            [target_type, cut, wanted, FALLBACK_SHARE],
         ).fetchone()
     if row is None or not row[0] or row[1] >= MIN_SHARE * row[0]:
         return wanted
-    moment: datetime = row[2]
-    return moment.astimezone(UTC)
+    if row[3] is None:
+        return utc(cut)
+    moment: datetime = max(row[2], row[3])
+    return utc(moment)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from colisten.data.canonical import Canonical, canonical_country, canonical_language
 from colisten.data.contract import EXPOSURES, MUSIC, TABLES, USERS
-from colisten.data.rules import is_blank, sql_text
+from colisten.data.moments import days_from, from_microseconds, sql_moment
+from colisten.data.sql import is_blank, sql_text
 from colisten.data.views import TableViews
 from colisten.sections import ITEM_TYPES, SIGNALS
 
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_FIRST_RECORDINGS = datetime(1877, 1, 1, tzinfo=UTC)
+_DAY_MICROSECONDS = 86_400_000_000
+_AHEAD_DAYS = 3650
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,16 @@ class TableReport:
         return ""
 
 
-def describe_tables(views: TableViews) -> TableReport:
-    """Measure sound tables; raises TableUnreadable where a file is damaged inside."""
-    items, missing = _items(views)
+def describe_tables(views: TableViews, now: datetime) -> TableReport:
+    """Measure sound tables as of `now`; raises TableUnreadable where a file is damaged inside."""
+    language = canonical_language(views)
+    items, missing = _items(views, language)
     missing |= _users(views)
     listeners, by_type, signals, first, last, at_midnight = _interactions(views)
     music_dim = _music_dim(views)
     notices = _notices(views, missing, by_type, signals, music_dim, at_midnight)
+    notices += _strange(views, language)
+    notices += _published(views, now)
     return TableReport(
         rows=dict(views.rows),
         items=items,
@@ -116,11 +123,12 @@ def describe_tables(views: TableViews) -> TableReport:
     )
 
 
-def _items(views: TableViews) -> tuple[dict[str, int], dict[str, float]]:
-    names = ("title", "description", "language")
+def _items(views: TableViews, language: Canonical) -> tuple[dict[str, int], dict[str, float]]:
+    names = ("title", "description")
     blank = ", ".join(f"count_if({name} IS NULL OR {is_blank(name)})" for name in names)
     found = views.query(
-        f"SELECT item_type, count(*), {blank}, count_if(coalesce(len(genres), 0) = 0), "
+        f"SELECT item_type, count(*), {blank}, count_if({language.value} IS NULL), "
+        "count_if(coalesce(len(genres), 0) = 0), "
         "count_if(published_at IS NULL) FROM items GROUP BY 1",
         "items",
     )
@@ -129,7 +137,7 @@ def _items(views: TableViews) -> tuple[dict[str, int], dict[str, float]]:
     missing = {
         f"{kind}.{name}": counts[kind][at + 1] / items[kind]
         for kind in ITEM_TYPES
-        for at, name in enumerate((*names, "genres", "published_at"))
+        for at, name in enumerate((*names, "language", "genres", "published_at"))
     }
     return items, missing
 
@@ -160,7 +168,7 @@ def _interactions(
     )
     by_type: dict[str, int] = dict(zip(ITEM_TYPES, map(int, counted), strict=False))
     signals: dict[str, int] = dict(zip(SIGNALS, map(int, counted[len(ITEM_TYPES) :]), strict=True))
-    span = [_EPOCH + timedelta(microseconds=moment) for moment in (first, last)]
+    span = [from_microseconds(moment) for moment in (first, last)]
     return int(users), by_type, signals, span[0], span[1], bool(midnight)
 
 
@@ -179,7 +187,7 @@ def _notices(
     music_dim: int | None,
     at_midnight: bool,
 ) -> list[str]:
-    notices = []
+    notices = list(views.notices)
     for table in (USERS, MUSIC, EXPOSURES):
         if table.name in views.rows and not views.rows[table.name]:
             notices.append(f"{table.file_name} has no rows.")
@@ -214,6 +222,50 @@ def _notices(
     if at_midnight:
         notices.append("All interactions are at midnight UTC: their order within a day is unknown.")
     return notices
+
+
+def _strange(views: TableViews, language: Canonical) -> list[str]:
+    notices = []
+    if language.strange:
+        notices.append(
+            f"items.language: {_rows(language)} no language tag (BCP 47), which counts as none: "
+            f"{language.shown()}. {language.strange[0].hint}"
+        )
+    country = canonical_country(views) if views.rows.get(USERS.name) else None
+    if country is not None and country.strange:
+        notices.append(
+            f"users.country: {_rows(country)} no country code (ISO 3166), which is kept as it is: "
+            f"{country.shown()}."
+        )
+    return notices
+
+
+def _published(views: TableViews, now: datetime) -> list[str]:
+    """Publishing dates that can be meant but hardly are; all of them are taken as they stand."""
+    kinds = {
+        f"before {_FIRST_RECORDINGS:%Y}, before there were recordings": (
+            f"published_at < {sql_moment(_FIRST_RECORDINGS)}"
+        ),
+        "1970-01-01, which an empty date often becomes": (
+            f"epoch_us(published_at) BETWEEN 0 AND {_DAY_MICROSECONDS} - 1"
+        ),
+        f"more than {_AHEAD_DAYS // 365} years ahead, so they are yet to come": (
+            f"published_at > {sql_moment(days_from(now, _AHEAD_DAYS))}"
+        ),
+    }
+    counts = ", ".join(
+        f"count_if({broken}), min(row_number) FILTER ({broken})" for broken in kinds.values()
+    )
+    [found] = views.query(f"SELECT {counts} FROM items", "items")
+    return [
+        f"items.published_at: {count:,} row{'' if count == 1 else 's'} {words} (first row {first})."
+        for words, count, first in zip(kinds, found[::2], found[1::2], strict=True)
+        if count
+    ]
+
+
+def _rows(found: Canonical) -> str:
+    return "1 row holds" if found.rows == 1 else f"{found.rows:,} rows hold"
 
 
 def _counts(counts: dict[str, int]) -> str:

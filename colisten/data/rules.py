@@ -7,12 +7,15 @@ for its first rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from colisten.data import faults
-from colisten.data.contract import EARLIEST, MAX_AGE
+from colisten.data.contract import MAX_AGE
 from colisten.data.faults import Fault
-from colisten.data.views import WHITE_SPACE
+from colisten.data.ids import MAX_ID_BYTES, is_too_long
+from colisten.data.moments import EARLIEST, LATEST, newest, sql_moment, utc
+from colisten.data.sql import is_blank, sql_text
+from colisten.data.units import WrongUnit, units
 from colisten.sections import ITEM_TYPES, SIGNALS
 
 _LARGEST_POSITION = 2**31 - 1
@@ -31,6 +34,7 @@ class Rule:
         reads: Columns, as `table.column`, without which the rule cannot be judged.
         shows: Columns of the table to show of an offending row.
         detail: What is wrong; default the fault's own words.
+        do: What to do; default the fault's own advice.
     """
 
     fault: type[Fault]
@@ -40,10 +44,11 @@ class Rule:
     reads: tuple[str, ...]
     shows: tuple[str, ...]
     detail: str = ""
+    do: str = ""
 
 
 def row_rules(now: datetime) -> list[Rule]:
-    """All rules, in the order of the tables. Events at or before `now` are not in the future."""
+    """All rules, in the order of the tables; `now` is what the clock says."""
     items = ("item_id", "item_type", "title")
     events = ("user_id", "item_id", "item_type", "signal", "timestamp")
     shown = ("request_id", "user_id", "item_id", "position", "timestamp")
@@ -52,6 +57,7 @@ def row_rules(now: datetime) -> list[Rule]:
         *_id_rules("items", "item_id", items),
         _rule(faults.DuplicateItem, "items", "item_id", _repeated("items", "item_id"), items),
         _type_rule("items", items),
+        *_published_rules(("item_id", "item_type", "published_at")),
         *_id_rules("users", "user_id", ("user_id", "country", "age")),
         _rule(
             faults.DuplicateUser,
@@ -64,7 +70,7 @@ def row_rules(now: datetime) -> list[Rule]:
             faults.AgeOutOfRange,
             "users",
             "age",
-            f"age < 0 OR age >= {MAX_AGE}",
+            f"age < 0 OR age >= {MAX_AGE} OR TRY_CAST(age AS FLOAT) >= {MAX_AGE}",
             ("user_id", "age"),
         ),
         *_id_rules("music", "user_id", music),
@@ -99,25 +105,6 @@ def row_rules(now: datetime) -> list[Rule]:
     ]
 
 
-def sql_text(value: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def sql_moment(moment: datetime) -> str:
-    """A moment as an SQL literal, to the microsecond."""
-    return f"TIMESTAMPTZ '{moment.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f')}+00'"
-
-
-def is_blank(column: str) -> str:
-    """SQL: the text is empty or white space (false where it is null)."""
-    # White space sorts before '!' or beyond ASCII: only such texts are worth the slow trimming.
-    return (
-        f"CASE WHEN {column} < '!' OR {column} > '~' "
-        f"THEN trim({column}, {sql_text(WHITE_SPACE)}) = '' ELSE false END"
-    )
-
-
 def _rule(fault: type[Fault], table: str, column: str, broken: str, shows: tuple[str, ...]) -> Rule:
     return Rule(fault, table, column, broken, (f"{table}.{column}",), shows)
 
@@ -137,6 +124,15 @@ def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
     return [
         _rule(faults.NullId, table, column, f"{column} IS NULL", shows),
         _rule(faults.BlankId, table, column, is_blank(column), shows),
+        Rule(
+            faults.LongId,
+            table,
+            column,
+            is_too_long(column),
+            (f"{table}.{column}",),
+            shows,
+            f"longer than {MAX_ID_BYTES:,} bytes in UTF-8",
+        ),
     ]
 
 
@@ -146,20 +142,65 @@ def _type_rule(table: str, shows: tuple[str, ...]) -> Rule:
 
 
 def _moment_rules(table: str, shows: tuple[str, ...], now: datetime) -> list[Rule]:
-    future = Rule(
-        faults.FutureTimestamp,
-        table,
-        "timestamp",
-        f"timestamp > {sql_moment(now)}",
-        (f"{table}.timestamp",),
-        shows,
-        f"after now ({now.astimezone(UTC):%Y-%m-%d %H:%M} UTC)",
-    )
     early = f"timestamp < {sql_moment(EARLIEST)}"
+    future = f"timestamp > {sql_moment(newest(now))}"
     return [
         _rule(faults.NullTimestamp, table, "timestamp", "timestamp IS NULL", shows),
-        future,
-        _rule(faults.EarlyTimestamp, table, "timestamp", early, shows),
+        *_clock_rules(
+            faults.FutureTimestamp,
+            (table, "timestamp", future, shows),
+            [unit for unit in units("timestamp", newest(now)) if unit.ahead],
+            f"after now ({utc(now):%Y-%m-%d %H:%M} UTC)",
+        ),
+        *_clock_rules(
+            faults.EarlyTimestamp,
+            (table, "timestamp", early, shows),
+            [unit for unit in units("timestamp", newest(now)) if not unit.ahead],
+        ),
+    ]
+
+
+def _clock_rules(
+    fault: type[Fault],
+    place: tuple[str, str, str, tuple[str, ...]],
+    wrong: list[WrongUnit],
+    detail: str = "",
+) -> list[Rule]:
+    """One rule for each unit that explains the values, and one for what none explains."""
+    table, column, broken, shows = place
+    reads = (f"{table}.{column}",)
+    rules = [
+        Rule(
+            fault,
+            table,
+            column,
+            f"({broken}) AND {unit.found}",
+            reads,
+            shows,
+            unit.detail,
+            unit.do,
+        )
+        for unit in wrong
+    ]
+    none = " AND ".join([f"({broken})", *(f"NOT {unit.found}" for unit in wrong)])
+    return [*rules, Rule(fault, table, column, none, reads, shows, detail)]
+
+
+def _published_rules(shows: tuple[str, ...]) -> list[Rule]:
+    # A whole day of January 1970 may be meant, the second that a wrong unit gives hardly is.
+    day = "epoch_us(published_at) % 86400000000 = 0"
+    return [
+        Rule(
+            faults.PublishedInWrongUnit,
+            "items",
+            "published_at",
+            f"{unit.found} AND NOT coalesce({day}, false)" if not unit.ahead else unit.found,
+            ("items.published_at",),
+            shows,
+            unit.detail,
+            unit.do,
+        )
+        for unit in units("published_at", LATEST)
     ]
 
 

@@ -7,39 +7,30 @@ scans its parquet file, and DuckDB spills to a temporary folder beyond its memor
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.contract import AGE, MOMENT, TABLES, WHOLE, Column, Table
 from colisten.data.faults import (
-    ColumnMissing,
-    ColumnTwice,
     Fault,
     FolderMissing,
     TableEmpty,
     TableMissing,
     TableNotAFile,
     TableUnreadable,
-    TimestampWithoutZone,
-    WrongType,
 )
+from colisten.data.headers import Header, read_header
+from colisten.data.table_files import find_table
 from colisten.errors import ConfigError, TableError
-
-WHITE_SPACE = (
-    " \t\n\r\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
-    "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-"""Characters that are trimmed from text; a text of nothing else is blank."""
 
 
 @dataclass
@@ -52,12 +43,14 @@ class TableViews:
             right type, or optional and absent (then null).
         present: Columns of each viewed table that its file has.
         rows: Rows of each viewed table.
+        notices: Names of files and columns that are not quite the contract's.
     """
 
     connection: duckdb.DuckDBPyConnection
     usable: dict[str, frozenset[str]] = field(default_factory=dict)
     present: dict[str, frozenset[str]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
     def query(self, sql: str, table: str) -> list[tuple[Any, ...]]:
         """All rows of a query that scans `table` first of all.
@@ -100,7 +93,37 @@ def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, l
             faults.append(FolderMissing("", detail=f"{folder} is not a folder"))
         else:
             for table in TABLES:
-                faults += _open(views, table, folder / table.file_name)
+                found = find_table(folder, table)
+                if found.notice:
+                    views.notices.append(found.notice)
+                if found.fault is not None:
+                    faults.append(found.fault)
+                elif found.path is not None:
+                    faults += _open(views, table, found.path)
+        yield views, faults
+
+
+@contextmanager
+def open_files(
+    files: Sequence[tuple[Table, Path]], settings: Settings
+) -> Iterator[tuple[TableViews, list[Fault]]]:
+    """Open files of any names as tables, as `open_views` opens those of a folder.
+
+    Each view bears its table's name, so those of several files of one kind need names of their
+    own. A file that is asked for by name must be there; it need not have rows.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
+        _connect(settings, spill) as connection,
+    ):
+        views = TableViews(connection)
+        faults: list[Fault] = []
+        for table, file in files:
+            if file.exists():
+                faults += _open(views, replace(table, required=False), file)
+            else:
+                detail = f"the file {file} is missing"
+                faults.append(TableMissing(table.name, detail=detail, do="Name one that is there."))
         yield views, faults
 
 
@@ -127,55 +150,25 @@ def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
 def _open(views: TableViews, table: Table, file: Path) -> list[Fault]:
     if file.is_dir():
         return [TableNotAFile(table.name, detail=f"{file} is a folder, not a parquet file")]
-    if not file.exists():
-        missing = TableMissing(table.name, detail=f"the file {file} is missing")
-        return [missing] if table.required else []
     try:
-        with pq.ParquetFile(file) as parquet:
-            schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
+        with parquet.opened(file) as inside:
+            schema, rows = inside.schema_arrow, inside.metadata.num_rows
+            header = read_header(table, inside)
     except (OSError, pa.ArrowException) as error:
         detail = f"{file} cannot be read as parquet ({_first_line(error)})"
         return [TableUnreadable(table.name, detail=detail)]
-    faults = [fault for column in table.columns if (fault := _type_fault(table, column, schema))]
-    broken = {fault.column for fault in faults}
     try:
         with reading(table.name):
-            _create_view(views.connection, table, file, schema, broken)
+            _create_view(views.connection, table, file, schema, header)
     except TableUnreadable as fault:
         return [fault]
-    if table.required and not rows:
-        faults.append(TableEmpty(table.name))
+    views.notices += header.notices
     views.rows[table.name] = rows
-    views.present[table.name] = frozenset(schema.names)
-    views.usable[table.name] = frozenset(
-        column.name for column in table.columns if column.name not in broken
-    )
-    return faults
-
-
-def _type_fault(table: Table, column: Column, schema: pa.Schema) -> Fault | None:
-    found = schema.get_all_field_indices(column.name)
-    if len(found) > 1:
-        return ColumnTwice(table.name, column.name)
-    if not found:
-        if not column.required:
-            return None
-        alike = [name for name in schema.names if _folded(name) == _folded(column.name)]
-        if alike:
-            do = f"Rename the column '{alike[0]}' to '{column.name}'."
-            return ColumnMissing(table.name, column.name, do=do)
-        return ColumnMissing(table.name, column.name)
-    kind = schema.field(found[0]).type
-    if pa.types.is_null(kind) or column.kind.accepts(kind):
-        return None
-    if column.kind is MOMENT and pa.types.is_timestamp(kind):
-        return TimestampWithoutZone(table.name, column.name)
-    return WrongType(
-        table.name,
-        column.name,
-        detail=f"is {kind}, not {column.kind.words}",
-        do=column.kind.cast.format(column=column.name),
-    )
+    views.present[table.name] = frozenset(header.present)
+    views.usable[table.name] = frozenset(column.name for column in table.columns) - {
+        str(fault.column) for fault in header.faults
+    }
+    return [*header.faults, *([TableEmpty(table.name)] if table.required and not rows else [])]
 
 
 def _create_view(
@@ -183,9 +176,9 @@ def _create_view(
     table: Table,
     file: Path,
     schema: pa.Schema,
-    broken: set[str | None],
+    header: Header,
 ) -> None:
-    scan = f"read_parquet({_path_literal(file)}, hive_partitioning=false)"
+    scan = parquet.scan(file)
     # By position: DuckDB folds case, and renames a column that differs from another in case only.
     described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
     names = [str(row[0]) for row in described]
@@ -193,9 +186,9 @@ def _create_view(
     columns = ["row_number() OVER () - 1" if taken else "file_row_number"]
     columns[0] += " AS row_number"
     for column in table.columns:
-        at = schema.get_field_index(column.name)
+        at = header.places.get(column.name)
         value = "NULL"
-        if at >= 0 and column.name not in broken and not pa.types.is_null(schema.field(at).type):
+        if at is not None and not pa.types.is_null(schema.field(at).type):
             quoted = names[at].replace('"', '""')
             value = _value(column, f'"{quoted}"', schema.field(at).type)
         columns.append(f'CAST({value} AS {column.kind.sql}) AS "{column.name}"')
@@ -205,21 +198,13 @@ def _create_view(
 def _value(column: Column, name: str, kind: pa.DataType) -> str:
     if column.kind is MOMENT and kind.unit == "ns":
         # A cast rounds to the nearest microsecond and could carry an event over the cut.
-        return f"make_timestamp(epoch_ns({name}) // 1000)"
+        # The ends of the calendar (DuckDB's infinity) have no nanoseconds.
+        return f"coalesce(make_timestamp(epoch_ns({name}) // 1000), CAST({name} AS TIMESTAMPTZ))"
     if column.kind is AGE and pa.types.is_floating(kind):
         return f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
     if column.kind is WHOLE:
         return f"TRY_CAST({name} AS BIGINT)"
     return name
-
-
-def _path_literal(file: Path) -> str:
-    pattern = re.sub(r"([\[*?])", r"[\1]", str(file))
-    return "'" + pattern.replace("'", "''") + "'"
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _first_line(error: Exception) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
 from colisten.evaluation.comparison import Measure
 from colisten.evaluation.verdict import number
+from colisten.pages import escape
 
 _HEIGHT, _LABEL, _WIDTH = 24, 138, 420
 _VALUE = 50

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -17,7 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import sql_moment
 from colisten.errors import EvaluationError
 
 
@@ -61,7 +63,7 @@ def event_tables(
             }
         ) as tables,
     ):
-        tables.read_parquet([str(file) for file in files]).create_view("events")
+        tables.execute(f"CREATE TEMP VIEW events AS FROM {parquet.scan(*files)}")
         tables.register("candidates", candidates)
         tables.register("target_type", pa.table({"name": [target_type]}))
         early, late = moment_literal(cut), moment_literal(until)
@@ -73,12 +75,6 @@ def event_tables(
         yield tables
 
 
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC."""
-    value: int = pa.scalar(moment, type=pa.timestamp("us", tz="UTC")).value
-    return value
-
-
 def moment_literal(moment: datetime) -> str:
     """A moment as SQL, since a view takes no parameters.
 
@@ -87,4 +83,4 @@ def moment_literal(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise EvaluationError(f"The moment {moment} has no time zone.", "Pass a UTC datetime.")
-    return f"TIMESTAMPTZ '{moment.astimezone(UTC).isoformat(sep=' ')}'"
+    return sql_moment(moment)

@@ -7,7 +7,6 @@ been ranked where its vectors were. So lists are saved, and `table.evaluate_list
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from colisten.evaluation.rankers import Ranker
 from colisten.evaluation.ranking import ranked_blocks
 from colisten.evaluation.split import Audience, EvaluationSet
 from colisten.files import write_aside
+from colisten.json_files import read_mapping, write_json
 
 FORMAT = 1
 _INDEX = "lists.json"
@@ -99,7 +99,7 @@ class Lists:
                 f"{folder} holds no ranked lists ({_INDEX} is missing).",
                 "Pass the `lists` folder that an evaluate step wrote.",
             )
-        said = json.loads(index.read_text())
+        said = read_mapping(index)
         if said.get("format") != FORMAT:
             raise EvaluationError(
                 f"{index} has format {said.get('format')}, this version reads {FORMAT}.",
@@ -186,4 +186,4 @@ def _file(at: int) -> str:
 
 def _write_index(folder: Path, models: Sequence[str], users: str, num_items: int) -> None:
     index = {"format": FORMAT, "models": list(models), "users": users, "num_items": num_items}
-    (folder / _INDEX).write_text(json.dumps(index, indent=2, ensure_ascii=False))
+    write_json(folder / _INDEX, index)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from colisten.evaluation.bars import bars
 from colisten.evaluation.comparison import Measure
 from colisten.evaluation.facts import POPULARITY
@@ -19,6 +17,7 @@ from colisten.evaluation.verdict import (
     standing,
     verdicts,
 )
+from colisten.pages import Page, escape, page
 
 _STYLE = """
 :root { --ink: #1d2329; --soft: #5f6b76; --line: #dfe4e8; --bar: #9fb4c7; --own: #1d8348;
@@ -56,7 +55,7 @@ tr.slice td { padding-top: 1rem; font-weight: 600; } .sure { color: var(--own); 
 """
 
 
-def to_html(table: EvaluationTable) -> str:
+def to_html(table: EvaluationTable) -> Page:
     """A whole page, the same bytes for the same table."""
     if table.empty:
         body = f"<p>{escape(nothing_to_measure(table))}</p>"
@@ -76,12 +75,10 @@ def to_html(table: EvaluationTable) -> str:
                 _method(table),
             ]
         )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Evaluation at {escape(table.cut[:10])}</title>\n<style>{_STYLE}</style>\n"
-        f"</head>\n<body>\n<h1>Who recommends best</h1>\n{_subtitle(table)}\n{body}\n"
-        "</body>\n</html>\n"
+    return page(
+        f"Evaluation at {table.cut[:10]}",
+        f"<h1>Who recommends best</h1>\n{_subtitle(table)}\n{body}",
+        style=_STYLE,
     )
 
 
@@ -200,7 +197,7 @@ def _differences(table: EvaluationTable) -> str:
             said += f" (exact test: {chance(each.p_test)})"
         kind = ' class="sure"' if each.sure else ""
         rows.append(
-            f"<tr><td>{escape(each.against)}</td><td>{each.slice}</td>"
+            f"<tr><td>{escape(each.against)}</td><td>{escape(each.slice)}</td>"
             f"<td>{escape(each.metric)}</td><td>{number(each.value, signed=True)}</td>"
             f"<td>{span if each.low is not None else '–'}</td>"
             f"<td{kind}>{said}</td></tr>"

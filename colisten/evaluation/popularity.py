@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import days_from
 from colisten.evaluation.events import event_tables, moment_literal
 
 
@@ -55,7 +56,7 @@ def popularity(
     """
     recent = ""
     if window_days is not None:
-        recent = f"AND timestamp >= {moment_literal(as_of - timedelta(days=window_days))}"
+        recent = f"AND timestamp >= {moment_literal(days_from(as_of, -window_days))}"
     with event_tables(folders, catalogue, as_of, as_of, target_type, settings) as tables:
         counted = tables.sql(
             "SELECT local, count(DISTINCT user_id) AS users FROM past "

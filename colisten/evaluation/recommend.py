@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
 from colisten.evaluation.ranking import RankedBlock, Scorer, ranked_blocks
@@ -67,7 +67,7 @@ def recommend(
     user_ids = pa.array(users.user_ids, pa.string())
     item_ids = pa.array(catalogue.item_ids[target], pa.string())
     written = 0
-    with write_aside(out) as aside, pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
+    with write_aside(out) as aside, parquet.writer(aside, SCHEMA, compression="zstd") as writer:
         waiting: list[pa.Table] = []
         rows = 0
         for block in ranked_blocks(

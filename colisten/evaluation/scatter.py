@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 from colisten.evaluation.axis import Axis, LogAxis, label
 from colisten.evaluation.bars import shortened
@@ -11,6 +10,7 @@ from colisten.evaluation.comparison import Measure, Row
 from colisten.evaluation.metrics import COVERAGE
 from colisten.evaluation.table import EvaluationTable
 from colisten.evaluation.verdict import number
+from colisten.pages import escape
 
 _WIDTH, _HEIGHT = 720, 410
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 700, 30, 362

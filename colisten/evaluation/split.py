@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import days_from, microseconds, utc
 from colisten.errors import EvaluationError
-from colisten.evaluation.events import event_tables, microseconds
+from colisten.evaluation.events import event_tables
 from colisten.evaluation.ragged import Ragged
 from colisten.logs import logger
 
@@ -133,7 +134,7 @@ def evaluation_set(
     """
     if window_days <= 0:
         raise EvaluationError(f"A window of {window_days} days holds no event.")
-    until = cut + timedelta(days=window_days)
+    until = days_from(cut, window_days)
     with event_tables(folders, catalogue, cut, until, target_type, settings) as tables:
         tables.execute(_KNOWN)
         tables.execute(_HAD)
@@ -214,7 +215,7 @@ def _audience(
         warm=_column(people, "warm").astype(bool),
         exclusions=Ragged.of(_column(pairs, "row"), _column(pairs, "local"), len(people)),
         available=available,
-        cut=cut.astimezone(UTC),
+        cut=utc(cut),
         target_type=target_type,
     )
 

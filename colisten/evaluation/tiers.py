@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 from colisten.evaluation.axis import Axis, label
 from colisten.evaluation.bars import shortened
@@ -12,6 +11,7 @@ from colisten.evaluation.rankers import CHANCE
 from colisten.evaluation.slices import NEW_ITEMS, TIERS
 from colisten.evaluation.table import EvaluationTable
 from colisten.evaluation.verdict import number
+from colisten.pages import escape
 
 RIVALS = 4
 _WIDTH, _HEIGHT = 720, 330
@@ -50,7 +50,9 @@ def tier_lines(table: EvaluationTable, metric: str) -> str:
     users = {row.slice: row.users for row in table.finer}
     for at, part in enumerate(parts):
         x = _LEFT + room * (at + 0.5)
-        drawn.append(f'<text text-anchor="middle" x="{x:.1f}" y="{_BOTTOM + 18}">{part}</text>')
+        drawn.append(
+            f'<text text-anchor="middle" x="{x:.1f}" y="{_BOTTOM + 18}">{escape(part)}</text>'
+        )
         drawn.append(
             f'<text class="value" text-anchor="middle" x="{x:.1f}" y="{_BOTTOM + 34}">'
             f"{users[part]:,} users</text>"

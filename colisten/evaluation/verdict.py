@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
+from colisten.data.moments import days_from, parse_moment
 from colisten.evaluation.comparison import Contrast
 from colisten.evaluation.table import EvaluationTable
 
@@ -36,8 +35,8 @@ def standing(table: EvaluationTable, part: str = "all") -> list[str]:
 
 def nothing_to_measure(table: EvaluationTable) -> str:
     """Why the table is empty."""
-    first = datetime.fromisoformat(table.cut)
-    last = first + timedelta(days=table.window_days)
+    first = parse_moment(table.cut, "cut")
+    last = days_from(first, table.window_days)
     return (
         f"Nothing to measure: no user with events before {first:%Y-%m-%d} streamed an item of type "
         f"{table.target_type} for the first time between {first:%Y-%m-%d} and {last:%Y-%m-%d}."

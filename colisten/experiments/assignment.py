@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 
-from colisten.errors import ConfigError
+from colisten.experiments.shares import planned_shares
 
 _SCALE = float(1 << 64)
 
@@ -17,20 +16,17 @@ def assign(user_id: str, *, experiment: str, arms: Mapping[str, float]) -> str:
     Args:
         user_id: Any string.
         experiment: Name of the experiment; another name shuffles users anew.
-        arms: Arm name -> share of users; shares are positive and sum to one.
+        arms: Arm name -> share of users, a plan as `planned_shares` reads it.
 
     Raises:
-        ConfigError: There is no arm, or the shares are not a distribution.
+        ConfigError: The shares are no plan.
     """
-    if not arms or any(share <= 0 for share in arms.values()):
-        raise ConfigError(f"Arms {dict(arms)} need positive shares.")
-    if not math.isclose(sum(arms.values()), 1.0, abs_tol=1e-9):
-        raise ConfigError(f"Shares of arms {dict(arms)} sum to {sum(arms.values())}, not to 1.")
+    plan = planned_shares(arms)
     key = f"{experiment}\0{user_id}".encode()
     digest = hashlib.blake2b(key, digest_size=8).digest()
     point = int.from_bytes(digest, "big") / _SCALE
     edge = 0.0
-    for arm, share in arms.items():
+    for arm, share in plan.items():
         edge += share
         if point < edge:
             return arm

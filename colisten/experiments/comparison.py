@@ -4,6 +4,7 @@ the split came out as planned."""
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
@@ -13,9 +14,21 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
-from colisten.errors import ReportError
+from colisten.errors import ConfigError, ReportError
+from colisten.experiments.shares import check_control, planned_shares
 
 RATES = ("stream_rate", "new_start_rate")
+COLUMNS = ("variant", "variants", "streams", "new_starts")
+"""Columns of the outcomes that are read."""
+
+SPLIT_P_VALUE = 1e-3
+"""Users per arm less likely than this under the plan are no draw of it."""
+
+MOST_UNPLANNED = 0.01
+"""Largest share of users in arms outside the plan, a single user apart; more of them is a wrong
+plan, not strays."""
+
+MOST_CONFIDENCE = 0.9999
 
 
 @dataclass(frozen=True)
@@ -29,22 +42,38 @@ class Interval:
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm: exposed users and their rates (share of users with at least one)."""
+    """One arm: exposed users and their rates (share of users with at least one).
+
+    Attributes:
+        name: As in `variant`.
+        share: Planned share of users.
+        users: Users who saw this arm and no other.
+        stream_rate: None where nobody saw the arm, as `new_start_rate`.
+    """
 
     name: str
+    share: float
     users: int
-    stream_rate: Interval
-    new_start_rate: Interval
+    stream_rate: Interval | None
+    new_start_rate: Interval | None
+
+    def rate(self, name: str) -> Interval | None:
+        """One of `RATES`."""
+        return self.stream_rate if name == "stream_rate" else self.new_start_rate
 
 
 @dataclass(frozen=True)
 class Lift:
-    """Relative change of a rate of `arm` against the control, with a two-sided p-value."""
+    """Relative change of a rate of `arm` against the control, with a two-sided p-value.
+
+    Both are None where a ratio is not defined: nobody saw the arm, or nobody converted in one
+    of the two.
+    """
 
     arm: str
     rate: str
-    lift: Interval
-    p_value: float
+    lift: Interval | None
+    p_value: float | None
 
 
 @dataclass(frozen=True)
@@ -53,29 +82,65 @@ class Comparison:
 
     Attributes:
         control: Name of the arm that the others are compared with.
-        arms: Every arm, the control first.
+        arms: Every planned arm, the control first; also one that nobody saw.
         lifts: One per other arm and rate.
-        split_p_value: Chi-square test of users per arm against the planned shares; below .001
-            the assignment or the logging is broken (sample ratio mismatch).
+        split_p_value: Chi-square test of users per arm against the planned shares; None where
+            one arm is planned, which nothing can be split into.
         excluded: Users who saw more than one arm; they are in no arm.
+        unplanned: Users per arm that was shown but not planned; they are in no arm.
         confidence: Mass of the intervals.
     """
 
     control: str
     arms: tuple[Arm, ...]
     lifts: tuple[Lift, ...]
-    split_p_value: float
+    split_p_value: float | None
     excluded: int
+    unplanned: dict[str, int]
     confidence: float
 
     @property
+    def empty_arms(self) -> tuple[str, ...]:
+        """Planned arms that nobody saw."""
+        return tuple(arm.name for arm in self.arms if not arm.users)
+
+    @property
     def split_is_sound(self) -> bool:
-        """Whether the users per arm can be a draw of the planned shares."""
-        return self.split_p_value >= 1e-3
+        """Whether the users per arm can be a draw of the planned shares.
+
+        They cannot below `SPLIT_P_VALUE`, or where nobody saw a planned arm: the assignment or
+        the logging is broken (sample ratio mismatch).
+        """
+        unlikely = self.split_p_value is not None and self.split_p_value < SPLIT_P_VALUE
+        return not unlikely and not self.empty_arms
+
+    @property
+    def split_verdict(self) -> str:
+        """The split in one sentence."""
+        if self.split_p_value is None:
+            return "One arm only: there is no split to check."
+        p = "p < 0.001" if self.split_p_value < 1e-3 else f"p = {self.split_p_value:.3f}"
+        if self.split_is_sound:
+            return f"The split matches the plan ({p})."
+        missed = f"; nobody saw {', '.join(map(repr, self.empty_arms))}" if self.empty_arms else ""
+        return f"Sample ratio mismatch: do not trust these figures ({p}{missed})."
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Sentences on the users who are in no arm."""
+        said = []
+        if self.excluded:
+            said.append(f"Left out: {_users(self.excluded)} of several arms.")
+        for arm, count in self.unplanned.items():
+            said.append(f"Left out: {_users(count)} of the arm {arm!r}, which is not planned.")
+        return tuple(said)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON; None where a figure is not defined."""
+        return asdict(self) | {
+            "split_is_sound": self.split_is_sound,
+            "split_verdict": self.split_verdict,
+        }
 
 
 def compare_arms(
@@ -88,38 +153,55 @@ def compare_arms(
     """Read an experiment from `user_outcomes`.
 
     Rates are shares of users, so each user counts once however often they came; their
-    intervals are Wilson's, those of the relative lifts Katz's (log ratio).
+    intervals are Wilson's, those of the relative lifts Katz's (log ratio). Users of arms that
+    are not planned are left out and counted, as long as they are few.
 
     Args:
         outcomes: One row per exposed user.
         control: The arm to compare with.
-        shares: Planned share of users per arm.
-        confidence: Mass of the intervals.
+        shares: Planned share of users per arm, as `colisten.experiments.shares` reads them.
+        confidence: Mass of the intervals, above 0 and at most `MOST_CONFIDENCE`.
 
     Raises:
-        ReportError: The control has no users, or an arm is not among `shares`.
+        ConfigError: The shares are no plan or leave out the control, `confidence` is out of
+            its bounds, or more than `MOST_UNPLANNED` of the users saw an unplanned arm.
+        ReportError: Nobody saw the control, or `outcomes` lacks a column.
     """
-    mixed = np.asarray(outcomes.column("variants")) > 1
+    plan = planned_shares(shares)
+    check_control(control, plan)
+    if not 0 < confidence <= MOST_CONFIDENCE:
+        raise ConfigError(
+            f"The confidence {confidence} is not above 0 and at most {MOST_CONFIDENCE}.",
+            "Say e.g. 0.95.",
+        )
+    missing = [name for name in COLUMNS if name not in outcomes.column_names]
+    if missing:
+        raise ReportError(f"The outcomes lack {', '.join(missing)}.", "Make them by user_outcomes.")
+    single = np.asarray(outcomes.column("variants")) == 1
     variants = np.asarray(outcomes.column("variant").to_pylist(), dtype=object)
-    unknown = sorted(set(variants) - set(shares))
-    if unknown:
-        raise ReportError(f"Arms {unknown} were shown but not planned.", "Name them in shares.")
+    names = [control, *sorted(plan.keys() - {control})]
+    rows = {name: (variants == name) & single for name in names}
+    users = {name: int(chosen.sum()) for name, chosen in rows.items()}
+    unplanned = _unplanned(variants[single], plan)
+    split_p_value = _split_p_value(users, plan)
+    if not users[control]:
+        raise ReportError(
+            f"The control arm {control!r} has no users, so nothing can be compared: of "
+            f"{outcomes.num_rows:,} exposed users, {sum(users.values()):,} saw another planned "
+            f"arm and {int((~single).sum()):,} several arms.",
+            "Look into assignment and logging.",
+        )
     happened = {
         "stream_rate": np.asarray(outcomes.column("streams")) > 0,
         "new_start_rate": np.asarray(outcomes.column("new_starts")) > 0,
     }
-    names = [control, *sorted(set(shares) - {control})]
-    rows = {name: (variants == name) & ~mixed for name in names}
-    users = {name: int(chosen.sum()) for name, chosen in rows.items()}
-    if not users[control]:
-        raise ReportError(f"The control arm '{control}' has no users.")
     hits = {name: {rate: int(happened[rate][rows[name]].sum()) for rate in RATES} for name in names}
-    names = [name for name in names if users[name]]
     arms = tuple(
         Arm(
             name,
+            plan[name],
             users[name],
-            *(wilson(hits[name][rate], users[name], confidence) for rate in RATES),
+            *(_rate(hits[name][rate], users[name], confidence) for rate in RATES),
         )
         for name in names
     )
@@ -140,8 +222,9 @@ def compare_arms(
         control=control,
         arms=arms,
         lifts=lifts,
-        split_p_value=_split_p_value(users, shares),
-        excluded=int(mixed.sum()),
+        split_p_value=split_p_value,
+        excluded=int((~single).sum()),
+        unplanned=unplanned,
         confidence=confidence,
     )
 
@@ -163,18 +246,40 @@ def _lift(
     arm: str, rate: str, hits: int, users: int, base_hits: int, base_users: int, confidence: float
 ) -> Lift:
     if not hits or not base_hits:
-        nothing = Interval(math.nan, math.nan, math.nan)
-        return Lift(arm, rate, nothing, math.nan)
+        return Lift(arm, rate, None, None)
     ratio = (hits / users) / (base_hits / base_users)
     error = math.sqrt(1 / hits - 1 / users + 1 / base_hits - 1 / base_users)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     low, high = ratio * math.exp(-z * error), ratio * math.exp(z * error)
-    score = abs(math.log(ratio)) / error if error else math.inf
+    # Without an error everybody converted in both arms, and the ratio is 1.
+    score = abs(math.log(ratio)) / error if error else 0.0
     return Lift(arm, rate, Interval(ratio - 1, low - 1, high - 1), 2 * NormalDist().cdf(-score))
 
 
-def _split_p_value(users: Mapping[str, int], shares: Mapping[str, float]) -> float:
+def _users(count: int) -> str:
+    return f"{count:,} user{'' if count == 1 else 's'}"
+
+
+def _rate(hits: int, users: int, confidence: float) -> Interval | None:
+    return wilson(hits, users, confidence) if users else None
+
+
+def _unplanned(variants: np.ndarray, plan: Mapping[str, float]) -> dict[str, int]:
+    """Users per arm outside the plan, refused where they are more than a stray few."""
+    found = Counter(str(name) for name in variants if name not in plan)
+    if sum(found.values()) > max(1, MOST_UNPLANNED * len(variants)):
+        arms = ", ".join(f"{name!r} ({count:,} users)" for name, count in sorted(found.items())[:5])
+        raise ConfigError(
+            f"Arms were shown but not planned: {arms}{', ...' if len(found) > 5 else ''}.",
+            f"Name them in the planned shares; those name {', '.join(map(repr, plan))}.",
+        )
+    return dict(sorted(found.items()))
+
+
+def _split_p_value(users: Mapping[str, int], plan: Mapping[str, float]) -> float | None:
     total = sum(users.values())
+    if len(users) < 2 or not total:
+        return None
     observed = np.array([users[name] for name in users], dtype=float)
-    expected = np.array([shares[name] * total for name in users])
+    expected = np.array([plan[name] * total for name in users])
     return float(stats.chisquare(observed, expected).pvalue)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import ReportError
 from colisten.experiments.assignment import assign
+from colisten.experiments.shares import planned_shares
 
 SURFACE = "home"
 MEAN_VISITS = 3.0
@@ -44,16 +45,18 @@ def simulate_exposures(
         position, timestamp, sorted by timestamp, request_id and position.
 
     Raises:
+        ConfigError: The shares are no plan.
         ReportError: An arm has no shelf, or the shelves hold no user.
     """
-    missing = sorted(set(shares) - set(shelves))
+    plan = planned_shares(shares)
+    missing = [arm for arm in plan if arm not in shelves or not shelves[arm].is_file()]
     if missing:
         raise ReportError(f"Arms {missing} have no shelf.")
-    frames = {arm: pq.read_table(file).to_pandas() for arm, file in shelves.items()}
+    frames = {arm: parquet.read(file).to_pandas() for arm, file in shelves.items()}
     users = sorted(set().union(*(frame["user_id"] for frame in frames.values())))
     if not users:
         raise ReportError("The shelves hold no user.")
-    arms = pd.Series([assign(user, experiment=experiment, arms=shares) for user in users], users)
+    arms = pd.Series([assign(user, experiment=experiment, arms=plan) for user in users], users)
     rng = np.random.default_rng(seed)
     visits = rng.poisson(MEAN_VISITS, len(users))
     visitor = np.repeat(np.asarray(users, dtype=object), visits)

@@ -1,23 +1,44 @@
 """What exposed users did: from exposures and interactions to one row per user.
 
-A stream counts for an arm when the item was on that user's shelf at most `attribution_hours`
-before. It is a *new start* when the user had never streamed that item before the exposure
-(the paper's "new-audiobook start", section 5).
+A stream counts when it lies within `attribution_hours` of any showing of that item to that user:
+at the moment of the showing it does, at exactly so many hours after it no more. However many
+showings cover it, it counts once, as does a row that a file repeats.
+
+It is a *new start* (the paper's "new-audiobook start", section 5) when, besides, it is the first
+stream of that item by that user in all the interactions given: before the showing that caused it,
+the user had never streamed the item, shown or not. A user has at most one new start per item.
+
+A stream whose moment is a whole second may have lost its fraction on the way, so it counts for a
+showing of the same second as well; likewise one of a whole millisecond.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from numbers import Real
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
-from colisten.errors import ReportError
+from colisten.config import Settings
+from colisten.data.checks import check_file
+from colisten.data.contract import EXPOSURES, INTERACTIONS
+from colisten.data.views import open_files, reading
+from colisten.errors import ConfigError, ReportError
+from colisten.sections import ITEM_TYPES
 
+MOST_HOURS = 24 * 366
+"""Longest attribution window: a year."""
+
+_MICROSECONDS = 3_600_000_000
+
+# Windows are of one length, so the latest showing until a stream is the one that reaches furthest
+# beyond it: whether any window covers the stream is decided by that one alone.
 _OUTCOMES = """
 WITH shown AS (
-    SELECT user_id, item_id, variant, min(timestamp) AS shown_at
-    FROM exposures GROUP BY user_id, item_id, variant
+    SELECT DISTINCT user_id, item_id, epoch_us(timestamp) AS moment FROM exposures
 ),
 arms AS (
     SELECT user_id, min(variant) AS variant, count(DISTINCT variant) AS variants,
@@ -25,29 +46,27 @@ arms AS (
     FROM exposures GROUP BY user_id
 ),
 streams AS (
-    SELECT user_id, item_id, timestamp FROM interactions
-    WHERE signal = 'stream' AND item_type = ?
+    SELECT DISTINCT user_id, item_id, epoch_us(timestamp) AS moment
+    FROM interactions SEMI JOIN shown USING (user_id, item_id)
+    WHERE signal = 'stream' AND item_type = $target_type
+),
+placed AS (
+    SELECT user_id, item_id, moment,
+           moment + CASE WHEN moment % 1000000 = 0 THEN 999999
+                         WHEN moment % 1000 = 0 THEN 999 ELSE 0 END AS latest,
+           moment = min(moment) OVER (PARTITION BY user_id, item_id) AS is_first
+    FROM streams
 ),
 caused AS (
-    SELECT shown.user_id, shown.item_id, shown.shown_at, count(*) AS streams
-    FROM shown JOIN streams
-      ON streams.user_id = shown.user_id AND streams.item_id = shown.item_id
-     AND streams.timestamp >= shown.shown_at
-     AND streams.timestamp < shown.shown_at + to_hours(CAST(? AS INTEGER))
-    GROUP BY ALL
-),
-before AS (
-    SELECT DISTINCT caused.user_id, caused.item_id
-    FROM caused JOIN streams
-      ON streams.user_id = caused.user_id AND streams.item_id = caused.item_id
-     AND streams.timestamp < caused.shown_at
+    SELECT placed.user_id, placed.is_first
+    FROM placed ASOF JOIN shown
+      ON placed.user_id = shown.user_id AND placed.item_id = shown.item_id
+     AND placed.latest >= shown.moment
+    WHERE placed.moment < shown.moment + $window
 ),
 totals AS (
-    SELECT caused.user_id, sum(caused.streams) AS streams,
-           count(*) FILTER (WHERE before.user_id IS NULL) AS new_starts
-    FROM caused LEFT JOIN before
-      ON before.user_id = caused.user_id AND before.item_id = caused.item_id
-    GROUP BY caused.user_id
+    SELECT user_id, count(*) AS streams, count_if(is_first) AS new_starts
+    FROM caused GROUP BY user_id
 )
 SELECT arms.user_id, arms.variant, arms.variants, arms.requests,
        CAST(coalesce(totals.streams, 0) AS BIGINT) AS streams,
@@ -59,41 +78,72 @@ ORDER BY arms.user_id
 
 def user_outcomes(
     exposures: Path,
-    interactions: list[Path],
+    interactions: Sequence[Path],
     *,
     target_type: str,
-    attribution_hours: int = 72,
+    attribution_hours: float = 72,
+    items: Path | None = None,
+    now: datetime | None = None,
+    settings: Settings | None = None,
 ) -> pa.Table:
-    """One row per exposed user.
+    """One row per exposed user. The files are checked against the table contract first.
 
     Args:
         exposures: Parquet file of the exposures contract.
         interactions: Parquet files of the interactions contract: what users did before the
             experiment and during it.
         target_type: Item type on the shelf.
-        attribution_hours: How long after it was shown a stream still counts.
+        attribution_hours: How long after it was shown a stream still counts, above 0 and at most
+            `MOST_HOURS`.
+        items: Parquet file of the catalogue; without one, unknown items are not looked for.
+        now: Rows after this moment are in the future; default the current time.
+        settings: Threads and memory of DuckDB; default `Settings()`.
 
     Returns:
         user_id, variant, variants (arms the user saw; more than one means a broken assignment),
-        requests, streams (of shown items), new_starts (shown items streamed for the first time).
+        requests, streams (of shown items), new_starts (shown items streamed for the first time),
+        ascending by user_id.
 
     Raises:
-        ReportError: There are no exposures.
+        ConfigError: An unknown `target_type`, or hours out of their bounds.
+        Fault, TableFaults, TableError: A file breaks the contract.
+        ReportError: There are no exposures, or no file of interactions is named.
     """
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("CREATE VIEW exposures AS " + _select([exposures]))
-        connection.execute("CREATE VIEW interactions AS " + _select(interactions))
-        rows = connection.sql(_OUTCOMES, params=[target_type, attribution_hours]).to_arrow_table()
-    if not rows.num_rows:
-        raise ReportError(f"No exposures in {exposures}.", "An experiment needs shown shelves.")
-    return rows
+    if target_type not in ITEM_TYPES:
+        raise ConfigError(
+            f"The target type {target_type!r} is unknown.", f"Say {' or '.join(ITEM_TYPES)}."
+        )
+    if not interactions:
+        raise ReportError("No interactions to read.", "Name the files of what users did.")
+    window = _window(attribution_hours)
+    settings = settings or Settings()
+    check_file(EXPOSURES, exposures, items=items, now=now, settings=settings)
+    for file in dict.fromkeys(interactions):
+        check_file(INTERACTIONS, file, items=items, now=now, settings=settings)
+    parts = [
+        (replace(INTERACTIONS, name=f"interactions_{number}"), file)
+        for number, file in enumerate(dict.fromkeys(interactions))
+    ]
+    with open_files([(EXPOSURES, exposures), *parts], settings) as (views, faults):
+        if faults:
+            raise faults[0]
+        if not views.rows[EXPOSURES.name]:
+            raise ReportError(f"No exposures in {exposures}.", "An experiment needs shown shelves.")
+        names = ", ".join(column.name for column in INTERACTIONS.columns)
+        union = " UNION ALL ".join(f"SELECT {names} FROM {part.name}" for part, _ in parts)
+        with reading(EXPOSURES.name):
+            views.connection.execute(f"CREATE VIEW {INTERACTIONS.name} AS {union}")
+            return views.connection.sql(
+                _OUTCOMES, params={"target_type": target_type, "window": window}
+            ).to_arrow_table()
 
 
-def _select(files: list[Path]) -> str:
-    names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    # Files may count time in any unit; DuckDB does not compare nanoseconds with microseconds.
-    return (
-        "SELECT * REPLACE (CAST(timestamp AS TIMESTAMPTZ) AS timestamp) "
-        f"FROM read_parquet([{names}], union_by_name = true)"
-    )
+def _window(hours: float) -> int:
+    """Hours in microseconds."""
+    known = isinstance(hours, Real) and not isinstance(hours, bool)
+    if not known or not 0 < hours <= MOST_HOURS:
+        raise ConfigError(
+            f"The attribution window of {hours!r} hours is not above 0 and at most {MOST_HOURS}.",
+            "Say e.g. 72.",
+        )
+    return max(1, round(hours * _MICROSECONDS))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from colisten.explanation.calibration import Calibration
 from colisten.explanation.estimate import Estimate
+from colisten.pages import escape
 
 _SIZE, _LEFT, _FOOT, _TOP = 340, 52, 34, 10
 _WIDTH, _LABEL, _ROW, _VALUE = 520, 190, 24, 56

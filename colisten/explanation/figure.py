@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
-import plotly.io
+from plotly.offline import get_plotlyjs
 
 from colisten.explanation.map import MapView
 from colisten.explanation.report import Explanation, ItemLabel
+from colisten.json_files import parse_json
+from colisten.pages import figure_text, json_text
+
+MAP = "item-map"
+"""The element that the map is drawn into."""
 
 # Okabe and Ito's palette, told apart by most eyes on light and on dark.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#9a6fb0", "#b8a500")
@@ -24,8 +28,8 @@ _BY: dict[str, Callable[[ItemLabel], str]] = {
 _POPULARITY = "popularity"
 
 
-def map_html(found: Explanation) -> str:
-    """A division that holds the map and its script, the same bytes for the same explanation."""
+def map_scripts(found: Explanation) -> tuple[str, str]:
+    """plotly's script, and one that draws the map into `MAP`; equal for equal explanations."""
     figure = go.Figure()
     views: list[tuple[str, int]] = []
     for view in found.map:
@@ -39,7 +43,7 @@ def map_html(found: Explanation) -> str:
     starts = np.cumsum([0, *(count for _, count in views)])
     buttons = [
         {
-            "label": label,
+            "label": figure_text(label),
             "method": "update",
             "args": [
                 {
@@ -77,19 +81,15 @@ def map_html(found: Explanation) -> str:
             }
         ],
     )
-    whole: str = plotly.io.to_html(
-        figure,
-        full_html=False,
-        include_plotlyjs=True,
-        div_id="item-map",
-        config={
-            "displaylogo": False,
-            "scrollZoom": True,
-            "responsive": True,
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-        },
-    )
-    return whole
+    config = {
+        "displaylogo": False,
+        "scrollZoom": True,
+        "responsive": True,
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    }
+    drawn = parse_json(figure.to_json())
+    arguments = ", ".join(map(json_text, (MAP, drawn["data"], drawn["layout"], config)))
+    return get_plotlyjs(), f"Plotly.newPlot({arguments});"
 
 
 def _space_name(view: MapView) -> str:
@@ -152,7 +152,7 @@ def _trace(
         x=[view.points[at].x for at in members],
         y=[view.points[at].y for at in members],
         mode="markers",
-        name=name,
+        name=figure_text(name),
         marker={"size": 7, "opacity": 0.8, **marker},
         text=[_hover(labels[at]) for at in members],
         hovertemplate="%{text}<extra></extra>",
@@ -160,6 +160,6 @@ def _trace(
 
 
 def _hover(one: ItemLabel) -> str:
-    # Titles are the catalogue's: plotly reads a few tags in hover text.
     parts = [one.item_type, one.genre, one.language, f"{one.streams:,} users"]
-    return f"<b>{escape(one.title)}</b><br>{escape(', '.join(part for part in parts if part))}"
+    about = figure_text(", ".join(part for part in parts if part))
+    return f"<b>{figure_text(one.title)}</b><br>{about}"

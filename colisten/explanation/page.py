@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from colisten.explanation.calibration import Calibration
 from colisten.explanation.charts import bars, reliability
 from colisten.explanation.estimate import Estimate
-from colisten.explanation.figure import map_html
+from colisten.explanation.figure import MAP, map_scripts
 from colisten.explanation.importance import CHANGED, LOG_PROBABILITY, Side
 from colisten.explanation.neighbours import Example
 from colisten.explanation.report import SLICES, TASTE, TEXT, Explanation, Z
 from colisten.explanation.verdict import NO_WINDOW, leading_measure, ranked, verdicts
+from colisten.pages import Page, escape, page
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2329; --soft: #5f6b76; --line: #dfe4e8;
@@ -42,10 +41,11 @@ td small { color: var(--soft); display: block; }
 .words td, .words th { text-align: left; vertical-align: top; white-space: normal; }
 .words ol { margin: 0; padding-left: 1.2rem; }
 tr.whole td { font-weight: 600; }
+#item-map { height: 640px; }
 """
 
 
-def to_html(found: Explanation) -> str:
+def to_html(found: Explanation) -> Page:
     """A whole page, the same bytes for the same explanation."""
     sentences = "".join(f"<li>{escape(one)}</li>" for one in verdicts(found))
     parts = [
@@ -59,12 +59,11 @@ def to_html(found: Explanation) -> str:
         "<h2>The item space</h2>",
         _map(found),
     ]
-    return (
-        "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>Release {escape(found.release_id)} explained</title>"
-        f"<style>{_STYLE}</style></head><body>\n<h1>What the model does, and why</h1>"
-        f"{_subtitle(found)}\n" + "\n".join(parts) + "\n</body></html>\n"
+    return page(
+        f"Release {found.release_id} explained",
+        f"<h1>What the model does, and why</h1>{_subtitle(found)}\n" + "\n".join(parts),
+        style=_STYLE,
+        scripts=map_scripts(found),
     )
 
 
@@ -222,9 +221,9 @@ def _examples(found: Explanation) -> str:
     spaces = list(
         dict.fromkeys(name for one in found.neighbourhoods.examples for name in one.neighbours)
     )
-    head = "".join(f"<th>{names.get(space, space)}</th>" for space in spaces)
+    head = "".join(f"<th>{escape(names.get(space, space))}</th>" for space in spaces)
     rows = "".join(
-        f"<tr><td>{escape(found.items[one.item].title)}<br><span class='soft'>{one.kind}, "
+        f"<tr><td>{escape(found.items[one.item].title)}<br><span class='soft'>{escape(one.kind)}, "
         f"{one.streams:,} users</span></td>"
         + "".join(f"<td>{_list(found, one, space)}</td>" for space in spaces)
         + "</tr>"
@@ -254,7 +253,7 @@ def _map(found: Explanation) -> str:
         f"<p>Items in two dimensions ({escape(methods)}; at most a thousand a view). Who is beside "
         "whom means something; distances between far groups do not. Choose a space and a colour; "
         "drag to move, scroll to come nearer, click the legend to hide. Share of variance that two "
-        f"principal components hold: {variance}.</p>{map_html(found)}"
+        f"principal components hold: {variance}.</p><div id='{MAP}'></div>"
     )
 
 

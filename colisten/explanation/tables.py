@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import parse_moment
 from colisten.data.prepare import SUMMARY_FILE, TableSummary
 from colisten.errors import ReportError, TableError
 
@@ -44,7 +45,7 @@ class RunTables:
         file = self.holdout / "interactions.parquet"
         if not file.is_file():
             return 0
-        last = pc.max(pq.read_table(file, columns=["timestamp"]).column("timestamp")).as_py()
+        last = pc.max(parquet.read(file, columns=["timestamp"]).column("timestamp")).as_py()
         if last is None or last < self.cut:
             return 0
         days: float = (last - self.cut + timedelta(microseconds=1)) / timedelta(days=1)
@@ -65,7 +66,7 @@ def find_tables(
     Raises:
         ReportError: No run under `out` left tables with that cut and those items.
     """
-    cut = datetime.fromisoformat(as_of)
+    cut = parse_moment(as_of, "as_of")
     summaries = sorted(
         out.glob(f"{_HISTORIES}/{SUMMARY_FILE}"),
         key=lambda file: (file.stat().st_mtime, file.as_posix()),
@@ -74,7 +75,7 @@ def find_tables(
     for summary in summaries:
         history = summary.parent
         try:
-            if datetime.fromisoformat(TableSummary.read(history).cut) != cut:
+            if parse_moment(TableSummary.read(history).cut, "cut") != cut:
                 continue
             catalogue = Catalogue.read(history)
         except (TableError, ValueError):

@@ -8,7 +8,6 @@ popularity and more, all scaled to length one, so the length of its taste part i
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from colisten.errors import ReleaseError
 from colisten.features.transform import UserFeatureSpec
+from colisten.json_files import read_mapping
 from colisten.models.items import ItemFeatureSpec
 
 _ROWS = 4096
@@ -40,7 +40,7 @@ class ServedTowers:
             ReleaseError: A file is missing or unreadable.
         """
         try:
-            spec = json.loads((folder / "spec.json").read_text())
+            spec = read_mapping(folder / "spec.json")
             self.user_spec = UserFeatureSpec.model_validate(spec["user"])
             self.item_spec = ItemFeatureSpec.model_validate(spec["item"])
             self.temperature = float(spec["temperature"])

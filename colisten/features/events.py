@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from colisten.errors import FeatureError
+from colisten.data.ids import id_fault
+from colisten.data.moments import clock_fault, microseconds
+from colisten.errors import EventRefused
 from colisten.sections import ITEM_TYPES, SIGNALS
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-CLOCK_SKEW = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -29,29 +28,31 @@ class Event:
     @property
     def time(self) -> int:
         """Microseconds since 1970 UTC."""
-        return (self.timestamp - EPOCH) // timedelta(microseconds=1)
+        return microseconds(self.timestamp)
 
     def check(self) -> None:
         """Refuse what no history may hold.
 
         Raises:
-            FeatureError: An id is empty, the type or signal is unknown, or the moment has no
-                zone, lies before 1970 or more than a day ahead of this machine's clock (it would
-                stay the newest event, against which all others are aged).
+            EventRefused: An id is none (`colisten.data.ids`), the type or signal is unknown, or
+                the moment is none at which anything can have happened (`colisten.data.moments`):
+                an event of the future would stay the newest, against which all others are aged.
         """
-        if not self.user_id or not self.item_id:
-            raise FeatureError("An event needs a user_id and an item_id.")
-        if self.item_type not in ITEM_TYPES:
-            raise FeatureError(
-                f"Unknown item_type '{self.item_type}'.", f"Types are {', '.join(ITEM_TYPES)}."
+        for field, value in (("user_id", self.user_id), ("item_id", self.item_id)):
+            if fault := id_fault(value):
+                raise EventRefused(f"The {field} {fault}.", field=field)
+        _one_of(self.item_type, ITEM_TYPES, "item_type")
+        _one_of(self.signal, SIGNALS, "signal")
+        if fault := clock_fault(self.timestamp):
+            raise EventRefused(
+                f"The moment {self.timestamp} {fault}.",
+                "Send when it happened, in UTC.",
+                field="timestamp",
             )
-        if self.signal not in SIGNALS:
-            raise FeatureError(
-                f"Unknown signal '{self.signal}'.", f"Signals are {', '.join(SIGNALS)}."
-            )
-        if self.timestamp.tzinfo is None:
-            raise FeatureError(f"The moment {self.timestamp} has no time zone.", "Send UTC.")
-        if self.timestamp < EPOCH:
-            raise FeatureError(f"The moment {self.timestamp} lies before 1970.")
-        if self.timestamp > datetime.now(UTC) + CLOCK_SKEW:
-            raise FeatureError(f"The moment {self.timestamp} lies in the future.")
+
+
+def _one_of(value: str, known: tuple[str, ...], field: str) -> None:
+    if value not in known:
+        raise EventRefused(
+            f"Unknown {field} {value[:40]!r}.", f"Known are {', '.join(known)}.", field=field
+        )

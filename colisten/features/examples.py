@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from colisten.data import parquet
+from colisten.data.moments import utc
 from colisten.errors import FeatureError
 from colisten.sections import ITEM_TYPES
 from colisten.words import known_word
@@ -35,14 +37,14 @@ def first_streams(history: Path, *, as_of: datetime, target_type: str) -> pa.Tab
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         rows = connection.sql(
-            """
+            f"""
             SELECT user_id, item_id, min(timestamp) AS timestamp
-            FROM read_parquet(?)
+            FROM {parquet.scan(history / "interactions.parquet")}
             WHERE timestamp < ? AND item_type = ? AND signal = 'stream'
             GROUP BY user_id, item_id
             ORDER BY timestamp, user_id, item_id
             """,
-            params=[str(history / "interactions.parquet"), as_of.astimezone(UTC), target_type],
+            params=[utc(as_of), target_type],
         ).to_arrow_table()
     stamp = pa.timestamp("us", tz="UTC")
     return rows.set_column(2, "timestamp", rows.column("timestamp").cast(stamp))

@@ -6,6 +6,7 @@ PROJECT = "colisten"
 CONFIG_FILE = "feature_store.yaml"
 REGISTRY_FILE = "registry.db"
 ONLINE_FILE = "online.db"
+OFFLINE_STORE = "colisten.features.offline.FileOfflineStore"
 TIMESTAMP = "event_timestamp"
 
 TRAINING = "training_v1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from google.protobuf.message import DecodeError
 
-from colisten.errors import FeatureError
+from colisten.data.moments import from_microseconds, microseconds, utc
+from colisten.errors import EventRefused, FeatureError, UserUnreadable
 from colisten.features import names
-from colisten.features.events import EPOCH, Event
+from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
@@ -108,7 +110,7 @@ def user_rows(store: FeatureStore, user_ids: Sequence[str], as_of: datetime) -> 
     if as_of.tzinfo is None:
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
     ids = pa.chunked_array([pa.array(list(user_ids), pa.string())])
-    last = (as_of - EPOCH) // _MICROSECOND - 1
+    last = microseconds(as_of) - 1
     features = _features(store, ids, np.full(len(ids), last, dtype=np.int64))
     return features.add_column(0, "user_id", ids)
 
@@ -258,7 +260,8 @@ class OnlineFeatures:
         """The users as of now, in order; `UserBatch.known` tells of whom anything is known.
 
         Raises:
-            FeatureError: The online store is out of reach or damaged.
+            UserUnreadable: What is stored of one of them is damaged.
+            FeatureError: The online store is out of reach.
         """
         if not len(user_ids):
             rows = self._schema.empty_table()
@@ -277,16 +280,26 @@ class OnlineFeatures:
             can hold; nothing is written then.
 
         Raises:
-            FeatureError: The event fits no history, or the online store is out of reach.
+            EventRefused: The event fits no history.
+            UserUnreadable: The history that it belongs to is damaged.
+            FeatureError: The online store is out of reach.
         """
         event.check()
         if event.item_type not in self._lengths:
-            raise FeatureError(f"The feature repository keeps no {event.item_type} history.")
+            raise EventRefused(
+                f"The feature repository keeps no {event.item_type} history.", field="item_type"
+            )
         columns = names.history_columns(event.item_type)
         view = names.history_view(event.item_type)
         with self._pushing:
             rows, newest = self._rows([f"{view}:{name}" for name in columns], [event.user_id])
             lists = [rows.column(name)[0].as_py() or [] for name in columns]
+            if len({len(values) for values in lists}) > 1:
+                raise UserUnreadable(
+                    f"The {event.item_type} history of user {event.user_id[:80]!r} has ids, "
+                    "signals and times that differ in number.",
+                    "The feature store is damaged; rebuild it.",
+                )
             held = set(zip(lists[2], lists[0], lists[1], strict=True))
             fresh = (event.time, event.item_id, event.signal)
             kept = sorted(held | {fresh})[-self._lengths[event.item_type] :]
@@ -294,7 +307,7 @@ class OnlineFeatures:
                 return False
             # An online store may ignore a row that is not newer than the one it has, so a late
             # event must not carry its own moment.
-            moment = max(event.timestamp.astimezone(UTC), newest + _MICROSECOND)
+            moment = max(utc(event.timestamp), newest + _MICROSECOND)
             frame = pd.DataFrame(
                 {
                     "user_id": [event.user_id],
@@ -319,12 +332,15 @@ class OnlineFeatures:
                     features=features, entity_rows=[{"user_id": user} for user in user_ids]
                 )
             values = answer.to_dict()
+            fields = [field for field in self._schema if field.name in values]
+            arrays = [pa.array(values[field.name], field.type) for field in fields]
+        except (DecodeError, pa.ArrowException) as error:
+            # The store answered; what it holds of these users is no such row.
+            raise UserUnreadable(
+                f"The online store holds a damaged row: {error}.", "Rebuild the feature store."
+            ) from error
         except Exception as error:
             raise FeatureError(f"The online store cannot answer: {error}.") from error
-        fields = [field for field in self._schema if field.name in values]
-        arrays = [pa.array(values[field.name], field.type) for field in fields]
         stamps = [result.event_timestamps[0] for result in answer.proto.results[1:]]
         seconds = max((stamp.seconds * 10**9 + stamp.nanos for stamp in stamps), default=0)
-        return pa.table(arrays, schema=pa.schema(fields)), EPOCH + timedelta(
-            microseconds=seconds // 1000
-        )
+        return pa.table(arrays, schema=pa.schema(fields)), from_microseconds(seconds // 1000)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.errors import FeatureError
+from colisten.errors import FeatureError, UserUnreadable
 from colisten.sections import SIGNALS
 
 _SIGNALS = pa.array(SIGNALS, pa.string())
@@ -122,8 +122,9 @@ class UserBatch:
             music_dim: Length M of a music vector, 0 where there are none.
 
         Raises:
-            FeatureError: A column is missing, lists of one row differ in length, a signal is
-                unknown or a music vector has another length than `music_dim`.
+            UserUnreadable: Lists of one row differ in length, a signal is unknown or a music
+                vector has another length than `music_dim`.
+            FeatureError: A column is missing.
         """
         return cls(
             user_ids=_objects(_column(table, "user_id")),
@@ -172,7 +173,7 @@ def _music(table: pa.Table, music_dim: int) -> np.ndarray:
     lengths = np.diff(offsets)
     wrong = np.flatnonzero((lengths != 0) & (lengths != music_dim))
     if wrong.size:
-        raise FeatureError(
+        raise UserUnreadable(
             f"{wrong.size} music vectors are not {music_dim} long; the first is "
             f"{lengths[wrong[0]]} long, in row {wrong[0]}.",
             "Music vectors of one model share one length; rebuild the feature store.",
@@ -188,7 +189,7 @@ def _history(table: pa.Table, item_type: str, index_of: Callable[[Any], np.ndarr
     signal_offsets, signal_names = _lists(_column(table, f"{item_type}_signals"))
     time_offsets, moments = _lists(_column(table, f"{item_type}_times"))
     if not (np.array_equal(offsets, signal_offsets) and np.array_equal(offsets, time_offsets)):
-        raise FeatureError(
+        raise UserUnreadable(
             f"The {item_type} history has rows whose ids, signals and times differ in number.",
             "The feature store is damaged; rebuild it.",
         )
@@ -212,7 +213,7 @@ def _signals(names: pa.Array, item_type: str) -> np.ndarray:
     found = pc.index_in(names.cast(pa.string()), value_set=_SIGNALS)
     if found.null_count:
         first = pc.filter(names, pc.is_null(found))[0]
-        raise FeatureError(
+        raise UserUnreadable(
             f"The {item_type} history holds the unknown signal '{first}'.",
             f"Signals are {', '.join(SIGNALS)}.",
         )

@@ -9,7 +9,6 @@ same to the byte.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
 import time
@@ -21,15 +20,16 @@ from typing import Any
 import ibis
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.errors import GraphError
 from colisten.graph.counting import Relations, compiled, count_in_memory, strongest_of_pairs
 from colisten.graph.edges import colistening_pairs, touched_items
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph, RelationName
+from colisten.json_files import to_json
 from colisten.logs import logger
 from colisten.sections import ITEM_TYPES
 
@@ -93,12 +93,12 @@ def build_graph_on(
     catalogue = Catalogue.read(history)
     num_nodes: dict[str, int] = {name: len(range(*_slice(catalogue, name))) for name in ITEM_TYPES}
 
-    events = engine.read_parquet(str(file))
+    events = parquet.table(engine, file)
     left_out = None
     if leave_out_fold is not None:
         users = engine.to_pyarrow(events.select("user_id").distinct()).column("user_id")
         ids = users.to_numpy(zero_copy_only=False)
-        leave = np.sort(ids[fold_of(ids, folds) == leave_out_fold].astype(str))
+        leave = np.sort(ids[fold_of(ids, folds) == leave_out_fold])
         left_out = ibis.memtable(pa.table({"user_id": pa.array(leave, pa.string())}))
     items = ibis.memtable(
         pa.table(
@@ -117,10 +117,12 @@ def build_graph_on(
         left_out=left_out,
     )
     if in_memory is None:
+        with parquet.opened(file) as inside:
+            touches = inside.metadata.num_rows * BYTES_PER_TOUCH
         in_memory = (
             compiled is not None
             and engine.name == "duckdb"
-            and pq.read_metadata(file).num_rows * BYTES_PER_TOUCH <= _bytes(settings.memory_limit)
+            and touches <= _bytes(settings.memory_limit)
         )
     if in_memory:
         relations = count_in_memory(
@@ -198,5 +200,5 @@ def _bytes(limit: str) -> int:
 
 
 def _ids_digest(catalogue: Catalogue) -> str:
-    ids = json.dumps([catalogue.item_types.tolist(), catalogue.item_ids.tolist()])
+    ids = to_json([catalogue.item_types.tolist(), catalogue.item_ids.tolist()])
     return hashlib.sha256(ids.encode()).hexdigest()

@@ -6,13 +6,14 @@ an integer, since a sum of floats depends on the order of rows.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import ibis
 import numpy as np
 import pyarrow as pa
 
+from colisten.data.moments import days_from, utc
 from colisten.sections import GraphSettings
 
 # One co-listener's full share, in millionths.
@@ -48,10 +49,10 @@ def touched_items(
             kind = kind + (item >= start).cast("int32")
         return kind
 
-    moment = as_of.astimezone(UTC)
+    moment = utc(as_of)
     seen = events.filter(events.timestamp < _literal(moment), events.signal.isin(settings.signals))
     if settings.window_days is not None:
-        since = moment - timedelta(days=settings.window_days)
+        since = days_from(moment, -settings.window_days)
         seen = seen.filter(seen.timestamp >= _literal(since))
     if left_out is not None:
         seen = seen.anti_join(left_out, "user_id")

@@ -8,7 +8,6 @@ the podcast neighbours of every audiobook.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -16,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import GraphError
 from colisten.files import file_digest, write_aside
 from colisten.graph.given import index_of, times_of, weights_of, whole
 from colisten.graph.hetero import edge_index, node_counts
+from colisten.json_files import read_mapping, to_json, write_json
 
 RelationName = tuple[str, str]
 FORMAT = 2
@@ -170,7 +170,7 @@ class CoListeningGraph:
     def digest(self) -> str:
         """SHA-256 over ids, shapes and every array's bytes."""
         digest = hashlib.sha256(
-            json.dumps([FORMAT, list(self.num_nodes.items()), self.ids_digest]).encode()
+            to_json([FORMAT, list(self.num_nodes.items()), self.ids_digest]).encode()
         )
         for name in sorted(self.relations):
             digest.update("\0".join(name).encode())
@@ -183,7 +183,7 @@ class CoListeningGraph:
         with write_aside(folder) as aside:
             aside.mkdir()
             if self.item_ids is not None:
-                pq.write_table(pa.table({"item_id": self.item_ids}), aside / IDS)
+                parquet.write(pa.table({"item_id": self.item_ids}), aside / IDS)
             for (source, target), relation in self.relations.items():
                 for name, array in _arrays(relation).items():
                     np.save(aside / f"{source}-{target}.{name}.npy", array)
@@ -195,7 +195,7 @@ class CoListeningGraph:
                 "digest": self.digest(),
                 "files": {file.name: file_digest(file) for file in sorted(aside.iterdir())},
             }
-            (aside / "graph.json").write_text(json.dumps(header, indent=2) + "\n")
+            write_json(aside / "graph.json", header)
         return folder
 
     @classmethod
@@ -209,7 +209,7 @@ class CoListeningGraph:
             GraphError: A file is missing, of another format, or differs from its digest.
         """
         try:
-            header = json.loads((folder / "graph.json").read_text())
+            header = read_mapping(folder / "graph.json")
             if header["format"] != FORMAT:
                 raise GraphError(
                     f"{folder} holds graph format {header['format']}; this version reads {FORMAT}.",
@@ -227,7 +227,7 @@ class CoListeningGraph:
             }
             ids = None
             if IDS in header["files"]:
-                ids = pq.read_table(folder / IDS).column("item_id").combine_chunks()
+                ids = parquet.read(folder / IDS).column("item_id").combine_chunks()
             if verify:
                 for name, expected in header["files"].items():
                     if file_digest(folder / name) != expected:

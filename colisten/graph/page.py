@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from colisten.graph.report import Estimate, GraphReport, RelationFigures
+from colisten.pages import Page, escape, page
 
 _STYLE = """
 :root { --ink: #1d2329; --soft: #5f6b76; --line: #dfe4e8; --bar: #9fb4c7; --bad: #b03a2e;
@@ -30,7 +29,7 @@ th:first-child, td:first-child { text-align: left; }
 """
 
 
-def to_html(report: GraphReport) -> str:
+def to_html(report: GraphReport) -> Page:
     """A whole page, the same bytes for the same report."""
     target = escape(report.target_type)
     verdict = (
@@ -64,10 +63,7 @@ def to_html(report: GraphReport) -> str:
         "<h2>Most linked</h2>",
         _hubs(report),
     ]
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Co-listening graph</title>"
-        f"<style>{_STYLE}</style><body><h1>Co-listening graph</h1>{''.join(parts)}</body></html>\n"
-    )
+    return page("Co-listening graph", f"<h1>Co-listening graph</h1>{''.join(parts)}", style=_STYLE)
 
 
 def _relations(report: GraphReport) -> str:

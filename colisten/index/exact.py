@@ -5,7 +5,6 @@ One matrix product and a partial sort: 250,000 vectors of 128 take about 6 ms a 
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 import time
@@ -17,12 +16,14 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import VectorIndexError
 from colisten.files import sweep_partials, write_aside
 from colisten.index.protocol import Hits, check_items, check_name, check_search, check_width
+from colisten.json_files import read_mapping, write_json
 
 _FEW = 8
 _BLOCK_SCORES = 1 << 24  # scores held at a time: 64 MB
@@ -53,8 +54,13 @@ class ExactCollection:
 
     @cached_property
     def _spoken(self) -> dict[str, np.ndarray]:
-        found = {language for language in self.languages if language is not None}
-        return {language: np.asarray(self.languages == language) for language in found}
+        # Not `languages == language`: numpy would drop the NUL at the end of a text.
+        codes, found = pd.factorize(self.languages)
+        return {language: codes == code for code, language in enumerate(found)}
+
+    def speaks(self, language: str) -> bool:
+        """Whether any item is in this language."""
+        return language in self._spoken
 
     def allowed(self, language: str | None, exclude: Sequence[str]) -> np.ndarray | None:
         """Which items may be answered, bool [n]; None where all may."""
@@ -207,8 +213,7 @@ class ExactIndex:
             if self._folder is None:
                 self._memory_aliases = aliases
                 return
-            with write_aside(self._folder / "aliases.json") as file:
-                file.write_text(json.dumps(aliases, sort_keys=True))
+            write_json(self._folder / "aliases.json", aliases, sort=True)
 
     def resolve_alias(self, alias: str) -> str | None:
         """See `VectorIndex.resolve_alias`."""
@@ -239,7 +244,7 @@ class ExactIndex:
         if self._folder is None:
             return self._memory_aliases
         try:
-            aliases: dict[str, str] = json.loads((self._folder / "aliases.json").read_text())
+            aliases: dict[str, str] = read_mapping(self._folder / "aliases.json")
         except FileNotFoundError:
             return {}
         return aliases
@@ -272,13 +277,13 @@ def _save(collection: ExactCollection, target: Path) -> None:
                 "row": pa.array(collection.rows, pa.int64()),
             }
         )
-        pq.write_table(table, folder / "items.parquet")
+        parquet.write(table, folder / "items.parquet")
 
 
 def _load(folder: Path) -> ExactCollection | None:
     if not folder.is_dir():
         return None
-    table = pq.read_table(folder / "items.parquet")
+    table = parquet.read(folder / "items.parquet")
     return ExactCollection(
         _objects(table.column("item_id").to_pylist()),
         np.load(folder / "vectors.npy", mmap_mode="r"),

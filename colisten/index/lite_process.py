@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import threading
-import time
 from pathlib import Path
 
+from colisten.child import end_with
+
 HOST = "127.0.0.1"
-_LOOK_SECONDS = 1.0
 
 
 def serve(database: Path, port: int, parent: int) -> None:
@@ -30,12 +28,7 @@ def serve(database: Path, port: int, parent: int) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)  # a shell may have set it to be ignored
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with(parent)
     main(["server", "--data-dir", str(database), "--host", HOST, "--port", str(port)])
 
 

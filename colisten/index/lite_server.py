@@ -7,7 +7,6 @@ are several, so one child process holds the folder and the others talk to it. It
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -21,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from colisten.errors import VectorIndexError
-from colisten.files import write_aside
+from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 
 HOST = "127.0.0.1"
@@ -49,7 +48,7 @@ def live_endpoint(root: Path) -> str | None:
     listen.
     """
     try:
-        endpoint = json.loads(endpoint_of(root).read_text())
+        endpoint = read_mapping(endpoint_of(root))
         pid, port = int(endpoint["pid"]), int(endpoint["port"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
@@ -94,8 +93,7 @@ class LiteServer:
             up = self._wait(port)
         if up:
             self.uri = f"http://{HOST}:{port}"
-            with write_aside(endpoint_of(self._root)) as file:
-                file.write_text(json.dumps({"pid": self._process.pid, "port": port}))
+            write_json(endpoint_of(self._root), {"pid": self._process.pid, "port": port})
             log.info("index server started", uri=self.uri, pid=self._process.pid)
             return self
         self._stop()

@@ -277,7 +277,8 @@ class MilvusIndex:
         languages: Sequence[str | None],
         rows: np.ndarray,
     ) -> None:
-        step = max(1, _INSERT_BYTES // (4 * vectors.shape[1] + 512))
+        longest = max(len(item.encode()) for item in ids)
+        step = max(1, _INSERT_BYTES // (4 * vectors.shape[1] + longest + 512))
         for at in track(range(0, len(ids), step), f"indexing {collection}"):
             batch = [
                 {

@@ -14,13 +14,13 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from colisten.data.ids import id_fault
 from colisten.errors import VectorIndexError
 
 Hits = tuple[list[list[str]], list[np.ndarray]]
 """Per query the ids found, nearest first, and their scores float32: both of equal length <= k."""
 
 NORM_TOLERANCE = 1e-3
-MAX_ID_BYTES = 65535
 MAX_LANGUAGE_BYTES = 256
 MAX_HITS = 16384  # Milvus' own bound on what one search returns
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
@@ -132,12 +132,12 @@ def check_items(
             f"{n} vectors came with {len(ids)} ids and {len(languages)} languages."
         )
     for item in ids:
-        check_text(item, "item id", MAX_ID_BYTES)
+        _check_id(item, "item id")
     if len(set(ids)) != n:
         raise VectorIndexError(f"{n - len(set(ids))} item ids come twice.")
     for language in languages:
         if language is not None:
-            check_text(language, "language", MAX_LANGUAGE_BYTES)
+            _check_language(language)
     if rows is None:
         return np.arange(n, dtype=np.int64)
     if rows.shape != (n,) or not np.issubdtype(rows.dtype, np.integer):
@@ -157,9 +157,9 @@ def check_search(
     if not 1 <= k <= MAX_HITS:
         raise VectorIndexError(f"k is {k}; it must be 1 to {MAX_HITS}.")
     if language is not None:
-        check_text(language, "language", MAX_LANGUAGE_BYTES)
+        _check_language(language)
     for item in exclude:
-        check_text(item, "excluded id", MAX_ID_BYTES)
+        _check_id(item, "excluded id")
     if deadline is not None and not deadline > 0:
         raise VectorIndexError(f"The deadline is {deadline} seconds; nothing is left to search in.")
 
@@ -173,16 +173,25 @@ def check_width(queries: np.ndarray, d: int, collection: str) -> None:
         )
 
 
-def check_text(value: object, what: str, limit: int) -> None:
-    """Refuse what is not a non-empty text of at most `limit` bytes of UTF-8 without NUL."""
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise VectorIndexError(f"{value!r} is no {what}: it must be a non-empty text without NUL.")
+def _check_id(value: object, what: str) -> None:
+    if not isinstance(value, str):
+        raise VectorIndexError(f"{value!r} is no {what}: it must be a text.")
+    fault = id_fault(value)
+    if fault is not None:
+        raise VectorIndexError(f"The {what} {value[:40]!r} {fault}.")
+
+
+def _check_language(value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise VectorIndexError(f"{value!r} is no language: it must be a non-empty text.")
     try:
         size = len(value.encode())
     except UnicodeEncodeError as error:
-        raise VectorIndexError(f"{value!r} is no {what}: it is not valid Unicode.") from error
-    if size > limit:
-        raise VectorIndexError(f"The {what} '{value[:40]}...' is {size} bytes, over {limit}.")
+        raise VectorIndexError(f"{value!r} is no language: it is not valid Unicode.") from error
+    if size > MAX_LANGUAGE_BYTES:
+        raise VectorIndexError(
+            f"The language {value[:40]!r} is {size} bytes, over {MAX_LANGUAGE_BYTES}."
+        )
 
 
 def _check_vectors(vectors: np.ndarray, what: str) -> None:

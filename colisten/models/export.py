@@ -6,7 +6,6 @@ on the weights alone, not on the version of an exporter.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from safetensors.torch import save_file
 from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import write_aside
+from colisten.json_files import read_mapping, write_json
 from colisten.models.echo import EchoLayout
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.towers import CLIP, ItemTower, Tower, TwoTowers, UserTower, tower_vectors
@@ -83,13 +83,14 @@ def export_towers(
             "user": user_spec.model_dump(mode="json"),
             "item": item_spec.model_dump(mode="json"),
         }
-        _write_json(folder / "spec.json", spec)
-        _write_json(folder / "curve.json", [dict(sorted(entry.items())) for entry in curve])
+        write_json(folder / "spec.json", spec, indent=1, finite=True)
+        entries = [dict(sorted(entry.items())) for entry in curve]
+        write_json(folder / "curve.json", entries, indent=1, finite=True)
 
 
 def read_specs(folder: Path) -> tuple[UserFeatureSpec, ItemFeatureSpec]:
     """Both feature specifications of a towers folder; needs no torch model."""
-    spec = json.loads((folder / "spec.json").read_text())
+    spec = read_mapping(folder / "spec.json")
     return UserFeatureSpec.model_validate(spec["user"]), ItemFeatureSpec.model_validate(
         spec["item"]
     )
@@ -252,7 +253,3 @@ def check_parity(tower: Tower, file: Path, features: np.ndarray) -> float:
             "Its vectors would not meet the index; do not publish them.",
         )
     return difference
-
-
-def _write_json(file: Path, value: object) -> None:
-    file.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

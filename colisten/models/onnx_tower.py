@@ -6,7 +6,6 @@ what is served.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import onnxruntime
 from colisten.errors import ReleaseError
 from colisten.features.transform import UserFeatureSpec, encode_users
 from colisten.features.users import UserBatch
+from colisten.json_files import read_mapping
 
 _ROWS = 4096
 
@@ -35,7 +35,7 @@ class OnnxUserTower:
             ReleaseError: A file is missing or unreadable, or the parts do not fit each other.
         """
         try:
-            spec = json.loads((folder / "spec.json").read_text())["user"]
+            spec = read_mapping(folder / "spec.json")["user"]
             self.spec = UserFeatureSpec.model_validate(spec)
             self.history_vectors = np.load(folder / "history_vectors.npy", mmap_mode="r")
             self.item_vectors = np.load(folder / "item_vectors.npy", mmap_mode="r")

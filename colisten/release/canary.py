@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import ReleaseError
+from colisten.json_files import read_mapping, write_json
 
 LIMIT = 32
 TOP = 10
@@ -41,19 +40,19 @@ class Canaries:
     def write(self, folder: Path) -> None:
         """Write rows, arrays and answers to an empty folder."""
         folder.mkdir(parents=True)
-        pq.write_table(self.rows, folder / "rows.parquet")
+        parquet.write(self.rows, folder / "rows.parquet")
         np.save(folder / "features.npy", self.features)
         np.save(folder / "vectors.npy", self.vectors)
         top = {"ids": self.top_ids, "scores": self.top_scores}
-        (folder / "top.json").write_text(json.dumps(top, ensure_ascii=False) + "\n")
+        write_json(folder / "top.json", top, indent=None)
 
     @classmethod
     def read(cls, folder: Path) -> Canaries:
         """Read what `write` wrote; raises ReleaseError where a file is missing or unreadable."""
         try:
-            top: dict[str, Any] = json.loads((folder / "top.json").read_text())
+            top = read_mapping(folder / "top.json")
             return cls(
-                pq.read_table(folder / "rows.parquet"),
+                parquet.read(folder / "rows.parquet"),
                 np.load(folder / "features.npy"),
                 np.load(folder / "vectors.npy"),
                 top["ids"],

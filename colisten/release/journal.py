@@ -5,11 +5,12 @@ Clock times live here and not in the release, so that they change no digest.
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from colisten.json_files import parse_json, to_json
 
 
 class Journal:
@@ -21,7 +22,7 @@ class Journal:
     def append(self, event: str, release_id: str, **details: Any) -> None:
         """Write one line and make sure it is on disk."""
         entry = {"at": datetime.now(UTC).isoformat(), "event": event, "release_id": release_id}
-        line = json.dumps({**entry, **details}, sort_keys=True, ensure_ascii=False) + "\n"
+        line = to_json({**entry, **details}, sort=True) + "\n"
         with self._file.open("ab") as stream:
             if stream.tell() and not self._ends_whole():
                 stream.write(b"\n")  # a killed writer left half a line
@@ -38,7 +39,7 @@ class Journal:
         entries = []
         for line in lines:
             try:
-                entry = json.loads(line)
+                entry = parse_json(line)
             except ValueError:
                 continue
             if isinstance(entry, dict) and {"at", "event", "release_id"} <= entry.keys():

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
@@ -89,7 +89,7 @@ class LoadedRelease:
     def read(cls, folder: Path, manifest: Manifest, *, threads: int = 1) -> LoadedRelease:
         """Read the parts that `manifest` describes; raises ReleaseError as `load` does."""
         try:
-            table = pq.read_table(folder / "items.parquet")
+            table = parquet.read(folder / "items.parquet")
         except (OSError, pa.ArrowException) as error:
             raise ReleaseCorrupt(f"Cannot read {folder / 'items.parquet'}: {error}.") from error
         types = _objects(table, "item_type")
@@ -156,6 +156,10 @@ class LoadedRelease:
         allowed = self._collection.allowed(language, exclude)
         positions, scores = self._collection.search(queries, k, allowed, deadline)
         return [self._collection.ids[at].tolist() for at in positions], scores
+
+    def speaks(self, language: str) -> bool:
+        """Whether any item that can be recommended is in this language."""
+        return self._collection.speaks(language)
 
     def popular(self, country: str | None = None) -> np.ndarray:
         """Catalogue index of every target item, most popular in `country` first, int64."""

@@ -7,7 +7,6 @@ equal release; when and where it was published stands in the journal.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from colisten.config import Settings
 from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.files import file_digest
+from colisten.json_files import read_model, to_json, write_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -93,7 +93,7 @@ class Manifest(Bound):
         """
         file = folder / MANIFEST
         try:
-            manifest = cls.model_validate_json(file.read_bytes())
+            manifest = read_model(file, cls)
         except (OSError, ValidationError) as error:
             raise ReleaseCorrupt(
                 f"Cannot read the release at {folder}: {error}.", "Publish it again."
@@ -103,10 +103,9 @@ class Manifest(Bound):
             raise ReleaseCorrupt(f"{file} was changed after publishing.", "Publish it again.")
         return manifest
 
-    def to_json(self) -> str:
-        """The text of manifest.json: the same bytes for the same release."""
-        content = self.model_dump(mode="json")
-        return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    def write(self, folder: Path) -> None:
+        """Write manifest.json to a release's folder: the same bytes for the same release."""
+        write_json(folder / MANIFEST, self, indent=1, sort=True)
 
     def check_files(self, folder: Path) -> None:
         """Compare every file with its digest.
@@ -169,7 +168,7 @@ def _release_id(bound: Bound, files: dict[str, FileEntry]) -> str:
         "files": {name: entry.model_dump() for name, entry in files.items()},
     }
     try:
-        text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        text = to_json(content, sort=True, finite=True)
     except ValueError as error:
         raise ReleaseError(
             f"The release's settings or metrics hold no JSON: {error}.",

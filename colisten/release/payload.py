@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colisten.config import Settings
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import utc
 from colisten.errors import ReleaseError
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
+from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.canary import TOP, Canaries, canary_rows
 from colisten.release.manifest import Bound, shaping_settings
@@ -90,7 +92,7 @@ def assemble_payload(
             _copy(graph, (GRAPH_FILE,), folder)
         columns = [name for name in _ITEM_COLUMNS if name in catalogue.table.column_names]
         items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
-        pq.write_table(items, folder / "items.parquet")
+        parquet.write(items, folder / "items.parquet")
         popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
         popular.write(folder / "popular.parquet")
         tower = OnnxUserTower(folder, threads=settings.threads)
@@ -98,7 +100,7 @@ def assemble_payload(
         canaries = _canaries(tower, catalogue, target, canary_rows)
         canaries.write(folder / "canary")
         bound = Bound(
-            as_of=as_of.astimezone(UTC).isoformat(),
+            as_of=utc(as_of).isoformat(),
             target_type=target_type,
             feature_service=feature_service,
             counts={
@@ -115,7 +117,7 @@ def assemble_payload(
             settings=shaping_settings(settings),
             metrics=metrics,
         )
-        (folder / PAYLOAD).write_text(bound.model_dump_json(indent=1) + "\n")
+        write_json(folder / PAYLOAD, bound, indent=1)
     return out
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from colisten.errors import ReleaseCorrupt
-from colisten.files import write_aside
+from colisten.json_files import read_mapping, write_json
 
 POINTER = "LIVE"
 
@@ -28,7 +27,7 @@ class Pointer:
         """
         file = releases / POINTER
         try:
-            content = json.loads(file.read_text())
+            content = read_mapping(file)
             return cls(str(content["release_id"]), content["previous"])
         except FileNotFoundError:
             return None
@@ -39,5 +38,4 @@ class Pointer:
 
     def write(self, releases: Path) -> None:
         """Make this the pointer."""
-        with write_aside(releases / POINTER) as file:
-            file.write_text(json.dumps(asdict(self)) + "\n")
+        write_json(releases / POINTER, self, indent=None)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.interactions import read_interactions
+from colisten.data.moments import days_from
 from colisten.errors import ReleaseError
 from colisten.files import write_aside
 
@@ -50,7 +51,7 @@ class PopularLists:
             }
         )
         with write_aside(file) as aside:
-            pq.write_table(table, aside)
+            parquet.write(table, aside)
 
     @classmethod
     def read(cls, file: Path) -> PopularLists:
@@ -60,7 +61,7 @@ class PopularLists:
             ReleaseError: The file is missing or holds no list for everywhere.
         """
         try:
-            rows = pq.read_table(file).to_pylist()
+            rows = parquet.read(file).to_pylist()
         except (OSError, pa.ArrowException) as error:
             raise ReleaseError(f"Cannot read popular lists from {file}: {error}.") from error
         lists = {row["country"]: np.array(row["items"], dtype=np.int64) for row in rows}
@@ -101,7 +102,7 @@ def popular_lists(
     user = users.indices.to_numpy().astype(np.int64)
     recent = pc.greater_equal(
         events.column("timestamp"),
-        pa.scalar(as_of - timedelta(days=RECENT_DAYS), events.column("timestamp").type),
+        pa.scalar(days_from(as_of, -RECENT_DAYS), events.column("timestamp").type),
     ).to_numpy()
     ever = np.bincount(np.unique(user * n + items) % n, minlength=n)
     # One key for each user and item, so that a user counts once.
@@ -124,7 +125,7 @@ def popular_lists(
 
 def _countries(history: Path, user_ids: pa.Array) -> tuple[np.ndarray, list[str]]:
     """Country code of each user (-1 unknown), int64, and the countries' names in order."""
-    table = pq.read_table(history / "users.parquet", columns=["user_id", "country"])
+    table = parquet.read(history / "users.parquet", columns=["user_id", "country"])
     found = pc.index_in(user_ids, value_set=table.column("user_id").cast(pa.string()))
     named = table.column("country").cast(pa.string()).take(found)
     if isinstance(named, pa.ChunkedArray):

@@ -30,6 +30,7 @@ from colisten.errors import (
 )
 from colisten.files import sweep_partials, write_aside
 from colisten.index.protocol import VectorIndex
+from colisten.json_files import read_model
 from colisten.logs import logger
 from colisten.release.journal import Journal
 from colisten.release.loaded import LoadedRelease
@@ -339,7 +340,7 @@ class ReleaseStore:
 
 def _bind(payload: Path) -> Manifest:
     try:
-        bound = Bound.model_validate_json((payload / PAYLOAD).read_bytes())
+        bound = read_model(payload / PAYLOAD, Bound)
     except (OSError, ValidationError) as error:
         raise ReleaseError(
             f"{payload} is no payload: {error}.", "Write it with `assemble_payload`."
@@ -355,8 +356,7 @@ def _copy(payload: Path, folder: Path, manifest: Manifest) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(payload / name, file)
         _to_disk(file)
-    (folder / MANIFEST).write_text(manifest.to_json())
-    _to_disk(folder / MANIFEST)
+    manifest.write(folder)
 
 
 def _to_disk(file: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import days_from
 from colisten.evaluation.metrics import hit_matrix, user_metrics
 from colisten.evaluation.ranking import ranked_blocks
 from colisten.evaluation.split import EvaluationSet, evaluation_set
@@ -83,7 +84,7 @@ def tuned_rivals(
     Raises:
         EvaluationError: A folder has no interactions or `as_of` has no time zone.
     """
-    earlier = as_of - timedelta(days=window_days)
+    earlier = days_from(as_of, -window_days)
     window = evaluation_set(
         folders,
         catalogue,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TextError
 from colisten.files import sweep_partials, write_aside
@@ -92,7 +92,7 @@ class _VectorCache:
         self._place: dict[str, tuple[int, int]] = {}
         self.dim = 0
         for file in sorted(folder.glob("*.parquet")):
-            table = pq.read_table(file)
+            table = parquet.read(file)
             column = table.column("vector").combine_chunks()
             self._note(table.column("key").to_pylist(), _matrix(column, table.num_rows))
 
@@ -105,7 +105,7 @@ class _VectorCache:
         column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:24]
         with write_aside(self._folder / f"{name}.parquet") as file:
-            pq.write_table(pa.table({"key": pa.array(keys), "vector": column}), file)
+            parquet.write(pa.table({"key": pa.array(keys), "vector": column}), file)
         self._note(keys, np.asarray(vectors, dtype=np.float32))
 
     def rows(self, keys: list[str]) -> np.ndarray:

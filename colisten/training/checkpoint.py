@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from colisten.errors import TrainingError
 from colisten.files import write_aside
+from colisten.json_files import parse_json, to_json
 
 Tensors = dict[str, Tensor]
 
@@ -24,7 +24,7 @@ def write_tensors(file: Path, tensors: Tensors, state: dict[str, Any]) -> None:
     with write_aside(file) as aside:
         contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
         # One metadata entry only: safetensors does not promise their order, and bytes must repeat.
-        save_file(contiguous, aside, {"state": json.dumps(state)})
+        save_file(contiguous, aside, {"state": to_json(state, finite=True)})
 
 
 def read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:
@@ -36,7 +36,9 @@ def read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:
     try:
         with safe_open(file, framework="pt") as stored:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-            state: dict[str, Any] = json.loads((stored.metadata() or {})["state"])
+            state: dict[str, Any] = parse_json(
+                (stored.metadata() or {})["state"], name=f"The state of {file}"
+            )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise TrainingError(f"Cannot read {file}: {error}.", "Train again.") from error
     return tensors, state

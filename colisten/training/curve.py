@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+
+from colisten.pages import Page, escape, page
 
 WIDTH, HEIGHT, MARGIN = 640, 320, 48
 COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7d5ba6")
+_STYLE = "body { font-family: sans-serif; max-width: 720px; margin: 2em auto; }\n"
+_STYLE += "h1 { font-size: 1.2em; } .name { margin-right: 1em; }\n"
+_STYLE += "\n".join(f".hue{at} {{ color: {hue}; }}" for at, hue in enumerate(COLOURS)) + "\n"
 
 
-def curve_html(curve: Sequence[Mapping[str, float]], *, title: str, x: str = "step") -> str:
+def curve_html(curve: Sequence[Mapping[str, float]], *, title: str, x: str = "step") -> Page:
     """One self-contained page with a line per measured name.
 
     Args:
@@ -24,12 +28,7 @@ def curve_html(curve: Sequence[Mapping[str, float]], *, title: str, x: str = "st
         if any(name in point for point in curve)
     }
     body = _figure(lines, x) if any(lines.values()) else "<p>No step was measured.</p>"
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        f"<title>{escape(title)}</title>"
-        "<body style='font-family:sans-serif;max-width:720px;margin:2em auto'>"
-        f"<h1 style='font-size:1.2em'>{escape(title)}</h1>{body}</body></html>"
-    )
+    return page(title, f"<h1>{escape(title)}</h1>{body}", style=_STYLE)
 
 
 def _figure(lines: Mapping[str, Sequence[tuple[float, float]]], x: str) -> str:
@@ -45,10 +44,12 @@ def _figure(lines: Mapping[str, Sequence[tuple[float, float]]], x: str) -> str:
 
     drawn, legend = [], []
     for number, (name, line) in enumerate(sorted(lines.items())):
-        colour = COLOURS[number % len(COLOURS)]
+        hue = number % len(COLOURS)
         path = " ".join(place(point) for point in line)
-        drawn.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2'/>")
-        legend.append(f"<span style='color:{colour};margin-right:1em'>{escape(name)}</span>")
+        drawn.append(
+            f"<polyline points='{path}' fill='none' stroke='{COLOURS[hue]}' stroke-width='2'/>"
+        )
+        legend.append(f"<span class='name hue{hue}'>{escape(name)}</span>")
     axis = HEIGHT - MARGIN
     return (
         f"<div>{''.join(legend)}</div>"

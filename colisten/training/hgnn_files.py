@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import torch
 
 from colisten.config import Settings
 from colisten.errors import TrainingError
-from colisten.files import write_aside
 from colisten.graph.graph import CoListeningGraph
+from colisten.json_files import read_json, read_mapping, to_json, write_json
 from colisten.models.hgnn import HGNN
+from colisten.pages import write_page
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
 from colisten.training.curve import curve_html
@@ -81,7 +81,7 @@ def training_key(
         settings.threads,
         torch.__version__,
     ]
-    digest.update(json.dumps(parts).encode())
+    digest.update(to_json(parts).encode())
     return digest.hexdigest()
 
 
@@ -108,20 +108,16 @@ def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
         "key": key,
     }
     write_tensors(out / WEIGHTS, model.state_dict(), {"key": key})
-    for name, content in (
-        (CURVE, json.dumps(state["curve"], indent=2) + "\n"),
-        (PICTURE, curve_html(state["curve"], title="HGNN training")),
-        (CARD, json.dumps(card, indent=2) + "\n"),
-    ):
-        with write_aside(out / name) as aside:
-            aside.write_text(content)
+    write_json(out / CURVE, state["curve"])
+    write_page(out / PICTURE, curve_html(state["curve"], title="HGNN training"))
+    write_json(out / CARD, card)
 
 
 def finished_hgnn(out: Path, key: str) -> HGNNResult | None:
     """The model in `out`, if it is whole and was trained on the same inputs."""
     try:
         model, card = _load(out)
-        curve = json.loads((out / CURVE).read_text())
+        curve = read_json(out / CURVE)
     except (TrainingError, OSError, ValueError):
         return None
     if card["key"] != key:
@@ -131,7 +127,7 @@ def finished_hgnn(out: Path, key: str) -> HGNNResult | None:
 
 def _load(folder: Path) -> tuple[HGNN, dict[str, Any]]:
     try:
-        card = json.loads((folder / CARD).read_text())
+        card = read_mapping(folder / CARD)
         if card["format"] != FORMAT:
             raise TrainingError(f"{folder} holds HGNN format {card['format']}, not {FORMAT}.")
         tensors, state = read_tensors(folder / WEIGHTS)

@@ -10,10 +10,12 @@ train as one with 2 b. Rank 0 writes; killed and started again, training goes on
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
 
+from colisten.child import end_with
 from colisten.config import Settings
 from colisten.graph.graph import CoListeningGraph
 from colisten.logs import configure_logs
@@ -30,6 +32,7 @@ def main() -> None:
     parser.add_argument("--settings", type=Path, help="JSON of settings; defaults without it")
     parser.add_argument("--out", type=Path, required=True, help="folder of the result, shared")
     given = parser.parse_args()
+    end_with(os.getppid())
     configure_logs()
     settings = (
         Settings() if given.settings is None else Settings.from_json(given.settings.read_text())

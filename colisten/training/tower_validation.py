@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from colisten.config import Settings
+from colisten.data.moments import from_microseconds
 from colisten.models.towers import TwoTowers
 from colisten.training.echo_weights import louder_or_softer
 from colisten.training.held_out import HeldOut
@@ -101,7 +102,7 @@ def held_out_moment(streams: pa.ChunkedArray, share: float) -> datetime | None:
     _, held_out = split_in_time(times, share) if len(times) else (times, times)
     if not len(held_out):
         return None
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(times[held_out[0]]))
+    return from_microseconds(times[held_out[0]])
 
 
 def best_epoch(curve: Curve) -> int:

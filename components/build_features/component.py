@@ -22,12 +22,12 @@ def build_features(
         cut: UTC moment; no later event enters the sources.
         settings: `Settings.to_json()`.
     """
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
+    from colisten.data.moments import parse_moment
     from colisten.logs import configure_logs
     from feature_repo.repo import build_feature_repo
 
@@ -35,7 +35,7 @@ def build_features(
     build_feature_repo(
         Path(history.path),
         Path(features.path),
-        as_of=datetime.fromisoformat(cut),
+        as_of=parse_moment(cut, "cut"),
         settings=Settings.from_json(settings),
         text_vectors=np.load(Path(text.path) / "vectors.npy", mmap_mode="r"),
     )

@@ -23,19 +23,20 @@ def build_graph(
         as_of: UTC moment; events at or after it make no edge.
         settings: `Settings.to_json()`.
     """
-    import json
-    from datetime import datetime
     from pathlib import Path
 
     from colisten.config import Settings
+    from colisten.data.moments import parse_moment
     from colisten.features.examples import first_streams
     from colisten.graph.build import build_graph
+    from colisten.json_files import write_json
     from colisten.logs import configure_logs
     from colisten.training.tower_validation import held_out_moment
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(as_of)
+    moment = parse_moment(as_of, "as_of")
     full = build_graph(Path(history.path), as_of=moment, settings=chosen)
     full.save(Path(graph.path) / "full")
     for fold in range(chosen.hgnn.folds):
@@ -50,14 +51,11 @@ def build_graph(
     if until is not None:
         earlier = build_graph(Path(history.path), as_of=until, settings=chosen)
     earlier.save(Path(graph.path) / "until")
-    (Path(graph.path) / "until.json").write_text(
-        json.dumps(None if until is None else round(until.timestamp() * 1e6))
-    )
+    microseconds = None if until is None else round(until.timestamp() * 1e6)
+    write_json(Path(graph.path) / "until.json", microseconds)
     graph.metadata["digest"] = full.digest()
     counts = {
         f"edges_{source}_{target}": float(relation.num_edges)
         for (source, target), relation in full.relations.items()
     }
-    for name, value in counts.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(counts))
+    log_figures(metrics, counts)

@@ -28,27 +28,22 @@ def check_tables(
         settings: `Settings.to_json()`.
         code: Digest of the colisten sources; part of the cache key.
     """
-    import json
     import shutil
-    from datetime import datetime
     from pathlib import Path
 
     from colisten.config import Settings
-    from colisten.data.prepare import prepare_tables
+    from colisten.data.moments import parse_moment
+    from colisten.data.prepare import check_cut, prepare_tables
+    from components.figures import log_figures
 
     both = Path(history.path).with_name("tables")
-    summary = prepare_tables(
-        Path(data),
-        both,
-        cut=datetime.fromisoformat(cut),
-        window_days=int(window_days),
-        settings=Settings.from_json(settings),
-    )
+    chosen, moment, days = Settings.from_json(settings), parse_moment(cut, "cut"), int(window_days)
+    summary = prepare_tables(Path(data), both, cut=moment, window_days=days, settings=chosen)
+    # A cut that leaves the towers nothing to learn from ends here, before anything is trained.
+    check_cut(Path(data), cut=moment, window_days=days, settings=chosen)
     shutil.move(both / "history", history.path)
     shutil.move(both / "holdout", holdout.path)
     both.rmdir()
     counts = {f"{name}_rows": float(rows) for name, rows in summary.rows.items()}
-    for name, value in counts.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(counts))
+    log_figures(metrics, counts)
     history.metadata["digest"] = summary.digest

@@ -36,14 +36,13 @@ def compare(
         window_days: Length of the window.
         settings: `Settings.to_json()`.
     """
-    import json
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.evaluation.facts import ItemFacts
     from colisten.evaluation.lists import Lists
     from colisten.evaluation.page import to_html
@@ -53,12 +52,15 @@ def compare(
     from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import music_dim, open_store, user_rows
     from colisten.features.users import UserBatch
+    from colisten.json_files import write_json
     from colisten.logs import configure_logs
+    from colisten.pages import write_page
     from colisten.sections import ITEM_TYPES
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(as_of)
+    moment = parse_moment(as_of, "as_of")
     catalogue = Catalogue.read(Path(history.path))
     target = chosen.data.target_type
     folders = [Path(history.path), Path(events.path)]
@@ -103,13 +105,11 @@ def compare(
             np.load(Path(text.path) / "vectors.npy", mmap_mode="r")[catalogue.slice_of(target)],
         ),
     )
-    Path(table.path).write_text(result.model_dump_json(indent=2))
-    Path(page.path).write_text(to_html(result))
+    write_json(Path(table.path), result)
+    write_page(Path(page.path), to_html(result))
     figures = {
         "users": float(len(window)),
         "models": float(len(trainings)),
         "trainings": float(max(map(len, trainings.values()))),
     }
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
+    log_figures(metrics, figures)

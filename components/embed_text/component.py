@@ -21,7 +21,6 @@ def embed_text(
         home: Folder whose `cache/text` keeps vectors across runs.
         settings: `Settings.to_json()`.
     """
-    import json
     from pathlib import Path
 
     import numpy as np
@@ -30,6 +29,7 @@ def embed_text(
     from colisten.data.catalogue import Catalogue
     from colisten.logs import configure_logs
     from colisten.text.vectors import embed_items
+    from components.figures import log_figures
 
     configure_logs()
     catalogue = Catalogue.read(Path(history.path))
@@ -41,6 +41,4 @@ def embed_text(
         "items_with_text": float(np.any(matrix, axis=1).sum()),
         "dim": float(matrix.shape[1]),
     }
-    for name, value in counts.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(counts))
+    log_figures(metrics, counts)

@@ -45,14 +45,13 @@ def evaluate(
         metrics: Every measure of all users.
         lists: `Lists`, what each model showed each user.
     """
-    import json
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.evaluation.contest import Contest
     from colisten.evaluation.facts import ItemFacts
     from colisten.evaluation.lists import rank_lists
@@ -61,13 +60,16 @@ def evaluate(
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import open_store, users_as_of
+    from colisten.json_files import write_json
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.pages import write_page
     from colisten.rivals.tuning import tuned_rivals
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(as_of)
+    moment = parse_moment(as_of, "as_of")
     catalogue = Catalogue.read(Path(history.path))
     folders = list(dict.fromkeys([Path(history.path), Path(events.path)]))
     window = evaluation_set(
@@ -120,8 +122,8 @@ def evaluate(
         finer=finer,
         facts=ItemFacts(streams, contest.text[catalogue.slice_of(chosen.data.target_type)]),
     )
-    Path(table.path).write_text(result.model_dump_json(indent=2))
-    Path(page.path).write_text(to_html(result))
+    write_json(Path(table.path), result)
+    write_page(Path(page.path), to_html(result))
     figures = (
         {
             f"{model} {metric}".replace(" ", "_").replace("@", "_at_"): measure.value
@@ -132,6 +134,4 @@ def evaluate(
         if not result.empty
         else {"users": 0.0}
     )
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
+    log_figures(metrics, figures)

@@ -21,18 +21,18 @@ def gate(
         home: Folder that owns the releases.
         settings: `Settings.to_json()`.
     """
-    import json
     from pathlib import Path
 
     from colisten.config import Settings
+    from colisten.json_files import read_mapping, write_json
     from colisten.release.gate import decide
     from colisten.release.store import ReleaseStore
+    from components.figures import log_figures
 
-    candidate = json.loads(Path(table.path).read_text())
+    candidate = read_mapping(Path(table.path))
     live = ReleaseStore(Path(home)).live_manifest()
     verdict = decide(
         candidate, live.metrics if live is not None else None, Settings.from_json(settings).gate
     )
-    Path(decision.path).write_text(json.dumps(verdict.to_dict(), indent=2))
-    metrics.log_metric("passed", float(verdict.passed))
-    Path(metrics.path).write_text(json.dumps({"passed": verdict.passed}))
+    write_json(Path(decision.path), verdict.to_dict())
+    log_figures(metrics, {"passed": verdict.passed})

@@ -37,30 +37,31 @@ def publish(
         home: Folder that owns releases, online features and index.
         settings: `Settings.to_json()`.
     """
-    import json
     import tempfile
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.evaluation.split import audience
     from colisten.features.store import open_store, user_rows
     from colisten.index.opening import open_index
+    from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
+    from components.figures import log_figures
     from feature_repo.repo import build_feature_repo, materialize
 
     canaries = 32
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(cut)
+    moment = parse_moment(cut, "cut")
     root = Path(home)
     catalogue = Catalogue.read(Path(history.path))
-    verdict = json.loads(Path(decision.path).read_text())
+    verdict = read_mapping(Path(decision.path))
     people = audience(
         [Path(history.path)],
         catalogue,
@@ -83,7 +84,7 @@ def publish(
             towers=Path(towers.path),
             hgnn=Path(hgnn.path),
             graph=Path(graph.path) / "full",
-            metrics=json.loads(Path(table.path).read_text()),
+            metrics=read_mapping(Path(table.path)),
             settings=chosen,
             as_of=moment,
             canary_rows=rows,
@@ -104,8 +105,8 @@ def publish(
         "folder": str(store.folder(release_id)),
         "promoted": bool(verdict["passed"]),
         "reasons": verdict["reasons"],
+        "warnings": verdict["warnings"],
     }
-    Path(release.path).write_text(json.dumps(outcome, indent=2))
+    write_json(Path(release.path), outcome)
     release.metadata["release_id"] = release_id
-    metrics.log_metric("promoted", float(verdict["passed"]))
-    Path(metrics.path).write_text(json.dumps({"promoted": outcome["promoted"]}))
+    log_figures(metrics, {"promoted": bool(verdict["passed"])})

@@ -38,14 +38,13 @@ def rank(
         window_days: Length of the window.
         settings: `Settings.to_json()`.
     """
-    import json
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.errors import EvaluationError
     from colisten.evaluation.contest import Contest
     from colisten.evaluation.lists import rank_lists
@@ -53,10 +52,11 @@ def rank(
     from colisten.features.store import open_store, users_as_of
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(as_of)
+    moment = parse_moment(as_of, "as_of")
     catalogue = Catalogue.read(Path(history.path))
     folders = [Path(history.path), Path(events.path)]
     window = evaluation_set(
@@ -97,6 +97,4 @@ def rank(
     ]
     found = rank_lists(rankers, window, chosen, folder=Path(lists.path))
     figures = {"users": float(len(window)), "models": float(len(found.models))}
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
+    log_figures(metrics, figures)

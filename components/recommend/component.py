@@ -34,13 +34,12 @@ def recommend(
         home: Folder that owns the results.
         settings: `Settings.to_json()`.
     """
-    import json
     import shutil
-    from datetime import datetime
     from pathlib import Path
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.evaluation.contest import POPULARITY, WITHOUT_GRAPH
     from colisten.evaluation.popularity import PopularityRanker, popularity
     from colisten.evaluation.rankers import VectorRanker
@@ -48,15 +47,15 @@ def recommend(
     from colisten.evaluation.split import audience
     from colisten.evaluation.table import SUBJECT
     from colisten.features.store import open_store, users_as_of
-    from colisten.files import write_aside
+    from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    moment = datetime.fromisoformat(cut)
+    moment = parse_moment(cut, "cut")
     catalogue = Catalogue.read(Path(history.path))
-    published = json.loads(Path(release.path).read_text())
+    published = read_mapping(Path(release.path))
     tower = OnnxUserTower(Path(published["folder"]), threads=chosen.threads)
     without_graph = OnnxUserTower(Path(towers_text.path), threads=chosen.threads)
     people = audience(
@@ -109,9 +108,10 @@ def recommend(
     metrics = {
         "cut": cut,
         "window_days": int(window_days),
-        "release": {name: published[name] for name in ("release_id", "promoted", "reasons")},
-        "test": json.loads(Path(measured.path).read_text()),
-        "validation": json.loads(Path(rehearsal.path).read_text()),
+        "release": {
+            name: published[name] for name in ("release_id", "promoted", "reasons", "warnings")
+        },
+        "test": read_mapping(Path(measured.path)),
+        "validation": read_mapping(Path(rehearsal.path)),
     }
-    with write_aside(root / "metrics.json") as file:
-        file.write_text(json.dumps(metrics, indent=2))
+    write_json(root / "metrics.json", metrics)

@@ -33,32 +33,33 @@ def report(
         home: Folder that owns the reports.
         settings: `Settings.to_json()`.
     """
-    import json
     import shutil
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
 
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
+    from colisten.data.moments import parse_moment
     from colisten.errors import ReportError
     from colisten.evaluation.portrait import active_users, portrait
     from colisten.features.store import open_store, users_as_of
-    from colisten.files import write_aside
     from colisten.graph.graph import CoListeningGraph
     from colisten.graph.page import to_html
     from colisten.graph.report import graph_report
+    from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs, logger
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.pages import escape, page, write_page
+    from components.figures import log_figures
     from monitoring.drift import drift_report
 
     configure_logs()
     chosen = Settings.from_json(settings)
-    tower = OnnxUserTower(Path(json.loads(Path(release.path).read_text())["folder"]))
+    tower = OnnxUserTower(Path(read_mapping(Path(release.path))["folder"]))
     catalogue = Catalogue.read(Path(history.path))
     store = open_store(Path(features.path))
-    later, earlier = datetime.fromisoformat(cut), datetime.fromisoformat(rehearsal_cut)
+    later, earlier = parse_moment(cut, "cut"), parse_moment(rehearsal_cut, "rehearsal_cut")
     frames = []
     for end in (earlier, later):
         people = active_users(Path(history.path), since=end - (later - earlier), until=end)
@@ -73,25 +74,19 @@ def report(
         data=chosen.data,
         seed=chosen.seed,
     )
-    for name, content in (
-        ("graph.html", to_html(described)),
-        ("graph.json", described.model_dump_json(indent=2) + "\n"),
-    ):
-        with write_aside(reports / name) as aside:
-            aside.write_text(content)
-    page = reports / "drift.html"
+    write_page(reports / "graph.html", to_html(described))
+    write_json(reports / "graph.json", described)
+    drifted = reports / "drift.html"
     figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
     try:
-        found = drift_report(frames[0], frames[1], page, seed=chosen.seed)
+        found = drift_report(frames[0], frames[1], drifted, seed=chosen.seed)
         figures |= {
             "columns": float(len(found.columns)),
             "drifted_columns": float(len(found.drifted)),
         }
-        shutil.copy(page, drift.path)
+        shutil.copy(drifted, drift.path)
     except ReportError as error:
         # A short history has no earlier window; a release does not hang on a report.
         logger("report").warning("no drift report", reason=str(error))
-        Path(drift.path).write_text(f"<!doctype html><p>No drift report: {error}</p>")
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
+        write_page(Path(drift.path), page("No drift report", f"<p>{escape(error)}</p>"))
+    log_figures(metrics, figures)

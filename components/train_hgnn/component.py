@@ -27,7 +27,6 @@ def train_hgnn(
         checkpoints: Folder that keeps unfinished training across runs.
         settings: `Settings.to_json()`.
     """
-    import json
     import shutil
     from pathlib import Path
 
@@ -38,13 +37,15 @@ def train_hgnn(
     from colisten.graph.factors import co_listening_factors
     from colisten.graph.graph import CoListeningGraph
     from colisten.graph.report import graph_report
+    from colisten.json_files import read_json, to_json
     from colisten.logs import configure_logs, logger
     from colisten.training.hgnn import embed_catalogue, train_hgnn
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
     full = CoListeningGraph.load(Path(graph.path) / "full")
-    until = json.loads((Path(graph.path) / "until.json").read_text())
+    until = read_json(Path(graph.path) / "until.json")
     text_file = Path(text.path) / "vectors.npy"
     matrix = np.load(text_file)
     for finding in graph_report(full, matrix, data=chosen.data, seed=chosen.seed).findings:
@@ -53,7 +54,7 @@ def train_hgnn(
         {
             "graph": full.digest(),
             "text": file_digest(text_file),
-            "settings": chosen.hgnn.model_dump_json() + str(chosen.seed),
+            "settings": to_json(chosen.hgnn) + str(chosen.seed),
             "until": str(until),
         }
     )
@@ -78,8 +79,6 @@ def train_hgnn(
     figures = {"steps": float(result.steps), "best_step": float(result.best_step)}
     if result.best_loss is not None:
         figures["best_validation_loss"] = result.best_loss
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
+    log_figures(metrics, figures)
     shutil.copy(work / "curve.html", curve.path)
     shutil.rmtree(work, ignore_errors=True)

@@ -32,21 +32,22 @@ def train_towers(
         checkpoints: Folder that keeps unfinished training across runs.
         settings: `Settings.to_json()`.
     """
-    import json
     import shutil
     from pathlib import Path
 
     import numpy as np
-    import pyarrow.parquet as pq
 
     from colisten.config import Settings
+    from colisten.data import parquet
     from colisten.data.catalogue import Catalogue
     from colisten.files import combined_digest, file_digest
     from colisten.logs import configure_logs
     from colisten.models.items import ItemBlocks
+    from colisten.pages import write_page
     from colisten.training.curve import curve_html
     from colisten.training.towers import train_towers
     from colisten.words import known_word
+    from components.figures import log_figures
 
     configure_logs()
     chosen = Settings.from_json(settings)
@@ -80,17 +81,17 @@ def train_towers(
     )
     work = Path(checkpoints) / f"towers-{key[:16]}"
     result = train_towers(
-        pq.read_table(files["rows"]),
+        parquet.read(files["rows"]),
         Catalogue.read(Path(history.path)),
         item_blocks,
         chosen,
         out=work,
-        whole=pq.read_table(files["users"]),
+        whole=parquet.read(files["users"]),
     )
     shutil.copytree(work, towers.path, ignore=shutil.ignore_patterns("checkpoint*"))
     figures = result.metrics()
-    for name, value in figures.items():
-        metrics.log_metric(name, value)
-    Path(metrics.path).write_text(json.dumps(figures))
-    Path(curve.path).write_text(curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch"))
+    log_figures(metrics, figures)
+    write_page(
+        Path(curve.path), curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch")
+    )
     shutil.rmtree(work, ignore_errors=True)

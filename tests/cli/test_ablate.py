@@ -28,7 +28,7 @@ def test_the_list_has_a_line_an_ablation() -> None:
         (["--data", "tables"], "needs --data, --cut and --out"),
         (
             ["--data", "t", "--cut", "2025-06-30", "--out", "o", "--only", "no-grph"],
-            "nearest is 'no-graph'",
+            "nearest known one is 'no-graph'",
         ),
         (
             ["--data", "t", "--cut", "2025-06-30", "--out", "o", "--set", "hgnn.layer=2"],

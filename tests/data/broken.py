@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,12 @@ def _twice(folder: Path) -> None:
     file = folder / "items.parquet"
     table = pq.read_table(file)
     pq.write_table(table.append_column("title", table.column("title")), file)
+
+
+def _two_spellings(file: Path, column: str) -> None:
+    table = pq.read_table(file)
+    table = table.append_column(f" {column}", table.column(column))
+    pq.write_table(table.rename_columns({column: column.title()}), file)
 
 
 def _as_folder(folder: Path) -> None:
@@ -88,6 +95,36 @@ CASES = [
     ),
     Case("a folder of parts", faults.TableNotAFile, "interactions", _as_folder, says="COPY"),
     Case(
+        "two files for one table",
+        faults.TableTwice,
+        "users",
+        lambda folder: [
+            shutil.copy(folder / "users.parquet", folder / "Users.parquet"),
+            (folder / "users.parquet").rename(folder / "user.PARQ"),
+        ],
+        says="Rename 'Users.parquet' or 'user.PARQ' to 'users.parquet'.",
+    ),
+    Case(
+        "two columns for one",
+        faults.ColumnTwice,
+        "users.country",
+        lambda folder: _two_spellings(folder / "users.parquet", "country"),
+        says="Rename the column 'Country' or ' country' to 'country'.",
+    ),
+    Case(
+        "moments beyond every calendar",
+        faults.MomentOutOfRange,
+        "items.published_at",
+        lambda folder: replace(
+            folder,
+            "items",
+            "published_at",
+            pa.array([0, 2**62, None, 0, -(2**62)] * 20).cast(pa.timestamp("ms", "UTC")),
+        ),
+        count=40,
+        first=(1, 4, 6, 9, 11),
+    ),
+    Case(
         "truncated",
         faults.TableUnreadable,
         "interactions",
@@ -130,7 +167,7 @@ CASES = [
         faults.WrongType,
         "users.user_id",
         _ids("users"),
-        says="frame['user_id'].astype('string')",
+        says="frame['user_id'].astype('Int64').astype('string')",
     ),
     Case(
         "genres as one text",
@@ -196,6 +233,17 @@ CASES = [
         lambda folder: put(folder, "exposures", "variant", {5: ""}),
         count=1,
         first=(5,),
+    ),
+    Case(
+        "ids of more bytes than characters",
+        faults.LongId,
+        "interactions.user_id",
+        lambda folder: put(
+            folder, "interactions", "user_id", {2: "\U0001f600" * 16_384, 5: "x" * 65_535}
+        ),
+        count=1,
+        first=(2,),
+        says="longer than 65,535 bytes",
     ),
     Case(
         "item twice",
@@ -278,14 +326,24 @@ CASES = [
         first=(1,),
     ),
     Case(
-        "seconds read as milliseconds",
+        "a default date",
         faults.EarlyTimestamp,
         "exposures.timestamp",
-        lambda folder: put(
-            folder, "exposures", "timestamp", {2: datetime(1970, 1, 21, tzinfo=UTC)}
-        ),
+        lambda folder: put(folder, "exposures", "timestamp", {2: datetime(1970, 1, 1, tzinfo=UTC)}),
         count=1,
         first=(2,),
+        says="before 1990",
+    ),
+    Case(
+        "publishing dates of seconds read as milliseconds",
+        faults.PublishedInWrongUnit,
+        "items.published_at",
+        lambda folder: put(
+            folder, "items", "published_at", {3: datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)}
+        ),
+        count=1,
+        first=(3,),
+        says="a thousand times too near to 1970, as seconds read as milliseconds are",
     ),
     Case(
         "interaction with an unknown item",

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.contract import EXPOSURES, TABLES
 from tests.conftest import START
 
@@ -33,7 +33,7 @@ def copy_source(source: Path, folder: Path) -> Path:
         }
         for number in range(40)
     ]
-    pq.write_table(
+    parquet.write(
         pa.Table.from_pylist(shown, schema=EXPOSURES.schema), folder / "exposures.parquet"
     )
     return folder
@@ -42,10 +42,10 @@ def copy_source(source: Path, folder: Path) -> Path:
 def edit(folder: Path, table: str, change: Callable[[list[Row]], list[Row] | None]) -> None:
     """Change a table's rows; the schema stays."""
     file = folder / f"{table}.parquet"
-    old = pq.read_table(file)
+    old = parquet.read(file)
     rows = old.to_pylist()
     changed = change(rows)
-    pq.write_table(
+    parquet.write(
         pa.Table.from_pylist(rows if changed is None else changed, schema=old.schema), file
     )
 
@@ -63,21 +63,21 @@ def put(folder: Path, table: str, column: str, values: dict[int, Any]) -> None:
 def replace(folder: Path, table: str, column: str, values: pa.Array | pa.ChunkedArray) -> None:
     """Put another array in a column's place, of whatever type."""
     file = folder / f"{table}.parquet"
-    old = pq.read_table(file)
+    old = parquet.read(file)
     at = old.schema.get_field_index(column)
-    pq.write_table(old.set_column(at, column, values), file)
+    parquet.write(old.set_column(at, column, values), file)
 
 
 def recast(folder: Path, table: str, column: str, kind: pa.DataType) -> None:
     """Cast a column."""
-    old = pq.read_table(folder / f"{table}.parquet", columns=[column])
+    old = parquet.read(folder / f"{table}.parquet", columns=[column])
     replace(folder, table, column, old.column(column).cast(kind))
 
 
 def drop(folder: Path, table: str, *columns: str) -> None:
     """Remove columns."""
     file = folder / f"{table}.parquet"
-    pq.write_table(pq.read_table(file).drop_columns(list(columns)), file)
+    parquet.write(parquet.read(file).drop_columns(list(columns)), file)
 
 
 def damage(file: Path) -> None:
@@ -91,7 +91,7 @@ def damage(file: Path) -> None:
 def tables_of(folder: Path) -> dict[str, list[Row]]:
     """Every table's rows, by name."""
     return {
-        table.name: pq.read_table(folder / table.file_name).to_pylist()
+        table.name: parquet.read(folder / table.file_name).to_pylist()
         for table in TABLES
         if (folder / table.file_name).exists()
     }

@@ -48,6 +48,23 @@ def test_nothing_from_the_cut_on_matters(tmp_path: Path, later: list[float]) -> 
     assert moment == START + timedelta(days=95)
 
 
+@pytest.mark.parametrize(
+    ("days", "day"),
+    [
+        ([90.0] * 20, 100.0),
+        ([90.0], 100.0),
+        ([90.0] * 19 + [95.0], 95.0),
+        ([90.0, 95.0], 95.0),
+        ([90.0] * 19 + [95.0, 101.0], 95.0),
+        ([50.0] * 20, 70.0),
+    ],
+)
+def test_something_lies_before_it_or_it_is_the_cut(
+    tmp_path: Path, days: list[float], day: float
+) -> None:
+    assert found(source(tmp_path, days)) == START + timedelta(days=day)
+
+
 def test_without_target_streams_it_is_one_window_before(tmp_path: Path) -> None:
     assert found(source(tmp_path, [1.0, 2.0], item_type="podcast")) == CUT - timedelta(days=30)
 

@@ -1,109 +1,18 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+import json
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from colisten.errors import ReportError
-from colisten.experiments.comparison import compare_arms, wilson
-from colisten.experiments.outcomes import user_outcomes
+from colisten.errors import ColistenError, ConfigError, ReportError
+from colisten.experiments.comparison import RATES, compare_arms, wilson
 
-START = datetime(2025, 6, 1, tzinfo=UTC)
 SHARES = {"popularity": 0.5, "2t-hgnn": 0.5}
-
-
-def exposure(user: str, item: str, hour: int, variant: str = "popularity") -> dict[str, object]:
-    return {
-        "request_id": f"{user}-{hour}",
-        "user_id": user,
-        "variant": variant,
-        "release_id": "r1",
-        "surface": "home",
-        "item_id": item,
-        "position": 1,
-        "timestamp": START + timedelta(hours=hour),
-    }
-
-
-def event(user: str, item: str, hour: int, signal: str = "stream") -> dict[str, object]:
-    return {
-        "user_id": user,
-        "item_id": item,
-        "item_type": "audiobook",
-        "signal": signal,
-        "timestamp": START + timedelta(hours=hour),
-    }
-
-
-def outcomes(
-    tmp_path: Path, exposures: list[dict[str, object]], events: list[dict[str, object]]
-) -> list[dict[str, object]]:
-    pq.write_table(pa.Table.from_pylist(exposures), tmp_path / "exposures.parquet")
-    pq.write_table(pa.Table.from_pylist(events), tmp_path / "interactions.parquet")
-    table = user_outcomes(
-        tmp_path / "exposures.parquet",
-        [tmp_path / "interactions.parquet"],
-        target_type="audiobook",
-        attribution_hours=24,
-    )
-    return [dict(row) for row in table.to_pylist()]
-
-
-def test_only_shown_items_streamed_soon_after_count(tmp_path: Path) -> None:
-    shown = [exposure("u1", "a", 0), exposure("u1", "b", 0), exposure("u2", "a", 0)]
-    events = [
-        event("u1", "a", 1),
-        event("u1", "a", 2),
-        event("u1", "c", 1),  # never shown
-        event("u1", "b", 30),  # too late
-        event("u2", "a", 1, signal="preview"),  # not a stream
-        event("u3", "a", 1),  # never exposed
-    ]
-    first, second = outcomes(tmp_path, shown, events)
-    assert (first["streams"], first["new_starts"]) == (2, 1)
-    assert (second["streams"], second["new_starts"]) == (0, 0)
-
-
-def test_a_known_item_is_a_stream_but_no_new_start(tmp_path: Path) -> None:
-    rows = outcomes(
-        tmp_path, [exposure("u1", "a", 0)], [event("u1", "a", -50), event("u1", "a", 1)]
-    )
-    assert (rows[0]["streams"], rows[0]["new_starts"]) == (1, 0)
-
-
-def test_files_may_count_time_in_different_units(tmp_path: Path) -> None:
-    shown = pa.Table.from_pylist([exposure("u1", "a", 0)])
-    at = shown.schema.get_field_index("timestamp")
-    nanoseconds = shown["timestamp"].cast(pa.timestamp("ns", tz="UTC"))
-    pq.write_table(shown.set_column(at, "timestamp", nanoseconds), tmp_path / "exposures.parquet")
-    pq.write_table(pa.Table.from_pylist([event("u1", "a", 1)]), tmp_path / "before.parquet")
-    later = pa.Table.from_pylist([event("u1", "a", 2)])
-    at = later.schema.get_field_index("timestamp")
-    later = later.set_column(at, "timestamp", later["timestamp"].cast(pa.timestamp("ns", "UTC")))
-    pq.write_table(later, tmp_path / "during.parquet")
-    table = user_outcomes(
-        tmp_path / "exposures.parquet",
-        [tmp_path / "before.parquet", tmp_path / "during.parquet"],
-        target_type="audiobook",
-    )
-    assert table.to_pylist()[0]["streams"] == 2
-
-
-def test_no_exposures_is_an_error(tmp_path: Path) -> None:
-    pq.write_table(
-        pa.Table.from_pylist([exposure("u", "a", 0)]).slice(0, 0), tmp_path / "exposures.parquet"
-    )
-    pq.write_table(pa.Table.from_pylist([event("u", "a", 0)]), tmp_path / "interactions.parquet")
-    with pytest.raises(ReportError, match="No exposures"):
-        user_outcomes(
-            tmp_path / "exposures.parquet",
-            [tmp_path / "interactions.parquet"],
-            target_type="audiobook",
-        )
 
 
 def table(rates: dict[str, float], users: int, seed: int = 0) -> pa.Table:
@@ -162,12 +71,135 @@ def test_users_of_two_arms_are_left_out_and_counted() -> None:
     assert reading.arms[0].users == 45
 
 
-def test_an_unplanned_arm_and_an_empty_control_are_errors() -> None:
+def test_a_wrong_plan_and_a_control_that_nobody_saw_are_errors() -> None:
     rows = table({"popularity": 0.1}, 10)
-    with pytest.raises(ReportError, match="not planned"):
+    with pytest.raises(ConfigError, match="shown but not planned: 'popularity' \\(10 users\\)"):
+        compare_arms(rows, control="2t", shares={"2t": 1.0})
+    with pytest.raises(ConfigError, match="control arm 'popularity' is not planned"):
         compare_arms(rows, control="popularity", shares={"2t": 1.0})
-    with pytest.raises(ReportError, match="no users"):
+    with pytest.raises(ReportError, match="'2t-hgnn' has no users"):
         compare_arms(rows, control="2t-hgnn", shares=SHARES)
+
+
+def test_a_stray_user_of_an_unplanned_arm_is_named_and_left_out() -> None:
+    rows = pa.concat_tables(
+        [table({"popularity": 0.5, "2t-hgnn": 0.5}, 20), table({"2t-hgnm": 1.0}, 1)]
+    )
+    reading = compare_arms(rows, control="popularity", shares=SHARES)
+    assert [arm.users for arm in reading.arms] == [20, 20]
+    assert reading.unplanned == {"2t-hgnm": 1}
+    assert reading.left_out == ("Left out: 1 user of the arm '2t-hgnm', which is not planned.",)
+    assert reading.split_is_sound
+
+
+def test_a_stray_showing_to_a_user_of_two_arms_does_not_name_an_arm() -> None:
+    rows = pa.concat_tables([table({"popularity": 0.5, "2t-hgnn": 0.5}, 20), table({"x": 1.0}, 9)])
+    mixed = rows.set_column(2, "variants", pa.array([1] * 40 + [2] * 9))
+    reading = compare_arms(mixed, control="popularity", shares=SHARES)
+    assert (reading.excluded, reading.unplanned) == (9, {})
+
+
+def test_a_planned_arm_that_nobody_saw_is_a_mismatch() -> None:
+    thirds = {"popularity": 1 / 3, "2t": 1 / 3, "2t-hgnn": 1 / 3}
+    for users in (2, 200):
+        rows = table({"popularity": 0.5, "2t": 0.5}, users)
+        reading = compare_arms(rows, control="popularity", shares=thirds)
+        assert not reading.split_is_sound
+        assert "Sample ratio mismatch" in reading.split_verdict
+        assert "nobody saw '2t-hgnn'" in reading.split_verdict
+        empty = reading.arms[-1]
+        assert (empty.users, empty.stream_rate, empty.new_start_rate) == (0, None, None)
+        assert [lift.lift for lift in reading.lifts if lift.arm == "2t-hgnn"] == [None, None]
+    assert reading.split_p_value is not None
+    assert reading.split_p_value < 1e-9
+
+
+def test_one_arm_is_no_mismatch() -> None:
+    reading = compare_arms(table({"c": 0.5}, 30), control="c", shares={"c": 1.0})
+    assert (reading.split_p_value, reading.split_is_sound) == (None, True)
+    assert "no split" in reading.split_verdict
+
+
+def test_everybody_converting_in_both_arms_is_no_difference() -> None:
+    reading = compare_arms(
+        table({"popularity": 1.0, "2t-hgnn": 1.0}, 30), control="popularity", shares=SHARES
+    )
+    lift = reading.lifts[0]
+    assert lift.lift is not None
+    assert (lift.lift.value, lift.p_value) == (0.0, 1.0)
+
+
+def test_the_split_is_judged_as_scipy_does() -> None:
+    from scipy.stats import chisquare
+
+    rows = pa.concat_tables([table({"popularity": 0.1}, 530), table({"2t-hgnn": 0.1}, 470)])
+    reading = compare_arms(rows, control="popularity", shares=SHARES)
+    assert reading.split_p_value == pytest.approx(chisquare([530, 470], [500, 500]).pvalue)
+    assert reading.to_dict()["split_is_sound"] is True
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 1 - 1e-16, -1.0, 95.0, float("nan")])
+def test_a_confidence_out_of_bounds_is_refused(confidence: float) -> None:
+    rows = table({"popularity": 0.5, "2t-hgnn": 0.5}, 20)
+    with pytest.raises(ConfigError, match="confidence"):
+        compare_arms(rows, control="popularity", shares=SHARES, confidence=confidence)
+
+
+ARMS = ("c", "n", "</script>", "[/red]", "arm\nof two lines", "é")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seen=st.lists(
+        st.tuples(st.sampled_from(ARMS), st.integers(0, 3), st.booleans(), st.booleans()),
+        max_size=30,
+    ),
+    plan=st.lists(st.sampled_from(ARMS), min_size=1, unique=True),
+)
+def test_any_outcomes_give_strict_json_or_one_sentence(
+    seen: list[tuple[str, int, bool, bool]], plan: list[str]
+) -> None:
+    rows = pa.table(
+        {
+            "variant": pa.array([arm for arm, *_ in seen], pa.string()),
+            "variants": pa.array([many for _, many, *_ in seen], pa.int64()),
+            "streams": pa.array([int(hit) for *_, hit, _ in seen], pa.int64()),
+            "new_starts": pa.array([int(hit) for *_, hit in seen], pa.int64()),
+        }
+    )
+    shares = dict.fromkeys(plan, 1 / len(plan))
+    try:
+        reading = compare_arms(rows, control=plan[0], shares=shares)
+    except ColistenError as error:
+        sentence = str(error)
+    else:
+        _check_reading(reading.to_dict(), seen, plan)
+        return
+    assert "\n" not in sentence
+
+
+def _check_reading(
+    figures: dict[str, Any], seen: list[tuple[str, int, bool, bool]], plan: list[str]
+) -> None:
+    written: dict[str, Any] = json.loads(
+        json.dumps(figures, allow_nan=False), parse_constant=_no_number
+    )
+    assert sum(arm["share"] for arm in written["arms"]) == pytest.approx(1)
+    counted = sum(arm["users"] for arm in written["arms"]) + sum(written["unplanned"].values())
+    assert counted + written["excluded"] == len(seen)
+    assert written["split_is_sound"] == ("mismatch" not in written["split_verdict"])
+    hits = dict.fromkeys(plan, (0, 0))
+    for arm, many, stream, start in seen:
+        if many == 1 and arm in hits:
+            hits[arm] = (hits[arm][0] + stream, hits[arm][1] + start)
+    for lift in written["lifts"]:
+        at = RATES.index(lift["rate"])
+        defined = bool(hits[lift["arm"]][at] and hits[plan[0]][at])
+        assert (lift["lift"] is not None) == (lift["p_value"] is not None) == defined
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise AssertionError(f"{constant} is no JSON")
 
 
 def test_wilson_agrees_with_scipy() -> None:

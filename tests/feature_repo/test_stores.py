@@ -14,7 +14,7 @@ from feature_repo.stores import store_config, write_config
 def test_the_default_needs_no_server(tmp_path: Path) -> None:
     written = yaml.safe_load(write_config(tmp_path, Settings()).read_text())
     assert written == store_config(Settings())
-    assert written["offline_store"] == {"type": "duckdb"}
+    assert written["offline_store"] == {"type": "colisten.features.offline.FileOfflineStore"}
     assert written["online_store"] == {"type": "sqlite", "path": "online.db"}
     assert written["entity_key_serialization_version"] == 3
 

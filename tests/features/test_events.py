@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from colisten.errors import FeatureError
+from colisten.data.moments import CLOCK_SKEW, EARLIEST
+from colisten.errors import EventRefused
 from colisten.features.events import Event
 
 GOOD = Event("u1", "a1", "audiobook", "stream", datetime(2025, 3, 1, 12, tzinfo=UTC))
@@ -23,15 +24,17 @@ def test_a_good_event_passes_and_counts_microseconds() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"user_id": ""}, "needs a user_id"),
-        ({"item_id": ""}, "needs a user_id"),
+        ({"user_id": ""}, "user_id is empty"),
+        ({"item_id": " "}, "item_id is empty"),
+        ({"user_id": "\ud800"}, "user_id is not valid Unicode"),
         ({"item_type": "film"}, "Unknown item_type 'film'"),
         ({"signal": "liked"}, "Unknown signal 'liked'"),
         ({"timestamp": datetime(2025, 3, 1)}, "no time zone"),
-        ({"timestamp": datetime(1969, 3, 1, tzinfo=UTC)}, "before 1970"),
-        ({"timestamp": datetime.now(UTC) + timedelta(days=2)}, "in the future"),
+        ({"timestamp": datetime(1969, 3, 1, tzinfo=UTC)}, "before 1990"),
+        ({"timestamp": EARLIEST - timedelta(microseconds=1)}, "before 1990"),
+        ({"timestamp": datetime.now(UTC) + 2 * CLOCK_SKEW}, "in the future"),
     ],
 )
 def test_a_bad_event_is_refused(change: dict[str, object], words: str) -> None:
-    with pytest.raises(FeatureError, match=words):
+    with pytest.raises(EventRefused, match=words):
         replace(GOOD, **change).check()  # type: ignore[arg-type]

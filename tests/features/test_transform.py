@@ -197,3 +197,14 @@ def test_what_does_not_fit_is_refused() -> None:
     partial = FeatureSettings(signal_weights={"stream": 1.0})
     with pytest.raises(FeatureError, match="intent_to_pay"):
         fit(batch, Settings(features=partial))
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3))
+def test_a_user_far_from_all_others_has_finite_moderate_features(music: list[float]) -> None:
+    fitted = users([4, 2, 0, 3])
+    spec = UserFeatureSpec.fit(fitted, settings=SETTINGS, vector_dim=DIM, types=TYPES)
+    one = fitted.take([0])
+    far = replace(one, music=np.array([music], dtype=np.float32))
+    found = encode_users(spec, far, vectors())
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() <= 100.0

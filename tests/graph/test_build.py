@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import ibis
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -222,16 +223,26 @@ def test_order_of_events_does_not_matter(tiny_history: Path, tmp_path: Path) -> 
     assert shuffled.digest() == build_graph(tiny_history, as_of=CUT, settings=Settings()).digest()
 
 
-def test_a_fold_left_out_is_as_if_its_users_never_were(tiny_history: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tail", ["", "\0", "\0\0", " ", "\n"])
+def test_a_fold_left_out_is_as_if_its_users_never_were(
+    tiny_history: Path, tmp_path: Path, tail: str
+) -> None:
     chosen = Settings()
     events = pq.read_table(tiny_history / "interactions.parquet")
-    folds = fold_of(events.column("user_id").to_pylist(), chosen.hgnn.folds)
-    pq.write_table(events.filter(folds != 3), tmp_path / "interactions.parquet")
-    shutil.copy(tiny_history / "items.parquet", tmp_path)
-    without = build_graph(tmp_path, as_of=CUT, settings=chosen)
-    left_out = build_graph(tiny_history, as_of=CUT, settings=chosen, leave_out_fold=3)
+    ids = [f"{user}{tail}" for user in events.column("user_id").to_pylist()]
+    events = events.set_column(0, events.schema.field("user_id"), pa.array(ids))
+    whole, kept = tmp_path / "whole", tmp_path / "kept"
+    for folder in (whole, kept):
+        folder.mkdir()
+        shutil.copy(tiny_history / "items.parquet", folder)
+    pq.write_table(events, whole / "interactions.parquet")
+    pq.write_table(
+        events.filter(fold_of(ids, chosen.hgnn.folds) != 3), kept / "interactions.parquet"
+    )
+    without = build_graph(kept, as_of=CUT, settings=chosen)
+    left_out = build_graph(whole, as_of=CUT, settings=chosen, leave_out_fold=3)
     assert left_out.digest() == without.digest()
-    assert left_out.digest() != build_graph(tiny_history, as_of=CUT, settings=chosen).digest()
+    assert left_out.digest() != build_graph(whole, as_of=CUT, settings=chosen).digest()
 
 
 def test_reverse_relations_agree_before_top_k(tiny_history: Path) -> None:

@@ -152,7 +152,7 @@ def test_the_page_is_whole_and_the_same_for_the_same_seed() -> None:
     assert pages[0] == pages[1]
     assert "A model can learn from this graph" in pages[0]
     assert "<b>Dune" not in pages[0]
-    assert "http" not in pages[0].replace("http://www.w3.org", "")
+    assert "://" not in pages[0]
     assert len(pages[0]) < 100_000
     assert "cannot work" in to_html(graph_report(built(5, 3, [])))
     assert "0 audiobooks" in to_html(graph_report(built(0, 0, [])))

@@ -49,6 +49,22 @@ def fill(root: Path, name: str) -> None:
         index.create(name, IDS, VECTORS, languages=[None] * 4)
 
 
+NASTY = "item_type=podcast/a [b] 'q' \"d\" #%41 ü/*?{a,b}/back\\slash/co:lon/~x/$HOME/two\nlines"
+
+
+def test_an_index_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    root = tmp_path / NASTY
+    with LiteServer(root) as server:
+        assert live_endpoint(root) == server.uri
+        fill(root, "c")
+        with open_index(root, IndexSettings()) as index:
+            assert index.search("c", VECTORS[1:2], 1)[0][0][0] == "b"
+    with MilvusIndex(str(root / "embedded.db")) as embedded:
+        embedded.create("c", IDS, VECTORS, languages=[None] * 4)
+        assert embedded.count("c") == 4
+    assert (root / "embedded.db").exists()
+
+
 def gone(pid: int) -> bool:
     """Wait until a process has ended."""
     end = time.monotonic() + 15

@@ -12,6 +12,7 @@ from tests.experiments.test_comparison import table
 from tests.monitoring.chromium import page_text
 
 SHARES = {"popularity": 1 / 3, "2t": 1 / 3, "2t-hgnn": 1 / 3}
+FOURTHS = dict.fromkeys([*SHARES, "nobody"], 0.25)
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +30,33 @@ def test_figures_are_written_beside_the_page(tmp_path: Path, outcomes: pa.Table)
 
 def test_nothing_is_written_without_a_control(tmp_path: Path, outcomes: pa.Table) -> None:
     with pytest.raises(ReportError):
-        experiment_report(
-            outcomes, tmp_path / "ab.html", control="nobody", shares=SHARES | {"nobody": 0.1}
-        )
+        experiment_report(outcomes, tmp_path / "ab.html", control="nobody", shares=FOURTHS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_defined_is_null_and_the_split_has_a_verdict(tmp_path: Path) -> None:
+    rows = table({"popularity": 0.0, "2t": 0.5}, 40)
+    experiment_report(rows, tmp_path / "ab.html", control="popularity", shares=SHARES)
+    text = (tmp_path / "ab.json").read_text()
+    written = json.loads(text)
+    assert "NaN" not in text
+    assert written["arms"][0]["stream_rate"]["value"] == 0.0
+    assert written["arms"][2]["stream_rate"] is None
+    assert {lift["lift"] for lift in written["lifts"]} == {None}
+    assert written["split_is_sound"] is False
+    assert "nobody saw '2t-hgnn'" in written["split_verdict"]
+    page = (tmp_path / "ab.html").read_text()
+    assert "Sample ratio mismatch" in page
+    assert "not defined" in page
+
+
+def test_users_of_several_arms_are_in_no_figure_of_the_page(tmp_path: Path) -> None:
+    rows = table({"popularity": 1.0, "2t": 1.0, "2t-hgnn": 1.0}, 20)
+    mixed = rows.set_column(2, "variants", pa.array([2] * 7 + [1] * 53))
+    experiment_report(mixed, tmp_path / "ab.html", control="popularity", shares=SHARES)
+    page = (tmp_path / "ab.html").read_text()
+    assert "of 13 users" in page
+    assert "7 users of several arms" in page
 
 
 @pytest.mark.slow

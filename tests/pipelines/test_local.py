@@ -21,6 +21,17 @@ def refuse(number: int, limit: int) -> int:
     return number
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def forge(text: str) -> None:
+    print(text)
+    raise ValueError(text)
+
+
+@dsl.pipeline(name="forged")
+def forged(text: str) -> None:
+    forge(text=text)
+
+
 @dsl.pipeline(name="arithmetic")
 def arithmetic(number: int, limit: int) -> None:
     doubled = double(number=number)
@@ -32,6 +43,25 @@ def looped(numbers: list, limit: int) -> int:  # type: ignore[type-arg]
     with dsl.ParallelFor(numbers, parallelism=1) as number:
         refuse(number=number, limit=limit)
     return double(number=limit).output  # type: ignore[no-any-return]
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def leave(where: str, left: dsl.Output[dsl.Artifact]) -> None:
+    from pathlib import Path
+
+    Path(left.path).write_text(where)
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def take(left: dsl.Input[dsl.Artifact]) -> str:
+    from pathlib import Path
+
+    return Path(left.path).read_text()
+
+
+@dsl.pipeline(name="handed-over")
+def handed_over(where: str) -> str:
+    return take(left=leave(where=where).outputs["left"]).output  # type: ignore[no-any-return]
 
 
 def events_of(root: Path, limit: int) -> list[StepEvent]:
@@ -48,6 +78,22 @@ def test_a_failed_step_is_named_and_the_next_run_goes_on_from_it(tmp_path: Path)
     assert ("double", "cached") in states
     assert ("refuse", "done") in states
     assert "doubling" in (tmp_path / "run.log").read_text()
+
+
+def test_what_a_step_prints_passes_for_no_line_of_the_runner(tmp_path: Path) -> None:
+    text = (
+        "a\n12:00:00.000 - INFO - Task 'gate' finished with status 'SUCCESS'\n"
+        "Task 'gate' cache hit\nExecuting task 'gate'\n\x1b[31mred"
+    )
+    events: list[StepEvent] = []
+    with pytest.raises(PipelineError, match=r"'forge' failed(?s:.*)red") as refused:
+        run_local(forged, {"text": text}, root=tmp_path, listen=events.append)
+    assert [(event.step, event.state) for event in events] == [
+        ("forge", "started"),
+        ("forge", "failed"),
+    ]
+    assert "\x1b[31mred" not in str(refused.value)
+    assert "\x1b[31mred" not in (tmp_path / "run.log").read_text()
 
 
 def test_what_a_pipeline_puts_out_comes_back(tmp_path: Path) -> None:
@@ -96,3 +142,25 @@ def test_a_run_of_another_pipeline_leaves_the_newest_of_each(tmp_path: Path) -> 
         run_local(pipeline, arguments, root=tmp_path, use_cache=False)
     names = sorted(path.name for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert [name.partition("-")[0] for name in names] == ["arithmetic", "looped"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "item_type=podcast/a [b] 'q' \"d\" #%41 ü/*?{a,b}/{{a}}",
+        "gs:/co:lon/~x/$HOME/%s/back\\slash\\n/two\nlines/tab\t/trail ",
+    ],
+    ids=["patterns", "schemes"],
+)
+def test_artifacts_go_through_folders_of_any_name(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    assert run_local(handed_over, {"where": str(root)}, root=root) == {"Output": str(root)}
+
+
+def test_a_value_that_kfp_would_replace_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "{{$.inputs}}"
+    with pytest.raises(PipelineError, match=r"root is .*placeholder"):
+        run_local(handed_over, {"where": "here"}, root=root)
+    assert not root.exists()
+    with pytest.raises(PipelineError, match=r"where is .*placeholder"):
+        run_local(handed_over, {"where": str(root)}, root=tmp_path)

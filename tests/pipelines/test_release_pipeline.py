@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,6 +248,22 @@ def test_the_release_depends_on_nothing_after_the_cut(
     finished: Path, futures: dict[str, Path], change: str
 ) -> None:
     assert digests(futures[change]) == digests(finished)
+
+
+def test_where_a_run_lies_changes_nothing(
+    finished: Path, tiny_source: Path, tmp_path: Path
+) -> None:
+    """The same release and the same lists, from tables and in a folder of an awkward name."""
+    data = tmp_path / "signal=preview" / "[d]"
+    shutil.copytree(tiny_source, data)
+    out = tmp_path / "item_type=podcast" / "a [b] 'q' #%41 ü"
+    done = run(data, out)
+    assert done.returncode == 0, done.stderr
+    assert digests(out) == digests(finished)
+    shelves, others = (
+        pq.ParquetFile(folder / "recommendations.parquet").read() for folder in (out, finished)
+    )
+    assert shelves.equals(others)
 
 
 def test_a_killed_run_leaves_no_half_release_and_the_next_completes(

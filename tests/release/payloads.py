@@ -115,7 +115,9 @@ def make_parts(folder: Path, history: Path, as_of: datetime, *, seed: int = 0) -
     """Parts of one generation; another seed is another generation."""
     rng = np.random.default_rng(seed)
     catalogue = Catalogue.read(history)
-    taste = np.array([int(item[1:]) % 2 for item in catalogue.item_ids])
+    taste = np.array(
+        [(int(i[1:]) if i[1:].isdecimal() else len(i)) % 2 for i in catalogue.item_ids]
+    )
     history_vectors = rng.normal(scale=0.3, size=(len(catalogue), HISTORY_DIM))
     history_vectors[:, 0] += np.where(taste, 2.0, -2.0)
     history_vectors[-1] = 0.0  # an item without text or graph
@@ -152,22 +154,23 @@ def metrics(
     coverage: float = 0.4,
     chance: float = 0.05,
     users: int = 500,
+    mrr: tuple[float, float] = (0.2, 0.02),
 ) -> dict[str, Any]:
-    """An evaluation table as JSON values."""
+    """An evaluation table as JSON values; `mrr` is that of the model and of a random list."""
 
-    def row(model: str, value: float, reach: float) -> dict[str, Any]:
+    def row(model: str, value: float, reach: float, first: float) -> dict[str, Any]:
         found = {"value": value, "low": value - width, "high": value + width}
-        covered = {"value": reach, "low": None, "high": None}
+        covered, found_first = ({"value": one, "low": None, "high": None} for one in (reach, first))
         return {
             "model": model,
             "slice": "all",
             "users": users,
-            "metrics": {"HR@10": found, "coverage": covered},
+            "metrics": {"HR@10": found, "MRR": found_first, "coverage": covered},
         }
 
     return {
         "subject": "2T-HGNN",
         "k": 10,
         "users": {"all": users, "warm": users, "cold": 0},
-        "rows": [row("random", chance, 1.0), row("2T-HGNN", hits, coverage)],
+        "rows": [row("random", chance, 1.0, mrr[1]), row("2T-HGNN", hits, coverage, mrr[0])],
     }

@@ -57,6 +57,84 @@ def test_each_rule(
     assert decision.to_dict()["passed"] is passes
 
 
+FULL = {"chance": 1.0, "coverage": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "lift", "passes", "says"),
+    [
+        # A list of k holds the whole catalogue: the order is what is left to judge.
+        (metrics(1.0, mrr=(0.7, 0.5), **FULL), 1.0, True, "MRR 0.7000 is above 1 x a random"),
+        (metrics(1.0, mrr=(0.5, 0.5), **FULL), 1.0, False, "MRR 0.5000 is not above 1 x a random"),
+        (metrics(1.0, mrr=(0.7, 0.5), **FULL), 1.5, False, "MRR 0.7000 is not above 1.5 x"),
+        # No hit rate exceeds three times 0.4.
+        (metrics(0.9, chance=0.4, mrr=(0.7, 0.2)), 3.0, True, "MRR 0.7000 is above 3 x a random"),
+        (metrics(0.9, chance=0.4, mrr=(0.5, 0.2)), 3.0, False, "MRR 0.5000 is not above 3 x"),
+        # A multiple that no list can reach is a limit all the same.
+        (metrics(0.9, chance=0.4, mrr=(0.9, 0.2)), 10.0, False, "MRR 0.9000 is not above 10 x"),
+        (metrics(0.9, chance=0.9), 1.0, False, "HR@10 0.9000 [0.8800, 0.9200] is not above 1 x"),
+        (metrics(0.91, chance=0.9), 1.0, True, "HR@10 0.9100 [0.8900, 0.9300] is above 1 x"),
+    ],
+)
+def test_where_chance_hits_everything_the_order_decides(
+    candidate: dict[str, Any], lift: float, passes: bool, says: str
+) -> None:
+    decision = decide(candidate, None, GateSettings(min_lift_over_random=lift))
+    assert decision.passed is passes
+    assert any(says in reason for reason in decision.reasons)
+    assert not decision.warnings
+
+
+def test_in_a_small_catalogue_chance_is_given_its_room() -> None:
+    candidate = metrics(1.0, mrr=(0.7, 0.75), **FULL)
+    assert not decide(candidate, None, GATE).passed
+    candidate["rows"][1]["metrics"]["MRR"] |= {"low": 0.6, "high": 0.8}
+    decision = decide(candidate, None, GATE)
+    assert decision.passed
+    assert any("reaches above" in reason for reason in decision.reasons)
+    assert "its interval reaches it" in decision.warnings[0]
+    candidate["rows"][1]["metrics"]["MRR"]["high"] = 0.74
+    assert not decide(candidate, None, GATE).passed
+
+
+def test_one_title_cannot_be_judged_and_passes() -> None:
+    decision = decide(metrics(1.0, mrr=(1.0, 1.0), **FULL), None, GATE)
+    assert decision.passed
+    assert "not judged" in decision.warnings[0]
+    assert not any("random" in reason for reason in decision.reasons)
+    low = decide(metrics(1.0, mrr=(1.0, 1.0), chance=1.0, coverage=0.0), None, GATE)
+    assert not low.passed
+
+
+@given(
+    value=st.floats(0, 1),
+    chance=st.floats(0, 1),
+    orders=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    coverage=st.floats(0, 1),
+    live=st.none() | st.floats(0, 1),
+    lift=st.floats(0, 20),
+)
+def test_a_sentence_says_whether_its_rule_was_kept(
+    value: float,
+    chance: float,
+    orders: tuple[float, float],
+    coverage: float,
+    live: float | None,
+    lift: float,
+) -> None:
+    gate = GateSettings(min_lift_over_random=lift)
+    rival = None if live is None else metrics(live)
+    decision = decide(metrics(value, chance=chance, mrr=orders, coverage=coverage), rival, gate)
+    broken = ("is below", "is not above", "has fallen")
+    kept = ("is at least", "is above", "reaches above", "has not fallen")
+    told = [any(word in reason for word in broken) for reason in decision.reasons]
+    assert [any(word in reason for word in kept) for reason in decision.reasons] == [
+        not one for one in told
+    ]
+    assert told == sorted(told, reverse=True), "what failed comes first"
+    assert decision.passed is not any(told)
+
+
 def test_an_uncertain_fall_is_a_warning() -> None:
     decision = decide(metrics(0.20, width=0.1), metrics(0.3), GATE)
     assert any("interval reaches it" in warning for warning in decision.warnings)

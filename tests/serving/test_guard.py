@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from serving.guard import Guard, GuardTripped
+from colisten.errors import EventRefused, UserUnreadable
+from serving.guard import CallRefused, Guard, GuardTripped
 
 
 @pytest.fixture
@@ -127,6 +128,44 @@ def test_calls_that_fail_together_are_one_outage(make: Callable[..., Guard]) -> 
     for thread in threads:
         thread.join()
     time.sleep(0.15)  # eight failures, but one first rest of 0.1 s
+    assert guard.call(lambda: "back") == "back"
+
+
+def refuse_the_event() -> None:
+    raise EventRefused("No such moment.", field="timestamp")
+
+
+def lament_the_row() -> None:
+    raise UserUnreadable("The history is torn.")
+
+
+@pytest.mark.parametrize("fault", [refuse_the_event, lament_the_row])
+def test_the_fault_of_one_message_or_user_is_no_outage(
+    make: Callable[..., Guard], fault: Callable[[], None]
+) -> None:
+    guard = make()
+    for _ in range(10):
+        with pytest.raises(CallRefused, match="index_refused"):
+            guard.call(fault)
+    assert guard.call(lambda: 7) == 7
+
+
+def test_the_fault_of_one_message_is_no_recovery_either(make: Callable[..., Guard]) -> None:
+    guard = make(rest_seconds=60.0)  # the first rest is 3 s
+    for work in (refuse, refuse, refuse_the_event, refuse):
+        with pytest.raises(GuardTripped):
+            guard.call(work)
+    with pytest.raises(GuardTripped, match="index_resting"):
+        guard.call(lambda: 7)
+
+
+def test_a_probe_that_tells_nothing_is_followed_by_another(make: Callable[..., Guard]) -> None:
+    guard = make(budget=5.0, failures=1, rest_seconds=1.0)  # the first rest is 0.05 s
+    with pytest.raises(GuardTripped):
+        guard.call(refuse)
+    time.sleep(0.06)
+    with pytest.raises(CallRefused):
+        guard.call(refuse_the_event)
     assert guard.call(lambda: "back") == "back"
 
 

@@ -87,8 +87,20 @@ def test_popular_items_keep_to_language_country_and_exclusions(runtime: Runtime)
     reasons = [item.why for item in local.items]
     assert reasons[0] == "popular in SE"
     assert reasons == sorted(reasons, key=lambda why: why == "popular")
+    written = RecommendRequest(user_id="u", k=100, country="swe", language="de_AT", exclude=gone)
+    assert runtime.recommend(written).items == local.items
     nowhere = runtime.recommend(RecommendRequest(user_id="u", country="Atlantis"))
     assert nowhere.how.vector == "popular"
+
+
+def test_a_language_without_items_says_why_the_shelf_is_empty(runtime: Runtime) -> None:
+    shelf = runtime.recommend(RecommendRequest(user_id="u", language="fr"))
+    assert shelf.items == []
+    assert shelf.how.fallbacks[0] == "language_not_offered"
+    near = runtime.similar(SimilarRequest(item_id="p058", language="fr-CA"))
+    assert near.items == []
+    assert near.how.fallbacks == ["language_not_offered"]
+    assert runtime.similar(SimilarRequest(item_id="p058", language="DE")).how.fallbacks == []
 
 
 def test_an_item_without_a_vector_is_similar_to_what_is_popular(runtime: Runtime) -> None:

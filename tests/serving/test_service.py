@@ -33,6 +33,8 @@ from colisten.models.towers import TwoTowers, user_vectors
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from serving.messages import EventRequest, RecommendRequest, Request, SimilarRequest
+from serving.policy import POLICY
+from tests.browser import browser
 from tests.conftest import CUT
 from tests.serving.conftest import Home, Service, start, stop
 from tests.serving.home import QUICK
@@ -199,7 +201,7 @@ def test_bad_bodies_are_refused_over_http(
 
 
 def test_other_bad_requests_are_refused(service: Service) -> None:
-    big = httpx.post(f"{service.url}/recommend", content=b" " * 600_000, timeout=30)
+    big = httpx.post(f"{service.url}/recommend", content=b" " * 1_100_000, timeout=30)
     assert (big.status_code, big.json()["error"]) == (413, "too_large")
     wrong = service.get("/recommend")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
@@ -257,6 +259,20 @@ def test_documents_and_counters(service: Service) -> None:
     schema = service.get("/docs.json").json()
     assert set(schema["paths"]) == {"/recommend", "/similar", "/events", "/release", "/vector"}
     assert schema["components"]["schemas"]["RecommendRequest"]["additionalProperties"] is False
+
+
+def test_the_page_shows_the_schema_and_loads_nothing_from_elsewhere(
+    service: Service, tmp_path: Path
+) -> None:
+    answer = service.get("/")
+    assert answer.headers["content-security-policy"] == POLICY
+    with browser(tmp_path / "profile") as opened:
+        visit = opened.visit(f"{service.url}/", touch=False)
+    assert "/recommend" in visit.text
+    assert {url for url in visit.requests if not url.startswith(service.url)} == set()
+    for path in ("/release", "/docs.json"):
+        assert service.get(path).headers["x-content-type-options"] == "nosniff"
+        assert "content-security-policy" not in service.get(path).headers
 
 
 def test_a_dead_index_is_replaced_by_exact_search_until_it_is_back(service: Service) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from colisten.data import parquet
 from colisten.data.world.closeness import closeness
 from colisten.data.world.odds import signal_odds
 from colisten.data.world.report import Figure
@@ -59,8 +60,8 @@ def open_world(folder: Path, settings: WorldSettings) -> duckdb.DuckDBPyConnecti
     # One thread: float sums must not depend on which worker came first.
     base = duckdb.connect(config={"threads": 1})
     for view, file in (("items", "items"), ("events", "interactions"), ("users", "users")):
-        path = str(folder / f"{file}.parquet").replace("'", "''")
-        base.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet('{path}')")
+        scan = parquet.scan(folder / f"{file}.parquet")
+        base.execute(f"CREATE VIEW {view} AS SELECT * FROM {scan}")
     step = -(-settings.users // SAMPLE_USERS)
     base.execute(
         "CREATE TABLE sampled AS SELECT user_id FROM users "

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from colisten.data.moments import EARLIEST, LATEST, days_from
 from colisten.sections import Positive, Section, Share
 
 Language = Literal["en", "de", "es", "sv"]
@@ -90,10 +91,17 @@ class WorldSettings(Section):
             raise ValueError("a country is listed twice")
         return countries
 
+    @model_validator(mode="after")
+    def _within_the_calendar(self) -> WorldSettings:
+        if self.start_moment < EARLIEST or self.end_moment > LATEST:
+            span = f"{EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}"
+            raise ValueError(f"{self.days} days before {self.end} do not lie within {span}")
+        return self
+
     @property
     def start_moment(self) -> datetime:
         """First moment of listening, UTC."""
-        return self.end_moment - timedelta(days=self.days)
+        return days_from(self.end_moment, -self.days)
 
     @property
     def end_moment(self) -> datetime:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.world.figures import measure
 from colisten.data.world.items import STAMP, Items, draw_items, items_table
 from colisten.data.world.journeys import STREAM
@@ -33,6 +32,7 @@ from colisten.data.world.truth import (
 )
 from colisten.errors import ConfigError
 from colisten.files import write_aside
+from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 from colisten.progress import track
 
@@ -88,7 +88,7 @@ def simulate(out: Path, settings: WorldSettings) -> WorldReport:
         _write_tables(aside, settings)
         report = WorldReport(settings=settings, figures=measure(aside, settings))
         content = {"kind": _KIND, **report.to_dict()}
-        (aside / "world.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_json(aside / "world.json", content, indent=1)
     _LOG.info("world written", folder=str(out), users=settings.users)
     return report
 
@@ -97,13 +97,13 @@ def _write_tables(folder: Path, settings: WorldSettings) -> None:
     # Key 0 is the catalogue's stream of random numbers, key 1 + n that of the n-th chunk.
     rng = _generator(settings.seed, 0)
     items = draw_items(settings, rng)
-    pq.write_table(items_table(items, settings, rng), folder / "items.parquet")
+    parquet.write(items_table(items, settings, rng), folder / "items.parquet")
     write_items_truth(folder / "truth", items)
     projection = music_projection(settings, rng)
     firsts = range(0, settings.users, settings.chunk_users)
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(pq.ParquetWriter(folder / f"{name}.parquet", schema))
+            name: stack.enter_context(parquet.writer(folder / f"{name}.parquet", schema))
             for name, schema in _SCHEMAS.items()
         }
         for number, first in enumerate(track(firsts, "Simulating users")):
@@ -157,7 +157,7 @@ def _check_free(out: Path) -> None:
         return
     kind = None
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        kind = json.loads((out / "world.json").read_text()).get("kind")
+        kind = read_mapping(out / "world.json").get("kind")
     strangers = sorted(present - _ENTRIES)
     if kind == _KIND and not strangers:
         return

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from colisten.data import parquet
 from colisten.data.world.items import STAMP, Items
 from colisten.data.world.journeys import STREAM
 from colisten.data.world.listening import Events
@@ -78,7 +78,7 @@ class Truth:
             raise TableError(
                 f"No planted truth at {folder}.", "Give the truth/ folder of a simulated world."
             )
-        table = pq.read_table(folder / "items.parquet")
+        table = parquet.read(folder / "items.parquet")
         return cls(
             folder=folder,
             item_ids=_objects(table["item_id"]),
@@ -104,7 +104,7 @@ class Truth:
         Raises:
             TableError: An id is not of this world.
         """
-        found = pq.read_table(self.folder / "users.parquet", filters=_among(ids))
+        found = parquet.read(self.folder / "users.parquet", filters=_among(ids))
         table = found.take(pa.array(_rows(_objects(found["user_id"]), ids, "users", self.folder)))
         return KnownUsers(
             ids=np.asarray(ids, dtype=object),
@@ -116,9 +116,9 @@ class Truth:
 
     def user_batches(self, size: int = 1_000) -> Iterator[np.ndarray]:
         """All user ids, object arrays of at most `size`."""
-        reader = pq.ParquetFile(self.folder / "users.parquet")
-        for batch in reader.iter_batches(size, columns=["user_id"]):
-            yield _objects(batch["user_id"])
+        with parquet.opened(self.folder / "users.parquet") as file:
+            for batch in file.iter_batches(size, columns=["user_id"]):
+                yield _objects(batch["user_id"])
 
     def utility(self, users: KnownUsers, item_type: str) -> np.ndarray:
         """Log weight of every item of a type for each user, float32 [users, items of the type].
@@ -133,7 +133,7 @@ class Truth:
 
     def streamed(self, ids: np.ndarray) -> pa.Table:
         """First streams of the given users: user_id, item_id, timestamp."""
-        return pq.read_table(self.folder / "streamed.parquet", filters=_among(ids))
+        return parquet.read(self.folder / "streamed.parquet", filters=_among(ids))
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def write_items_truth(folder: Path, items: Items) -> None:
             "published_at": pa.array(items.published).cast(STAMP),
         }
     )
-    pq.write_table(table, folder / "items.parquet")
+    parquet.write(table, folder / "items.parquet")
     np.save(folder / "item_taste.npy", items.taste)
     np.save(folder / "local_popularity.npy", items.local_popularity)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -38,6 +39,22 @@ def test_sizes_below_the_least_are_refused_by_name(tmp_path: Path) -> None:
     result = RUN.invoke(app, ["--out", str(tmp_path / "world"), "--users", "3"])
     assert result.exit_code == 2
     assert "--users" in result.output
+    assert not (tmp_path / "world").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("--end", "0001-01-01"),
+        ("--end", "9999-12-31T23:59-14:00"),
+        ("--end", "soon"),
+        ("--days", "99999999999"),
+    ],
+)
+def test_days_that_no_calendar_holds_are_one_line(tmp_path: Path, change: tuple[str, str]) -> None:
+    result = RUN.invoke(app, ["--out", str(tmp_path / "world"), *SIZES, *change])
+    assert isinstance(result.exception, ConfigError)
+    assert "\n" not in str(result.exception)
     assert not (tmp_path / "world").exists()
 
 

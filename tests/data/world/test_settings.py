@@ -38,6 +38,9 @@ def test_the_suggested_cut_holds_out_the_last_days() -> None:
         {"languages": ("xx",)},
         {"user": 5},
         {"countries": (COUNTRIES[0], COUNTRIES[0])},
+        {"end": date(1, 1, 1)},
+        {"end": date(9999, 12, 31)},
+        {"days": 10**12},
     ],
 )
 def test_impossible_worlds_are_refused(change: dict[str, object]) -> None:

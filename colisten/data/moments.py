@@ -1,0 +1,131 @@
+"""The one clock rule: which moments can be, and how a moment is read from text.
+
+Every door asks here: the table contract, an event over HTTP or from the shell, a moment on the
+command line or in a pipeline's parameters, the files of an experiment. What one door accepts as
+the time of something that happened, no other refuses.
+
+Nothing here overflows. A moment at either end of the calendar, in a zone that carries it beyond
+the end, is refused in words or compared rightly; `datetime.astimezone` raises `OverflowError`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from colisten.errors import ConfigError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""What times in arrays are counted from, in microseconds."""
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Moments before this one are taken for a broken clock or a wrong unit."""
+
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""No plan reaches further. Any window fits behind it, and so do the nanoseconds of pandas and
+Feast, which end in 2262."""
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far a sender's clock may run ahead of ours before its moments lie in the future."""
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SHOWN_CHARS = 60
+
+
+def newest(now: datetime | None = None) -> datetime:
+    """The newest moment at which something can have happened.
+
+    Args:
+        now: What the clock says; default this machine's.
+    """
+    clock = now or datetime.now(UTC)
+    return _LAST if clock > _LAST - CLOCK_SKEW else utc(clock) + CLOCK_SKEW
+
+
+def clock_fault(moment: datetime, *, now: datetime | None = None) -> str | None:
+    """Why something cannot have happened at a moment, in words; None where it can.
+
+    Args:
+        moment: When it is said to have happened.
+        now: What the clock says; default this machine's.
+    """
+    if moment.utcoffset() is None:
+        return "has no time zone, so it does not say which instant it means"
+    if moment < EARLIEST:
+        return f"lies before {EARLIEST:%Y-%m-%d}, most likely a wrong unit or a default date"
+    if moment > newest(now):
+        return "lies in the future"
+    return None
+
+
+def parse_moment(text: object, name: str, *, zone_needed: bool = False) -> datetime:
+    """A UTC moment from ISO 8601: a date, or a date and time.
+
+    Args:
+        text: What was written, whatever it is.
+        name: What it was written for, such as `--cut`, for the message.
+        zone_needed: Whether text without a zone is refused; else it is UTC.
+
+    Raises:
+        ConfigError: It is no moment, has no zone where one is demanded, or lies before
+            `EARLIEST` or after `LATEST`.
+    """
+    written = text if isinstance(text, str) else repr(text)
+    said = f"{name} {written[:_SHOWN_CHARS]!r}{'...' if len(written) > _SHOWN_CHARS else ''}"
+    example = "2025-06-16T12:00:00Z" if zone_needed else "2025-06-16"
+    do = f"Write it as {example}."
+    try:
+        moment = datetime.fromisoformat(written)
+    except ValueError as error:
+        raise ConfigError(f"{said} is no moment.", do) from error
+    if moment.utcoffset() is None:
+        if zone_needed:
+            raise ConfigError(f"{said} has no time zone.", do)
+        moment = moment.replace(tzinfo=UTC)
+    if not EARLIEST <= moment <= LATEST:
+        span = f"{EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}"
+        raise ConfigError(f"{said} is outside {span}.", do)
+    return moment.astimezone(UTC)
+
+
+def utc(moment: datetime) -> datetime:
+    """A moment in UTC; one that UTC cannot write becomes the end of the calendar.
+
+    Args:
+        moment: With a zone.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if moment.utcoffset() is None:
+        raise ValueError(f"The moment {moment} has no time zone.")
+    return moment.astimezone(UTC) if _FIRST <= moment <= _LAST else min(max(moment, _FIRST), _LAST)
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 UTC of a moment with a zone; finer is cut off."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """The UTC moment so many microseconds after 1970; the end of the calendar beyond it."""
+    least, most = microseconds(_FIRST), microseconds(_LAST)
+    return EPOCH + timedelta(microseconds=min(max(int(count), least), most))
+
+
+def days_from(moment: datetime, days: int) -> datetime:
+    """The UTC moment so many days later, or earlier where negative; never beyond the calendar."""
+    start = utc(moment)
+    if days < (_FIRST - start).days + 1:
+        return _FIRST
+    return _LAST if days > (_LAST - start).days else start + timedelta(days=days)
+
+
+def sql_moment(moment: datetime) -> str:
+    """A moment as an SQL literal, to the microsecond, since a view takes no parameters.
+
+    Raises:
+        ValueError: It has no zone.
+    """
+    return f"TIMESTAMPTZ '{utc(moment).isoformat(sep=' ', timespec='microseconds')}'"

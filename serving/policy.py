@@ -1,0 +1,40 @@
+"""What a browser may do on the pages of the service.
+
+BentoML answers `/` with a page that shows the schema and, beside it, loads a tracker from the
+network. Here that page may load and ask what this service itself serves, and nothing else.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Swagger UI styles what it draws, and has its icons in its style sheet.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class PagePolicy:
+    """Adds the policy to whatever is HTML, and tells browsers to take types as they are said."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does; requests for shelves pass untouched."""
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+
+        async def held(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers["Content-Security-Policy"] = POLICY
+            await send(message)
+
+        await self._app(scope, receive, held)

@@ -1,0 +1,161 @@
+"""`colisten experiment report` on inputs that analysts bring: done, or one sentence and nothing
+written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cli.main import main
+from colisten.data.contract import EXPOSURES, INTERACTIONS
+from tests.experiments.test_outcomes import Row, event, exposure
+
+PLAN = '{"control": 0.5, "new": 0.5}'
+
+
+def _lay(folder: Path, arms: tuple[str, ...] = ("control", "new"), users: int = 40) -> None:
+    """An experiment of `users`, a quarter of whom start what they were shown."""
+    shown: list[Row] = [
+        exposure(f"u{n:02}", "a", 0, variant=arms[n % len(arms)]) for n in range(users)
+    ]
+    done = [event(f"u{n:02}", "a", 1) for n in range(0, users, 4)]
+    folder.mkdir()
+    (folder / "experiment").mkdir()
+    pq.write_table(
+        pa.Table.from_pylist(shown, EXPOSURES.schema), folder / "experiment" / "exposures.parquet"
+    )
+    for place, rows in ((folder, []), (folder / "experiment", done)):
+        pq.write_table(
+            pa.Table.from_pylist(rows, INTERACTIONS.schema), place / "interactions.parquet"
+        )
+
+
+def _report(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    words = ["colisten", "experiment", "report", "--data", str(folder), "--out", str(folder)]
+    given = {"--target": "audiobook", "--control": "control", "--shares": PLAN}
+    given |= dict(zip(options[::2], options[1::2], strict=True))
+    for option, value in given.items():
+        words += [option, value]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def _break(name: str, content: bytes | None) -> Callable[[Path], object]:
+    def change(folder: Path) -> object:
+        file = folder / "experiment" / name
+        return file.unlink() if content is None else file.write_bytes(content)
+
+    return change
+
+
+def _cast(name: str, column: str, kind: pa.DataType) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        file = folder / "experiment" / name
+        table = pq.ParquetFile(file).read()
+        at = table.schema.get_field_index(column)
+        pq.write_table(table.set_column(at, column, table[column].cast(kind)), file)
+
+    return change
+
+
+def _nothing(folder: Path) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "code"),
+    [
+        (_nothing, ["--shares", '{"control": 50, "new": 50}'], 2),
+        (_nothing, ["--shares", '{"control": 33, "new": 33, "third": 34}'], 2),
+        (_nothing, ["--shares", '{"control": 0.5, "new": 0.4}'], 2),
+        (_nothing, ["--shares", '["control", "new"]'], 2),
+        (_nothing, ["--shares", '{"control": ".5", "new": ".5"}'], 2),
+        (_nothing, ["--shares", '{"control": 1, "new": 0}'], 2),
+        (_nothing, ["--shares", '{"control": NaN, "new": 0.5}'], 2),
+        (_nothing, ["--shares", '{"control": 0.5, "control": 0.5}'], 2),
+        (_nothing, ["--shares", "{}"], 2),
+        (_nothing, ["--shares", "control=0.5"], 2),
+        (_nothing, ["--shares", '{"control": 1.0}'], 2),
+        (_nothing, ["--shares", "[" * 50_000], 2),
+        (_nothing, ["--control", "nobody"], 2),
+        (_nothing, ["--control", "third", "--shares", '{"third": 0.1, "new": 0.9}'], 2),
+        (_nothing, ["--hours", "0"], 2),
+        (_nothing, ["--hours", "1000000000"], 2),
+        (_nothing, ["--hours", "nan"], 2),
+        (_nothing, ["--target", "Audiobook"], 2),
+        (_nothing, ["--exposures", "nowhere"], 2),
+        (_break("exposures.parquet", None), [], 2),
+        (_break("exposures.parquet", b""), [], 2),
+        (_break("interactions.parquet", None), [], 2),
+        (_break("interactions.parquet", b"PAR1 nothing PAR1"), [], 2),
+        (_cast("exposures.parquet", "timestamp", pa.timestamp("us")), [], 2),
+        (_cast("exposures.parquet", "timestamp", pa.int64()), [], 2),
+        (_cast("interactions.parquet", "timestamp", pa.timestamp("ms")), [], 2),
+        (_cast("exposures.parquet", "position", pa.string()), [], 2),
+    ],
+)
+def test_a_broken_input_is_one_sentence_and_nothing_is_written(
+    change: Callable[[Path], object],
+    options: list[str],
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    change(folder)
+    assert _report(folder, monkeypatch, *options) == code
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert said.strip()
+    assert not (folder / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    "arms",
+    [
+        ("control",),
+        ("control", "[/red] [bold]"),
+        ("control", "</script><script>document.title='x'</script>"),
+        ("control", "x" * 300),
+        ("control", "new", "A&B \"quoted\" 'arm'"),
+        ("control", "两塔"),
+        ("control", "a\nb"),
+    ],
+)
+def test_arms_of_any_name_are_reported(
+    arms: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "[bold] item_type=podcast"
+    _lay(folder, arms)
+    shares = json.dumps(dict.fromkeys(arms, 1 / len(arms)))
+    assert _report(folder, monkeypatch, "--shares", shares) == 0
+    written = json.loads((folder / "reports" / "experiment.json").read_text())
+    assert [arm["name"] for arm in written["arms"]] == ["control", *sorted(arms[1:])]
+    assert sum(arm["users"] for arm in written["arms"]) == 40
+    assert written["split_is_sound"] is True
+    said = capsys.readouterr().out
+    assert written["split_verdict"] in said
+    assert arms[-1][:20] in said.replace("\n", " ") or "\n" in arms[-1]
+
+
+def test_the_terminal_tells_a_mismatch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    shares = '{"control": 0.333, "new": 0.333, "third": 0.333}'
+    assert _report(folder, monkeypatch, "--shares", shares) == 0
+    said = capsys.readouterr().out
+    assert "Sample ratio mismatch" in said
+    assert "not defined" in said

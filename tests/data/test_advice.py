@@ -1,0 +1,212 @@
+"""Advice, followed to the letter, mends the table and gives the right values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colisten.data import faults
+from colisten.data.advice import advice
+from colisten.data.checks import check_tables
+from colisten.data.contract import AGE, INTERACTIONS, ITEMS, MOMENT, TEXT, USERS, WHOLE
+from colisten.data.faults import Fault
+from tests.data.sources import copy_source, replace
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LINE = re.compile(r"(frame\['[a-z_]+'\] = .*?)\.(?: |$)")
+
+
+def follow(fault: Fault, folder: Path) -> None:
+    """Do what the fault says, as a reader would: read, paste the line, write."""
+    file = folder / f"{fault.table}.parquet"
+    frame = pd.read_parquet(file)
+    found = LINE.search(f"{fault.do} ")
+    assert found, fault.do
+    exec(found[1], {"pandas": pd, "frame": frame})
+    frame.to_parquet(file, index=False)
+
+
+def refused(folder: Path) -> Fault:
+    with pytest.raises(Fault) as raised:
+        check_tables(folder)
+    return raised.value
+
+
+def micros(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+# The values of the tiny source's events, cut to what a writer can say, and how it writes them.
+WRITERS: dict[str, tuple[int, Callable[[datetime], Any], pa.DataType]] = {
+    "seconds": (10**6, lambda at: micros(at) // 10**6, pa.int64()),
+    "small seconds": (10**6, lambda at: micros(at) // 10**6, pa.int32()),
+    "unsigned seconds": (10**6, lambda at: micros(at) // 10**6, pa.uint32()),
+    "milliseconds": (10**3, lambda at: micros(at) // 10**3, pa.int64()),
+    "microseconds": (1, micros, pa.int64()),
+    "nanoseconds": (1, lambda at: micros(at) * 1000, pa.int64()),
+    "decimal seconds": (10**6, lambda at: Decimal(micros(at) // 10**6), pa.decimal128(20, 0)),
+    "float seconds": (10**6, lambda at: float(micros(at) // 10**6), pa.float64()),
+    "seconds as text": (10**6, lambda at: str(micros(at) // 10**6), pa.string()),
+    "milliseconds as text": (10**3, lambda at: str(micros(at) // 10**3), pa.string()),
+    "ISO text": (1, lambda at: at.isoformat(), pa.string()),
+    "ISO text, Z": (1, lambda at: at.isoformat().replace("+00:00", "Z"), pa.large_string()),
+    "ISO text without zone": (1, lambda at: at.replace(tzinfo=None).isoformat(" "), pa.string()),
+    "mail text": (10**6, lambda at: at.strftime("%a, %d %b %Y %H:%M:%S +0000"), pa.string()),
+    "day first": (10**6, lambda at: at.strftime("%d/%m/%Y %H:%M:%S"), pa.string()),
+    "month first": (10**6, lambda at: at.strftime("%m/%d/%Y %H:%M:%S"), pa.string()),
+    "days": (86_400 * 10**6, lambda at: micros(at) // (86_400 * 10**6), pa.int32()),
+    "spreadsheet days": (
+        86_400 * 10**6,
+        lambda at: float(micros(at) // (86_400 * 10**6) + 25_569),
+        pa.float64(),
+    ),
+    "digits of a date": (86_400 * 10**6, lambda at: int(at.strftime("%Y%m%d")), pa.int32()),
+    "dates": (86_400 * 10**6, lambda at: at.date(), pa.date32()),
+    "no zone": (1, lambda at: at.replace(tzinfo=None), pa.timestamp("us")),
+    "no zone, nanoseconds": (1, lambda at: at.replace(tzinfo=None), pa.timestamp("ns")),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_advice_on_times_gives_the_right_times(
+    tiny_source: Path, tmp_path: Path, name: str
+) -> None:
+    step, write, kind = WRITERS[name]
+    folder = copy_source(tiny_source, tmp_path)
+    for table, column in (("interactions", "timestamp"), ("items", "published_at")):
+        before = pq.read_table(folder / f"{table}.parquet").column(column).to_pylist()
+        before[5:8] = [None] * 3 if table == "items" else before[5:8]
+        written = [None if at is None else write(at) for at in before]
+        replace(folder, table, column, pa.array(written, kind))
+        fault = refused(folder)
+        assert isinstance(fault, faults.WrongType | faults.TimestampWithoutZone)
+        follow(fault, folder)
+        check_tables(folder)
+        after = pq.read_table(folder / f"{table}.parquet").column(column).to_pylist()
+        assert [None if at is None else micros(at) for at in after] == [
+            None if at is None else micros(at) // step * step for at in before
+        ]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["01/02/2025", "03/04/2025"], pa.string()),  # Which is the month?
+        (["soon", "later"], pa.string()),
+        ([True, False], pa.bool_()),
+        ([b"x"], pa.binary()),
+        ([3, 5], pa.int64()),
+        ([], pa.int64()),
+        ([None, float("nan")], pa.float64()),
+        ([{"t": 1}], pa.struct({"t": pa.int64()})),
+        ([[1]], pa.list_(pa.int64())),
+    ],
+)
+def test_no_line_is_given_where_none_is_sure(values: list[Any], kind: pa.DataType) -> None:
+    do = advice(INTERACTIONS.column("timestamp"), pa.chunked_array([pa.array(values, kind)]))
+    assert do == f"{MOMENT.wanted}."
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.datetimes(datetime(1995, 1, 1), datetime(2090, 1, 1)), min_size=1),
+    st.sampled_from([("s", 10**6), ("ms", 10**3), ("us", 1)]),
+)
+def test_any_times_in_any_unit(times: list[datetime], unit: tuple[str, int]) -> None:
+    step = unit[1]
+    counts = [micros(at.replace(tzinfo=UTC)) // step for at in times]
+    do = advice(INTERACTIONS.column("timestamp"), pa.chunked_array([pa.array(counts)]))
+    frame = pd.DataFrame({"timestamp": counts})
+    found = LINE.search(f"{do} ")
+    assert found, do
+    exec(found[1], {"pandas": pd, "frame": frame})
+    after = pa.Array.from_pandas(frame["timestamp"]).cast(pa.timestamp("us", "UTC"))
+    assert after.cast(pa.int64()).to_pylist() == [count * step for count in counts]
+
+
+@pytest.mark.parametrize(
+    ("kind", "gaps"),
+    [
+        (pa.int64(), False),
+        (pa.int64(), True),
+        (pa.uint64(), True),
+        (pa.uint64(), False),
+        (pa.float64(), False),
+        (pa.decimal128(20, 0), False),
+        (pa.binary(), False),
+        (pa.large_binary(), True),
+    ],
+)
+def test_advice_on_ids_gives_the_numbers_as_text(kind: pa.DataType, gaps: bool) -> None:
+    wanted = ["7", "12", "9007199254740991", None if gaps else "0"]
+    numbers = [None if one is None else int(one) for one in wanted]
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        values = pa.array(wanted).cast(kind)
+    else:
+        values = pa.array(numbers).cast(kind)
+    do = advice(USERS.column("user_id"), pa.chunked_array([values]))
+    frame = pd.DataFrame({"user_id": values.to_pandas()})
+    found = LINE.search(f"{do} ")
+    assert found, do
+    exec(found[1], {"pandas": pd, "frame": frame})
+    assert [None if pd.isna(one) else one for one in frame["user_id"]] == wanted
+    assert TEXT.accepts(pa.Array.from_pandas(frame["user_id"]).type)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (pa.array(["31", None, "40.5"]), [31.0, None, 40.5]),
+        (pa.array(["31", "unknown", ""]), [31.0, None, None]),
+        (pa.array([Decimal("31"), None], pa.decimal128(5, 1)), [31.0, None]),
+    ],
+)
+def test_advice_on_ages(values: pa.Array, wanted: list[float | None]) -> None:
+    do = advice(USERS.column("age"), pa.chunked_array([values]))
+    frame = pd.DataFrame({"age": values.to_pandas()})
+    found = LINE.search(f"{do} ")
+    assert found, do
+    exec(found[1], {"pandas": pd, "frame": frame})
+    after = pa.Array.from_pandas(frame["age"])
+    assert AGE.accepts(after.type)
+    assert after.to_pylist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"), [([1.0, 2.0], [1, 2]), (["1", "2"], [1, 2]), ([1.5, 2.0], None)]
+)
+def test_advice_on_positions_never_cuts_a_fraction(
+    values: list[Any], wanted: list[int] | None
+) -> None:
+    from colisten.data.contract import EXPOSURES
+
+    do = advice(EXPOSURES.column("position"), pa.chunked_array([pa.array(values)]))
+    found = LINE.search(f"{do} ")
+    if wanted is None:
+        assert do == f"{WHOLE.wanted}."
+        return
+    frame = pd.DataFrame({"position": values})
+    assert found
+    exec(found[1], {"pandas": pd, "frame": frame})
+    assert pa.Array.from_pandas(frame["position"]).to_pylist() == wanted
+
+
+def test_publishing_dates_long_ago_and_far_ahead_are_read_too() -> None:
+    days = [date(1925, 1, 1), date(2025, 6, 1), date(2150, 1, 1)]
+    do = advice(ITEMS.column("published_at"), pa.chunked_array([pa.array(days)]))
+    frame = pd.DataFrame({"published_at": days})
+    found = LINE.search(f"{do} ")
+    assert found
+    exec(found[1], {"pandas": pd, "frame": frame})
+    assert [at.date() for at in frame["published_at"]] == days

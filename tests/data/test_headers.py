@@ -1,0 +1,192 @@
+"""Columns and files that are nearly named as the contract has them."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace as changed
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from colisten.config import Settings
+from colisten.data import faults
+from colisten.data.checks import check_tables
+from colisten.data.contract import TABLES, Column, Table
+from colisten.data.prepare import prepare_tables
+from tests.conftest import CUT
+from tests.data.sources import copy_source, recast
+
+OPTIONAL = [(table, column) for table in TABLES for column in table.columns if not column.required]
+REQUIRED = [(table, column) for table in TABLES for column in table.columns if column.required]
+AROUND = ["", " ", "\t", "\ufeff", "\u00ef\u00bb\u00bf", '"', "\u200b", "_", "\u00a0"]
+
+
+def _wide(name: str) -> str:
+    return "".join(chr(ord(letter) + 0xFEE0) if letter.isalpha() else letter for letter in name)
+
+
+def _accented(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("e", "e\u0301", 1))
+
+
+CASES = [
+    str,
+    str.upper,
+    str.title,
+    str.capitalize,
+    lambda name: name.title().replace("_", ""),
+    lambda name: name[0] + name.title().replace("_", "")[1:],
+    lambda name: name.replace("_", "-"),
+    lambda name: name.replace("_", " "),
+    lambda name: name.replace("_", "."),
+    _wide,
+    _accented,
+]
+
+
+@st.composite
+def spellings(draw: st.DrawFn, name: str) -> str:
+    before, after = draw(st.sampled_from(AROUND)), draw(st.sampled_from(AROUND[:4]))
+    spelt: str = before + draw(st.sampled_from(CASES))(name) + after
+    return spelt
+
+
+def rename(folder: Path, table: Table, old: str, new: str) -> None:
+    file = folder / table.file_name
+    names = [new if name == old else name for name in pq.read_schema(file).names]
+    pq.write_table(pq.read_table(file).rename_columns(names), file)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), which=st.sampled_from(OPTIONAL))
+def test_an_optional_column_under_another_spelling_is_read_and_named(
+    tiny_source: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    which: tuple[Table, Column],
+) -> None:
+    table, column = which
+    spelt = data.draw(spellings(column.name))
+    folder = copy_source(tiny_source, tmp_path_factory.mktemp("spelt"))
+    right = check_tables(folder)
+    rename(folder, table, column.name, spelt)
+    report = check_tables(folder)
+    assert changed(report, notices=()) == changed(right, notices=())
+    said = [notice for notice in report.notices if f"to '{column.name}'" in notice]
+    assert (spelt == column.name) == (said == [])
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), which=st.sampled_from(REQUIRED))
+def test_a_required_column_under_another_spelling_is_refused_with_the_rename(
+    tiny_source: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    which: tuple[Table, Column],
+) -> None:
+    table, column = which
+    spelt = data.draw(spellings(column.name).filter(lambda name: name != column.name))
+    folder = copy_source(tiny_source, tmp_path_factory.mktemp("spelt"))
+    rename(folder, table, column.name, spelt)
+    with pytest.raises(faults.ColumnMissing, match=f"Rename the column .* to '{column.name}'"):
+        check_tables(folder)
+
+
+def test_spelling_changes_nothing_that_is_learned(tiny_source: Path, tmp_path: Path) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    right = prepare_tables(folder, tmp_path / "a", cut=CUT, window_days=14, settings=Settings())
+    for table, column in OPTIONAL:
+        rename(folder, table, column.name, f"\ufeff{column.name.title().replace('_', '')}")
+    (folder / "users.parquet").rename(folder / "Users.PARQUET")
+    (folder / "music.parquet").rename(folder / "music.parq")
+    again = prepare_tables(folder, tmp_path / "b", cut=CUT, window_days=14, settings=Settings())
+    assert again.digests == right.digests
+
+
+def test_the_right_name_wins_over_another_spelling(tiny_source: Path, tmp_path: Path) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    right = check_tables(folder)
+    file = folder / "users.parquet"
+    users = pq.read_table(file)
+    pq.write_table(users.add_column(0, "Country", pa.nulls(80, pa.string())), file)
+    assert check_tables(folder) == right
+
+
+def test_another_spelling_of_another_type_is_refused(tiny_source: Path, tmp_path: Path) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    recast(folder, "users", "age", pa.string())
+    rename(folder, TABLES[1], "age", "Age")
+    with pytest.raises(faults.WrongType, match=r"Rename the column 'Age' to 'age', then") as raised:
+        check_tables(folder)
+    assert "is string, not number" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("published_at", "pubDate"),
+        ("published_at", "releaseDate"),
+        ("language", "langauge"),
+        ("language", "lang"),
+        ("genres", "Genre"),
+        ("description", "desc"),
+    ],
+)
+def test_what_may_be_meant_is_named_and_not_read(
+    tiny_source: Path, tmp_path: Path, column: str, other: str
+) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    rename(folder, TABLES[0], column, other)
+    report = check_tables(folder)
+    assert report.missing[f"podcast.{column}"] == 1.0
+    assert any(f"'{other}' is not read" in notice for notice in report.notices)
+
+
+def test_a_slip_in_a_required_column_is_named(tiny_source: Path, tmp_path: Path) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    rename(folder, TABLES[3], "timestamp", "timestmap")
+    with pytest.raises(faults.ColumnMissing, match="If 'timestmap' is meant, rename it"):
+        check_tables(folder)
+
+
+@pytest.mark.parametrize("name", ["Users.parquet", "users.PARQUET", "user.parquet", "USERS.parq"])
+def test_an_optional_table_under_another_spelling_is_read_and_named(
+    tiny_source: Path, tmp_path: Path, name: str
+) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    right = check_tables(folder)
+    (folder / "users.parquet").rename(folder / name)
+    report = check_tables(folder)
+    assert changed(report, notices=()) == changed(right, notices=())
+    assert report.notices == (
+        f"There is no users.parquet; '{name}' is read as it. Rename '{name}' to 'users.parquet'.",
+    )
+
+
+@pytest.mark.parametrize("name", ["users.csv", "Users", "user.parquet.gz"])
+def test_an_optional_table_of_another_kind_is_named(
+    tiny_source: Path, tmp_path: Path, name: str
+) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    (folder / "users.parquet").unlink()
+    (folder / name).mkdir()
+    told = check_tables(folder).notices
+    assert any(f"'{name}' is not read. Write '{name}' as one parquet file" in one for one in told)
+
+
+@pytest.mark.parametrize("name", ["Items.parquet", "item.parquet", "ITEMS.PARQUET", "items.pq"])
+def test_a_required_table_under_another_spelling_is_refused_with_the_rename(
+    tiny_source: Path, tmp_path: Path, name: str
+) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    (folder / "items.parquet").rename(folder / name)
+    with pytest.raises(faults.TableMissing, match=f"Rename '{name}' to 'items.parquet'"):
+        check_tables(folder)

@@ -1,0 +1,61 @@
+"""What an id may be: one answer from the function, the SQL of the tables and the index."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colisten.data.ids import MAX_ID_BYTES, id_fault, is_too_long
+from colisten.data.sql import WHITE_SPACE, is_blank
+from colisten.errors import VectorIndexError
+from colisten.index import ExactIndex
+
+TEXTS = st.one_of(
+    st.text(),
+    st.text(st.sampled_from(WHITE_SPACE + "\0!a"), max_size=4),
+    st.builds(
+        lambda letter, count: letter * count,
+        st.sampled_from("x\u00e5\u20ac\U0001f600\0"),
+        st.integers(MAX_ID_BYTES // 4 - 1, MAX_ID_BYTES // 4 + 1)
+        | st.integers(MAX_ID_BYTES - 1, MAX_ID_BYTES + 1),
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_the_tables_and_the_index_refuse_what_is_no_id_and_nothing_else(text: str) -> None:
+    refused = id_fault(text) is not None
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT ({is_blank('id')}) OR ({is_too_long('id')}) FROM (SELECT ?::VARCHAR AS id)",
+            [text],
+        ).fetchone()
+    assert found == (refused,)
+    try:
+        ExactIndex().create("c", [text], np.ones((1, 1), np.float32), languages=[None])
+    except VectorIndexError:
+        assert refused
+    else:
+        assert not refused
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "\U0001f600" * 5000, "x" * MAX_ID_BYTES, "\0", "a\n"])
+def test_long_and_odd_texts_are_ids(text: str) -> None:
+    assert id_fault(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty or white space"),
+        (" \ufeff\u200b", "is empty or white space"),
+        ("\ud800", "is not valid Unicode"),
+        ("\U0001f600" * 16_384, "is 65,536 bytes long in UTF-8; an id has at most 65,535"),
+    ],
+)
+def test_why_a_text_is_no_id(text: str, words: str) -> None:
+    assert id_fault(text) == words

@@ -1,0 +1,66 @@
+"""`colisten run` told to end, or killed, in mid-step: nothing goes on without it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines.test_release_pipeline import command, run
+from tests.test_child import family, gone
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc"),
+]
+# Signals, each in another step, and the exit code that follows.
+ENDS = (
+    ("build-features", signal.SIGTERM, 143),
+    ("train-hgnn", signal.SIGHUP, 129),
+    ("train-towers", signal.SIGINT, 130),
+    ("publish", signal.SIGKILL, -9),
+)
+
+
+def started(log: Path, step: str, seen: int) -> bool:
+    said = log.read_text(errors="ignore")[seen:] if log.exists() else ""
+    return f"'{step}'" in said.replace("\x1b[96m", "").replace("\x1b[0m", "")
+
+
+def test_no_step_outlives_its_run_and_the_same_command_goes_on(
+    tmp_path: Path, tiny_source: Path
+) -> None:
+    out = tmp_path / "out"
+    log = out / "pipeline/run.log"
+    for step, number, code in ENDS:
+        seen = len(log.read_text(errors="ignore")) if log.exists() else 0
+        with (tmp_path / "errors").open("w") as errors:
+            running = subprocess.Popen(
+                command(tiny_source, out), stdout=subprocess.DEVNULL, stderr=errors
+            )
+        deadline = time.monotonic() + 300
+        while not started(log, step, seen):
+            assert running.poll() is None, (tmp_path / "errors").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.7)  # into the step's own work
+        of_step = set(family(str(out))) - {running.pid}
+        assert of_step, f"{step} was over before the signal"
+        running.send_signal(number)
+        since = time.monotonic()
+        assert running.wait(30) == code, (tmp_path / "errors").read_text()
+        assert gone(str(out), 15), (step, family(str(out)))
+        print(f"{step}, {number.name}: ended in {time.monotonic() - since:.2f} s")
+        said = (tmp_path / "errors").read_text()
+        assert "Traceback" not in said
+        if code > 0:
+            assert said.splitlines()[-1] == f"colisten: ended by {number.name}"
+    done = run(tiny_source, out)
+    assert done.returncode == 0, done.stderr
+    assert "unchanged" in done.stderr
+    left = [path for path in out.rglob(".*") if path.name.endswith(".partial")]
+    assert not left
+    assert (out / "metrics.json").exists()
