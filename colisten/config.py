@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from colisten.errors import ConfigError, JsonError
@@ -31,6 +30,7 @@ from colisten.sections import (
     TowerSettings,
 )
 from colisten.words import advice, known_word, literal_words, nearest, shown
+from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 
 # The paper's recipe, as far as it says: plain means, uniform draws, margin loss, no skip, no
 # gate, no cross-fitting. What it leaves open (steps, text encoder) stays as it is.
@@ -116,12 +116,7 @@ def load_settings(file: Path | None = None, overrides: tuple[str, ...] = ()) -> 
     """
     tree: dict[str, Any] = {}
     if file is not None:
-        try:
-            tree = yaml.safe_load(file.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"Cannot read settings {file}: {error}.") from error
-        if not isinstance(tree, dict):
-            raise ConfigError(f"Settings {file} must be a mapping of sections.")
+        tree = _read(file)
     for override in overrides:
         _apply(tree, override)
     return settings_from(tree)
@@ -188,4 +183,18 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         tree = tree.setdefault(section, {})
         if not isinstance(tree, dict):
             raise ConfigError(f"Override '{override}' goes below a value.")
-    tree[leaf] = yaml.safe_load(value)
+    tree[leaf] = parse_yaml(value, f"Override {shown(override)}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            text = stream.read(LARGEST_BYTES + 1)  # a device never ends
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Cannot read settings {file}: {error}.") from error
+    tree = parse_yaml(text, f"Settings {file}")
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"Settings {file} must be a mapping of sections.")
+    return tree

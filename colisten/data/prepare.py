@@ -27,11 +27,11 @@ from colisten.data.contract import (
     Table,
 )
 from colisten.data.faults import ItemTypeMissing, NobodyStreamed, NoHistory
-from colisten.data.moments import LATEST, days_from, sql_moment, utc
+from colisten.data.moments import sql_moment, utc, window_end
 from colisten.data.outlook import Outlook, shortages, target_streams
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
 from colisten.data.views import TableViews, open_views, reading
-from colisten.errors import ConfigError, TableError
+from colisten.errors import TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
@@ -120,7 +120,7 @@ def prepare_tables(
         Fault, TableFaults: As `check_tables`; also `NoHistory` where no interaction lies before
             the cut and `ItemTypeMissing` where no item of a type is available at it.
         TableError: The cut has no zone.
-        ConfigError: The window is not positive.
+        ConfigError: The window is empty, or ends after the calendar.
     """
     if cut.tzinfo is None:
         raise TableError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
@@ -143,23 +143,6 @@ def prepare_tables(
     return summary
 
 
-def window_end(cut: datetime, window_days: int) -> datetime:
-    """The UTC moment at which the window that begins at a cut ends.
-
-    Raises:
-        ConfigError: The window is not positive, or ends after the calendar.
-    """
-    if window_days < 1:
-        raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
-    if window_days > (LATEST - utc(cut)).days:
-        raise ConfigError(
-            f"A window of {window_days} days from {utc(cut):%Y-%m-%d} ends after the year "
-            f"{LATEST:%Y}, beyond the calendar of the tables.",
-            "Give the days that shall measure the release, e.g. 28.",
-        )
-    return days_from(cut, window_days)
-
-
 def check_cut(
     source: Path, *, cut: datetime, window_days: int, settings: Settings
 ) -> tuple[str, ...]:
@@ -178,7 +161,9 @@ def check_cut(
         NoHistory: No interaction lies before the cut.
         ItemTypeMissing: No item of a type is available at it.
         NobodyStreamed: No item of the recommended type is streamed before it.
+        ConfigError: The window is empty, or ends after the calendar.
     """
+    until = window_end(cut, window_days)
     with open_views(source, settings) as (views, faults):
         if faults:  # The files changed since they were checked.
             raise faults[0]
@@ -188,7 +173,6 @@ def check_cut(
         if not streams:
             detail = f"nobody streams any {target} before the cut {cut}"
             raise NobodyStreamed("interactions", "signal", detail=detail)
-        until = window_end(cut, window_days)
         return shortages(
             views, Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
         )

@@ -1,0 +1,57 @@
+"""YAML of settings, as far as settings need it: plain values that are worth their size.
+
+The safe loader makes no objects, but it still takes a key twice without a word, and a text of a
+kilobyte whose anchors stand for a billion values. Settings need neither.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from colisten.errors import ConfigError
+
+LARGEST_BYTES = 1_000_000
+_ADVICE = "Write sections of `name: value`; docs/settings.md lists all."
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader without anchors, and with every key once."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.constructor.ConstructorError(
+                None, None, "anchors are not taken", self.peek_event().start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key '{twice}' is there twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """Plain values from YAML.
+
+    Args:
+        text: At most `LARGEST_BYTES` characters.
+        name: What the text is, for the message.
+
+    Raises:
+        ConfigError: It is no YAML, uses anchors or tags, holds a key twice, or is too large.
+    """
+    if len(text) > LARGEST_BYTES:
+        raise ConfigError(f"{name} has {len(text):,} characters; settings take less.", _ADVICE)
+    try:
+        return yaml.load(text, _Loader)  # it is a safe loader
+    except RecursionError as error:
+        raise ConfigError(f"{name} is nested too deeply.", _ADVICE) from error
+    except (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise ConfigError(f"{name} is no YAML for settings: {said}.", _ADVICE) from error
