@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import io
 import os
 import re
@@ -100,10 +101,13 @@ def limit(seconds: int) -> Iterator[None]:
 
     former = signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)
+    # A call into C that blocks hears no signal.
+    faulthandler.dump_traceback_later(2 * seconds, exit=True)
     try:
         yield
     finally:
         signal.alarm(0)
+        faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGALRM, former)
 
 
