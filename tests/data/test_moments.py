@@ -126,7 +126,7 @@ def test_any_count_of_microseconds_is_a_moment(count: int) -> None:
     assert abs(back) <= abs(count)
 
 
-@settings(deadline=None)  # each opens a database
+@settings(deadline=None)  # a busy machine opens a connection slowly
 @given(st.datetimes(timezones=ZONES))
 def test_sql_reads_a_moment_as_it_is(moment: datetime) -> None:
     with duckdb.connect() as connection:
