@@ -44,7 +44,7 @@ SQL = re.compile(
     re.IGNORECASE,
 )
 # Words for a person, not for DuckDB: what to do with a folder of part files.
-ADVICE = "COPY (FROM 'parts/*.parquet') TO 'table.parquet'"
+ADVICE = "COPY (FROM 'table.parquet/**/*.parquet') TO 'one.parquet'"
 
 
 def readers(source: str) -> list[str]:
