@@ -26,7 +26,7 @@ def report(
     history: Annotated[
         Path | None, typer.Option("--history", help="Checked tables, for titles.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the samples.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the samples.")] = 0,
 ) -> None:
     """Degrees, components, hubs, imbalance, likeness of linked items; and what would go wrong.
 

@@ -95,6 +95,7 @@ def verify(
     """
     store = _store(out)
     chosen = _resolved(store, release_id)
+    store.folder(chosen)
     with _index(store, out, config, overrides) as index:
         verification = store.verify(chosen, index)
     _report(verification, as_json)
@@ -157,8 +158,10 @@ def prune(
     Example: colisten release prune --out out --keep 5
     """
     store = _store(out)
-    with _index(store, out, config, overrides) as index:
-        removed = store.prune(keep, index)
+    removed: list[str] = []
+    if store.list():
+        with _index(store, out, config, overrides) as index:
+            removed = store.prune(keep, index)
     if as_json:
         _print_json({"removed": removed})
     else:
@@ -199,7 +202,8 @@ def _index(
         settings = load_settings(config, tuple(overrides or ())).index
     index: VectorIndex | None = None
     try:
-        index = open_index(out, settings)
+        # Opening an embedded index makes one; where nothing was published there is none to keep.
+        index = open_index(out, settings) if needed or store.list() else None
     except VectorIndexError as error:
         if needed:
             raise

@@ -26,7 +26,7 @@ from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut
 from colisten.data.rehearsal import rehearsal_cut
-from colisten.files import sweep_abandoned
+from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_mapping, read_model, write_json
 from colisten.pages import write_page
 from colisten.sections import ITEM_TYPES, ItemType
@@ -112,10 +112,10 @@ def execute(
     from pipelines.local import run_local
     from pipelines.release_pipeline import release_pipeline
 
-    out = out.resolve()
+    out = located(out)
     sweep_abandoned(out)
     arguments: dict[str, Any] = {
-        "data": str(data.resolve()),
+        "data": str(located(data)),
         "data_digest": tables_digest(data),
         "cut": cut.isoformat(),
         "rehearsal_cut": rehearsal_cut(

@@ -11,7 +11,7 @@ from cli.inputs import code_digest, tables_digest
 from cli.steps import shown_steps
 from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
-from colisten.files import sweep_abandoned
+from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_model
 from colisten.terminal import Terminal
 from pipelines.local import run_local
@@ -55,13 +55,13 @@ def run_trials(
         PipelineError: Trials cannot stand in one table, or a step failed.
     """
     check_trials(trials, settings)
-    out = out.resolve()
+    out = located(out)
     sweep_abandoned(out)
     with shown_steps(console, [trial.title for trial in trials]) as listen:
         left = run_local(
             trials_pipeline,
             {
-                "data": str(window.data.resolve()),
+                "data": str(located(window.data)),
                 "data_digest": tables_digest(window.data),
                 "cut": window.cut.isoformat(),
                 "window_days": window.days,

@@ -37,6 +37,11 @@ def write_aside(target: Path) -> Iterator[Path]:
         _remove(aside)
 
 
+def located(path: Path) -> Path:
+    """The absolute path behind links. Links in a circle stay: whoever opens them is refused."""
+    return Path(os.path.realpath(path))
+
+
 def sweep_partials(folder: Path) -> list[Path]:
     """Remove what killed writers left in `folder`; returns what was removed."""
     left = sorted(folder.glob(".*.partial"))

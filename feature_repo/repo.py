@@ -18,7 +18,7 @@ from colisten.errors import FeatureError
 from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
 from colisten.features.store import open_store
-from colisten.files import write_aside
+from colisten.files import located, write_aside
 from colisten.logs import logger
 from colisten.progress import track
 from colisten.sections import ITEM_TYPES
@@ -59,7 +59,7 @@ def build_feature_repo(
     Raises:
         FeatureError: A table is missing or does not fit, or Feast refuses the definitions.
     """
-    out = out.resolve()
+    out = located(out)
     out.mkdir(parents=True, exist_ok=True)
     sources = out / "sources"
     music_dim = write_sources(
@@ -103,7 +103,7 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
     if store.config.online_store.type != "sqlite":
         _fill(store, as_of)
     else:
-        with write_aside(folder.resolve() / ONLINE_FILE) as aside:
+        with write_aside(located(folder) / ONLINE_FILE) as aside:
             store.config.online_store.path = str(aside)
             _fill(store, as_of)
     log.info("online store filled", folder=str(folder), as_of=as_of.isoformat())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from colisten.config import Settings
 from colisten.errors import ConfigError
+from colisten.files import located
 
 HOME = "COLISTEN_HOME"
 SETTINGS = "COLISTEN_SETTINGS"
@@ -50,7 +51,7 @@ class Environment:
 
     def variables(self) -> dict[str, str]:
         """The variables that `read` reads."""
-        return {HOME: str(self.home.resolve()), SETTINGS: self.settings.to_json()}
+        return {HOME: str(located(self.home)), SETTINGS: self.settings.to_json()}
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Environment:

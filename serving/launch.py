@@ -93,14 +93,17 @@ def check_home(environment: Environment) -> None:
 
 def check_address(host: str, port: int) -> None:
     """Refuse an address that cannot be listened on, before anything is started."""
+    if not host.strip():
+        raise ConfigError("--host is empty.", "0.0.0.0 listens on every address.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except (OSError, TypeError, ValueError, OverflowError) as error:  # NUL, labels, ports
+            reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise ConfigError(
-                f"Cannot listen on {host}:{port}: {error.strerror or error}.",
+                f"Cannot listen on {host}:{port}: {reason}.",
                 "Give another --host (an IP address) or --port.",
             ) from error
 

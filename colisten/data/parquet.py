@@ -40,7 +40,7 @@ def read(file: Path, *, columns: list[str] | None = None, filters: Any = None) -
         pyarrow.ArrowException: It is not parquet, or has no such column.
     """
     # An open file has no path from which Arrow could infer anything.
-    with pa.OSFile(str(file)) as source:
+    with _source(file) as source:
         return pq.read_table(source, columns=columns, filters=filters, partitioning=None)
 
 
@@ -52,7 +52,7 @@ def opened(file: Path) -> Iterator[pq.ParquetFile]:
         OSError: There is no such file, or it is a folder.
         pyarrow.ArrowException: It is not parquet.
     """
-    with pa.OSFile(str(file)) as source:
+    with _source(file) as source:
         yield pq.ParquetFile(source)
 
 
@@ -98,6 +98,13 @@ def table(engine: Any, file: Path) -> Any:
         # Looking files up recursively is how Spark is told to infer no columns from folders.
         return engine.read_parquet(_spark_path(file), recursiveFileLookup=True)
     raise ValueError(f"No reader for the engine {engine.name}; DuckDB and Spark have one.")
+
+
+def _source(file: Path) -> pa.OSFile:
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        # Nobody may ever write to a pipe; opening it would wait for them.
+        raise OSError(f"{file} is a pipe or a device")
+    return pa.OSFile(str(file))
 
 
 def _local(file: Path) -> str:

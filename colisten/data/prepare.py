@@ -26,9 +26,9 @@ from colisten.data.contract import (
     USERS,
     Table,
 )
-from colisten.data.faults import ItemTypeMissing, NobodyStreamed, NoHistory
+from colisten.data.faults import ItemTypeMissing, NobodyMeasured, NobodyStreamed, NoHistory
 from colisten.data.moments import sql_moment, utc, window_end
-from colisten.data.outlook import Outlook, shortages, target_streams
+from colisten.data.outlook import Outlook, anybody_measured, shortages, target_streams
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
 from colisten.data.views import TableViews, open_views, reading
 from colisten.errors import TableError
@@ -144,7 +144,12 @@ def prepare_tables(
 
 
 def check_cut(
-    source: Path, *, cut: datetime, window_days: int, settings: Settings
+    source: Path,
+    *,
+    cut: datetime,
+    window_days: int,
+    settings: Settings,
+    only_measures: bool = False,
 ) -> tuple[str, ...]:
     """Refuse a cut that leaves nothing to learn from; writes nothing.
 
@@ -153,6 +158,7 @@ def check_cut(
         cut: UTC moment.
         window_days: Days from the cut on that measure.
         settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
+        only_measures: Whether nothing is wanted but figures after the cut.
 
     Returns:
         What the cut leaves too little of to say much, a sentence each; none is an error.
@@ -161,6 +167,7 @@ def check_cut(
         NoHistory: No interaction lies before the cut.
         ItemTypeMissing: No item of a type is available at it.
         NobodyStreamed: No item of the recommended type is streamed before it.
+        NobodyMeasured: Figures alone are wanted, and nobody can be measured in the window.
         ConfigError: The window is empty, or ends after the calendar.
     """
     until = window_end(cut, window_days)
@@ -173,9 +180,14 @@ def check_cut(
         if not streams:
             detail = f"nobody streams any {target} before the cut {cut}"
             raise NobodyStreamed("interactions", "signal", detail=detail)
-        return shortages(
-            views, Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
-        )
+        outlook = Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
+        if only_measures and not anybody_measured(views, outlook):
+            detail = (
+                f"no user with events before the cut {cut} streams another {target} in the "
+                f"{window_days} days after it"
+            )
+            raise NobodyMeasured("interactions", "timestamp", detail=detail)
+        return shortages(views, outlook)
 
 
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:

@@ -23,6 +23,7 @@ from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
+from colisten.files import located
 from colisten.progress import track
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -43,7 +44,7 @@ def open_store(folder: Path) -> FeatureStore:
     if not (folder / names.CONFIG_FILE).exists():
         raise FeatureError(f"No feature repository at {folder}.", "Build it first.")
     try:
-        store = FeatureStore(repo_path=str(folder.resolve()))
+        store = FeatureStore(repo_path=str(located(folder)))
         views = store.list_feature_views(allow_cache=True)
     except Exception as error:
         raise FeatureError(f"Cannot open the feature repository at {folder}: {error}.") from error

@@ -62,7 +62,11 @@ def test_nothing_is_stored_of_an_event_that_no_history_may_hold(
         "timestamp": clock_fault(event.timestamp),
     }
     items = catalogue if live else None
-    push = lambda judged: not stored.append(judged)  # noqa: E731
+
+    def push(judged: Event) -> bool:
+        stored.append(judged)
+        return True
+
     if any(faults.values()):
         with pytest.raises(EventRefused) as caught:
             record_event(event, items, push)
