@@ -89,7 +89,10 @@ def ablate(
     settings = settings_of[FULL]
     moment = parse_cut(cut)
     check_tables(data, settings=settings)
-    for notice in check_cut(data, cut=moment, window_days=window_days, settings=settings):
+    short_of = check_cut(
+        data, cut=moment, window_days=window_days, settings=settings, only_measures=True
+    )
+    for notice in short_of:
         console.print(Text(f"Notice: {notice}"), soft_wrap=True)
     from cli.trials import Window, run_trials
     from colisten.ablations.page import to_html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.run import wide_console
-from colisten.data import parquet
+from colisten.data import contract, parquet
+from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
+from colisten.data.faults import FolderMissing
 from colisten.data.moments import parse_moment
+from colisten.data.table_files import find_table
 from colisten.errors import ReportError
 from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
+from colisten.logs import logger
 from colisten.sections import ItemType
 from colisten.terminal import Terminal
+
+log = logger("experiment")
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
 
@@ -138,6 +145,18 @@ def _of_run(out: Path, *keys: str) -> str:
         ) from error
 
 
+def _file(folder: Path, table: contract.Table) -> Path:
+    """The file that a folder has for a table, found as `colisten check` finds it."""
+    if not folder.is_dir():
+        raise FolderMissing("", detail=f"{folder} is not a folder", do="Name another.")
+    found = find_table(folder, table)
+    if found.fault is not None:
+        raise found.fault
+    if found.notice:
+        log.warning("name not of the contract", notice=found.notice)
+    return found.path or folder / table.file_name
+
+
 def make_report(
     data: Path,
     folder: Path,
@@ -155,13 +174,12 @@ def make_report(
     from colisten.experiments.outcomes import user_outcomes
     from monitoring.experiment import experiment_report
 
-    catalogue = data / "items.parquet"
     outcomes = user_outcomes(
-        folder / "exposures.parquet",
-        [data / "interactions.parquet", folder / "interactions.parquet"],
+        _file(folder, EXPOSURES),
+        [_file(data, INTERACTIONS), _file(folder, INTERACTIONS)],
         target_type=target or _of_run(out, "test", "target_type"),
         attribution_hours=hours,
-        items=catalogue if catalogue.exists() else None,
+        items=find_table(data, replace(ITEMS, required=False)).path,
     )
     page = out / "reports" / "experiment.html"
     reading = experiment_report(outcomes, page, control=control, shares=shares)

@@ -26,8 +26,11 @@ class Terminal(Console):
         super().__init__(markup=False, emoji=False, **how)
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """As rich does, with controls as their escapes before a width is measured."""
-        return super().render_str(plain_lines(text), **how)
+        """As rich does, on one line and with controls as escapes before a width is measured.
+
+        So no value forges a line; text that has several is a `Text` or several prints.
+        """
+        return super().render_str(plain(text), **how)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -198,4 +198,6 @@ def test_every_page_is_known_and_goes_through_its_writer() -> None:
             if is_write and file != HOME:
                 written = ast.unparse(node)
                 assert "html" not in written, f"{file}: {written} goes around write_page"
+                for page_of_step in re.findall(r"(\w+): Output\[HTML\]", file.read_text()):
+                    assert f"{page_of_step}.path" not in written, f"{file}: {written}"
     assert named == PAGES

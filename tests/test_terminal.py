@@ -54,8 +54,8 @@ def test_a_value_is_printed_as_text(value: str) -> None:
     shown = printed(f"a {value} b", Text(value), said(value, "bold", f" {value}"), table(value))
     for sign in set(shown) - {"\n"}:
         assert plain(sign) == sign, repr(sign)
-    line = printed(f"a {plain(value)} b")
-    assert line == f"a {plain(value)} b\n"
+    # One line, whatever is in it.
+    assert printed(f"a {value} b") == f"a {plain(value)} b\n"
 
 
 @pytest.mark.parametrize("value", SHORT)

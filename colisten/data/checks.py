@@ -96,6 +96,8 @@ def check_file(
                 faults += _check_rows(views, [rule for rule in rules if rule.table == found.name])
         if faults:
             _refuse([fault.of_file(places[fault.table]) for fault in faults])
+        for notice in views.notices:
+            log.warning("name not of the contract", file=str(file), notice=notice)
 
 
 def _moment(now: datetime | None) -> datetime:

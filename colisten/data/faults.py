@@ -36,7 +36,8 @@
         ├── NonFiniteMusicVector        a vector holds null, NaN or infinity
         ├── MusicVectorConflict         two vectors of one user at one moment
         ├── NoHistory                   no interaction lies before the cut
-        └── NobodyStreamed              nothing of the recommended type is streamed before the cut
+        ├── NobodyStreamed              nothing of the recommended type is streamed before the cut
+        └── NobodyMeasured              figures are wanted and nobody is there after the cut
 
 All of them end a command with exit code 2, before anything is written.
 """
@@ -191,7 +192,10 @@ class TableNotAFile(Fault):
     """`<table>.parquet` is a folder of part files."""
 
     says = "is a folder, not a parquet file"
-    advice = "Write one file, e.g. COPY (FROM 'parts/*.parquet') TO 'table.parquet' in DuckDB."
+    advice = (
+        "Write one file, e.g. COPY (FROM 'table.parquet/**/*.parquet') TO 'one.parquet' in DuckDB, "
+        "and put it in the folder's place."
+    )
 
 
 class TableUnreadable(Fault):
@@ -402,6 +406,13 @@ class NobodyStreamed(Fault):
 
     says = "nobody streams an item of the recommended type before the cut"
     advice = "Choose a later cut, or recommend the other type with --target."
+
+
+class NobodyMeasured(Fault):
+    """Figures after the cut are wanted, and no user of before it streams anything new there."""
+
+    says = "no user with events before the cut streams a new item in the window after it"
+    advice = "Choose an earlier cut or a longer window."
 
 
 def _short(value: str | None) -> str:

@@ -122,6 +122,22 @@ def days_from(moment: datetime, days: int) -> datetime:
     return _LAST if days > (_LAST - start).days else start + timedelta(days=days)
 
 
+def window_end(cut: datetime, window_days: int) -> datetime:
+    """The UTC moment at which the window that begins at a cut ends.
+
+    Raises:
+        ConfigError: The window is empty, or ends after `LATEST`.
+    """
+    if window_days < 1:
+        raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
+    if window_days > (LATEST - utc(cut)).days:
+        raise ConfigError(
+            f"A window of {window_days:,} days from {utc(cut):%Y-%m-%d} ends after {LATEST:%Y}.",
+            "Give the days after the cut that measure the release, e.g. 28.",
+        )
+    return days_from(cut, window_days)
+
+
 def sql_moment(moment: datetime) -> str:
     """A moment as an SQL literal, to the microsecond, since a view takes no parameters.
 

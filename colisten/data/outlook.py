@@ -42,9 +42,14 @@ def shortages(views: TableViews, outlook: Outlook) -> tuple[str, ...]:
         _titles(outlook),
         _nothing_left(views, outlook),
         _no_pair(views, outlook),
-        _nobody_measured(views, outlook),
     )
-    return tuple(sentence for sentence in found if sentence)
+    told = [sentence for sentence in found if sentence]
+    if not anybody_measured(views, outlook):
+        told.append(
+            f"No user with events before the cut streams another {outlook.target_type} in the "
+            "window after it: the release will not be measured."
+        )
+    return tuple(told)
 
 
 def _titles(outlook: Outlook) -> str:
@@ -90,7 +95,8 @@ def _no_pair(views: TableViews, outlook: Outlook) -> str:
     )
 
 
-def _nobody_measured(views: TableViews, outlook: Outlook) -> str:
+def anybody_measured(views: TableViews, outlook: Outlook) -> bool:
+    """Whether a user of the history streams an item for the first time in the window."""
     window = (
         f"signal = 'stream' AND item_type = {sql_text(outlook.target_type)} "
         f"AND timestamp >= {sql_moment(outlook.cut)} AND timestamp < {sql_moment(outlook.until)}"
@@ -104,12 +110,7 @@ def _nobody_measured(views: TableViews, outlook: Outlook) -> str:
         "ANTI JOIN (SELECT user_id, item_id FROM interactions "
         f"WHERE {_streamed(outlook.cut, outlook.target_type)}) AS had USING (user_id, item_id)",
     )
-    if measured:
-        return ""
-    return (
-        f"No user with events before the cut streams another {outlook.target_type} in the window "
-        "after it: the release will not be measured."
-    )
+    return bool(measured)
 
 
 def _streamed(cut: datetime, target_type: str) -> str:

@@ -26,12 +26,12 @@ from colisten.data.contract import (
     USERS,
     Table,
 )
-from colisten.data.faults import ItemTypeMissing, NobodyStreamed, NoHistory
-from colisten.data.moments import LATEST, days_from, sql_moment, utc
-from colisten.data.outlook import Outlook, shortages, target_streams
+from colisten.data.faults import ItemTypeMissing, NobodyMeasured, NobodyStreamed, NoHistory
+from colisten.data.moments import sql_moment, utc, window_end
+from colisten.data.outlook import Outlook, anybody_measured, shortages, target_streams
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
 from colisten.data.views import TableViews, open_views, reading
-from colisten.errors import ConfigError, TableError
+from colisten.errors import TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
@@ -120,7 +120,7 @@ def prepare_tables(
         Fault, TableFaults: As `check_tables`; also `NoHistory` where no interaction lies before
             the cut and `ItemTypeMissing` where no item of a type is available at it.
         TableError: The cut has no zone.
-        ConfigError: The window is not positive.
+        ConfigError: The window is empty, or ends after the calendar.
     """
     if cut.tzinfo is None:
         raise TableError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
@@ -143,25 +143,13 @@ def prepare_tables(
     return summary
 
 
-def window_end(cut: datetime, window_days: int) -> datetime:
-    """The UTC moment at which the window that begins at a cut ends.
-
-    Raises:
-        ConfigError: The window is not positive, or ends after the calendar.
-    """
-    if window_days < 1:
-        raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
-    if window_days > (LATEST - utc(cut)).days:
-        raise ConfigError(
-            f"A window of {window_days} days from {utc(cut):%Y-%m-%d} ends after the year "
-            f"{LATEST:%Y}, beyond the calendar of the tables.",
-            "Give the days that shall measure the release, e.g. 28.",
-        )
-    return days_from(cut, window_days)
-
-
 def check_cut(
-    source: Path, *, cut: datetime, window_days: int, settings: Settings
+    source: Path,
+    *,
+    cut: datetime,
+    window_days: int,
+    settings: Settings,
+    only_measures: bool = False,
 ) -> tuple[str, ...]:
     """Refuse a cut that leaves nothing to learn from; writes nothing.
 
@@ -170,6 +158,7 @@ def check_cut(
         cut: UTC moment.
         window_days: Days from the cut on that measure.
         settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
+        only_measures: Whether nothing is wanted but figures after the cut.
 
     Returns:
         What the cut leaves too little of to say much, a sentence each; none is an error.
@@ -178,7 +167,10 @@ def check_cut(
         NoHistory: No interaction lies before the cut.
         ItemTypeMissing: No item of a type is available at it.
         NobodyStreamed: No item of the recommended type is streamed before it.
+        NobodyMeasured: Figures alone are wanted, and nobody can be measured in the window.
+        ConfigError: The window is empty, or ends after the calendar.
     """
+    until = window_end(cut, window_days)
     with open_views(source, settings) as (views, faults):
         if faults:  # The files changed since they were checked.
             raise faults[0]
@@ -188,10 +180,14 @@ def check_cut(
         if not streams:
             detail = f"nobody streams any {target} before the cut {cut}"
             raise NobodyStreamed("interactions", "signal", detail=detail)
-        until = window_end(cut, window_days)
-        return shortages(
-            views, Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
-        )
+        outlook = Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
+        if only_measures and not anybody_measured(views, outlook):
+            detail = (
+                f"no user with events before the cut {cut} streams another {target} in the "
+                f"{window_days} days after it"
+            )
+            raise NobodyMeasured("interactions", "timestamp", detail=detail)
+        return shortages(views, outlook)
 
 
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:

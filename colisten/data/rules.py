@@ -18,8 +18,8 @@ from colisten.data.sql import is_blank, sql_text
 from colisten.data.units import WrongUnit, units
 from colisten.sections import ITEM_TYPES, SIGNALS
 
-_LARGEST_POSITION = 2**31 - 1
-_LARGEST_FLOAT = 3.4028234e38
+LARGEST_POSITION = 2**31 - 1
+LARGEST_FLOAT = 3.4028234e38
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def row_rules(now: datetime) -> list[Rule]:
             faults.PositionOutOfRange,
             "exposures",
             "position",
-            f"position IS NULL OR position NOT BETWEEN 1 AND {_LARGEST_POSITION}",
+            f"position IS NULL OR position NOT BETWEEN 1 AND {LARGEST_POSITION}",
             shown,
         ),
         *_moment_rules("exposures", shown, now),
@@ -211,7 +211,7 @@ def _vector_rules() -> list[Rule]:
         "(SELECT len(music_vector) AS size FROM music WHERE len(music_vector) > 0 "
         "GROUP BY 1 ORDER BY count(*) DESC, size DESC LIMIT 1)"
     )
-    bad = f"x IS NULL OR NOT isfinite(x) OR abs(x) > {_LARGEST_FLOAT}"
+    bad = f"x IS NULL OR NOT isfinite(x) OR abs(x) > {LARGEST_FLOAT}"
     conflict = (
         "(user_id, timestamp) IN (SELECT (user_id, timestamp) FROM music "
         "WHERE user_id IS NOT NULL AND timestamp IS NOT NULL GROUP BY user_id, timestamp "

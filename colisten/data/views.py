@@ -149,7 +149,9 @@ def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
 
 def _open(views: TableViews, table: Table, file: Path) -> list[Fault]:
     if file.is_dir():
-        return [TableNotAFile(table.name, detail=f"{file} is a folder, not a parquet file")]
+        do = TableNotAFile.advice.replace("table.parquet", file.name)
+        detail = f"{file} is a folder, not a parquet file"
+        return [TableNotAFile(table.name, detail=detail, do=do)]
     try:
         with parquet.opened(file) as inside:
             schema, rows = inside.schema_arrow, inside.metadata.num_rows

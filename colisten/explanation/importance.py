@@ -184,12 +184,13 @@ def _answers(
 
 
 def _share_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Share of each list [U, k] that is not in the other, float64 [U]."""
+    """Share of each list [U, k] that is not in the other, float64 [U]; of an empty list nothing."""
     shown = before >= 0
     kept = hit_matrix(
         after, Ragged.of(np.nonzero(shown)[0], before[shown].astype(np.int64), len(before))
     )
-    share: np.ndarray = 1.0 - kept.sum(axis=1) / np.maximum(shown.sum(axis=1), 1)
+    had = shown.sum(axis=1)
+    share: np.ndarray = (had - kept.sum(axis=1)) / np.maximum(had, 1)
     return share
 
 

@@ -23,7 +23,7 @@ from colisten.sections import SIGNALS
 MAX_COUNTRIES = 64
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
 _TINY = 1e-12
-_FARTHEST = 100.0  # deviations
+FARTHEST = 100.0  # deviations
 
 NotNegative = Annotated[int, Field(ge=0)]
 Scale = Annotated[float, Field(gt=0)]
@@ -225,7 +225,7 @@ def _scaled(values: np.ndarray, mean: Sequence[float], scale: Sequence[float]) -
     out = np.zeros((values.shape[1] + 1, len(values)), dtype=np.float32)
     # A user far from all that was learned from must not overflow the tower.
     scaled = (values[known].astype(np.float64) - np.asarray(mean)) / np.asarray(scale)
-    out[:-1, known] = np.clip(scaled, -_FARTHEST, _FARTHEST).T
+    out[:-1, known] = np.clip(scaled, -FARTHEST, FARTHEST).T
     out[-1] = ~known
     return out
 

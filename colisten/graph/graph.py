@@ -19,10 +19,14 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.errors import GraphError
 from colisten.files import file_digest, write_aside
+from colisten.graph.given import index_of, times_of, weights_of, whole
+from colisten.graph.hetero import edge_index, node_counts
 from colisten.json_files import read_mapping, to_json, write_json
 
 RelationName = tuple[str, str]
 FORMAT = 2
+# Of a neighbour within its type: indices are int32.
+MAX_INDEX = 2**31
 ARRAYS = ("indptr", "indices", "weights", "times")
 IDS = "ids.parquet"
 
@@ -61,7 +65,13 @@ class Relation:
         weights: np.ndarray,
         times: np.ndarray | None = None,
     ) -> Relation:
-        """CSR of edges given in any order as [num_edges] arrays of local indices."""
+        """CSR of edges given in any order as [num_edges] arrays of local indices.
+
+        Raises:
+            GraphError: An index is no integer, negative or beyond what the arrays hold, or a time
+                is no integer.
+        """
+        source, target = index_of((source, target), (num_nodes, MAX_INDEX), "a relation")
         order = np.lexsort((target, source))
         indptr = np.zeros(num_nodes + 1, np.int64)
         np.cumsum(np.bincount(source, minlength=num_nodes), out=indptr[1:])
@@ -69,7 +79,7 @@ class Relation:
             indptr,
             target[order].astype(np.int32),
             np.asarray(weights[order], dtype=np.float32),
-            None if times is None else np.asarray(times[order], dtype=np.int64),
+            None if times is None else _moments(times, len(order), "Times of a relation")[order],
         )
 
     def where(self, kept: np.ndarray) -> Relation:
@@ -234,8 +244,9 @@ class CoListeningGraph:
         """The edges that came to be before `moment`, microseconds since 1970 UTC.
 
         Raises:
-            GraphError: A relation with edges has no times.
+            GraphError: A relation with edges has no times, or the moment is no whole number.
         """
+        moment = whole("A moment in microseconds since 1970", moment)
         relations = {}
         for name, relation in self.relations.items():
             if relation.times is None:
@@ -311,10 +322,10 @@ class CoListeningGraph:
             ids_digest: Of the catalogue the nodes belong to.
 
         Raises:
-            GraphError: An index is out of range, two edge types join the same types, or an
-                attribute does not fit.
+            GraphError: An index is out of range, two edge types join the same types, a weight is
+                not positive, or a time is no whole number of microseconds.
         """
-        num_nodes = {name: int(data[name].num_nodes) for name in sorted(data.node_types)}
+        num_nodes = dict(sorted(node_counts(data).items()))
         relations = {
             (node, other): Relation.empty(num_nodes[node])
             for node, other in product(num_nodes, repeat=2)
@@ -322,28 +333,30 @@ class CoListeningGraph:
         for edge_type in data.edge_types:
             other, _, node = edge_type
             store = data[edge_type]
-            edges = store.edge_index.cpu().numpy()
+            edges = edge_index(data, edge_type, num_nodes)
+            count = edges.shape[1]
             if relations[node, other].num_edges:
                 raise GraphError(f"A second edge type joins {other} and {node}: {edge_type}.")
-            for row, limit in zip(edges, (num_nodes[other], num_nodes[node]), strict=True):
-                if row.size and (row.min() < 0 or row.max() >= limit):
-                    raise GraphError(f"Edges of {edge_type} point outside their nodes.")
-            found = {
-                name: store[name].cpu().numpy().reshape(-1)
-                for name in ("edge_attr", "time")
-                if name in store
-            }
-            for name, values in found.items():
-                if len(values) != edges.shape[1]:
-                    raise GraphError(f"{edge_type} needs one `{name}` per edge.")
+            weights, times = np.ones(count, np.float32), None
+            if "edge_attr" in store:
+                weights = weights_of(store["edge_attr"], count, f"`edge_attr` of {edge_type}")
+            if "time" in store:
+                times = _moments(store["time"], count, f"`time` of {edge_type}")
             relations[node, other] = Relation.from_edges(
-                num_nodes[node],
-                edges[1],
-                edges[0],
-                found.get("edge_attr", np.ones(edges.shape[1])),
-                found.get("time"),
+                num_nodes[node], edges[1], edges[0], weights, times
             )
         return cls(num_nodes, relations, ids_digest)
+
+
+def _moments(values: Any, count: int, what: str) -> np.ndarray:
+    """Microseconds, int64 [count]; raises GraphError where they are not whole."""
+    times = times_of(values, count, what)
+    if times.dtype.kind != "i":
+        raise GraphError(
+            f"{what} is of floats, where a moment is whole microseconds since 1970 UTC.",
+            "Convert seconds with (seconds * 1e6).round() to int64.",
+        )
+    return times
 
 
 def _arrays(relation: Relation) -> dict[str, np.ndarray]:

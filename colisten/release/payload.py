@@ -79,6 +79,7 @@ def assemble_payload(
 
     Raises:
         ReleaseError: A part is missing or does not fit the others.
+        ConfigError: There is no such item type.
     """
     target = catalogue.slice_of(target_type)
     if target.stop == target.start:

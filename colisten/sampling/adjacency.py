@@ -6,15 +6,15 @@ nodes that receive messages. Nodes of all types share one global numbering, type
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from colisten.errors import GraphError
+from colisten.graph.given import times_of, weights_of
 from colisten.graph.graph import CoListeningGraph
+from colisten.graph.hetero import edge_attribute, edge_index, node_counts
 
 RelationKey = Hashable
 
@@ -29,7 +29,7 @@ class Neighbours:
         indptr: int64 [num_nodes + 1].
         indices: int32 or int64 [num_edges], indices within the neighbour type.
         weights: float32 [num_edges], positive; None where all count the same.
-        times: int64 [num_edges]; None where unknown.
+        times: int64 or float64 [num_edges]; None where unknown.
         edge_ids: int64 [num_edges], an edge's column in the `edge_index` it came from; None where
             edges are numbered as they lie here.
     """
@@ -109,66 +109,56 @@ class Adjacency:
 
         Args:
             weight_attr: Edge attribute with positive weights, [num_edges] or [num_edges, 1].
-            time_attr: Edge attribute with integer times, [num_edges].
+            time_attr: Edge attribute with times, [num_edges], integers or floats.
 
         Raises:
             GraphError: A node type has no number of nodes, an index is out of range, an
                 attribute is missing or does not fit.
         """
-        num_nodes: dict[str, int] = {}
-        for name in data.node_types:
-            with warnings.catch_warnings():
-                # PyG warns where it cannot tell; here that is an error.
-                warnings.simplefilter("ignore", UserWarning)
-                count = data[name].num_nodes
-            if count is None:
-                raise GraphError(
-                    f"Node type '{name}' has neither features nor `num_nodes`.",
-                    f"Set data['{name}'].num_nodes.",
-                )
-            num_nodes[name] = int(count)
+        num_nodes = node_counts(data)
         relations = {}
         for edge_type in data.edge_types:
             source, _, target = edge_type
-            index = data[edge_type].edge_index.cpu().numpy()
-            checked_index(index, (num_nodes[source], num_nodes[target]), edge_type)
+            index = edge_index(data, edge_type, num_nodes)
             order = np.lexsort((index[0], index[1]))
             indptr = np.zeros(num_nodes[target] + 1, np.int64)
             np.cumsum(np.bincount(index[1], minlength=num_nodes[target]), out=indptr[1:])
-            store = data[edge_type]
-            weights = _attribute(store, weight_attr, edge_type, order)
-            times = _attribute(store, time_attr, edge_type, order)
-            if weights is not None:
-                weights = weights.astype(np.float32)
-                if not (np.isfinite(weights) & (weights > 0)).all():
-                    raise GraphError(
-                        f"Weights '{weight_attr}' of {edge_type} must be finite and positive."
-                    )
+            weights = times = None
+            count = len(order)
+            given = edge_attribute(data, edge_type, weight_attr, count)
+            if given is not None:
+                what = f"Weights '{weight_attr}' of {edge_type}"
+                weights = weights_of(given, count, what)[order]
+            given = edge_attribute(data, edge_type, time_attr, count)
+            if given is not None:
+                times = times_of(given, count, f"Times '{time_attr}' of {edge_type}")[order]
             relations[tuple(edge_type)] = Neighbours(
-                target,
-                source,
-                indptr,
-                index[0][order],
-                weights,
-                None if times is None else times.astype(np.int64),
-                order,
+                target, source, indptr, index[0][order], weights, times, order
             )
         return cls(num_nodes, relations)
 
-
-def checked_index(index: np.ndarray, limits: tuple[int, int], name: object) -> None:
-    """Raise GraphError unless `index` is [2, E] with row i in [0, limits[i])."""
-    if index.ndim != 2 or index.shape[0] != 2:
-        raise GraphError(f"The edge index of {name} must be [2, num_edges], not {index.shape}.")
-    for row, limit in zip(index, limits, strict=True):
-        if row.size and (row.min() < 0 or row.max() >= limit):
-            wrong = int(((row < 0) | (row >= limit)).sum())
-            raise GraphError(f"{wrong} edges of {name} point outside its {limit} nodes.")
+    def timed(self, times: Mapping[Any, np.ndarray]) -> Adjacency:
+        """The same lists with other times, by relation; a relation not named keeps its own."""
+        relations = {
+            name: replace(relation, times=times.get(name, relation.times))
+            for name, relation in self.relations.items()
+        }
+        return Adjacency(self.num_nodes, relations)
 
 
 def plain(array: np.ndarray) -> np.ndarray:
     """A memory-mapped array as a plain view of the same pages, which compiled code accepts."""
     return np.asarray(array).view(np.ndarray)
+
+
+def carriers_of(
+    name: Any, known: Mapping[Any, Any], reverse: Mapping[Any, Any] | None = None
+) -> list[Any]:
+    """`reverses`, and the relation that `reverse` names for it."""
+    carriers = reverses(name, known)
+    if reverse is not None and name in reverse:
+        carriers = list(dict.fromkeys([*carriers, reverse[name]]))
+    return carriers
 
 
 def reverses(edge_type: Any, known: Mapping[Any, Any]) -> list[Any]:
@@ -184,19 +174,3 @@ def reverses(edge_type: Any, known: Mapping[Any, Any]) -> list[Any]:
         names = [edge_type, (target, relation, source), (target, f"rev_{relation}", source)]
         names.append((target, relation.removeprefix("rev_"), source))
     return [name for name in dict.fromkeys(names) if name in known]
-
-
-def _attribute(
-    store: Any, name: str | None, edge_type: Any, order: np.ndarray
-) -> np.ndarray | None:
-    if name is None:
-        return None
-    if name not in store:
-        raise GraphError(f"Edge type {edge_type} has no attribute '{name}'.")
-    values: np.ndarray = store[name].cpu().numpy().reshape(-1)
-    if len(values) != len(order):
-        raise GraphError(
-            f"Attribute '{name}' of {edge_type} has {len(values)} values for {len(order)} edges."
-        )
-    ordered: np.ndarray = values[order]
-    return ordered

@@ -50,7 +50,8 @@ def draw_edges(
     Args:
         rows: int64 indices within the relation's node type.
         key: Unsigned 64-bit; another key, another draw.
-        latest: int64 [len(rows)]: a row takes no edge newer than this; None takes all.
+        latest: [len(rows)], of the kind of the relation's times: a row takes no edge newer than
+            this; None takes all.
         engine: Module of compiled kernels; None draws in numpy.
     """
     rows = np.ascontiguousarray(rows, np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,100 +12,162 @@ from torch_geometric.data import HeteroData
 
 from colisten.errors import GraphError
 from colisten.sampling.adjacency import Adjacency
+from colisten.sampling.batch import MultiLinkBatch
 from colisten.sampling.neighbours import Neighbourhood
+
+BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class Features:
     """Cuts a batch's part out of the data it was drawn from.
 
     Args:
-        data: The whole graph. Tensors with a row per node or per edge are cut; others are left
-            out.
+        graph: The neighbour lists read from it.
+        data: The whole graph. What has a row per node or per edge is cut, along the dimension that
+            PyG joins it by; all else is handed on as it is, but for stored labels.
+
+    Raises:
+        GraphError: An attribute has a layout that rows cannot be cut from.
     """
 
-    def __init__(self, data: Any) -> None:
-        self.nodes: dict[str, dict[str, Tensor]] = {}
-        self.edges: dict[Any, dict[str, Tensor]] = {}
-        for name in data.node_types:
-            count = data[name].num_nodes
-            self.nodes[name] = {
-                key: value for key, value in data[name].items() if _has_rows(value, count)
-            }
-        for name in data.edge_types:
-            count = data[name].edge_index.shape[1]
-            self.edges[tuple(name)] = {
-                key: value
-                for key, value in data[name].items()
-                if key not in ("edge_index", "edge_label", "edge_label_index")
-                and _has_rows(value, count)
-            }
+    def __init__(self, graph: Adjacency, data: Any) -> None:
+        self.stores: dict[Any, dict[str, Rows]] = {}
+        self.whole: dict[Any, dict[str, Any]] = {}
+        counts: dict[Any, int] = dict(graph.num_nodes)
+        counts |= {name: relation.num_edges for name, relation in graph.relations.items()}
+        for name, count in counts.items():
+            store = data[name]
+            self.stores[name], self.whole[name] = {}, {}
+            for key, value in store.items():
+                if key in ("edge_index", "num_nodes") or "edge_label" in key:
+                    continue
+                dim = data.__cat_dim__(key, value, store)
+                if _has_rows(value, dim, count):
+                    self.stores[name][key] = Rows.of(value, dim, f"data[{name!r}].{key}")
+                else:
+                    self.whole[name][key] = value
+        self.common = dict(data._global_store.items())
 
-    def batch(
-        self,
-        graph: Adjacency,
-        around: Neighbourhood,
-        pairs: Mapping[Any, np.ndarray],
-        negatives: Mapping[Any, np.ndarray],
-        masks: Mapping[Any, np.ndarray],
-    ) -> HeteroData:
+    def batch(self, graph: Adjacency, dense: MultiLinkBatch) -> HeteroData:
         """One subgraph for all layers of a model, and what is supervised in it.
 
         A node's edges are those it drew in the hop that first reached it, as in PyG.
         """
+        around = dense.neighbourhood
         batch = HeteroData()
+        for key, value in self.common.items():
+            batch[key] = value
         bounds = around.bounds[0]
         for at, name in enumerate(graph.node_types):
             nodes = around.inputs[bounds[at] : bounds[at + 1]] - graph.start_of(name)
             n_id = torch.from_numpy(nodes)
             batch[name].n_id = n_id
             batch[name].num_nodes = len(nodes)
-            for key, value in self.nodes[name].items():
-                batch[name][key] = value.index_select(0, n_id)
+            self._fill(batch[name], name, n_id)
         for name, (index, numbers) in _links(graph, around).items():
             batch[name].edge_index = torch.from_numpy(index)
             e_id = torch.from_numpy(numbers)
             batch[name].e_id = e_id
-            for key, value in self.edges[name].items():
-                batch[name][key] = value.index_select(0, e_id)
+            self._fill(batch[name], name, e_id)
         seeds = around.seed_positions
-        for name, part in pairs.items():
+        for name, part in dense.pairs.items():
             first, second = (bounds[graph.node_types.index(name[end])] for end in (0, -1))
             right = np.stack([seeds[part[:, 0]] - first, seeds[part[:, 1]] - second])
-            drawn = negatives[name]
+            drawn = dense.negatives[name]
             row, column = np.nonzero(drawn >= 0)
             wrong = np.stack([seeds[part[row, 0]] - first, seeds[drawn[row, column]] - second])
-            batch[name].edge_label_index = torch.from_numpy(np.concatenate([right, wrong], 1))
-            if drawn.shape[1]:
-                batch[name].edge_label = torch.cat([torch.ones(len(part)), torch.zeros(len(row))])
-            if name in masks:
-                batch[name].negative_mask = torch.from_numpy(masks[name])
+            told = dense.given.get(name, np.zeros((0, 2), np.int64))
+            apart = np.stack([seeds[told[:, 0]] - first, seeds[told[:, 1]] - second])
+            batch[name].edge_label_index = torch.from_numpy(
+                np.concatenate([right, apart, wrong], 1)
+            )
+            if drawn.shape[1] or len(told) or name in dense.labels:
+                own = dense.labels.get(name, np.ones(len(part), np.float32))
+                zeros = np.zeros(len(told) + len(row), own.dtype)
+                batch[name].edge_label = torch.from_numpy(np.concatenate([own, zeros]))
+            if name in dense.masks:
+                batch[name].negative_mask = torch.from_numpy(dense.masks[name])
         return batch
 
+    def _fill(self, store: Any, name: Any, index: Tensor) -> None:
+        for key, value in self.whole[name].items():
+            store[key] = value
+        for key, rows in self.stores[name].items():
+            store[key] = rows.cut(index)
 
-def label_index(data: Any, given: Any) -> dict[Any, np.ndarray]:
-    """What a loader over `HeteroData` supervises, [2, num_pairs] per edge type.
 
-    Raises:
-        GraphError: Nothing is named, or an edge type is unknown.
+@dataclass(frozen=True)
+class Rows:
+    """An attribute with a row per node or edge.
+
+    Attributes:
+        value: Tensor (dense, COO or CSR), array or list.
+        dim: Dimension of the rows.
     """
-    if not given:
-        raise GraphError(
-            "Which edge types are supervised?",
-            f"Name them in edge_label_index, out of {list(data.edge_types)}.",
-        )
-    named = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given)
-    index = {}
-    for name, edges in named.items():
-        if edges is None:
-            if name not in data.edge_types:
-                raise GraphError(f"There is no edge type {name} among {list(data.edge_types)}.")
-            edges = data[name].edge_index
-        index[tuple(name)] = torch.as_tensor(edges).cpu().numpy()
-    return index
+
+    value: Any
+    dim: int
+
+    @classmethod
+    def of(cls, value: Any, dim: int, what: str) -> Rows:
+        """Raises GraphError where rows cannot be cut."""
+        if isinstance(value, Tensor):
+            csr = value.layout == torch.sparse_csr and value.dim() == 2 and dim == 0
+            if value.layout == torch.sparse_coo:
+                value = value.coalesce()
+            elif value.layout != torch.strided and not csr:
+                raise GraphError(
+                    f"{what} is of layout {value.layout}, from which rows cannot be cut.",
+                    "Give it dense or as CSR: .to_sparse_csr().",
+                )
+        return cls(value, dim)
+
+    def cut(self, index: Tensor) -> Any:
+        """The rows of `index`, int64 [n], in the form of the whole; a numeric array as a tensor."""
+        value = self.value
+        if isinstance(value, Tensor):
+            index = index.to(value.device)
+            if value.layout == torch.sparse_csr:
+                return _csr_rows(value, index)
+            return _dense_rows(value, self.dim, index)
+        if isinstance(value, np.ndarray):
+            part = np.take(value, index.numpy(), axis=self.dim)
+            return torch.from_numpy(part) if part.dtype.kind in "biufc" else part
+        return [value[at] for at in index.tolist()]
 
 
-def _has_rows(value: Any, count: int) -> bool:
-    return isinstance(value, Tensor) and value.dim() > 0 and value.shape[0] == count
+def _dense_rows(value: Tensor, dim: int, index: Tensor) -> Tensor:
+    try:
+        return value.index_select(dim, index)
+    except NotImplementedError:
+        # torch moves no wide unsigned integers; the same bits under another name it does.
+        plain = value.view(BITS[value.element_size()])
+        return plain.index_select(dim, index).view(value.dtype)
+
+
+def _csr_rows(value: Tensor, index: Tensor) -> Tensor:
+    bounds = value.crow_indices()
+    start = bounds[index]
+    count = bounds[index + 1] - start
+    stop = torch.cumsum(count, 0)
+    total = int(stop[-1]) if len(stop) else 0
+    at = torch.arange(total, device=value.device)
+    at = at + torch.repeat_interleave(start - (stop - count), count)
+    return torch.sparse_csr_tensor(
+        torch.cat([stop.new_zeros(1), stop]),
+        value.col_indices()[at].to(stop.dtype),
+        value.values()[at],
+        size=(len(index), value.shape[1]),
+        check_invariants=False,
+    )
+
+
+def _has_rows(value: Any, dim: Any, count: int) -> bool:
+    if isinstance(value, list | tuple):
+        return len(value) == count
+    if not isinstance(value, Tensor | np.ndarray) or not value.ndim or not isinstance(dim, int):
+        return False
+    return bool(value.shape[dim] == count)
 
 
 def _links(graph: Adjacency, around: Neighbourhood) -> dict[Any, tuple[np.ndarray, np.ndarray]]:
@@ -144,7 +206,8 @@ def _links(graph: Adjacency, around: Neighbourhood) -> dict[Any, tuple[np.ndarra
             )
         drawn_before[outputs] = True
     links = {}
+    none = (np.zeros(0, np.int64),) * 3
     for name, parts in found.items():
-        source, target, numbers = (np.concatenate(part) for part in zip(*parts, strict=True))
+        source, target, numbers = (np.concatenate(part) for part in zip(none, *parts, strict=True))
         links[name] = (np.stack([source, target]), numbers)
     return links

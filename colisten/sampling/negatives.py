@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from colisten.sampling.adjacency import Adjacency, reverses
+from colisten.sampling.adjacency import Adjacency, carriers_of
 from colisten.sampling.draws import linked
 from colisten.sampling.pairs import contains, pair_keys
 from colisten.sampling.supervision import SupervisedEdges
@@ -35,12 +35,7 @@ class NegativeSampler:
         self, graph: Adjacency, edges: SupervisedEdges, reverse: Mapping[Any, Any] | None = None
     ) -> None:
         self.graph = graph
-        self._carriers = {}
-        for name in edges.pairs:
-            carriers = reverses(name, graph.relations)
-            if reverse is not None and name in reverse:
-                carriers = list(dict.fromkeys([*carriers, reverse[name]]))
-            self._carriers[name] = carriers
+        self._carriers = {name: carriers_of(name, graph.relations, reverse) for name in edges.pairs}
         self._beyond = {}
         for name, pairs in edges.pairs.items():
             held = self._in_graph(name, pairs[:, 0], pairs[:, 1])
@@ -173,7 +168,9 @@ class NegativeSampler:
                 some = stop > start
                 at, start, stop = at[some], start[some], stop[some]
                 edge = start + (rng.random(len(at)) * (stop - start)).astype(np.int64)
-                nodes = relation.indices[edge] + self.graph.start_of(relation.neighbour_type)
+                nodes = relation.indices[edge].astype(np.int64) + self.graph.start_of(
+                    relation.neighbour_type
+                )
             reached[at] = nodes
         return reached
 

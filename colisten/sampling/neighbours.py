@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 
 from colisten.errors import GraphError
+from colisten.graph.given import whole
 from colisten.graph.graph import CoListeningGraph
 from colisten.sampling.adjacency import Adjacency
 from colisten.sampling.draws import compiled, draw_edges
+from colisten.sampling.edge_types import by_edge_type
 from colisten.sampling.pairs import Excluded, contains, pair_keys
+from colisten.words import shown
 
 FanOuts = Sequence[int] | Mapping[Any, Sequence[int]]
+# What a fan-out of -1 means: every neighbour.
+EVERY = 2**62
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class NeighborSampler:
     Args:
         graph: Where neighbours come from.
         num_neighbors: Fan-out per hop, from the seeds outwards, for every relation or by
-            relation. A fan-out of at least the largest degree takes every neighbour.
+            relation. -1 takes every neighbour, and so does the largest degree.
         weighted: Draw in proportion to edge weights; else uniformly. Either way without
             replacement.
         edge_weights: Also give the drawn edges' weights.
@@ -93,8 +98,8 @@ class NeighborSampler:
         engine: Compiled kernels, where numba is installed; None draws in numpy.
 
     Raises:
-        GraphError: Fan-outs name an unknown relation or differ in their number of hops, or
-            weights are asked of a relation that has none.
+        GraphError: Fan-outs name an unknown relation, are no whole numbers or differ in their
+            number of hops, or weights are asked of a relation that has none.
     """
 
     def __init__(
@@ -132,8 +137,14 @@ class NeighborSampler:
             key: Unsigned 64-bit. What a node draws in a hop follows from it and from nothing else
                 in the batch.
             excluded: Pairs that pass no messages.
-            moments: int64 [num_seeds]: no edge newer than a seed's moment is in its neighbourhood.
+            moments: int64 or float64 [num_seeds], as the edges' times: no edge newer than a
+                seed's moment is in its neighbourhood.
+
+        Raises:
+            GraphError: Edges have no times, or of another kind than the moments.
         """
+        if moments is not None:
+            self.check_times(moments.dtype)
         levels, bounds = [seeds], [self._bounds(seeds)]
         hops: list[Hop] = []
         for number in range(self.num_hops):
@@ -170,6 +181,22 @@ class NeighborSampler:
             bounds.insert(0, self._bounds(inputs))
         return Neighbourhood(tuple(levels), tuple(bounds), tuple(hops))
 
+    def check_times(self, kind: np.dtype[Any]) -> None:
+        """Raise GraphError unless every edge has a time that compares exactly with `kind`."""
+        for name, relation in self.graph.relations.items():
+            if not relation.num_edges:
+                continue
+            if relation.times is None:
+                raise GraphError(
+                    f"Relation {name} has no times, which temporal draws need.",
+                    "Give its edges times, or leave the relation out.",
+                )
+            if relation.times.dtype != kind:
+                raise GraphError(
+                    f"Times of {name} are {relation.times.dtype}, moments {kind}.",
+                    "Give both as int64 or both as float64.",
+                )
+
     def _part(self, limits: np.ndarray, node_type: str) -> slice:
         at = self.graph.node_types.index(node_type)
         return slice(int(limits[at]), int(limits[at + 1]))
@@ -190,8 +217,6 @@ class NeighborSampler:
         relation = self.graph.relations[name]
         here = self.graph.start_of(relation.node_type)
         there = self.graph.start_of(relation.neighbour_type)
-        if moments is not None and relation.times is None:
-            raise GraphError(f"Relation {name} has no times, which temporal draws need.")
         edges = draw_edges(
             relation,
             rows - here,
@@ -301,20 +326,38 @@ def _hop_key(key: int, hop: int, relation: int) -> int:
     return int(state[0])
 
 
-def _fan_outs(graph: Adjacency, given: FanOuts) -> dict[Any, tuple[int, ...]]:
+def _fan_outs(graph: Adjacency, given: Any) -> dict[Any, tuple[int, ...]]:
+    default = None
+    if hasattr(given, "values") and hasattr(given, "default"):  # PyG's NumNeighbors
+        given, default = given.values, given.default
     if isinstance(given, Mapping):
-        unknown = [name for name in given if name not in graph.relations]
-        missing = [name for name in graph.relations if name not in given]
-        if unknown or missing:
+        named = by_edge_type(given, graph.relations)
+        missing = [name for name in graph.relations if name not in named]
+        if missing and default is None:
             raise GraphError(
-                f"Fan-outs are needed for each of {list(graph.relations)}; "
-                f"unknown: {unknown}, missing: {missing}."
+                f"num_neighbors names no fan-out for {missing}.",
+                "Name every edge type; 0 draws none of it.",
             )
-        fan_outs = {name: tuple(given[name]) for name in graph.relations}
+        fan_outs = {name: _hops(named.get(name, default)) for name in graph.relations}
     else:
-        fan_outs = dict.fromkeys(graph.relations, tuple(given))
+        fan_outs = dict.fromkeys(graph.relations, _hops(given))
     if len({len(fan_out) for fan_out in fan_outs.values()}) > 1:
         raise GraphError("Every relation needs a fan-out for every hop; 0 draws none.")
-    if any(number < 0 for fan_out in fan_outs.values() for number in fan_out):
-        raise GraphError("A fan-out is a number of neighbours, 0 or more.")
     return fan_outs
+
+
+def _hops(given: Any) -> tuple[int, ...]:
+    if (
+        isinstance(given, str | set)
+        or not hasattr(given, "__iter__")
+        or getattr(given, "ndim", 1) != 1
+    ):
+        raise GraphError(
+            f"num_neighbors is a list with a number per hop, not {shown(given)}.",
+            "Write [10, 5] for 10 neighbours of each seed and 5 of each of those.",
+        )
+    numbers = given.tolist() if hasattr(given, "tolist") else list(given)
+    hops = tuple(whole("A fan-out in num_neighbors", number) for number in numbers)
+    if any(number < -1 for number in hops):
+        raise GraphError("A fan-out is a number of neighbours, 0 or more, or -1 for all.")
+    return tuple(EVERY if number < 0 else number for number in hops)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from colisten.sampling.adjacency import Adjacency, reverses
+from colisten.sampling.adjacency import Adjacency, carriers_of
 
 
 def pair_keys(left: np.ndarray, right: np.ndarray, num_items: int) -> np.ndarray:
@@ -58,9 +58,6 @@ class Excluded:
         for name, part in pairs.items():
             endpoints[part] = True
             keys = pair_keys(part[:, 0], part[:, 1], graph.total)
-            carriers = reverses(name, graph.relations)
-            if reverse is not None and name in reverse:
-                carriers = list(dict.fromkeys([*carriers, reverse[name]]))
-            for carrier in carriers:
+            for carrier in carriers_of(name, graph.relations, reverse):
                 parts.setdefault(carrier, []).append(keys)
         return cls({name: np.unique(np.concatenate(p)) for name, p in parts.items()}, endpoints)

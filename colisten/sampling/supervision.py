@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from colisten.errors import GraphError
+from colisten.graph.given import index_of, times_of, whole
 from colisten.graph.graph import CoListeningGraph, Relation
-from colisten.sampling.adjacency import Adjacency, checked_index, plain
+from colisten.sampling.adjacency import Adjacency, plain
 from colisten.sampling.draws import linked
+from colisten.sampling.edge_types import edge_type_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class SupervisedEdges:
             index comes first.
         strength: Per relation float32 [num_pairs], the pair's weight; ones where there is none.
         num_items: Nodes of the graph, all types.
-        times: Per relation int64 [num_pairs], when the pair came to be; None where unknown.
+        times: Per relation int64 or float64 [num_pairs], when the pair came to be; None where
+            unknown.
     """
 
     pairs: dict[Any, np.ndarray]
@@ -71,18 +74,17 @@ class SupervisedEdges:
             GraphError: An edge type is unknown, an index out of range, or times do not fit.
         """
         pairs, strength, moments = {}, {}, {}
-        for name, index in edge_label_index.items():
-            if len(name) != 3 or not {name[0], name[-1]} <= set(graph.node_types):
-                raise GraphError(f"There is no edge type {name} among {list(graph.relations)}.")
-            ends = name[0], name[-1]
-            checked_index(index, (graph.num_nodes[ends[0]], graph.num_nodes[ends[1]]), name)
-            starts = [graph.start_of(end) for end in ends]
+        for given, values in edge_label_index.items():
+            name = edge_type_of(given, graph.relations)
+            starts = [graph.start_of(name[end]) for end in (0, -1)]
+            limits = graph.num_nodes[name[0]], graph.num_nodes[name[-1]]
+            index = index_of(values, limits, name)
             pairs[name] = np.ascontiguousarray(index.T.astype(np.int64) + starts)
             strength[name] = np.ones(len(pairs[name]), np.float32)
             if times is not None:
-                if name not in times or len(times[name]) != len(pairs[name]):
+                if given not in times:
                     raise GraphError(f"Supervised edges {name} need one time each.")
-                moments[name] = np.asarray(times[name], np.int64)
+                moments[name] = times_of(times[given], len(pairs[name]), f"Times of {name}")
         return cls(pairs, strength, graph.total, None if times is None else moments)
 
     @property
@@ -126,9 +128,9 @@ class SupervisedEdges:
             raise GraphError("A split in time needs pairs with times and a share above 0.")
         scarcest = min(self.relations, key=lambda name: len(self.pairs[name]))
         times = np.sort(self.times[scarcest])
-        moment = int(times[min(int(len(times) * (1 - share)), len(times) - 1)])
+        moment = times[min(int(len(times) * (1 - share)), len(times) - 1)].item()
         if latest is not None:
-            moment = min(moment, latest)
+            moment = min(moment, whole("The latest moment of a split", latest))
         held = {name: times >= moment for name, times in self.times.items()}
         return self._where(held, False), self._where(held, True), moment
 

@@ -149,6 +149,20 @@ def test_arms_of_any_name_are_reported(
     assert arms[-1][:20] in said.replace("\n", " ") or "\n" in arms[-1]
 
 
+def test_files_are_found_as_the_check_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    inside = folder / "experiment"
+    (inside / "exposures.parquet").rename(inside / "Exposures.parquet")
+    assert _report(folder, monkeypatch) == 0
+    assert "Rename 'Exposures.parquet'" in capsys.readouterr().err
+    (inside / "interactions.parquet").rename(inside / "Interactions.parquet")
+    assert _report(folder, monkeypatch) == 2
+    assert "Rename 'Interactions.parquet' to 'interactions.parquet'" in capsys.readouterr().err
+
+
 def test_the_terminal_tells_a_mismatch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

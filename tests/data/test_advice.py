@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -19,7 +22,7 @@ from hypothesis import strategies as st
 from colisten.data import faults
 from colisten.data.advice import advice
 from colisten.data.checks import check_tables
-from colisten.data.contract import AGE, INTERACTIONS, ITEMS, MOMENT, TEXT, USERS, WHOLE
+from colisten.data.contract import AGE, EXPOSURES, INTERACTIONS, ITEMS, MOMENT, TEXT, USERS, WHOLE
 from colisten.data.faults import Fault
 from tests.data.sources import copy_source, replace
 
@@ -189,8 +192,6 @@ def test_advice_on_ages(values: pa.Array, wanted: list[float | None]) -> None:
 def test_advice_on_positions_never_cuts_a_fraction(
     values: list[Any], wanted: list[int] | None
 ) -> None:
-    from colisten.data.contract import EXPOSURES
-
     do = advice(EXPOSURES.column("position"), pa.chunked_array([pa.array(values)]))
     found = LINE.search(f"{do} ")
     if wanted is None:
@@ -210,3 +211,27 @@ def test_publishing_dates_long_ago_and_far_ahead_are_read_too() -> None:
     assert found
     exec(found[1], {"pandas": pd, "frame": frame})
     assert [at.date() for at in frame["published_at"]] == days
+
+
+def test_advice_on_a_folder_of_parts_gives_the_same_rows(
+    tiny_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    right = check_tables(folder)
+    table = pq.read_table(folder / "interactions.parquet")
+    (folder / "interactions.parquet").unlink()
+    # As Spark writes them: a column in the folders' names, not in the files.
+    for signal in pc.unique(table.column("signal")).to_pylist():
+        part = folder / "interactions.parquet" / f"signal={signal}" / "part-0.parquet"
+        part.parent.mkdir(parents=True)
+        rows = table.filter(pc.equal(table.column("signal"), signal))
+        pq.write_table(rows.drop_columns(["signal"]), part)
+    fault = refused(folder)
+    assert isinstance(fault, faults.TableNotAFile)
+    found = re.search(r"COPY .* TO '(.*?)'", fault.do)
+    assert found
+    monkeypatch.chdir(folder)
+    duckdb.sql(found[0])
+    shutil.rmtree("interactions.parquet")
+    Path(found[1]).rename("interactions.parquet")
+    assert check_tables(folder) == right

@@ -76,7 +76,12 @@ def test_the_cases_cover_the_tree() -> None:
         for value in vars(faults).values()
         if isinstance(value, type) and issubclass(value, Fault) and value is not Fault
     }
-    elsewhere = {faults.FolderMissing, faults.NoHistory, faults.NobodyStreamed}
+    elsewhere = {
+        faults.FolderMissing,
+        faults.NoHistory,
+        faults.NobodyStreamed,
+        faults.NobodyMeasured,
+    }
     assert {case.fault for case in CASES} == classes - elsewhere
     for fault in classes | {Fault, TableFaults}:
         assert f"── {fault.__name__} " in str(faults.__doc__)

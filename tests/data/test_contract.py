@@ -1,14 +1,30 @@
 from __future__ import annotations
 
+from datetime import MAXYEAR, MINYEAR
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from colisten.data import faults
-from colisten.data.contract import AGE, MOMENT, TABLES, TEXT, TEXTS, VECTOR, WHOLE, Kind, Table
+from colisten.data.contract import (
+    AGE,
+    MAX_AGE,
+    MOMENT,
+    TABLES,
+    TEXT,
+    TEXTS,
+    VECTOR,
+    WHOLE,
+    Kind,
+    Table,
+)
 from colisten.data.faults import BadRow, Fault, TableFaults
+from colisten.data.ids import MAX_ID_BYTES
+from colisten.data.moments import CLOCK_SKEW, EARLIEST, LATEST
+from colisten.data.rules import LARGEST_FLOAT, LARGEST_POSITION
 from colisten.errors import TableError
+from colisten.features.transform import FARTHEST
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
 
@@ -37,6 +53,24 @@ def test_the_page_on_tables_lists_every_fault() -> None:
     for fault in CLASSES:
         assert f"| {fault.__name__} | {fault.__doc__} | " in PAGE
         assert fault.advice in PAGE
+
+
+def test_the_page_on_tables_tells_the_limits_that_are_kept() -> None:
+    _, _, rest = PAGE.partition("\n## Limits\n")
+    limits, _, _ = rest.partition("\n## ")
+    skew = int(CLOCK_SKEW.total_seconds()) // 60
+    for said in (
+        f"| 1 byte, not blank | {MAX_ID_BYTES:,} bytes in UTF-8 |",
+        f"| {EARLIEST:%Y-%m-%d} | now and {skew} minutes |",
+        f"| {EARLIEST:%Y-%m-%d} | {LATEST:%Y-%m-%d} |",
+        f"| 1 day | {LATEST:%Y-%m-%d} |",
+        f"| year {MINYEAR} | year {MAXYEAR} |",
+        f"| 0 | below {MAX_AGE} |",
+        f"| {-LARGEST_FLOAT:.1e} | {LARGEST_FLOAT:.1e} |".replace("e+", "e"),
+        f"beyond {FARTHEST:.0f} deviations it counts as {FARTHEST:.0f}",
+        f"| 1 | {LARGEST_POSITION:,} |",
+    ):
+        assert said in limits, said
 
 
 def test_each_fault_is_a_table_error_with_exit_code_2() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colisten.data import moments
@@ -126,6 +126,7 @@ def test_any_count_of_microseconds_is_a_moment(count: int) -> None:
     assert abs(back) <= abs(count)
 
 
+@settings(deadline=None)  # a busy machine opens a connection slowly
 @given(st.datetimes(timezones=ZONES))
 def test_sql_reads_a_moment_as_it_is(moment: datetime) -> None:
     with duckdb.connect() as connection:

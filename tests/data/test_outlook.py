@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from colisten.config import Settings, load_settings
-from colisten.data.faults import NobodyStreamed
+from colisten.data.faults import NobodyMeasured, NobodyStreamed
 from colisten.data.prepare import check_cut
 from tests.data.small import CUT, Event, write_small
 
@@ -100,6 +100,9 @@ def test_nobody_has_two_items(tmp_path: Path) -> None:
 def test_nobody_to_measure(tmp_path: Path, later: list[Event]) -> None:
     before = [event for event in plenty() if event[3] < CUT]
     assert "will not be measured" in notices(write_small(tmp_path / "none", before + later))
+    with pytest.raises(NobodyMeasured, match="in the 14 days after it") as caught:
+        check_cut(tmp_path / "none", cut=CUT, window_days=14, settings=SETTINGS, only_measures=True)
+    assert caught.value.exit_code == 2
     one = [("u0", "a3", "stream", CUT)]
     assert "not be measured" not in notices(write_small(tmp_path / "one", before + later + one))
 

@@ -20,7 +20,7 @@ from colisten.data.faults import (
     NoHistory,
     TableUnreadable,
 )
-from colisten.data.prepare import TableSummary, prepare_tables
+from colisten.data.prepare import TableSummary, check_cut, prepare_tables
 from colisten.errors import ConfigError, TableError
 from colisten.files import file_digest, folder_digests
 from tests.conftest import CUT, START
@@ -341,6 +341,11 @@ def test_the_cut_needs_a_zone_and_the_window_a_day(source: Path, out: Path) -> N
         run(source, out, cut=datetime(2025, 6, 30))
     with pytest.raises(ConfigError, match="at least one day"):
         prepare_tables(source, out, cut=CUT, window_days=0, settings=SETTINGS)
+    for days in (100_000, 10_000_000, 10**40):
+        with pytest.raises(ConfigError, match=r"A window of [\d,]+ days .* ends after 2200"):
+            prepare_tables(source, out, cut=CUT, window_days=days, settings=SETTINGS)
+        with pytest.raises(ConfigError, match="ends after 2200"):
+            check_cut(source, cut=CUT, window_days=days, settings=SETTINGS)
     with pytest.raises(NoHistory, match="they reach from 2025-01"):
         run(source, out, cut=START)
     run(source, out, cut=CUT + timedelta(days=200))

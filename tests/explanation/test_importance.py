@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,19 @@ def measured(material: Material) -> Importance:
         material.item_features,
         QUICK,
     )
+
+
+def test_an_empty_list_has_not_changed(material: Material) -> None:
+    users, items = len(material.question), len(material.question.available)
+    everything = Ragged.of(
+        np.repeat(np.arange(users), items), np.tile(np.arange(items), users), users
+    )
+    nothing = Ragged.empty(users)
+    question = replace(material.question, exclusions=everything, targets=nothing)
+    found = importance(
+        material.towers, question, material.user_features, material.item_features, QUICK
+    )
+    assert {one.losses[CHANGED].value for one in found.groups} == {0.0}
 
 
 def test_only_what_the_model_reads_matters(material: Material) -> None:

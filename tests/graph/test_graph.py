@@ -86,11 +86,11 @@ def test_hetero_data_that_does_not_fit_is_refused(graph: CoListeningGraph) -> No
         CoListeningGraph.from_hetero_data(data, "ids")
     data = graph.to_hetero_data()
     data[name].edge_index[0, 0] = 10_000
-    with pytest.raises(GraphError, match="outside their nodes"):
+    with pytest.raises(GraphError, match="outside its 60 nodes"):
         CoListeningGraph.from_hetero_data(data, "ids")
     data = graph.to_hetero_data()
     data[name].time = data[name].time[1:]
-    with pytest.raises(GraphError, match="one `time` per edge"):
+    with pytest.raises(GraphError, match=r"values for \d+ edges"):
         CoListeningGraph.from_hetero_data(data, "ids")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
-from colisten.errors import ReleaseError
+from colisten.errors import ConfigError, ReleaseError
 from colisten.files import folder_digests
 from colisten.release.popular import PopularLists, popular_lists
 from tests.conftest import CUT
@@ -108,7 +108,11 @@ def test_towers_of_another_catalogue_are_refused(parts: Parts, tmp_path: Path) -
     fewer = Catalogue(parts.catalogue.table.slice(1))
     with pytest.raises(ReleaseError, match="this catalogue"):
         parts.payload(tmp_path / "out", catalogue=fewer)
-    with pytest.raises(ReleaseError, match="no magazine"):
+    books = parts.catalogue.slice_of("audiobook")
+    alone = Catalogue(parts.catalogue.table.slice(books.start, books.stop - books.start))
+    with pytest.raises(ReleaseError, match="no podcast"):
+        parts.payload(tmp_path / "out", catalogue=alone, target_type="podcast")
+    with pytest.raises(ConfigError, match="'magazine' is unknown"):
         parts.payload(tmp_path / "out", target_type="magazine")
 
 

@@ -146,7 +146,7 @@ def test_ratios_are_of_the_smallest_relation_and_never_more_than_there_are() -> 
     assert len(batches) == -(-sizes["audiobook", "podcast"] // 50)
     for name, size in drawn.items():
         assert sum(len(batch.pairs.get(name, ())) for batch in batches) == size
-    with pytest.raises(GraphError, match="unknown"):
+    with pytest.raises(GraphError, match="no edge type"):
         MultiLinkNeighborLoader(graph, (3,), balance={("a", "b"): 1.0})
     with pytest.raises(GraphError, match="positive"):
         MultiLinkNeighborLoader(graph, (3,), balance={("podcast", "podcast"): 0.0})
@@ -236,7 +236,7 @@ def test_an_empty_graph_has_no_batches_and_foreign_edges_are_refused() -> None:
     assert list(MultiLinkNeighborLoader(empty, (2, 2))) == []
     with pytest.raises(GraphError, match="6 items, not 5"):
         MultiLinkNeighborLoader(random_graph(6, 0, 0, seed=0), (2,), SupervisedEdges.of(empty))
-    with pytest.raises(GraphError, match="at least 1 pair"):
+    with pytest.raises(GraphError, match="batch_size is at least 1"):
         MultiLinkNeighborLoader(empty, (2,), batch_size=0)
     with pytest.raises(GraphError, match="Rank 2"):
         MultiLinkNeighborLoader(empty, (2,), rank=2, world_size=2)

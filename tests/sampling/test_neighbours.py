@@ -152,9 +152,21 @@ def test_fan_outs_by_relation() -> None:
     assert hops[0].tables["audiobook", "podcast"].shape[1] == 0
     assert hops[1].tables["audiobook", "audiobook"].shape[1] == 4
     del fan_outs["audiobook", "podcast"]
-    with pytest.raises(GraphError, match="missing"):
+    with pytest.raises(GraphError, match="no fan-out for"):
         NeighborSampler(graph, fan_outs)
     with pytest.raises(GraphError, match="every hop"):
         NeighborSampler(graph, {**fan_outs, ("audiobook", "podcast"): (1,)})
     with pytest.raises(GraphError, match="0 or more"):
-        NeighborSampler(graph, (-1, 2))
+        NeighborSampler(graph, (-2, 2))
+
+
+def test_minus_one_takes_every_neighbour() -> None:
+    graph = random_graph(20, 20, 300, seed=4)
+    for engine in (compiled, None):
+        some, every = (
+            NeighborSampler(graph, fan_out, engine=engine).sample(np.arange(0, 40, 3), 5)
+            for fan_out in ((999, 999), (-1, -1))
+        )
+        for one, other in zip(some.hops, every.hops, strict=True):
+            for name in one.tables:
+                assert np.array_equal(one.tables[name], other.tables[name])

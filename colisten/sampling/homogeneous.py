@@ -1,0 +1,40 @@
+"""PyG's homogeneous `Data` as `HeteroData` of one node type and one edge type, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_geometric.data import Data, HeteroData
+
+from colisten.sampling.edge_types import HOMOGENEOUS
+
+NODE = HOMOGENEOUS[0]
+
+
+def is_homogeneous(data: Any) -> bool:
+    """Whether it is PyG's `Data`."""
+    return isinstance(data, Data)
+
+
+def to_hetero(data: Data) -> HeteroData:
+    """The same graph with `node` and (node, to, node); what is of neither is the graph's."""
+    out = HeteroData()
+    nodes, edges = out[NODE], out[HOMOGENEOUS]
+    for key, value in data.to_dict().items():
+        if key in ("edge_index", "adj_t") or "edge_label" in key or data.is_edge_attr(key):
+            edges[key] = value
+        elif key != "num_nodes" and data.is_node_attr(key):
+            nodes[key] = value
+        elif key != "num_nodes":
+            out[key] = value
+    nodes.num_nodes = data.num_nodes
+    return out
+
+
+def to_data(batch: HeteroData) -> Data:
+    """A batch over `to_hetero` as `Data`."""
+    out = Data()
+    for store in (batch._global_store, batch[NODE], batch[HOMOGENEOUS]):
+        for key, value in store.items():
+            out[key] = value
+    return out
