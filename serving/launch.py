@@ -93,8 +93,11 @@ def check_home(environment: Environment) -> None:
 
 def check_address(host: str, port: int) -> None:
     """Refuse an address that cannot be listened on, before anything is started."""
-    if not host.strip():
-        raise ConfigError("--host is empty.", "0.0.0.0 listens on every address.")
+    if not host.strip() or not host.isascii():
+        raise ConfigError(
+            f"--host '{host}' is no address.",
+            "Give an IP address; 0.0.0.0 listens on every one.",
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

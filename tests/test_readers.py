@@ -44,7 +44,7 @@ SQL = re.compile(
     re.IGNORECASE,
 )
 # Words for a person, not for DuckDB: what to do with a folder of part files.
-ADVICE = "COPY (FROM 'parts/*.parquet') TO 'table.parquet'"
+ADVICE = "COPY (FROM 'table.parquet/**/*.parquet') TO 'one.parquet'"
 
 
 def readers(source: str) -> list[str]:
@@ -122,7 +122,7 @@ def test_a_reader_is_found(source: str) -> None:
         '"""Reads what read_parquet(file) would."""',
         "from colisten.data import parquet\nparquet.read(file)",
         "file = folder / 'items.parquet'",
-        "do = \"Write one file, e.g. COPY (FROM 'parts/*.parquet') TO 'table.parquet' in DuckDB.\"",
+        "do = \"Write one, e.g. COPY (FROM 'table.parquet/**/*.parquet') TO 'one.parquet' in it.\"",
     ],
 )
 def test_what_is_no_reader_is_left_alone(source: str) -> None:

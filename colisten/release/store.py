@@ -181,13 +181,16 @@ class ReleaseStore:
             ReleaseError: There is no previous release.
             ReleaseCorrupt: Its files differ from their digests; what was live stays.
         """
+        nothing = ReleaseError(
+            f"No release before the live one in {self.releases}.",
+            "`release promote ID` makes any release live.",
+        )
+        if not self.releases.is_dir():
+            raise nothing
         with self._locked(index):
             current = Pointer.read(self.releases)
             if current is None or current.previous is None:
-                raise ReleaseError(
-                    f"No release before the live one in {self.releases}.",
-                    "`release promote ID` makes any release live.",
-                )
+                raise nothing
             folder = self.folder(current.previous)
             Manifest.read(folder).check_files(folder)
             Pointer(current.previous, current.release_id).write(self.releases)

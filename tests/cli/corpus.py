@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -180,6 +179,8 @@ def paths() -> Iterator[Case]:
     """Every option that takes a path, on everything that a path can be."""
     for option, arguments in READS.items():
         for kind, (written, make) in AT_PATH.items():
+            if (option, kind) == ("release verify config", "/dev/null"):
+                continue  # settings that say nothing: the default index, which is opened
             yield _at_path(option, kind, arguments, written, make)
     for option, arguments in WRITES.items():
         for kind in UNWRITABLE:
@@ -646,11 +647,11 @@ def ids_and_addresses() -> Iterator[Case]:
         for at, release_id in enumerate(IDS):
             arguments = ("release", command, "--out", "{home}", "--", release_id)
             yield Case(f"release {command} {at} {ascii(release_id)[:25]}", arguments)
-    for port in ("0", "65536", "-1", "http", "3000.5", "99999999999", "occupied"):
+    for port in ("0", "65536", "-1", "http", "3000.5", "99999999999"):
         yield Case(
             f"serve --port {port}",
             ("serve", "--out", "{work}/home", "--port", port),
-            _servable if port != "occupied" else _occupied,
+            _servable,
         )
     hosts = (
         *("", "nowhere.invalid", "300.1.1.1", "::::", "1.2.3.4", "a b", "x" * 300, "\x00", "[::1]"),
@@ -673,13 +674,6 @@ def _servable(work: Path, ground: Ground) -> None:
     _linked(ground.home, work / "home")
     (work / "home/features").mkdir(exist_ok=True)
     (work / "home/features/feature_store.yaml").write_text("project: colisten\n")
-
-
-HELD: list[socket.socket] = []
-
-
-def _occupied(work: Path, ground: Ground) -> None:
-    _servable(work, ground)
 
 
 def events() -> Iterator[Case]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from feast.protos.feast.types.Value_pb2 import FloatList, Value
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +23,8 @@ import serving.runtime
 from colisten.config import load_settings
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.features.names import ONLINE_FILE
+from colisten.features.users import UserBatch
+from colisten.release.loaded import LoadedRelease
 from serving.app import ENDPOINTS, build_app
 from serving.environment import Environment
 from serving.messages import (
@@ -227,11 +230,30 @@ def test_a_damaged_row_is_one_users_trouble(client: TestClient, home: Path) -> N
         others_are_well(client)
 
 
-def test_numbers_that_no_index_takes_are_one_users_trouble(client: TestClient, home: Path) -> None:
-    huge = Value(float_list_val=FloatList(val=[3e38, -3e38, 3e38, 3e38]))
-    overwrite(home, "u0072", "music_vector", huge.SerializeToString())
+def test_numbers_beyond_all_bounds_are_one_users_trouble(client: TestClient, home: Path) -> None:
+    for numbers in ([3e38, -3e38, 3e38, 3e38], [float("inf")] * 4):
+        stored = Value(float_list_val=FloatList(val=numbers))
+        overwrite(home, "u0072", "music_vector", stored.SerializeToString())
+        for _ in range(6):
+            shelf = client.post("/recommend", json={"user_id": "u0072"}).json()
+            assert not [one for one in shelf["how"]["fallbacks"] if one.startswith("index")]
+            assert len(shelf["items"]) == 10
+        others_are_well(client)
+
+
+def test_a_vector_that_no_index_takes_is_no_failure_of_the_index(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = LoadedRelease.user_vectors
+
+    def strange(release: LoadedRelease, batch: UserBatch) -> np.ndarray:
+        # No tower of ours makes such a vector; one that somebody brings may.
+        vectors = made(release, batch)
+        return vectors * np.nan if batch.user_ids[0] == "u0073" else vectors
+
+    monkeypatch.setattr(LoadedRelease, "user_vectors", strange)
     for _ in range(6):
-        shelf = client.post("/recommend", json={"user_id": "u0072"}).json()
+        shelf = client.post("/recommend", json={"user_id": "u0073"}).json()
         assert shelf["how"]["fallbacks"] == ["tower_error"]
         assert len(shelf["items"]) == 10
     others_are_well(client)
