@@ -252,11 +252,13 @@ class OnlineFeatures:
             for item_type in kept
         }
         self._pushing = threading.Lock()
-        # Feast writes an event to SQLite feature by feature, and its reads share the writer's
-        # connection: without this a reader could see ids of one event and times of another.
-        # Redis takes a row as one command, and a slow one must not hold up other readers.
+        # SQLite's writer waits for other processes, and readers on its connection would wait with
+        # it, or see ids of one event and times of another: Feast writes feature by feature. On a
+        # connection of their own they see whole transactions. Redis takes a row as one command,
+        # and a slow one must not hold up other readers.
         shared = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = threading.Lock() if shared else nullcontext()
+        self._writer = open_store(folder) if shared else self._store
 
     def read(self, user_ids: Sequence[str]) -> UserBatch:
         """The users as of now, in order; `UserBatch.known` tells of whom anything is known.
@@ -330,8 +332,7 @@ class OnlineFeatures:
                 }
             )
             try:
-                with self._using:
-                    self._store.push(names.push_source(event.item_type), frame)
+                self._writer.push(names.push_source(event.item_type), frame)
             except Exception as error:
                 raise FeatureError(f"The online store refuses an event: {error}.") from error
         return True
