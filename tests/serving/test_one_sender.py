@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +28,7 @@ from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.features.names import ONLINE_FILE
 from colisten.features.users import UserBatch
 from colisten.release.loaded import LoadedRelease
-from serving.app import ENDPOINTS, build_app
+from serving.app import ENDPOINTS, THREADS, build_app
 from serving.environment import Environment
 from serving.messages import (
     MAX_BODY_BYTES,
@@ -317,6 +319,26 @@ def test_whatever_is_stored_of_one_user_is_that_users_trouble(
         with closing(sqlite3.connect(home / "features" / ONLINE_FILE, timeout=1.0)) as other:
             other.execute("BEGIN EXCLUSIVE").connection.rollback()
         others_are_well(client)
+
+
+def test_events_that_wait_for_a_locked_store_hold_up_nobody_who_asks(
+    client: TestClient, home: Path
+) -> None:
+    store = sqlite3.connect(home / "features" / ONLINE_FILE, isolation_level=None)
+    with closing(store) as other, ThreadPoolExecutor(2 * THREADS) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        events = [
+            EVENT | {"user_id": f"u009{at}", "timestamp": next(MOMENT).isoformat()}
+            for at in range(2 * THREADS)
+        ]
+        pushed = [pool.submit(client.post, "/events", json=event) for event in events]
+        time.sleep(0.2)
+        for _ in range(5):
+            shelf = client.post("/recommend", json={"user_id": "u0062"}).json()
+            assert shelf["how"]["fallbacks"] == []
+        assert not any(one.done() for one in pushed)
+        other.execute("ROLLBACK")
+        assert [one.result().status_code for one in pushed] == [200] * len(pushed)
 
 
 def test_numbers_beyond_all_bounds_are_one_users_trouble(client: TestClient, home: Path) -> None:
