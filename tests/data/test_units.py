@@ -18,7 +18,7 @@ from colisten.config import Settings
 from colisten.data import faults
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
-from colisten.data.faults import Fault
+from colisten.data.faults import Fault, TableFaults
 from colisten.data.moments import EPOCH, LATEST, microseconds
 from colisten.data.prepare import prepare_tables
 from colisten.data.units import units
@@ -77,6 +77,41 @@ def test_the_line_of_advice_gives_the_right_times(
     # What the wrong unit has rounded off is lost.
     assert all(
         0 <= was - microseconds(at) < factor[0] for was, at in zip(before, after, strict=True)
+    )
+
+
+@pytest.mark.parametrize("unit", ["us", "ms", "ns"])
+@pytest.mark.parametrize(
+    ("table", "column"), [("interactions", "timestamp"), ("items", "published_at")]
+)
+def test_lines_of_advice_leave_sound_rows_as_they_are(
+    tiny_source: Path, tmp_path: Path, table: str, column: str, unit: str
+) -> None:
+    # Writers of several units met in one column; what each unit says lies on its own thousand.
+    folder = copy_source(tiny_source, tmp_path)
+    file = folder / f"{table}.parquet"
+    sound = [microseconds(at) for at in pq.read_table(file).column(column).to_pylist()]
+    before = [at // 10**9 * 10**9 for at in sound]
+    wrong = [1, 1000, 10**6, 10**9] if unit == "ns" else [1, 1000, 10**6, 10**9, 0.001]
+    written = [int(at / wrong[row % len(wrong)]) for row, at in enumerate(before)]
+    if column == "published_at":  # A day of January 1970 that is meant.
+        written[0] = before[0] = 9 * 86_400 * 10**6
+    scale = {"us": (1, 1), "ms": (1, 1000), "ns": (1000, 1)}[unit]
+    replace(folder, table, column, moments([at * scale[0] // scale[1] for at in written], unit))
+    with pytest.raises(TableFaults) as raised:
+        check_tables(folder)
+    frame = pd.read_parquet(file)
+    lines = [line for fault in raised.value.faults for line in LINE.findall(f"{fault.do} ")]
+    assert len(lines) == len(wrong) - 1
+    for line in lines:
+        exec(line, {"pandas": pd, "frame": frame})
+    frame.to_parquet(file, index=False)
+    check_tables(folder)
+    after = pq.read_table(file).column(column).cast(pa.timestamp("us", "UTC")).to_pylist()
+    lost = [1000 * factor if unit == "ms" and factor > 1 else 1 for factor in wrong]
+    assert all(
+        0 <= was - microseconds(at) < lost[row % len(wrong)]
+        for row, (was, at) in enumerate(zip(before, after, strict=True))
     )
 
 
