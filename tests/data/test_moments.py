@@ -153,4 +153,4 @@ def test_moments_are_read_from_text_in_one_place() -> None:
 
 def test_a_cut_without_a_zone_has_no_window() -> None:
     with pytest.raises(ConfigError, match="no time zone"):
-        window_end(datetime(2025, 6, 1), 14)
+        moments.window_end(datetime(2025, 6, 1), 14)
