@@ -62,7 +62,7 @@ def units(column: str, last: datetime, *, days_are_meant: bool = False) -> list[
         ends = (from_microseconds(-(-least // factor)), from_microseconds(most // factor))
         rows = f"{frame}.between({', '.join(repr(str(end)) for end in ends)})"
         if days_are_meant:
-            rows += f" & ({frame} != {frame}.dt.floor('D'))"
+            rows += f" & ({frame} != {frame}.dt.tz_convert('UTC').dt.floor('D'))"
         found = f"{written} BETWEEN {least / factor} AND {most / factor}"
         early.append(
             WrongUnit(

@@ -18,6 +18,7 @@ from colisten.data import faults
 from colisten.data.checks import check_tables
 from colisten.data.contract import TABLES, Column, Table
 from colisten.data.prepare import prepare_tables
+from colisten.errors import TableError
 from tests.conftest import CUT
 from tests.data.sources import copy_source, recast
 
@@ -249,3 +250,16 @@ def test_a_required_table_under_another_spelling_is_refused_with_the_rename(
     (folder / "items.parquet").rename(folder / name)
     with pytest.raises(faults.TableMissing, match=f"Rename '{name}' to 'items.parquet'"):
         check_tables(folder)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_link_to_nothing_is_a_table_that_cannot_be_read(
+    tiny_source: Path, tmp_path: Path, table: Table
+) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    file = folder / table.file_name
+    file.unlink()
+    file.symlink_to(tmp_path / "gone.parquet")
+    with pytest.raises(TableError) as raised:
+        check_tables(folder)
+    assert f"{table.name}: {file} cannot be read" in str(raised.value)

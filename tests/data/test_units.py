@@ -31,8 +31,8 @@ LINE = re.compile(r"(frame\['[a-z_]+'\] = .*?)\.(?: |$)")
 FACTORS = [(1000, 1), (10**6, 1), (10**9, 1), (1, 1000)]
 
 
-def moments(values: list[int], unit: str = "us") -> pa.Array:
-    return pa.array(values, pa.int64()).cast(pa.timestamp(unit, "UTC"))
+def moments(values: list[int], unit: str = "us", zone: str = "UTC") -> pa.Array:
+    return pa.array(values, pa.int64()).cast(pa.timestamp(unit, zone))
 
 
 @settings(max_examples=200, deadline=None)
@@ -80,12 +80,13 @@ def test_the_line_of_advice_gives_the_right_times(
     )
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Stockholm", "-05:00"])
 @pytest.mark.parametrize("unit", ["us", "ms", "ns"])
 @pytest.mark.parametrize(
     ("table", "column"), [("interactions", "timestamp"), ("items", "published_at")]
 )
 def test_lines_of_advice_leave_sound_rows_as_they_are(
-    tiny_source: Path, tmp_path: Path, table: str, column: str, unit: str
+    tiny_source: Path, tmp_path: Path, table: str, column: str, unit: str, zone: str
 ) -> None:
     # Writers of several units met in one column; what each unit says lies on its own thousand.
     folder = copy_source(tiny_source, tmp_path)
@@ -97,7 +98,8 @@ def test_lines_of_advice_leave_sound_rows_as_they_are(
     if column == "published_at":  # A day of January 1970 that is meant.
         written[0] = before[0] = 9 * 86_400 * 10**6
     scale = {"us": (1, 1), "ms": (1, 1000), "ns": (1000, 1)}[unit]
-    replace(folder, table, column, moments([at * scale[0] // scale[1] for at in written], unit))
+    counts = [at * scale[0] // scale[1] for at in written]
+    replace(folder, table, column, moments(counts, unit, zone))
     with pytest.raises(TableFaults) as raised:
         check_tables(folder)
     frame = pd.read_parquet(file)
