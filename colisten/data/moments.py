@@ -134,8 +134,10 @@ def window_end(cut: datetime, window_days: int) -> datetime:
     """The UTC moment at which the window that begins at a cut ends.
 
     Raises:
-        ConfigError: The window is empty, or ends after `LATEST`.
+        ConfigError: The cut has no zone, or the window is empty or ends after `LATEST`.
     """
+    if cut.utcoffset() is None:
+        raise ConfigError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
     if window_days < 1:
         raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
     if window_days > (LATEST - utc(cut)).days:

@@ -203,7 +203,9 @@ def _value(column: Column, name: str, kind: pa.DataType) -> str:
         # The ends of the calendar (DuckDB's infinity) have no nanoseconds.
         return f"coalesce(make_timestamp(epoch_ns({name}) // 1000), CAST({name} AS TIMESTAMPTZ))"
     if column.kind is AGE and pa.types.is_floating(kind):
-        return f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
+        # DuckDB answers `isnan`, `=` and `<` from a file's statistics, which leave NaN out: where a
+        # column has no null, it takes NaN for a number.
+        return f"CASE WHEN isfinite({name}) OR isinf({name}) THEN {name} END"
     if column.kind is WHOLE:
         return f"TRY_CAST({name} AS BIGINT)"
     return name

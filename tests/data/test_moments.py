@@ -156,3 +156,8 @@ def test_moments_are_read_from_text_in_one_place() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("fromisoformat", "strptime")
     }
     assert readers == {"colisten/data/moments.py"}
+
+
+def test_a_cut_without_a_zone_has_no_window() -> None:
+    with pytest.raises(ConfigError, match="no time zone"):
+        moments.window_end(datetime(2025, 6, 1), 14)
