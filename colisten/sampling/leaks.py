@@ -40,8 +40,8 @@ def warn_of_leaks(
         if not len(pairs):
             continue
         known = carriers_of(name, graph.relations, reverse)
-        own = graph.relations.get(name)
-        held_out = own is not None and own.num_edges and not _tells(graph, own, pairs, (-1, 0))
+        own = graph.relations[name]
+        held_out = len(known) > 1 and own.num_edges and _share(graph, own, pairs, (-1, 0)) < TELLING
         for other, relation in graph.relations.items():
             if other == name or (other in known and not held_out):
                 continue
@@ -59,9 +59,7 @@ def _tells(
     graph: Adjacency, relation: Neighbours, pairs: np.ndarray, ends: tuple[int, int]
 ) -> float:
     """Share of pairs that a relation holds, where that is more than chance; else 0."""
-    here, there = graph.start_of(relation.node_type), graph.start_of(relation.neighbour_type)
-    at, to = ends
-    share = float(np.mean(linked(relation, pairs[:, at] - here, pairs[:, to] - there)))
+    share = _share(graph, relation, pairs, ends)
     if share < TELLING:
         return 0.0
     rows = np.repeat(np.arange(len(relation.indptr) - 1), np.diff(relation.indptr))
@@ -75,6 +73,14 @@ def _tells(
     if share < 1:
         surprise += (1 - share) * math.log((1 - share) / (1 - density))
     return share if len(pairs) * surprise > -math.log(CHANCE) else 0.0
+
+
+def _share(
+    graph: Adjacency, relation: Neighbours, pairs: np.ndarray, ends: tuple[int, int]
+) -> float:
+    here, there = graph.start_of(relation.node_type), graph.start_of(relation.neighbour_type)
+    at, to = ends
+    return float(np.mean(linked(relation, pairs[:, at] - here, pairs[:, to] - there)))
 
 
 def _warn(name: Any, other: Any, share: float, *, turned: bool, known: bool) -> None:
