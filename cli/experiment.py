@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from cli.inputs import parse_target
 from cli.run import wide_console
 from colisten.data import contract, parquet
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
@@ -22,7 +23,7 @@ from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.logs import logger
-from colisten.sections import ItemType
+from colisten.sections import ITEM_TYPES, ItemType
 from colisten.terminal import Terminal
 
 log = logger("experiment")
@@ -87,6 +88,8 @@ def report(
         ItemType | None,
         typer.Option(
             "--target",
+            parser=parse_target,
+            metavar="|".join(ITEM_TYPES),
             help="Item type whose starts count; default: what the run in OUT recommends.",
         ),
     ] = None,

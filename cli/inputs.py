@@ -14,6 +14,8 @@ from colisten.data.contract import TABLES
 from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
 from colisten.files import combined_digest, file_digest, folder_digests
+from colisten.sections import ITEM_TYPES, ItemType
+from colisten.words import known_word
 
 DataOption = Annotated[
     Path, typer.Option("--data", help="Folder of contract tables (see docs/tables.md).")
@@ -36,6 +38,11 @@ SetOption = Annotated[
 CacheOption = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Reuse unchanged steps of earlier runs.")
 ]
+
+
+def parse_target(text: str) -> ItemType:
+    """The item type that `--target` names; raises ConfigError, with the nearest, otherwise."""
+    return known_word("--target", text, ITEM_TYPES)
 
 
 def parse_cut(text: str) -> datetime:

@@ -35,6 +35,7 @@ from colisten.errors import ColistenError, FileError, PipelineError
 from colisten.logs import configure_logs
 from colisten.shown import plain, plain_lines
 from colisten.terminal import print_error
+from colisten.variables import DEBUG, check_variables
 
 # What stands before an error that nobody foresaw.
 UNEXPECTED = "unexpected"
@@ -92,6 +93,7 @@ def answer(arguments: Sequence[str]) -> int:
     """
     try:
         configure_logs()
+        check_variables(os.environ)
         app(list(arguments))
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
@@ -105,11 +107,11 @@ def answer(arguments: Sequence[str]) -> int:
         return FileError.exit_code
     except Exception as error:
         # A fault of ours; whoever looks for it wants the stack, nobody else does.
-        if os.environ.get("COLISTEN_DEBUG"):
+        if os.environ.get(DEBUG) == "1":
             traceback.print_exc()
         print_error(
             f"colisten: {UNEXPECTED} {type(error).__name__}: {plain(error)} "
-            "Set COLISTEN_DEBUG=1 to see where, and report it, please."
+            f"Set {DEBUG}=1 to see where, and report it, please."
         )
         return 1
     return 0

@@ -20,6 +20,7 @@ from cli.inputs import (
     WindowOption,
     code_digest,
     parse_cut,
+    parse_target,
     tables_digest,
 )
 from colisten.config import Settings, load_settings
@@ -45,6 +46,8 @@ def run(
         ItemType | None,
         typer.Option(
             "--target",
+            parser=parse_target,
+            metavar="|".join(ITEM_TYPES),
             help="Item type to recommend; the other one helps. Short for data.target_type and "
             "data.auxiliary_type.",
         ),

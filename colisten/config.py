@@ -130,9 +130,16 @@ def settings_from(tree: dict[str, Any]) -> Settings:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
+            section = isinstance(first["input"], dict) and len(first["loc"]) == 1
+            known = SECTIONS if section else setting_names()
             raise ConfigError(
-                f"Unknown setting '{where}'.",
-                f"The nearest known one is '{nearest(where, setting_names())}'.",
+                f"Unknown {'section of settings' if section else 'setting'} '{where}'.",
+                f"The nearest known one is '{nearest(where, known)}'.",
+            ) from error
+        if first["type"] == "model_type":
+            raise ConfigError(
+                f"'{where}' is a section of settings and cannot be {shown(first['input'])}.",
+                f"Set what is in it, as in {where}.NAME=VALUE.",
             ) from error
         if first["type"] == "literal_error":
             # A key of a mapping ends in '[key]'.
@@ -144,6 +151,11 @@ def settings_from(tree: dict[str, Any]) -> Settings:
             f"Setting '{where}' does not fit: {first['msg'].lower()}.",
             "See docs/settings.md for what it takes.",
         ) from error
+
+
+SECTIONS = [
+    name for name, field in Settings.model_fields.items() if isinstance(field.default, Section)
+]
 
 
 def setting_names() -> list[str]:

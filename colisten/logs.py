@@ -12,6 +12,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from colisten.json_files import to_json
 from colisten.shown import plain, plain_lines
+from colisten.variables import LOG_LEVEL
 from colisten.words import known_word
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -26,8 +27,8 @@ def configure_logs(level: str | None = None) -> None:
     Raises:
         ConfigError: The level is none of these.
     """
-    name = level or os.environ.get("COLISTEN_LOG_LEVEL") or "info"
-    known_word("Log level (COLISTEN_LOG_LEVEL)", name.lower(), LEVELS)
+    name = level or os.environ.get(LOG_LEVEL) or "info"
+    known_word(f"Log level ({LOG_LEVEL})", name.lower(), LEVELS)
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[

@@ -5,9 +5,17 @@ A section is frozen and refuses keys it does not know. `colisten.config` puts th
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 Signal = Literal["stream", "follow", "preview", "intent_to_pay"]
 SIGNALS: tuple[Signal, ...] = ("stream", "follow", "preview", "intent_to_pay")
@@ -33,6 +41,24 @@ class Section(BaseModel):
     """A frozen group of settings that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _yes_is_no_number(cls, given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        """Refuse true where a number is asked for, which pydantic takes for 1."""
+        value = read(given)
+        if not isinstance(value, BaseModel) and _bools(given) > _bools(value):
+            raise PydanticCustomError("bool_for_number", "a number is wanted, not true or false")
+        return value
+
+
+def _bools(value: Any) -> int:
+    """How many of the values in it are true or false."""
+    if isinstance(value, dict):
+        return sum(map(_bools, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_bools, value))
+    return isinstance(value, bool)
 
 
 class DataSettings(Section):

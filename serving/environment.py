@@ -7,6 +7,7 @@ sets the same ones.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,7 @@ from colisten.config import Settings
 from colisten.errors import ConfigError
 from colisten.files import located
 from colisten.json_files import to_json
-
-HOME = "COLISTEN_HOME"
-SETTINGS = "COLISTEN_SETTINGS"
-WORKERS = "COLISTEN_WORKERS"
-# Process whose end ends the workers; set by `colisten serve` alone.
-ARBITER = "COLISTEN_ARBITER"
+from colisten.variables import HOME, SETTINGS, WORKERS, check_variables
 
 
 @dataclass(frozen=True)
@@ -62,9 +58,11 @@ class Environment:
         """Read the process's environment.
 
         Raises:
-            ConfigError: `COLISTEN_HOME` is not set or no folder, or the settings are bad.
+            ConfigError: `COLISTEN_HOME` is not set or no folder, the settings are bad, or a
+                variable is misspelt.
         """
         given = os.environ if variables is None else variables
+        check_variables(given)
         home = given.get(HOME)
         if not home or not Path(home).is_dir():
             raise ConfigError(
@@ -79,9 +77,9 @@ def workers(variables: Mapping[str, str] | None = None) -> int:
     """Processes that answer, from `COLISTEN_WORKERS`; 1 where unset.
 
     Raises:
-        ConfigError: It is no positive number.
+        ConfigError: It is no number from 1 to 9999.
     """
     text = (os.environ if variables is None else variables).get(WORKERS, "1")
-    if not text.isdigit() or int(text) < 1:
-        raise ConfigError(f"{WORKERS} is '{text}', which is no positive number.")
+    if not re.fullmatch("0*[1-9][0-9]{0,3}", text):
+        raise ConfigError(f"{WORKERS} is '{text}', which is no number from 1 to 9999.")
     return int(text)

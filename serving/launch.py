@@ -18,7 +18,8 @@ from colisten.index.lite_server import LiteServer
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
 from colisten.release.store import ReleaseStore
-from serving.environment import ARBITER, WORKERS, Environment
+from colisten.variables import ARBITER, WORKERS
+from serving.environment import Environment
 
 _log = logger("serving.launch")
 

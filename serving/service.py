@@ -9,8 +9,9 @@ import bentoml
 
 from colisten.child import end_with
 from colisten.logs import configure_logs
+from colisten.variables import ARBITER
 from serving.app import build_app
-from serving.environment import ARBITER, Environment, workers
+from serving.environment import Environment, workers
 from serving.policy import PagePolicy
 from serving.runtime import Runtime
 

@@ -17,7 +17,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from colisten.config import Settings, load_settings, settings_from
+from cli.inputs import parse_target
+from colisten.config import SECTIONS, Settings, load_settings, settings_from
 from colisten.data.catalogue import Catalogue
 from colisten.data.rehearsal import rehearsal_cut
 from colisten.errors import ColistenError, ConfigError, GraphError
@@ -250,3 +251,51 @@ def test_a_parameter_of_words_is_checked_where_it_comes_in() -> None:
         if (name, parameter) in HANDED_ON:
             continue
         assert re.search(rf"known_word\([^)]*\b{parameter}\b", code), f"{file}: {name}, {parameter}"
+
+
+@pytest.mark.parametrize(
+    ("slip", "near"),
+    [("graf", "graph"), ("Graph", "graph"), ("towrs", "towers"), (" index", "index")],
+)
+def test_a_section_names_the_section_that_was_meant(slip: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=f"section.*nearest known one is '{near}'"):
+        settings_from({slip: {"x": 1}})
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("value", ["word", 1, None, True, []])
+def test_a_section_is_no_value(section: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"'{section}' is a section.*{section}\.NAME=VALUE"):
+        settings_from({section: value})
+
+
+def _numbers(annotation: Any) -> bool:
+    parts = get_args(annotation)
+    return annotation in (int, float) or any(map(_numbers, parts))
+
+
+def _settings_of_numbers() -> Iterator[tuple[str, Any]]:
+    for name, field in Settings.model_fields.items():
+        inner = [("", name, field)]
+        if isinstance(field.default, Section):
+            fields = type(field.default).model_fields.items()
+            inner = [(f"{name}.", key, each) for key, each in fields]
+        for section, key, each in inner:
+            if _numbers(each.annotation):
+                yield section + key, get_origin(each.annotation)
+
+
+OF_NUMBERS = sorted(_settings_of_numbers(), key=lambda each: each[0])
+
+
+@pytest.mark.parametrize(("name", "holder"), OF_NUMBERS, ids=[each[0] for each in OF_NUMBERS])
+def test_yes_is_no_number(name: str, holder: Any) -> None:
+    said = {dict: "{stream: yes}", tuple: "[yes]"}.get(holder, "yes")
+    with pytest.raises(ConfigError, match=name):
+        load_settings(None, (f"{name}={said}",))
+
+
+@pytest.mark.parametrize("target", ["podcst", "Podcast", "", "audiobook ", "music"])
+def test_a_target_names_the_item_type_that_was_meant(target: str) -> None:
+    with pytest.raises(ConfigError, match=r"--target.*nearest known one is"):
+        parse_target(target)

@@ -17,6 +17,7 @@ from colisten.words import shown
 
 MOMENT_KINDS = "mM"
 LONGEST_WHOLE = 2**53
+MISSING = int(np.iinfo(np.int64).min)
 
 
 def array_of(values: Any, what: str) -> np.ndarray:
@@ -40,6 +41,8 @@ def array_of(values: Any, what: str) -> np.ndarray:
         array = np.asarray(values)
     except (AttributeError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise GraphError(f"{what} cannot be read as an array: {shown(error)}.") from error
+    if isinstance(values, list | tuple) and array.dtype.kind in "iuf":
+        _check_numbers(values, array, what)
     if np.ma.is_masked(values):
         raise GraphError(f"{what} has masked values.", "Leave them out or fill them in.")
     if array.dtype.kind not in "biufc" + MOMENT_KINDS:
@@ -112,9 +115,13 @@ def times_of(values: Any, count: int, what: str) -> np.ndarray:
         return np.zeros(0, np.int64)
     kind = array.dtype.kind
     if kind in MOMENT_KINDS:
+        gaps = int(np.isnat(array).sum())
+        unit = "datetime64" if kind == "M" else "timedelta64"
         raise GraphError(
-            f"{what} is {array.dtype}, whose unit and gaps a comparison would hide.",
-            "Give integers of one unit: .astype('datetime64[us]').astype('int64').",
+            f"{what} is {array.dtype}, whose unit and gaps a comparison would hide"
+            + (f"; {gaps} of {count} are NaT." if gaps else "."),
+            ("Leave those edges out and give" if gaps else "Give")
+            + f" integers of one unit: .astype('{unit}[us]').astype('int64').",
         )
     if kind == "f":
         wrong = int((~np.isfinite(array)).sum())
@@ -133,6 +140,13 @@ def times_of(values: Any, count: int, what: str) -> np.ndarray:
     if kind == "u" and int(array.max()) > np.iinfo(np.int64).max:
         raise GraphError(
             f"{what} reaches {int(array.max())}, beyond int64.", "Count from a later moment."
+        )
+    missing = int((array == MISSING).sum()) if kind == "i" else 0
+    if missing:
+        # What NaT and NaN turn into; as a number it is before everything, so always seen.
+        raise GraphError(
+            f"{what} has no time for {missing} of {count}: {MISSING} is NaT or NaN as an integer.",
+            "Leave these edges out or give them a time.",
         )
     return array.astype(np.int64)
 
@@ -171,6 +185,18 @@ def whole(what: str, value: Any, least: int | None = None) -> int:
     if least is not None and value < least:
         raise GraphError(f"{what} is at least {least}, not {value}.")
     return int(value)
+
+
+def _check_numbers(values: Any, array: np.ndarray, what: str) -> None:
+    """Refuse what numpy makes of a list of mixed kinds: True to 1, long integers to floats."""
+    for given, kept in zip(np.asarray(values, object).flat, array.flat, strict=True):
+        if isinstance(given, bool | np.bool_):
+            raise GraphError(f"{what} mixes {given} with numbers.", "Give numbers alone.")
+        if isinstance(given, int) and int(kept) != given:
+            raise GraphError(
+                f"{what} mixes floats with {given}, which they do not hold exactly.",
+                "Give all as integers within int64.",
+            )
 
 
 def _misfit(array: np.ndarray, count: int, what: str) -> GraphError:

@@ -23,9 +23,11 @@ def node_counts(data: Any) -> dict[str, int]:
         GraphError: It is no `HeteroData`, a number is missing or contradicts the features, or
             edges join a type that is not there.
     """
-    if not (hasattr(data, "node_types") and hasattr(data, "edge_types")):
+    read = hasattr(data, "node_types") and hasattr(data, "edge_types")
+    if not read or isinstance(data, type):
+        kind = f"the class {data.__name__}" if isinstance(data, type) else type(data).__name__
         raise GraphError(
-            f"A graph is read from PyG's HeteroData, not from {type(data).__name__}.",
+            f"A graph is read from PyG's HeteroData, not from {kind}.",
             "Put its nodes and edges into a torch_geometric.data.HeteroData.",
         )
     counts = {name: _count(data[name], name) for name in data.node_types}
@@ -75,6 +77,14 @@ def edge_attribute(data: Any, edge_type: Any, name: str | None, count: int) -> A
     if not count:
         # Nothing is missing where there is nothing.
         return np.zeros(0, np.int64)
+    of_nodes = [end for end in edge_type[::2] if name in data[end]] if isinstance(name, str) else []
+    if of_nodes:
+        end = edge_type[::2].index(of_nodes[0])
+        raise GraphError(
+            f"{shown(name)} is an attribute of nodes '{of_nodes[0]}', while {edge_type} has none"
+            " per edge, which is what is read.",
+            f"Store one per edge, such as {name}[edge_index[{end}]] of these nodes.",
+        )
     known = [key for key in list(store.keys()) if key not in HELD_APART]
     raise GraphError(f"Edge type {edge_type} has no attribute {shown(name)}.", advice(name, known))
 

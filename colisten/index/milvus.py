@@ -33,11 +33,11 @@ from colisten.index.protocol import (
     check_width,
 )
 from colisten.progress import track
+from colisten.variables import MILVUS_TOKEN
 
 # Every failure is raised again as a VectorIndexError; pymilvus would print its trace besides.
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
-TOKEN_VARIABLE = "COLISTEN_MILVUS_TOKEN"
 PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administrative calls
 _WRITE_SECONDS = 600.0
 _INSERT_BYTES = 8 << 20
@@ -78,7 +78,7 @@ class MilvusIndex:
             with _asked("open", self._uri):
                 self._client = MilvusClient(
                     self._uri,
-                    token=os.environ.get(TOKEN_VARIABLE, ""),
+                    token=os.environ.get(MILVUS_TOKEN, ""),
                     timeout=PATIENCE_SECONDS,
                     dedicated=True,
                 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -14,8 +14,28 @@ from colisten.errors import GraphError
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.words import known_word, shown
 
+Drawn = TypeVar("Drawn")
 WORDS = ("min", "none")
 Balance = Literal["min", "none"] | Mapping[Any, float]
+
+
+class OnceAnEpoch(Generic[Drawn]):
+    """Holds what was drawn for one epoch, whichever thread asked first; a copy holds nothing."""
+
+    def __init__(self) -> None:
+        self._held: tuple[int, Drawn] | None = None
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A lock goes neither into a copy nor to another process."""
+        return OnceAnEpoch, ()
+
+    def of(self, epoch: int, draw: Callable[[int], Drawn]) -> Drawn:
+        """What `draw` gives for the epoch."""
+        with self._lock:
+            if self._held is None or self._held[0] != epoch:
+                self._held = epoch, draw(epoch)
+            return self._held[1]
 
 
 class EpochPlan:
@@ -52,8 +72,7 @@ class EpochPlan:
         self.seed = seed
         self.sizes = self._sizes()
         self._reach: dict[Any, np.ndarray] = {}
-        self._drawn: tuple[int, dict[Any, np.ndarray]] | None = None
-        self._lock = threading.Lock()
+        self._once: OnceAnEpoch[dict[Any, np.ndarray]] = OnceAnEpoch()
 
     def __len__(self) -> int:
         """Batches per epoch."""
@@ -64,14 +83,7 @@ class EpochPlan:
 
     def epoch(self, epoch: int) -> dict[Any, np.ndarray]:
         """Pair numbers per relation, int64, in the order of the epoch's batches."""
-        with self._lock:
-            if self._drawn is None or self._drawn[0] != epoch:
-                rng = np.random.default_rng([self.seed, epoch, 0])
-                self._drawn = (
-                    epoch,
-                    {name: self._draw(name, size, rng) for name, size in self.sizes.items()},
-                )
-            return self._drawn[1]
+        return self._once.of(epoch, self._draw_all)
 
     def batch(self, epoch: int, number: int) -> dict[Any, np.ndarray]:
         """Pair numbers of one batch; every batch takes about the same share of each relation."""
@@ -81,6 +93,10 @@ class EpochPlan:
             if stop > start:
                 parts[name] = drawn[start:stop]
         return parts
+
+    def _draw_all(self, epoch: int) -> dict[Any, np.ndarray]:
+        rng = np.random.default_rng([self.seed, epoch, 0])
+        return {name: self._draw(name, size, rng) for name, size in self.sizes.items()}
 
     def _draw(self, name: Any, size: int, rng: np.random.Generator) -> np.ndarray:
         total = len(self.edges.pairs[name])
@@ -103,7 +119,8 @@ class EpochPlan:
         assert isinstance(self.balance, Mapping)
         for name, ratio in self.balance.items():
             known_word("Relation in balance", name, list(self.edges.pairs), GraphError)
-            if not isinstance(ratio, Real) or not 0 < ratio < math.inf:
+            number = isinstance(ratio, Real) and not isinstance(ratio, bool)
+            if not number or not 0 < ratio < math.inf:
                 raise GraphError(f"A ratio of balance is a positive number, not {shown(ratio)}.")
         return {
             name: min(size, max(1, round(self.balance.get(name, 1.0) * smallest)))

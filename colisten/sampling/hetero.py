@@ -14,6 +14,7 @@ from colisten.errors import GraphError
 from colisten.sampling.adjacency import Adjacency
 from colisten.sampling.batch import MultiLinkBatch
 from colisten.sampling.neighbours import Neighbourhood
+from colisten.sampling.splits import is_label, label_keys
 
 BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -38,8 +39,9 @@ class Features:
         for name, count in counts.items():
             store = data[name]
             self.stores[name], self.whole[name] = {}, {}
+            labels = label_keys(store) if name in graph.relations else ()
             for key, value in store.items():
-                if key in ("edge_index", "num_nodes") or "edge_label" in key:
+                if key in ("edge_index", "num_nodes") or is_label(key, labels):
                     continue
                 dim = data.__cat_dim__(key, value, store)
                 if _has_rows(value, dim, count):
@@ -132,7 +134,11 @@ class Rows:
             return _dense_rows(value, self.dim, index)
         if isinstance(value, np.ndarray):
             part = np.take(value, index.numpy(), axis=self.dim)
-            return torch.from_numpy(part) if part.dtype.kind in "biufc" else part
+            if part.dtype.kind not in "biufc":
+                return part
+            # torch has neither foreign byte orders nor floats wider than float64.
+            native = part.astype(part.dtype.newbyteorder("="), copy=False)
+            return native if native.dtype.char in "gG" else torch.from_numpy(native)
         return [value[at] for at in index.tolist()]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch_geometric.data import Data, HeteroData
 
 from colisten.sampling.edge_types import HOMOGENEOUS
+from colisten.sampling.splits import is_label, label_keys
 
 NODE = HOMOGENEOUS[0]
 
@@ -20,8 +21,10 @@ def to_hetero(data: Data) -> HeteroData:
     """The same graph with `node` and (node, to, node); what is of neither is the graph's."""
     out = HeteroData()
     nodes, edges = out[NODE], out[HOMOGENEOUS]
-    for key, value in data.to_dict().items():
-        if key in ("edge_index", "adj_t") or "edge_label" in key or data.is_edge_attr(key):
+    values = data.to_dict()
+    labels = label_keys(values)
+    for key, value in values.items():
+        if key in ("edge_index", "adj_t") or is_label(key, labels) or data.is_edge_attr(key):
             edges[key] = value
         elif key != "num_nodes" and data.is_node_attr(key):
             nodes[key] = value

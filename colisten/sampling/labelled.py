@@ -1,12 +1,11 @@
 """Pairs with labels: which of those a caller gives are supervised, and which are negatives.
 
-PyG's `RandomLinkSplit` leaves `edge_label_index` and `edge_label` at each edge type: 0 for the
-negatives that it drew, 1 (or a class from 1 on) for edges. They are read as that.
+PyG's `RandomLinkSplit` leaves `edge_label_index` and `edge_label`, or another key, at each edge
+type: 0 for the negatives that it drew, 1 (or a class from 1 on) for edges. They are read as that.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,8 @@ from colisten.graph.given import array_of, index_of, one_kind, times_of
 from colisten.graph.hetero import edge_index
 from colisten.sampling.adjacency import Adjacency
 from colisten.sampling.edge_types import by_edge_type, supervised_types
-from colisten.sampling.epochs import EpochPlan
+from colisten.sampling.epochs import EpochPlan, OnceAnEpoch
+from colisten.sampling.splits import stored_pairs
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.words import shown
 
@@ -57,28 +57,24 @@ class Deal:
     def __init__(self, plan: EpochPlan, amounts: Mapping[Any, int]) -> None:
         self.plan = plan
         self.amounts = {name: amount for name, amount in amounts.items() if amount}
-        self._drawn: tuple[int, dict[Any, np.ndarray]] | None = None
-        self._lock = threading.Lock()
+        self._once: OnceAnEpoch[dict[Any, np.ndarray]] = OnceAnEpoch()
 
     def batch(self, epoch: int, number: int) -> dict[Any, np.ndarray]:
         """Numbers of the negatives of one batch, by relation."""
         parts = {}
-        for name, drawn in self._epoch(epoch).items():
+        for name, drawn in self._once.of(epoch, self._draw).items():
             start, stop = (len(drawn) * (number + step) // len(self.plan) for step in (0, 1))
             if stop > start:
                 parts[name] = drawn[start:stop]
         return parts
 
-    def _epoch(self, epoch: int) -> dict[Any, np.ndarray]:
-        with self._lock:
-            if self._drawn is None or self._drawn[0] != epoch:
-                rng = np.random.default_rng([self.plan.seed, epoch, 3])
-                drawn = {}
-                for name, amount in self.amounts.items():
-                    share = self.plan.sizes[name] / len(self.plan.edges.pairs[name])
-                    drawn[name] = rng.permutation(amount)[: max(1, round(amount * share))]
-                self._drawn = epoch, drawn
-            return self._drawn[1]
+    def _draw(self, epoch: int) -> dict[Any, np.ndarray]:
+        rng = np.random.default_rng([self.plan.seed, epoch, 3])
+        drawn = {}
+        for name, amount in self.amounts.items():
+            share = self.plan.sizes[name] / len(self.plan.edges.pairs[name])
+            drawn[name] = rng.permutation(amount)[: max(1, round(amount * share))]
+        return drawn
 
 
 def labelled_pairs(
@@ -196,16 +192,14 @@ def _pairs(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The pairs of an edge type, int [2, n], and the labels that the data stores for them."""
     limits = graph.num_nodes[name[0]], graph.num_nodes[name[-1]]
-    store = data[name]
-    stored, label = store.get("edge_label_index"), store.get("edge_label")
-    if stored is None and store.get("pos_edge_label_index") is not None:
-        stored, label = _joined(store)
-    if given is None and stored is None:
-        return edge_index(data, name, graph.num_nodes), None
+    stored, label = stored_pairs(data[name], name)
+    if stored is None:
+        # Labels that stand beside the edges themselves.
+        stored, label = edge_index(data, name, graph.num_nodes), data[name].get("edge_label")
     if given is None:
         return index_of(stored, limits, name), label
     pairs = index_of(given, limits, name)
-    if stored is None or label is None or not ask:
+    if label is None or not ask:
         return pairs, None
     # Labelled pairs are somewhere; which of these are negatives must not be guessed.
     known = index_of(stored, limits, name)
@@ -227,18 +221,6 @@ def _pairs(
     return pairs, found
 
 
-def _joined(store: Any) -> tuple[np.ndarray, np.ndarray]:
-    """What `RandomLinkSplit(split_labels=True)` stored, in one."""
-    right = array_of(store["pos_edge_label_index"], "pos_edge_label_index")
-    label = store.get("pos_edge_label")
-    label = np.ones(right.shape[-1]) if label is None else array_of(label, "pos_edge_label")
-    if store.get("neg_edge_label_index") is None:
-        return right, label
-    wrong = array_of(store["neg_edge_label_index"], "neg_edge_label_index")
-    zeros = np.zeros(wrong.shape[-1], label.dtype)
-    return np.concatenate([right, wrong], 1), np.concatenate([label, zeros])
-
-
 def _labels(values: Any, count: int, name: Any) -> np.ndarray:
     """Labels [count] of a numeric kind, 0 or more."""
     array = array_of(values, f"edge_label of {name}")
@@ -256,7 +238,7 @@ def _labels(values: Any, count: int, name: Any) -> np.ndarray:
         raise GraphError(
             f"edge_label of {name} holds {shown(array[wrong][0].item())}: 0 is a negative, a "
             "number above 0 a pair.",
-            "Count classes from 1.",
+            "Count classes from 1; keep other numbers under another name.",
         )
     return array.astype(np.int64) if array.dtype.kind in "bu" else array
 

@@ -317,7 +317,13 @@ class MultiLinkNeighborLoader:
         given: Mapping[Any, tuple[np.ndarray, np.ndarray | None]],
     ) -> MultiLinkBatch:
         key = int(rng.integers(0, 2**63))
-        excluded = Excluded.of(pairs, self.graph, self._reverse)
+        # A given negative that is an edge, as a dislike may be, passes no messages either.
+        asked = {
+            name: np.concatenate([part, given[name][0]]) if name in given else part
+            for name, part in pairs.items()
+        }
+        asked |= {name: part for name, (part, _) in given.items() if name not in asked}
+        excluded = Excluded.of(asked, self.graph, self._reverse)
         rank, world_size = share
 
         none = np.zeros(0, np.int64)

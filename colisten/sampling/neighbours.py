@@ -123,6 +123,14 @@ class NeighborSampler:
             if (weighted or edge_weights) and relation.weights is None:
                 raise GraphError(f"Relation {name} has no weights to draw by or to hand on.")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and other processes import the kernels themselves."""
+        return self.__dict__ | {"engine": self.engine is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self.engine = compiled if state["engine"] else None
+
     def sample(
         self,
         seeds: np.ndarray,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from colisten.config import load_settings, settings_from
 from colisten.index.resolve import resolve_index
 from colisten.sections import IndexSettings
-from serving.environment import SETTINGS, Environment
+from colisten.variables import SETTINGS
+from serving.environment import Environment
 
 SERVER = "http://127.0.0.1:19530"
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(

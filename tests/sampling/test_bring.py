@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -250,3 +252,29 @@ def test_an_empty_and_a_lonely_type() -> None:
     batch = next(iter(Loader(data, [3], [PLAYS, ("user", "likes", "item")], num_negatives=1)))
     assert batch["none"].num_nodes == 0
     assert batch[PLAYS].edge_label_index.shape[1] == 160
+
+
+def test_arrays_that_torch_does_not_read_are_cut_as_well() -> None:
+    data = shop()
+    data["user"].far = np.arange(20, dtype=">i8")
+    data["user"].fine = np.arange(20, dtype=">f4")
+    data["user"].long = np.arange(20, dtype=np.longdouble)
+    for batch in Loader(data, [3], [PLAYS], batch_size=20):
+        for key in ("far", "fine", "long"):
+            assert batch["user"][key].tolist() == batch["user"].n_id.tolist()
+
+
+def test_a_loader_goes_to_another_process() -> None:
+    """As a trainer that spawns its processes hands it on; copies draw the same."""
+    loader = Loader(shop(), [3], [PLAYS], batch_size=20, num_negatives=1)
+    next(iter(loader))
+    sent = pickle.loads(pickle.dumps(loader))  # noqa: S301 - our own bytes
+    for other in (sent, copy.deepcopy(loader)):
+        for batch, same in zip(Loader.dense(other, 5), loader.dense(5), strict=True):
+            assert np.array_equal(batch.neighbourhood.inputs, same.neighbourhood.inputs)
+            assert np.array_equal(batch.pairs[PLAYS], same.pairs[PLAYS])
+
+
+def test_the_class_is_no_graph() -> None:
+    with pytest.raises(GraphError, match="the class HeteroData"):
+        Loader(HeteroData, [3], [PLAYS])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_geometric.data import HeteroData
+from torch_geometric.data import Data, HeteroData
 
 from colisten.errors import GraphError
 from colisten.sampling.draws import compiled
@@ -219,3 +219,60 @@ def test_a_split_in_time_keeps_the_kind() -> None:
     assert later.num_pairs
     with pytest.raises(GraphError, match="latest moment"):
         edges.split_in_time(0.5, latest=0.5)  # type: ignore[arg-type]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    gaps=st.sets(st.integers(0, 79), min_size=1, max_size=5),
+    how=st.sampled_from(["NaT", "NaN", "numpy NaN"]),
+    of_pairs=st.booleans(),
+)
+def test_missing_times_stay_missing_as_integers(gaps: set[int], how: str, of_pairs: bool) -> None:
+    """NaT and NaN become -2**63, a moment before everything, which any pair would see."""
+    moments = np.arange(80, dtype=np.float64)
+    moments[sorted(gaps)] = np.nan
+    holed: Any = moments.astype("datetime64[s]").astype(np.int64)
+    if how == "NaN":
+        holed = torch.from_numpy(moments).long()
+    elif how == "numpy NaN":
+        with np.errstate(invalid="ignore"):
+            holed = np.where(np.isnan(moments), moments, moments).astype(np.int64)
+    assert int(holed.min()) == -(2**63)
+    data = shop()
+    del data["item", "near", "item"]
+    data[PLAYS].time = torch.arange(80) if of_pairs else holed
+    asked = holed if of_pairs else torch.arange(80)
+    with pytest.raises(GraphError, match=f"no time for {len(gaps)} of 80"):
+        MultiLinkNeighborLoader(data, [2], [PLAYS], time_attr="time", edge_label_time=asked)
+
+
+@pytest.mark.parametrize(
+    ("times", "says"),
+    [
+        ([2**53 + 1] * 79 + [0.5], "mixes floats with 9007199254740993"),
+        ([2**63 + 1, *[-1] * 79], "mixes floats with 9223372036854775809"),
+        ([True, *range(79)], "mixes True with numbers"),
+        (np.array([0, "NaT", *range(78)], "timedelta64[s]"), r"1 of 80 are NaT.*timedelta64\[us\]"),
+        (np.array(["NaT"] * 80, "datetime64[s]"), r"80 of 80 are NaT.*Leave those"),
+    ],
+)
+def test_lists_and_arrays_that_hide_what_they_hold_are_refused(times: Any, says: str) -> None:
+    data = shop()
+    del data["item", "near", "item"]
+    data[PLAYS].time = times
+    with pytest.raises(GraphError, match=says):
+        MultiLinkNeighborLoader(
+            data, [2], [PLAYS], time_attr="time", edge_label_time=torch.arange(80)
+        )
+
+
+@pytest.mark.parametrize("homogeneous", [False, True])
+def test_times_of_nodes_are_named_as_such(homogeneous: bool) -> None:
+    data = shop()
+    data["user"].time, data["item"].time = torch.arange(20), torch.arange(30)
+    whole: Any = data
+    if homogeneous:
+        whole = Data(x=torch.randn(9, 2), edge_index=torch.randint(0, 9, (2, 30)))
+        whole.time = torch.arange(9)
+    with pytest.raises(GraphError, match=r"attribute of nodes.*time\[edge_index\[0\]\]"):
+        MultiLinkNeighborLoader(whole, [2], None if homogeneous else [PLAYS], time_attr="time")

@@ -10,9 +10,9 @@ from typing import get_args
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
+from colisten.variables import HOME, SETTINGS, WORKERS
 from serving import metrics
 from serving.app import ENDPOINTS
-from serving.environment import HOME, SETTINGS, WORKERS
 from serving.messages import Fault
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,47 @@
+"""The environment variables that are read, so that a misspelt one is not taken for none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from colisten.errors import ConfigError
+from colisten.words import known_word, shown
+
+PREFIX = "COLISTEN_"
+HOME = f"{PREFIX}HOME"
+SETTINGS = f"{PREFIX}SETTINGS"
+WORKERS = f"{PREFIX}WORKERS"
+LOG_LEVEL = f"{PREFIX}LOG_LEVEL"
+MILVUS_TOKEN = f"{PREFIX}MILVUS_TOKEN"
+DEBUG = f"{PREFIX}DEBUG"
+# Process whose end ends the workers; set by `colisten serve` alone.
+ARBITER = f"{PREFIX}ARBITER"
+KNOWN = (HOME, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, DEBUG, ARBITER)
+
+# As alike as LOGLEVEL and LOG_LEVEL; names that others set for themselves are less so.
+ALIKE = 0.75
+# Kubernetes tells every pod of a service named colisten where it is.
+OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_\w+)?)$")
+
+
+def check_variables(variables: Mapping[str, str]) -> None:
+    """Refuse a variable that is probably a known one misspelt.
+
+    Raises:
+        ConfigError: Its name is nearly a known one, or `COLISTEN_DEBUG` is neither 0 nor 1.
+    """
+    tails = {name.removeprefix(PREFIX): name for name in KNOWN}
+    for name in variables:
+        tail = name.upper().strip().removeprefix(PREFIX)
+        ours = name.upper().strip().startswith(PREFIX) and name not in KNOWN
+        if not ours or OF_KUBERNETES.search(tail):
+            continue
+        near = get_close_matches(tail, tails, n=1, cutoff=ALIKE)
+        if near:
+            raise ConfigError(
+                f"Nothing reads the environment variable {shown(name)}.",
+                f"The nearest known one is {tails[near[0]]!r}.",
+            )
+    known_word(DEBUG, variables.get(DEBUG) or "0", ("0", "1"))
