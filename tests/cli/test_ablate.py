@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.app import app
 from cli.run import target_overrides
 from colisten.ablations.registry import ABLATIONS
 from colisten.config import load_settings
