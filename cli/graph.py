@@ -42,7 +42,7 @@ def report(
     if text is not None:
         try:
             vectors = np.load(text, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:  # the last of an empty file
             raise GraphError(f"Cannot read text vectors from {text}: {error}.") from error
         if vectors.ndim != 2 or len(vectors) != loaded.num_items:
             raise GraphError(

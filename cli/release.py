@@ -15,11 +15,11 @@ from rich.text import Text
 from colisten.config import load_settings
 from colisten.errors import ConfigError, VectorIndexError, VerifyFailed
 from colisten.index import VectorIndex, open_index
+from colisten.index.resolve import resolve_index
 from colisten.json_files import to_json
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
-from colisten.sections import IndexSettings
 from colisten.terminal import Terminal, print_json, said
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
@@ -195,11 +195,8 @@ def _index(
     needed: bool = True,
 ) -> Iterator[Any]:
     """The index the releases were published to, or the one that settings name."""
-    settings: IndexSettings | None = None
-    if config is None and not overrides:
-        settings = store.index_settings()
-    if settings is None:
-        settings = load_settings(config, tuple(overrides or ())).index
+    named = load_settings(config, tuple(overrides or ())).index
+    settings = resolve_index(named, store.index_settings())
     index: VectorIndex | None = None
     try:
         # Opening an embedded index makes one; where nothing was published there is none to keep.

@@ -14,6 +14,7 @@ from pathlib import Path
 from colisten.config import Settings
 from colisten.errors import ConfigError
 from colisten.files import located
+from colisten.json_files import to_json
 
 HOME = "COLISTEN_HOME"
 SETTINGS = "COLISTEN_SETTINGS"
@@ -50,8 +51,11 @@ class Environment:
         return self.home / "index"
 
     def variables(self) -> dict[str, str]:
-        """The variables that `read` reads."""
-        return {HOME: str(located(self.home)), SETTINGS: self.settings.to_json()}
+        """The variables that `read` reads; of the settings those that somebody set."""
+        return {
+            HOME: str(located(self.home)),
+            SETTINGS: to_json(self.settings.model_dump(exclude_unset=True)),
+        }
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Environment:

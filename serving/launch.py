@@ -15,10 +15,10 @@ from colisten.config import Settings
 from colisten.errors import ConfigError, ReleaseNotFound, VectorIndexError
 from colisten.features.names import CONFIG_FILE
 from colisten.index.lite_server import LiteServer
+from colisten.index.resolve import resolve_index
 from colisten.logs import logger
 from colisten.release.store import ReleaseStore
 from serving.environment import ARBITER, WORKERS, Environment
-from serving.runtime import served_index
 
 _log = logger("serving.launch")
 
@@ -44,7 +44,7 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
     check_home(environment)
     check_address(host, port)
     with ExitStack() as stack:
-        index = served_index(ReleaseStore(home), settings.index)
+        index = resolve_index(settings.index, ReleaseStore(home).index_settings())
         if index.backend == "milvus" and index.uri is None:
             try:
                 stack.enter_context(LiteServer(home))

@@ -6,9 +6,9 @@ from typing import Any
 
 from colisten.errors import EventRefused
 from colisten.features.events import Event
+from colisten.index.resolve import resolve_index
 from colisten.release.recording import record_event
 from colisten.release.store import ReleaseStore
-from colisten.sections import IndexSettings
 from serving import metrics
 from serving.environment import Environment
 from serving.guard import CallRefused, Guard, GuardTripped
@@ -45,7 +45,7 @@ class Runtime:
     def __init__(self, environment: Environment) -> None:
         serving = environment.settings.serving
         store = ReleaseStore(environment.home)
-        index = served_index(store, environment.settings.index)
+        index = resolve_index(environment.settings.index, store.index_settings())
         self._debug_vectors = serving.debug_vectors
         self._index_rung: SearchRung = "exact" if index.backend == "exact" else "milvus"
         self._index = IndexDoor(environment.home, index)
@@ -175,13 +175,6 @@ class Runtime:
                 Fault(error="not_ready", message="No release is live; promote one and try again."),
             )
         return bundle
-
-
-def served_index(store: ReleaseStore, chosen: IndexSettings) -> IndexSettings:
-    """The index that settings name or, where they say nothing, the one last published to."""
-    if chosen != IndexSettings():
-        return chosen
-    return store.index_settings() or chosen
 
 
 def _fault_of_event(error: EventRefused) -> Fault:

@@ -234,7 +234,7 @@ class CoListeningGraph:
                         raise GraphError(
                             f"{folder / name} differs from its digest.", "Build the graph again."
                         )
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowException) as error:
             raise GraphError(
                 f"Cannot read a graph from {folder}: {error}.", "Build the graph again."
             ) from error

@@ -47,7 +47,7 @@ class OnnxUserTower:
                 options,
                 providers=["CPUExecutionProvider"],
             )
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
+        except (OSError, KeyError, ValueError, EOFError, RuntimeError) as error:
             raise ReleaseError(f"Cannot read the towers in {folder}: {error}.") from error
         if self.history_vectors.shape[1] != self.spec.vector_dim:
             raise ReleaseError(

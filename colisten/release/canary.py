@@ -58,7 +58,7 @@ class Canaries:
                 top["ids"],
                 top["scores"],
             )
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, EOFError, pa.ArrowException) as error:
             raise ReleaseError(f"Cannot read the canaries in {folder}: {error}.") from error
 
 

@@ -28,7 +28,10 @@ class Pointer:
         file = releases / POINTER
         try:
             content = read_mapping(file)
-            return cls(str(content["release_id"]), content["previous"])
+            release_id, previous = content["release_id"], content["previous"]
+            if not isinstance(release_id, str) or not isinstance(previous, str | None):
+                raise TypeError("an id is no text")
+            return cls(release_id, previous)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
