@@ -31,6 +31,7 @@ from colisten.data.faults import (
 from colisten.data.headers import Header, read_header
 from colisten.data.table_files import find_table
 from colisten.errors import ConfigError, TableError
+from colisten.interrupts import interruptible
 
 
 @dataclass
@@ -136,7 +137,7 @@ def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": False,
     }
     try:
-        connection = duckdb.connect(config=config)
+        connection = interruptible(duckdb.connect(config=config))
     except duckdb.Error as error:
         raise ConfigError(
             f"DuckDB refuses threads={settings.threads}, memory_limit={settings.memory_limit}: "

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+import cli.app
 import serving.runtime
-from cli import main
 from cli.events import app
 from colisten.config import load_settings
 from colisten.errors import ColistenError
@@ -42,7 +42,7 @@ class Told:
 
 
 def push(out: Path, change: dict[str, str] | None = None) -> Told:
-    """Push one event in this process; errors become exit codes as `cli.main` makes them."""
+    """Push one event in this process; errors become exit codes as `cli.app` makes them."""
     options = {"--out": str(out), "--at": next(MOMENT).isoformat()} | GOOD | (change or {})
     arguments = [f"{name}={value}" for name, value in options.items()]
     result = CliRunner().invoke(app, ["push", *arguments])
@@ -151,8 +151,8 @@ def test_the_command_ends_with_its_code_and_no_trace(
 ) -> None:
     options = ["--out", str(home), "--user", "u", "--item", "a030", "--type", "podcast"]
     # The captured stream would be the log's beyond this test.
-    monkeypatch.setattr(main, "configure_logs", lambda: None)
-    assert main.answer(["events", "push", *options]) == 2
+    monkeypatch.setattr(cli.app, "configure_logs", lambda: None)
+    assert cli.app.answer(["events", "push", *options]) == 2
     said = capsys.readouterr().err
     assert said.startswith("colisten: EventRefused: ")
     assert said.count("\n") == 1
