@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cli.main import main
+from cli.app import answer
 from colisten.data.contract import EXPOSURES, INTERACTIONS
 from tests.experiments.test_outcomes import Row, event, exposure
 
@@ -35,16 +35,13 @@ def _lay(folder: Path, arms: tuple[str, ...] = ("control", "new"), users: int = 
         )
 
 
-def _report(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
-    words = ["colisten", "experiment", "report", "--data", str(folder), "--out", str(folder)]
+def _report(folder: Path, *options: str) -> int:
+    words = ["experiment", "report", "--data", str(folder), "--out", str(folder)]
     given = {"--target": "audiobook", "--control": "control", "--shares": PLAN}
     given |= dict(zip(options[::2], options[1::2], strict=True))
     for option, value in given.items():
         words += [option, value]
-    monkeypatch.setattr("sys.argv", words)
-    with pytest.raises(SystemExit) as end:
-        main()
-    return int(end.value.code or 0)
+    return answer(words)
 
 
 def _break(name: str, content: bytes | None) -> Callable[[Path], object]:
@@ -105,13 +102,12 @@ def test_a_broken_input_is_one_sentence_and_nothing_is_written(
     options: list[str],
     code: int,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "out"
     _lay(folder)
     change(folder)
-    assert _report(folder, monkeypatch, *options) == code
+    assert _report(folder, *options) == code
     said = capsys.readouterr().err
     assert "Traceback" not in said
     assert said.strip()
@@ -133,13 +129,12 @@ def test_a_broken_input_is_one_sentence_and_nothing_is_written(
 def test_arms_of_any_name_are_reported(
     arms: tuple[str, ...],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "[bold] item_type=podcast"
     _lay(folder, arms)
     shares = json.dumps(dict.fromkeys(arms, 1 / len(arms)))
-    assert _report(folder, monkeypatch, "--shares", shares) == 0
+    assert _report(folder, "--shares", shares) == 0
     written = json.loads((folder / "reports" / "experiment.json").read_text())
     assert [arm["name"] for arm in written["arms"]] == ["control", *sorted(arms[1:])]
     assert sum(arm["users"] for arm in written["arms"]) == 40
@@ -150,26 +145,24 @@ def test_arms_of_any_name_are_reported(
 
 
 def test_files_are_found_as_the_check_finds_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "out"
     _lay(folder)
     inside = folder / "experiment"
     (inside / "exposures.parquet").rename(inside / "Exposures.parquet")
-    assert _report(folder, monkeypatch) == 0
+    assert _report(folder) == 0
     assert "Rename 'Exposures.parquet'" in capsys.readouterr().err
     (inside / "interactions.parquet").rename(inside / "Interactions.parquet")
-    assert _report(folder, monkeypatch) == 2
+    assert _report(folder) == 2
     assert "Rename 'Interactions.parquet' to 'interactions.parquet'" in capsys.readouterr().err
 
 
-def test_the_terminal_tells_a_mismatch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_terminal_tells_a_mismatch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "out"
     _lay(folder)
     shares = '{"control": 0.333, "new": 0.333, "third": 0.333}'
-    assert _report(folder, monkeypatch, "--shares", shares) == 0
+    assert _report(folder, "--shares", shares) == 0
     said = capsys.readouterr().out
     assert "Sample ratio mismatch" in said
     assert "not defined" in said
