@@ -20,7 +20,7 @@ from cli.run import wide_console
 from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
 from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
-from colisten.data.prepare import check_cut
+from colisten.data.prepare import check_cut, cut_notices
 from colisten.errors import ConfigError
 from colisten.json_files import write_json
 from colisten.pages import write_page
@@ -89,10 +89,8 @@ def ablate(
     settings = settings_of[FULL]
     moment = parse_cut(cut)
     check_tables(data, settings=settings)
-    short_of = check_cut(
-        data, cut=moment, window_days=window_days, settings=settings, only_measures=True
-    )
-    for notice in short_of:
+    check_cut(data, cut=moment, window_days=window_days, settings=settings, only_measures=True)
+    for notice in cut_notices(data, cut=moment, window_days=window_days, settings=settings):
         console.print(Text(f"Notice: {notice}"), soft_wrap=True)
     from cli.trials import Window, run_trials
     from colisten.ablations.page import to_html

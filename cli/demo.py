@@ -26,6 +26,7 @@ from colisten.data import parquet
 from colisten.data.moments import parse_moment
 from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
+from colisten.interrupts import interruptible
 from colisten.json_files import parse_json, to_json
 from colisten.terminal import Terminal
 
@@ -77,7 +78,7 @@ def demo(
 
 def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
     """A user who streamed several audiobooks before the cut and one who never touched any."""
-    with duckdb.connect() as connection:
+    with interruptible(duckdb.connect()) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         scan = parquet.scan(world / "interactions.parquet")
         connection.execute(f"CREATE VIEW events AS FROM {scan}")

@@ -1,4 +1,4 @@
-"""The `colisten` command: one file a command group, wired together here.
+"""The `colisten` command, as its process begins and ends.
 
 Exit codes: 0 done, 1 the work failed, 2 the caller's input is at fault, 128 and the number of the
 signal that ended it.
@@ -10,68 +10,23 @@ import contextlib
 import io
 import os
 import sys
-import traceback
-from collections.abc import Sequence
 
-import typer
-
-from cli import (
-    ablate,
-    check,
-    demo,
-    events,
-    experiment,
-    explain,
-    graph,
-    pipeline,
-    release,
-    run,
-    serve,
-    settings,
-    simulate,
-)
-from cli.ending import Ended, end_on_signals
-from colisten.errors import ColistenError, FileError, PipelineError
-from colisten.logs import configure_logs
-from colisten.shown import plain, plain_lines
-from colisten.terminal import print_error
-from colisten.variables import DEBUG, check_variables
-
-# What stands before an error that nobody foresaw.
-UNEXPECTED = "unexpected"
-
-app = typer.Typer(
-    name="colisten",
-    help="Recommend a new content type with the help of established ones.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(demo.demo)
-app.command()(simulate.simulate)
-app.command()(check.check)
-app.command()(run.run)
-app.command()(ablate.ablate)
-app.command()(explain.explain)
-app.command()(serve.serve)
-app.command()(settings.settings)
-app.add_typer(release.app, name="release")
-app.add_typer(events.app, name="events")
-app.add_typer(graph.app, name="graph")
-app.add_typer(experiment.app, name="experiment")
-app.add_typer(pipeline.app, name="pipeline")
+from cli.ending import Ended, end_on_signals, leave_on_signals
 
 
 def main() -> None:
     """Run the command that this process was started with."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A file name or a title that the terminal cannot show is shown by its escapes.
-            stream.reconfigure(errors="backslashreplace")
+    leave_on_signals()
+    _open_streams()
+    # Only now: what the commands need takes a second or more, in which somebody may have second
+    # thoughts, and nobody who does wants to see where the import was.
+    from cli.app import answer
+    from colisten.terminal import print_error
+
     try:
         end_on_signals()
         code = answer(sys.argv[1:])
+        leave_on_signals()
     except Ended as ended:
         with contextlib.suppress(OSError):  # a terminal that hung up
             print_error(f"colisten: {ended}")
@@ -79,48 +34,21 @@ def main() -> None:
     raise SystemExit(code)
 
 
-def answer(arguments: Sequence[str]) -> int:
-    """Run a command line in this process; what went wrong becomes one line on standard error.
-
-    Args:
-        arguments: Without the program's name.
-
-    Returns:
-        The exit code: 0 done, 1 the work failed, 2 the caller's input is at fault.
-
-    Raises:
-        Ended: A signal ends the command.
-    """
-    try:
-        configure_logs()
-        check_variables(os.environ)
-        app(list(arguments))
-    except SystemExit as done:
-        return done.code if isinstance(done.code, int) else int(done.code is not None)
-    except ColistenError as error:
-        # The last lines of a step are lines.
-        show = plain_lines if isinstance(error, PipelineError) else plain
-        print_error(f"colisten: {type(error).__name__}: {show(error)}")
-        return error.exit_code
-    except OSError as error:
-        print_error(f"colisten: FileError: {plain(_of_system(error))}")
-        return FileError.exit_code
-    except Exception as error:
-        # A fault of ours; whoever looks for it wants the stack, nobody else does.
-        if os.environ.get(DEBUG) == "1":
-            traceback.print_exc()
-        print_error(
-            f"colisten: {UNEXPECTED} {type(error).__name__}: {plain(error)} "
-            f"Set {DEBUG}=1 to see where, and report it, please."
-        )
-        return 1
-    return 0
-
-
-def _of_system(error: OSError) -> str:
-    what = error.strerror or str(error) or type(error).__name__
-    where = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
-    return f"The system refuses{where}: {what}."
+def _open_streams() -> None:
+    """Let the standard streams be there and take every text."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The next file to be opened would get its number, and what we print.
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name or a title that the terminal cannot show is shown by its escapes.
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

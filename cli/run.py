@@ -25,7 +25,7 @@ from cli.inputs import (
 )
 from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
-from colisten.data.prepare import check_cut
+from colisten.data.prepare import cut_notices
 from colisten.data.rehearsal import rehearsal_cut
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_mapping, read_model, write_json
@@ -107,7 +107,7 @@ def execute(
     """Check the tables, then run the release pipeline locally; raises as its steps do."""
     # Broken tables are refused here, before anything is written.
     report = check_tables(data, settings=settings)
-    short_of = check_cut(data, cut=cut, window_days=window_days, settings=settings)
+    short_of = cut_notices(data, cut=cut, window_days=window_days, settings=settings)
     for notice in (*report.notices, *short_of):
         console.print(Text(f"Notice: {notice}"), soft_wrap=True)
     from cli.steps import shown_steps

@@ -18,12 +18,16 @@ from rich.text import Text
 
 from colisten.shown import plain, plain_json, plain_lines
 
+_USUAL_WIDTH = 80
+
 
 class Terminal(Console):
     """A rich console on which values of the tables can be printed as they are."""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(markup=False, emoji=False, **how)
+        if self.width < 1:  # COLUMNS=0, of a terminal that does not know: rich would print nothing
+            self.width = _USUAL_WIDTH
 
     def render_str(self, text: str, **how: Any) -> Text:
         """As rich does, on one line and with controls as escapes before a width is measured.

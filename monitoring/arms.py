@@ -105,7 +105,7 @@ def rates_widget(comparison: Comparison) -> BaseWidgetInfo:
     figure.update_yaxes(tickformat=".1%", rangemode="tozero", title="share of exposed users")
     figure.update_layout(barmode="group", bargap=0.5, legend={"orientation": "h", "y": 1.15})
     return plotly_figure(
-        title=f"Rates per arm, {comparison.confidence:.0%} intervals", figure=figure
+        title=f"Rates per arm, {100 * comparison.confidence:.4g}% intervals", figure=figure
     )
 
 

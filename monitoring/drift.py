@@ -12,13 +12,10 @@ import pandas as pd
 from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-from colisten.errors import ReportError
 from colisten.json_files import write_json
 from colisten.pages import write_page
 from monitoring.page import report_page
-
-# Evidently's own cost grows with rows; this many tell a shift as well as all of them.
-MAX_ROWS = 20_000
+from monitoring.windows import comparable
 
 
 @dataclass(frozen=True)
@@ -43,44 +40,33 @@ def drift_report(
 ) -> DriftReport:
     """Compare two windows column by column and write `out` (HTML) and its JSON beside it.
 
+    Values are compared as `monitoring.windows.comparable` makes them numbers and texts.
+
     Args:
         reference: Users of the earlier window; numbers and categories as columns.
-        current: Users of the later window, the same columns.
+        current: Users of the later window, the same columns in any order.
         out: HTML file.
         seed: Of the sample drawn where a window has more than `MAX_ROWS` rows.
 
     Raises:
-        ReportError: A window is empty or the columns differ.
+        ReportError: As `comparable`.
     """
-    if list(reference.columns) != list(current.columns):
-        raise ReportError("The two windows have different columns.")
-    if reference.empty or current.empty:
-        raise ReportError(
-            f"A window has no users (reference {len(reference)}, current {len(current)}).",
-            "Choose windows with events.",
-        )
-    empty = [
-        name
-        for name in reference.columns
-        if reference[name].isna().all() or current[name].isna().all()
-    ]
-    kept = [name for name in reference.columns if name not in empty]
-    if not kept:
-        raise ReportError("No column has values in both windows.")
-    numbers = [name for name in kept if pd.api.types.is_numeric_dtype(reference[name])]
+    earlier, later, empty = comparable(reference, current, seed=seed)
+    numbers = [name for name in earlier if earlier[name].dtype.kind == "f"]
     definition = DataDefinition(
         numerical_columns=numbers,
-        categorical_columns=[name for name in kept if name not in numbers],
+        categorical_columns=[name for name in earlier if name not in numbers],
     )
-    frames = [_sample(frame[kept], seed) for frame in (reference, current)]
-    then, now = (Dataset.from_pandas(frame, data_definition=definition) for frame in frames)
+    then, now = (
+        Dataset.from_pandas(frame, data_definition=definition) for frame in (earlier, later)
+    )
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # Constant columns make Evidently divide by a zero spread; their drift is then zero.
         warnings.simplefilter("ignore")
         snapshot = Report([DataDriftPreset(), DataSummaryPreset()]).run(now, then)
         write_page(out, report_page(snapshot, "Drift"))
     columns, drifted = _drifts(snapshot.dict())
-    report = DriftReport(out, columns, drifted, tuple(empty))
+    report = DriftReport(out, columns, drifted, empty)
     write_json(
         out.with_suffix(".json"), {"columns": columns, "drifted": drifted, "left_out": empty}
     )
@@ -101,7 +87,3 @@ def _drifts(snapshot: dict[str, Any]) -> tuple[dict[str, float], tuple[str, ...]
         if value < config["threshold"] if small else value >= config["threshold"]:
             drifted.append(name)
     return columns, tuple(drifted)
-
-
-def _sample(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    return frame.sample(MAX_ROWS, random_state=seed) if len(frame) > MAX_ROWS else frame

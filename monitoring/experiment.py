@@ -87,7 +87,7 @@ def experiment_report(
         control=control,
         shares={arm.name: arm.share for arm in comparison.arms},
         seen=[arm.name for arm in comparison.arms if arm.users],
-        confidence=confidence,
+        confidence=comparison.confidence,
     )
     snapshot = Report([summary]).run(dataset, None)
     write_page(out, report_page(snapshot, "Experiment"))

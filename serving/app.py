@@ -57,6 +57,7 @@ class Endpoint:
     Attributes:
         run: Called with the runtime and, where there is a request model, the request.
         faults: HTTP statuses besides 200.
+        writes: Whether it changes what is stored.
     """
 
     path: str
@@ -66,6 +67,7 @@ class Endpoint:
     answer: type[BaseModel]
     faults: tuple[int, ...]
     run: Callable[..., BaseModel]
+    writes: bool = False
 
 
 ENDPOINTS = (
@@ -95,6 +97,7 @@ ENDPOINTS = (
         Accepted,
         (400, 413, 503),
         Runtime.push,
+        writes=True,
     ),
     Endpoint("/release", "GET", "The release in use.", None, ReleaseInfo, (503,), Runtime.info),
     Endpoint(
@@ -111,10 +114,16 @@ ENDPOINTS = (
 
 def build_app() -> Starlette:
     """The application; `app.state.runtime` must be set before the first request."""
-    # Work runs in threads because the feature store and index clients block.
-    limiter = CapacityLimiter(THREADS)
+    # Work runs in threads because the feature store and index clients block. Events have their
+    # own: they wait longest for a store that is locked, and who asks for a shelf must not.
+    asking, writing = CapacityLimiter(THREADS), CapacityLimiter(THREADS)
     routes = [
-        Route(one.path, _handler(one, limiter), methods=[one.method], name=one.path.strip("/"))
+        Route(
+            one.path,
+            _handler(one, writing if one.writes else asking),
+            methods=[one.method],
+            name=one.path.strip("/"),
+        )
         for one in ENDPOINTS
     ]
     schema = describe(ENDPOINTS)

@@ -103,6 +103,10 @@ class Guard:
         except Exception as error:
             self._note_failure(error, probe)
             raise GuardTripped(f"{self.name}_error") from error
+        finally:
+            # A future and the error that was raised from it hold each other: what the error's
+            # frames hold, such as a cursor, would stay until the collector comes by.
+            del future
         with self._lock:
             self._failed = self._rests = 0
         return result

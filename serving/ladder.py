@@ -104,7 +104,8 @@ class Ladder:
         """Fill in the user and their vector, as far as they can be had."""
         try:
             user = self.read(bundle, user_id)
-        except CallRefused:
+        except CallRefused as refused:
+            _log.warning("user_unreadable", error=str(refused.error)[:500])
             climb.fallbacks.append("user_unreadable")
             return
         except GuardTripped as tripped:

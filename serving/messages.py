@@ -23,8 +23,9 @@ from pydantic import (
 from colisten.data.countries import country_of
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.data.languages import wanted_language
-from colisten.data.moments import EARLIEST, clock_fault, parse_moment
-from colisten.errors import ConfigError
+from colisten.data.moments import EARLIEST, parse_moment
+from colisten.errors import ConfigError, EventRefused
+from colisten.features.events import check_moment
 from colisten.sections import ItemType, Signal
 from colisten.words import advice, literal_words, shown
 
@@ -48,10 +49,9 @@ def _moment(value: object) -> object:
         return value
     try:
         moment = parse_moment(value, "The moment", zone_needed=True)
-    except ConfigError as error:
+        check_moment(moment)
+    except (ConfigError, EventRefused) as error:
         raise ValueError(str(error)) from error
-    if fault := clock_fault(moment):
-        raise ValueError(fault)
     return moment
 
 

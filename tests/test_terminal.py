@@ -65,6 +65,13 @@ def test_markup_in_a_value_is_shown(value: str) -> None:
     assert plain(value).strip() in printed(cell)
 
 
+def test_a_terminal_without_a_width_has_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    written = io.StringIO()
+    Terminal(file=written).print("seen")
+    assert written.getvalue() == "seen\n"
+
+
 def test_what_we_colour_is_coloured() -> None:
     file = io.StringIO()
     Terminal(file=file, force_terminal=True, color_system="truecolor").print(said("x", "red"))

@@ -202,7 +202,7 @@ class TableUnreadable(Fault):
     """Not parquet, truncated, or damaged inside."""
 
     says = "cannot be read as parquet"
-    advice = "Write or copy the file again; it may have been cut short."
+    advice = "Write it again as one whole parquet file, not encrypted or compressed as a file."
 
 
 class TableEmpty(Fault):

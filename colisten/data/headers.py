@@ -61,7 +61,9 @@ def read_header(table: Table, inside: OpenFile) -> Header:
     names = inside.schema_arrow.names
     for column in table.columns:
         found = [place for place, name in enumerate(names) if name == column.name]
-        if not found:
+        if found:
+            _beside(table, column, names, header)
+        else:
             found = _under_another_spelling(table, column, names, header)
         if not found:
             continue
@@ -73,6 +75,16 @@ def read_header(table: Table, inside: OpenFile) -> Header:
         else:
             header.places[column.name] = found[0]
     return header
+
+
+def _beside(table: Table, column: Column, names: list[str], header: Header) -> None:
+    near = alike(column.name, names)
+    if near:
+        spelt = " and ".join(shown(name) for name in near)
+        header.notices.append(
+            f"{table.file_name} has '{column.name}', so {spelt} is not read. If it is meant, give "
+            f"it the name '{column.name}' and drop the other."
+        )
 
 
 def _under_another_spelling(

@@ -10,6 +10,7 @@ the end, is refused in words or compared rightly; `datetime.astimezone` raises `
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from colisten.errors import ConfigError
@@ -31,6 +32,10 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SHOWN_CHARS = 60
+# `datetime.fromisoformat` takes any character between date and time, so that a date with a zone,
+# `2025-06-16+02:00`, would be two in the morning.
+_DATE = r"\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d(?:-?\d)?"
+_MOMENT = re.compile(rf"(?:{_DATE})(?:[T ].+)?", re.ASCII | re.IGNORECASE | re.DOTALL)
 
 
 def newest(now: datetime | None = None) -> datetime:
@@ -76,7 +81,10 @@ def parse_moment(text: object, name: str, *, zone_needed: bool = False) -> datet
     example = "2025-06-16T12:00:00Z" if zone_needed else "2025-06-16"
     do = f"Write it as {example}."
     try:
-        moment = datetime.fromisoformat(written)
+        if not _MOMENT.fullmatch(written):
+            raise ValueError(written)
+        # Python 3.11 knows RFC 3339's `t` and `z` as capitals alone.
+        moment = datetime.fromisoformat(written.upper())
     except ValueError as error:
         raise ConfigError(f"{said} is no moment.", do) from error
     if moment.utcoffset() is None:
@@ -126,8 +134,10 @@ def window_end(cut: datetime, window_days: int) -> datetime:
     """The UTC moment at which the window that begins at a cut ends.
 
     Raises:
-        ConfigError: The window is empty, or ends after `LATEST`.
+        ConfigError: The cut has no zone, or the window is empty or ends after `LATEST`.
     """
+    if cut.utcoffset() is None:
+        raise ConfigError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
     if window_days < 1:
         raise ConfigError(f"A window of {window_days} days is empty.", "Give at least one day.")
     if window_days > (LATEST - utc(cut)).days:

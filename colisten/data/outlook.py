@@ -20,7 +20,6 @@ class Outlook:
         target_type: Item type that is recommended.
         titles: Items of it that are available at the cut.
         streams: Streams of it before the cut.
-        k: Length of the list whose hits are counted.
     """
 
     cut: datetime
@@ -28,7 +27,6 @@ class Outlook:
     target_type: str
     titles: int
     streams: int
-    k: int
 
 
 def target_streams(views: TableViews, cut: datetime, target_type: str) -> int:
@@ -36,10 +34,16 @@ def target_streams(views: TableViews, cut: datetime, target_type: str) -> int:
     return _count(views, f"SELECT count(*) FROM interactions WHERE {_streamed(cut, target_type)}")
 
 
-def shortages(views: TableViews, outlook: Outlook) -> tuple[str, ...]:
-    """What there is too little of to say much, a sentence each."""
+def shortages(views: TableViews, outlook: Outlook, k: int) -> tuple[str, ...]:
+    """What there is too little of to say much, a sentence each.
+
+    Args:
+        views: The tables.
+        outlook: What the cut leaves of them.
+        k: Length of the list whose hits are counted.
+    """
     found = (
-        _titles(outlook),
+        _titles(outlook, k),
         _nothing_left(views, outlook),
         _no_pair(views, outlook),
     )
@@ -52,14 +56,14 @@ def shortages(views: TableViews, outlook: Outlook) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _titles(outlook: Outlook) -> str:
+def _titles(outlook: Outlook, k: int) -> str:
     kind = outlook.target_type
     if outlook.titles == 1:
         return f"One {kind} can be recommended: every list is the same, and no measure says much."
-    if outlook.titles <= outlook.k:
+    if outlook.titles <= k:
         return (
             f"{outlook.titles} {kind}s can be recommended, no more than evaluation.k "
-            f"({outlook.k}): every list holds them all, and only their order (MRR) says something."
+            f"({k}): every list holds them all, and only their order (MRR) says something."
         )
     return ""
 

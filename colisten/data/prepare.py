@@ -8,6 +8,7 @@ begins at the cut, for measuring only.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,18 +151,15 @@ def check_cut(
     window_days: int,
     settings: Settings,
     only_measures: bool = False,
-) -> tuple[str, ...]:
+) -> None:
     """Refuse a cut that leaves nothing to learn from; writes nothing.
 
     Args:
         source: Folder of tables that `check_tables` accepted.
         cut: UTC moment.
         window_days: Days from the cut on that measure.
-        settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
+        settings: `data`, `threads` and `memory_limit` are used.
         only_measures: Whether nothing is wanted but figures after the cut.
-
-    Returns:
-        What the cut leaves too little of to say much, a sentence each; none is an error.
 
     Raises:
         NoHistory: No interaction lies before the cut.
@@ -170,6 +168,37 @@ def check_cut(
         NobodyMeasured: Figures alone are wanted, and nobody can be measured in the window.
         ConfigError: The window is empty, or ends after the calendar.
     """
+    with _outlook(source, cut, window_days, settings) as (views, outlook):
+        if only_measures and not anybody_measured(views, outlook):
+            detail = (
+                f"no user with events before the cut {cut} streams another {outlook.target_type} "
+                f"in the {window_days} days after it"
+            )
+            raise NobodyMeasured("interactions", "timestamp", detail=detail)
+
+
+def cut_notices(
+    source: Path, *, cut: datetime, window_days: int, settings: Settings
+) -> tuple[str, ...]:
+    """What a cut leaves too little of to say much, a sentence each; none is an error.
+
+    Args:
+        source: Folder of tables that `check_tables` accepted.
+        cut: UTC moment.
+        window_days: Days from the cut on that measure.
+        settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
+
+    Raises:
+        Fault, ConfigError: As `check_cut`.
+    """
+    with _outlook(source, cut, window_days, settings) as (views, outlook):
+        return shortages(views, outlook, settings.evaluation.k)
+
+
+@contextmanager
+def _outlook(
+    source: Path, cut: datetime, window_days: int, settings: Settings
+) -> Iterator[tuple[TableViews, Outlook]]:
     until = window_end(cut, window_days)
     with open_views(source, settings) as (views, faults):
         if faults:  # The files changed since they were checked.
@@ -180,14 +209,7 @@ def check_cut(
         if not streams:
             detail = f"nobody streams any {target} before the cut {cut}"
             raise NobodyStreamed("interactions", "signal", detail=detail)
-        outlook = Outlook(cut, until, target, items[target], streams, settings.evaluation.k)
-        if only_measures and not anybody_measured(views, outlook):
-            detail = (
-                f"no user with events before the cut {cut} streams another {target} in the "
-                f"{window_days} days after it"
-            )
-            raise NobodyMeasured("interactions", "timestamp", detail=detail)
-        return shortages(views, outlook)
+        yield views, Outlook(cut, until, target, items[target], streams)
 
 
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:

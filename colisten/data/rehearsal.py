@@ -9,6 +9,7 @@ import duckdb
 
 from colisten.data import parquet
 from colisten.data.moments import days_from, utc
+from colisten.interrupts import interruptible
 from colisten.sections import ITEM_TYPES
 from colisten.words import known_word
 
@@ -36,7 +37,7 @@ def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: s
     """
     known_word("Item type", target_type, ITEM_TYPES)
     wanted = days_from(cut, -window_days)
-    with duckdb.connect() as connection:
+    with interruptible(duckdb.connect()) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         row = connection.execute(
             f"""

@@ -18,7 +18,12 @@ from colisten.data.views import TableViews
 from colisten.sections import ITEM_TYPES, SIGNALS
 
 _FIRST_RECORDINGS = datetime(1877, 1, 1, tzinfo=UTC)
+_FIRST_PODCASTS = datetime(2000, 1, 1, tzinfo=UTC)
+_EXCEL_ZERO = (datetime(1899, 12, 30, tzinfo=UTC), datetime(1900, 1, 1, 23, 59, 59, tzinfo=UTC))
 _DAY_MICROSECONDS = 86_400_000_000
+_ZONE_MICROSECONDS = 14 * 3_600_000_000
+"""How far local time is ahead of UTC at most, so that 1970-01-01 there is 1969 in UTC."""
+
 _AHEAD_DAYS = 3650
 
 
@@ -242,25 +247,34 @@ def _strange(views: TableViews, language: Canonical) -> list[str]:
 
 def _published(views: TableViews, now: datetime) -> list[str]:
     """Publishing dates that can be meant but hardly are; all of them are taken as they stand."""
-    kinds = {
+    zero = f"epoch_us(published_at) BETWEEN {-_ZONE_MICROSECONDS} AND {_DAY_MICROSECONDS} - 1"
+    spreadsheet = (
+        f"published_at BETWEEN {sql_moment(_EXCEL_ZERO[0])} AND {sql_moment(_EXCEL_ZERO[1])}"
+    )
+    kinds = {  # A row belongs to the first that fits.
         f"before {_FIRST_RECORDINGS:%Y}, before there were recordings": (
             f"published_at < {sql_moment(_FIRST_RECORDINGS)}"
         ),
-        "1970-01-01, which an empty date often becomes": (
-            f"epoch_us(published_at) BETWEEN 0 AND {_DAY_MICROSECONDS} - 1"
+        "1970-01-01, which an empty date often becomes": zero,
+        "1900-01-01 or just before, which an empty date often becomes": spreadsheet,
+        f"of a podcast before {_FIRST_PODCASTS:%Y}, before there were podcasts": (
+            f"item_type = 'podcast' AND published_at < {sql_moment(_FIRST_PODCASTS)}"
         ),
         f"more than {_AHEAD_DAYS // 365} years ahead, so they are yet to come": (
             f"published_at > {sql_moment(days_from(now, _AHEAD_DAYS))}"
         ),
     }
-    counts = ", ".join(
-        f"count_if({broken}), min(row_number) FILTER ({broken})" for broken in kinds.values()
+    cases = " ".join(f"WHEN {fits} THEN {at}" for at, fits in enumerate(kinds.values()))
+    found = views.query(
+        f"SELECT CASE {cases} END AS kind, count(*), min(row_number) FROM items "
+        "GROUP BY kind HAVING kind IS NOT NULL ORDER BY kind",
+        "items",
     )
-    [found] = views.query(f"SELECT {counts} FROM items", "items")
+    words = list(kinds)
     return [
-        f"items.published_at: {count:,} row{'' if count == 1 else 's'} {words} (first row {first})."
-        for words, count, first in zip(kinds, found[::2], found[1::2], strict=True)
-        if count
+        f"items.published_at: {count:,} row{'' if count == 1 else 's'} {words[at]} "
+        f"(first row {first})."
+        for at, count, first in found
     ]
 
 

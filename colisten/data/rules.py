@@ -187,20 +187,18 @@ def _clock_rules(
 
 
 def _published_rules(shows: tuple[str, ...]) -> list[Rule]:
-    # A whole day of January 1970 may be meant, the second that a wrong unit gives hardly is.
-    day = "epoch_us(published_at) % 86400000000 = 0"
     return [
         Rule(
             faults.PublishedInWrongUnit,
             "items",
             "published_at",
-            f"{unit.found} AND NOT coalesce({day}, false)" if not unit.ahead else unit.found,
+            unit.found,
             ("items.published_at",),
             shows,
             unit.detail,
             unit.do,
         )
-        for unit in units("published_at", LATEST)
+        for unit in units("published_at", LATEST, days_are_meant=True)
     ]
 
 

@@ -35,7 +35,7 @@ class TableFile:
 def find_table(folder: Path, table: Table) -> TableFile:
     """Look for the file of a table."""
     file = folder / table.file_name
-    if file.exists():
+    if file.exists() or file.is_symlink():  # A link to nothing is a table that cannot be read.
         return TableFile(file)
     near = [path for path in sorted(folder.iterdir()) if _means(path, table)]
     readable = [path for path in near if path.suffix.casefold() in _ENDINGS and path.is_file()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from colisten.data.moments import EARLIEST, microseconds
+from colisten.data.moments import EARLIEST, from_microseconds, microseconds
 
 _TIMES = {10**3: "a thousand", 10**6: "a million", 10**9: "a billion"}
 _READ_AS = {
@@ -34,32 +34,55 @@ class WrongUnit:
     do: str
 
 
-def units(column: str, last: datetime) -> list[WrongUnit]:
-    """The wrong units that can be told from a value: what they give lies from 1990 to `last`."""
+def units(column: str, last: datetime, *, days_are_meant: bool = False) -> list[WrongUnit]:
+    """The wrong units that can be told from a value: what they give lies from 1990 to `last`.
+
+    Args:
+        column: In SQL and in a frame of pandas.
+        last: The last likely moment.
+        days_are_meant: Whether a whole day of January 1970 is taken as it stands: as a date it may
+            be meant, while a wrong unit gives a second of it.
+    """
     least, most = microseconds(EARLIEST), microseconds(last)
     # The ends of DuckDB's calendar have no microseconds.
     written = f"coalesce(epoch_us({column})::DOUBLE, 0)"
-    distance = f"(frame['{column}'] - {_EPOCH})"
+    kept = f" AND NOT coalesce(epoch_us({column}) % 86400000000 = 0, false)"
+    frame = f"frame['{column}']"
 
-    def mended(by: str) -> str:
+    def mended(rows: str, by: str) -> str:
+        # The other rows stay: where two writers met, one of them may be right.
+        distance = f"({frame}.where({rows}) - {_EPOCH}){by}"
         return (
-            "Correct the unit where they are written, or all of them at once: "
-            f"frame['{column}'] = {_EPOCH} + {distance} {by}."
+            "Correct the unit where they are written, or of these rows: "
+            f"{frame} = ({_EPOCH} + {distance}).fillna({frame})."
         )
 
-    early = [
-        WrongUnit(
-            f"{written} BETWEEN {least / factor} AND {most / factor}",
-            False,
-            f"{times} times too near to 1970, as {_READ_AS[factor]} are",
-            mended(f"* {factor}"),
+    early = []
+    for factor, times in _TIMES.items():
+        ends = (from_microseconds(-(-least // factor)), from_microseconds(most // factor))
+        rows = f"{frame}.between({', '.join(repr(str(end)) for end in ends)})"
+        if days_are_meant:
+            rows += f" & ({frame} != {frame}.dt.tz_convert('UTC').dt.floor('D'))"
+        found = f"{written} BETWEEN {least / factor} AND {most / factor}"
+        early.append(
+            WrongUnit(
+                f"{found}{kept if days_are_meant else ''}",
+                False,
+                f"{times} times too near to 1970, as {_READ_AS[factor]} are",
+                mended(rows, f" * {factor}"),
+            )
         )
-        for factor, times in _TIMES.items()
-    ]
+    years = [_year(end * 1000) for end in (least, most)]
     ahead = WrongUnit(
         f"{written} BETWEEN {least * 1000} AND {most * 1000}",
         True,
         "a thousand times too far from 1970, as milliseconds read as seconds are",
-        mended("// 1000"),
+        # Years, for pandas writes no date so far ahead; microseconds, lest they be cut off.
+        mended(f"{frame}.dt.year.between({years[0]}, {years[1]})", ".dt.as_unit('us') // 1000"),
     )
     return [*early, ahead]
+
+
+def _year(count: int) -> int:
+    """The year of a moment beyond Python's calendar, in microseconds since 1970."""
+    return 1970 + int(count / 1_000_000 / 86_400 / 365.2425)

@@ -31,6 +31,7 @@ from colisten.data.faults import (
 from colisten.data.headers import Header, read_header
 from colisten.data.table_files import find_table
 from colisten.errors import ConfigError, TableError
+from colisten.interrupts import interruptible
 
 
 @dataclass
@@ -136,7 +137,7 @@ def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": False,
     }
     try:
-        connection = duckdb.connect(config=config)
+        connection = interruptible(duckdb.connect(config=config))
     except duckdb.Error as error:
         raise ConfigError(
             f"DuckDB refuses threads={settings.threads}, memory_limit={settings.memory_limit}: "
@@ -203,7 +204,9 @@ def _value(column: Column, name: str, kind: pa.DataType) -> str:
         # The ends of the calendar (DuckDB's infinity) have no nanoseconds.
         return f"coalesce(make_timestamp(epoch_ns({name}) // 1000), CAST({name} AS TIMESTAMPTZ))"
     if column.kind is AGE and pa.types.is_floating(kind):
-        return f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
+        # DuckDB answers `isnan`, `=` and `<` from a file's statistics, which leave NaN out: where a
+        # column has no null, it takes NaN for a number.
+        return f"CASE WHEN isfinite({name}) OR isinf({name}) THEN {name} END"
     if column.kind is WHOLE:
         return f"TRY_CAST({name} AS BIGINT)"
     return name

@@ -21,6 +21,7 @@ from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import sql_moment
 from colisten.errors import EvaluationError
+from colisten.interrupts import interruptible
 
 
 @contextmanager
@@ -55,12 +56,14 @@ def event_tables(
     )
     with (
         tempfile.TemporaryDirectory(prefix="colisten-evaluation-") as spill,
-        duckdb.connect(
-            config={
-                "threads": settings.threads,
-                "memory_limit": settings.memory_limit,
-                "temp_directory": spill,
-            }
+        interruptible(
+            duckdb.connect(
+                config={
+                    "threads": settings.threads,
+                    "memory_limit": settings.memory_limit,
+                    "temp_directory": spill,
+                }
+            )
         ) as tables,
     ):
         tables.execute(f"CREATE TEMP VIEW events AS FROM {parquet.scan(*files)}")

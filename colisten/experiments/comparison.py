@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Real
 from statistics import NormalDist
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 from scipy import stats
 
 from colisten.errors import ConfigError, ReportError
-from colisten.experiments.shares import check_control, planned_shares
+from colisten.experiments.shares import check_control, listed, planned_shares
 
 RATES = ("stream_rate", "new_start_rate")
 COLUMNS = ("variant", "variants", "streams", "new_starts")
@@ -122,7 +123,7 @@ class Comparison:
         p = "p < 0.001" if self.split_p_value < 1e-3 else f"p = {self.split_p_value:.3f}"
         if self.split_is_sound:
             return f"The split matches the plan ({p})."
-        missed = f"; nobody saw {', '.join(map(repr, self.empty_arms))}" if self.empty_arms else ""
+        missed = f"; nobody saw {listed(self.empty_arms)}" if self.empty_arms else ""
         return f"Sample ratio mismatch: do not trust these figures ({p}{missed})."
 
     @property
@@ -132,7 +133,9 @@ class Comparison:
         if self.excluded:
             said.append(f"Left out: {_users(self.excluded)} of several arms.")
         for arm, count in self.unplanned.items():
-            said.append(f"Left out: {_users(count)} of the arm {arm!r}, which is not planned.")
+            said.append(
+                f"Left out: {_users(count)} of the arm {listed([arm])}, which is not planned."
+            )
         return tuple(said)
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,11 +172,13 @@ def compare_arms(
     """
     plan = planned_shares(shares)
     check_control(control, plan)
-    if not 0 < confidence <= MOST_CONFIDENCE:
+    is_number = isinstance(confidence, Real) and not isinstance(confidence, bool)
+    if not is_number or not 0 < confidence <= MOST_CONFIDENCE:
         raise ConfigError(
-            f"The confidence {confidence} is not above 0 and at most {MOST_CONFIDENCE}.",
+            f"The confidence {confidence!r} is not above 0 and at most {MOST_CONFIDENCE}.",
             "Say e.g. 0.95.",
         )
+    confidence = float(confidence)
     missing = [name for name in COLUMNS if name not in outcomes.column_names]
     if missing:
         raise ReportError(f"The outcomes lack {', '.join(missing)}.", "Make them by user_outcomes.")
@@ -253,7 +258,9 @@ def _lift(
     low, high = ratio * math.exp(-z * error), ratio * math.exp(z * error)
     # Without an error everybody converted in both arms, and the ratio is 1.
     score = abs(math.log(ratio)) / error if error else 0.0
-    return Lift(arm, rate, Interval(ratio - 1, low - 1, high - 1), 2 * NormalDist().cdf(-score))
+    # Not by the normal distribution's cdf, which loses what lies below 1e-16.
+    p_value = math.erfc(score / math.sqrt(2))
+    return Lift(arm, rate, Interval(ratio - 1, low - 1, high - 1), p_value)
 
 
 def _users(count: int) -> str:
@@ -268,10 +275,12 @@ def _unplanned(variants: np.ndarray, plan: Mapping[str, float]) -> dict[str, int
     """Users per arm outside the plan, refused where they are more than a stray few."""
     found = Counter(str(name) for name in variants if name not in plan)
     if sum(found.values()) > max(1, MOST_UNPLANNED * len(variants)):
-        arms = ", ".join(f"{name!r} ({count:,} users)" for name, count in sorted(found.items())[:5])
+        arms = ", ".join(
+            f"{listed([name])} ({_users(count)})" for name, count in sorted(found.items())[:5]
+        )
         raise ConfigError(
             f"Arms were shown but not planned: {arms}{', ...' if len(found) > 5 else ''}.",
-            f"Name them in the planned shares; those name {', '.join(map(repr, plan))}.",
+            f"Name them in the planned shares; those name {listed(plan)}.",
         )
     return dict(sorted(found.items()))
 

@@ -4,7 +4,8 @@ read them by."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from decimal import Decimal
 from numbers import Real
 from typing import NoReturn
 
@@ -13,6 +14,9 @@ from colisten.json_files import parse_json
 
 SLACK = 0.002
 """How far from 1 shares may sum: thirds and sixths that were rounded to three decimals."""
+
+_MOST_LISTED = 10
+_MOST_SHOWN = 40
 
 _EXAMPLE = 'Write fractions of 1, e.g. {"control": 0.5, "new": 0.5}.'
 
@@ -55,9 +59,17 @@ def read_shares(text: str) -> dict[str, float]:
 
 def check_control(control: str, plan: Mapping[str, float]) -> None:
     """Raises ConfigError where the control arm is not one of the plan's."""
-    if control not in plan:
-        planned = ", ".join(map(repr, plan))
-        raise ConfigError(f"The control arm {control!r} is not planned.", f"Planned: {planned}.")
+    if not isinstance(control, str) or control not in plan:
+        raise ConfigError(
+            f"The control arm {_shown(control)} is not planned.", f"Planned: {listed(plan)}."
+        )
+
+
+def listed(arms: Collection[str]) -> str:
+    """Arms for a sentence: the first few, each cut to a readable length, and how many more."""
+    few = ", ".join(_shown(arm) for arm in list(arms)[:_MOST_LISTED])
+    more = len(arms) - _MOST_LISTED
+    return few + (f" and {more:,} more" if more > 0 else "")
 
 
 def _refuse(why: str, do: str) -> NoReturn:
@@ -75,15 +87,17 @@ def _name(arm: object) -> str:
 
 
 def _share(arm: object, share: object) -> float:
-    if not isinstance(share, Real) or isinstance(share, bool):
-        _refuse(f"that of {arm!r} is {_shown(share)}, not a number", _EXAMPLE)
+    if not isinstance(share, Real | Decimal) or isinstance(share, bool):
+        _refuse(f"that of {_shown(arm)} is {_shown(share)}, not a number", _EXAMPLE)
     try:
         value = float(share)
     except OverflowError:
         value = math.inf
+    except ValueError:  # a signalling nan
+        value = math.nan
     if not (math.isfinite(value) and value > 0):
         _refuse(
-            f"that of {arm!r} is {value:g}, not a positive number",
+            f"that of {_shown(arm)} is {value:g}, not a positive number",
             "Leave out an arm that nobody is to see.",
         )
     return value
@@ -91,4 +105,4 @@ def _share(arm: object, share: object) -> float:
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"

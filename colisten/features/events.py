@@ -9,6 +9,7 @@ from colisten.data.ids import id_fault
 from colisten.data.moments import clock_fault, microseconds
 from colisten.errors import EventRefused
 from colisten.sections import ITEM_TYPES, SIGNALS
+from colisten.words import advice, shown
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,21 @@ class Event:
                 raise EventRefused(f"The {field} {fault}.", field=field)
         _one_of(self.item_type, ITEM_TYPES, "item_type")
         _one_of(self.signal, SIGNALS, "signal")
-        if fault := clock_fault(self.timestamp):
-            raise EventRefused(
-                f"The moment {self.timestamp} {fault}.",
-                "Send when it happened, in UTC.",
-                field="timestamp",
-            )
+        check_moment(self.timestamp)
+
+
+def check_moment(moment: datetime) -> None:
+    """Refuse a moment at which nothing can have happened (`colisten.data.moments`).
+
+    Raises:
+        EventRefused: It has no zone, is too early or lies in the future.
+    """
+    if fault := clock_fault(moment):
+        do = "Send when it happened, in UTC."
+        raise EventRefused(f"The moment {moment} {fault}.", do, field="timestamp")
 
 
 def _one_of(value: str, known: tuple[str, ...], field: str) -> None:
     if value not in known:
-        raise EventRefused(
-            f"Unknown {field} {value[:40]!r}.", f"Known are {', '.join(known)}.", field=field
-        )
+        said = f"The {field} {shown(value)} is unknown."
+        raise EventRefused(said, advice(value, known), field=field)

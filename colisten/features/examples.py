@@ -11,6 +11,7 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
+from colisten.interrupts import interruptible
 from colisten.sections import ITEM_TYPES
 from colisten.words import known_word
 
@@ -34,7 +35,7 @@ def first_streams(history: Path, *, as_of: datetime, target_type: str) -> pa.Tab
     known_word("Item type", target_type, ITEM_TYPES)
     if as_of.tzinfo is None:
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
-    with duckdb.connect() as connection:
+    with interruptible(duckdb.connect()) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         rows = connection.sql(
             f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
@@ -14,10 +15,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.protobuf.message import DecodeError
 
-from colisten.data.moments import from_microseconds, microseconds, utc
-from colisten.errors import EventRefused, FeatureError, UserUnreadable
+from colisten.data.moments import LATEST, from_microseconds, microseconds, utc
+from colisten.errors import ColistenError, EventRefused, FeatureError, UserUnreadable
 from colisten.features import names
 from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore
@@ -30,6 +30,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _MOMENT = pa.timestamp("us", tz="UTC")
 _STRINGS = pa.list_(pa.string())
 _ROW = "colisten_row"
+_NOBODY = "nobody (is the store well?)"
 # A point-in-time join pairs every row asked for with all earlier rows of its user before it
 # keeps the newest, lists included; asking for users in blocks bounds that.
 _BLOCK_ROWS = 10_000
@@ -251,11 +252,13 @@ class OnlineFeatures:
             for item_type in kept
         }
         self._pushing = threading.Lock()
-        # Feast writes an event to SQLite feature by feature, and its reads share the writer's
-        # connection: without this a reader could see ids of one event and times of another.
-        # Redis takes a row as one command, and a slow one must not hold up other readers.
+        # SQLite's writer waits for other processes, and readers on its connection would wait with
+        # it, or see ids of one event and times of another: Feast writes feature by feature. On a
+        # connection of their own they see whole transactions. Redis takes a row as one command,
+        # and a slow one must not hold up other readers.
         shared = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = threading.Lock() if shared else nullcontext()
+        self._writer = open_store(folder) if shared else self._store
 
     def read(self, user_ids: Sequence[str]) -> UserBatch:
         """The users as of now, in order; `UserBatch.known` tells of whom anything is known.
@@ -268,7 +271,12 @@ class OnlineFeatures:
             rows = self._schema.empty_table()
         else:
             rows = self._rows(self._service, list(user_ids))[0]
-        return UserBatch.from_table(rows, self._index_of, self._types, self._music_dim)
+        try:
+            return UserBatch.from_table(rows, self._index_of, self._types, self._music_dim)
+        except ColistenError:
+            raise
+        except Exception as error:
+            raise _damaged(error) from error
 
     def push(self, event: Event) -> bool:
         """Put one event into its user's online history; the next `read` sees it.
@@ -303,12 +311,17 @@ class OnlineFeatures:
                 )
             held = set(zip(lists[2], lists[0], lists[1], strict=True))
             fresh = (event.time, event.item_id, event.signal)
-            kept = sorted(held | {fresh})[-self._lengths[event.item_type] :]
+            try:
+                kept = sorted(held | {fresh})[-self._lengths[event.item_type] :]
+                # An online store may ignore a row that is not newer than the one it has, so a
+                # late event must not carry its own moment.
+                moment = max(utc(event.timestamp), newest + _MICROSECOND)
+            except (TypeError, OverflowError) as error:
+                raise _damaged(error) from error
             if fresh in held or fresh not in kept:
                 return False
-            # An online store may ignore a row that is not newer than the one it has, so a late
-            # event must not carry its own moment.
-            moment = max(utc(event.timestamp), newest + _MICROSECOND)
+            if moment > LATEST:
+                raise _damaged(f"it is of {moment}")
             frame = pd.DataFrame(
                 {
                     "user_id": [event.user_id],
@@ -319,8 +332,7 @@ class OnlineFeatures:
                 }
             )
             try:
-                with self._using:
-                    self._store.push(names.push_source(event.item_type), frame)
+                self._writer.push(names.push_source(event.item_type), frame)
             except Exception as error:
                 raise FeatureError(f"The online store refuses an event: {error}.") from error
         return True
@@ -328,20 +340,35 @@ class OnlineFeatures:
     def _rows(self, features: Any, user_ids: list[str]) -> tuple[pa.Table, datetime]:
         """The answer as a table, and the newest moment of any feature of the first user."""
         try:
-            with self._using:
-                answer = self._store.get_online_features(
-                    features=features, entity_rows=[{"user_id": user} for user in user_ids]
-                )
+            answer = self._answer(features, user_ids)
+        except Exception as error:
+            # A cursor that such a frame still holds keeps SQLite's file locked.
+            traceback.clear_frames(error.__traceback__)
+            try:
+                self._answer(features, [_NOBODY])
+            except Exception:
+                raise FeatureError(f"The online store cannot answer: {error}.") from error
+            raise _damaged(error) from error
+        try:
             values = answer.to_dict()
             fields = [field for field in self._schema if field.name in values]
             arrays = [pa.array(values[field.name], field.type) for field in fields]
-        except (DecodeError, pa.ArrowException) as error:
-            # The store answered; what it holds of these users is no such row.
-            raise UserUnreadable(
-                f"The online store holds a damaged row: {error}.", "Rebuild the feature store."
-            ) from error
+            rows = pa.table(arrays, schema=pa.schema(fields))
         except Exception as error:
-            raise FeatureError(f"The online store cannot answer: {error}.") from error
+            raise _damaged(error) from error
         stamps = [result.event_timestamps[0] for result in answer.proto.results[1:]]
         seconds = max((stamp.seconds * 10**9 + stamp.nanos for stamp in stamps), default=0)
-        return pa.table(arrays, schema=pa.schema(fields)), from_microseconds(seconds // 1000)
+        return rows, from_microseconds(seconds // 1000)
+
+    def _answer(self, features: Any, user_ids: list[str]) -> Any:
+        with self._using:
+            return self._store.get_online_features(
+                features=features, entity_rows=[{"user_id": user} for user in user_ids]
+            )
+
+
+def _damaged(why: object) -> UserUnreadable:
+    """What to say where the store answers for others: what it holds of these users is no row."""
+    return UserUnreadable(
+        f"The online store holds a damaged row: {why}.", "Rebuild the feature store."
+    )

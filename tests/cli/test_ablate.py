@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import answer, app
+from cli.app import answer, app
 from cli.run import target_overrides
 from colisten.ablations.registry import ABLATIONS
 from colisten.config import load_settings

@@ -17,7 +17,7 @@ from types import FrameType
 
 import pytest
 
-from cli.main import UNEXPECTED, answer
+from cli.app import UNEXPECTED, answer
 from colisten.config import Settings
 from colisten.data.world import WorldSettings, simulate
 from colisten.files import file_digest
@@ -202,7 +202,7 @@ def test_a_process_of_its_own_answers_the_same(case: Case, ground: Ground, tmp_p
 def test_the_corpus_is_large_and_reaches_every_command() -> None:
     from typer.main import get_command
 
-    from cli.main import app
+    from cli.app import app
 
     assert len(CASES) >= 300
     used = {case.arguments[:1] for case in CASES} | {case.arguments[:2] for case in CASES}

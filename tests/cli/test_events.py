@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+import cli.app
 import serving.runtime
-from cli import main
 from cli.events import app
 from colisten.config import load_settings
 from colisten.errors import ColistenError
 from colisten.features.names import ONLINE_FILE
 from colisten.release.pointer import POINTER
 from serving.environment import Environment
-from serving.messages import EventRequest, Refused
+from serving.messages import EventRequest, Refused, fault_of
 from serving.runtime import Runtime
 from tests.conftest import CUT
 from tests.serving.strange import STRANGE, make_strange_home, moments
@@ -42,7 +42,7 @@ class Told:
 
 
 def push(out: Path, change: dict[str, str] | None = None) -> Told:
-    """Push one event in this process; errors become exit codes as `cli.main` makes them."""
+    """Push one event in this process; errors become exit codes as `cli.app` makes them."""
     options = {"--out": str(out), "--at": next(MOMENT).isoformat()} | GOOD | (change or {})
     arguments = [f"{name}={value}" for name, value in options.items()]
     result = CliRunner().invoke(app, ["push", *arguments])
@@ -103,8 +103,8 @@ def test_without_a_live_release_it_is_said_that_nobody_could_tell(home: Path) ->
         ({"--user": " "}, "user_id is empty or white space"),
         ({"--item": "\udc80"}, "item_id is not valid Unicode"),
         ({"--item": "\U0001f600" * 20_000}, "item_id is 80,000 bytes long"),
-        ({"--type": "film"}, "Unknown item_type 'film'"),
-        ({"--signal": "like\n"}, r"Unknown signal 'like\n'"),
+        ({"--type": "film"}, "The item_type 'film' is unknown. The nearest known one is"),
+        ({"--signal": "like\n"}, r"The signal 'like\n' is unknown. The nearest known one is"),
         ({"--at": "1969-12-31T00:00:00Z"}, "--at '1969-12-31T00:00:00Z' is outside"),
         ({"--at": "0001-01-01T00:00:00+14:00"}, "is outside"),
         ({"--at": "2199-01-01T00:00:00Z"}, "lies in the future"),
@@ -151,8 +151,8 @@ def test_the_command_ends_with_its_code_and_no_trace(
 ) -> None:
     options = ["--out", str(home), "--user", "u", "--item", "a030", "--type", "podcast"]
     # The captured stream would be the log's beyond this test.
-    monkeypatch.setattr(main, "configure_logs", lambda: None)
-    assert main.answer(["events", "push", *options]) == 2
+    monkeypatch.setattr(cli.app, "configure_logs", lambda: None)
+    assert cli.app.answer(["events", "push", *options]) == 2
     said = capsys.readouterr().err
     assert said.startswith("colisten: EventRefused: ")
     assert said.count("\n") == 1
@@ -185,14 +185,17 @@ def test_the_shell_and_the_service_say_the_same(
     event = event | {"timestamp": event["timestamp"] or next(MOMENT).isoformat()}
     names = {"user_id": "user", "item_id": "item", "item_type": "type", "timestamp": "at"}
     told = push(home, {f"--{names.get(key, key)}": value for key, value in event.items()})
-    status, accepted = 200, None
+    status, accepted, fault = 200, None, None
     try:
         accepted = runtime.push(EventRequest.model_validate_json(json.dumps(event)))
-    except ValidationError:
-        status = 400
+    except ValidationError as error:
+        status, fault = 400, fault_of(error)
     except Refused as refused:
-        status = refused.status
+        status, fault = refused.status, refused.fault
     assert (told.code, status) in {(0, 200), (2, 400)}, told.said
+    if fault is not None and fault.fields[0].field != "body":  # Such a body is no JSON.
+        said = [one.message.replace("The moment '", "--at '") for one in fault.fields]
+        assert any(sentence in told.said for sentence in said), (told.said, said)
     if accepted is not None:
         # The shell was first, so the service knows the event by what the store gives back.
         assert accepted.new is False

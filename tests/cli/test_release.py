@@ -34,7 +34,7 @@ Published = tuple[Path, str, str, Run]
 
 
 def here(*arguments: str | Path) -> Outcome:
-    """Run `colisten release ...` in this process, errors handled as `cli.main` does."""
+    """Run `colisten release ...` in this process, errors handled as `cli.app` does."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if isinstance(result.exception, ColistenError):
         return Outcome(result.exception.exit_code, result.stdout, str(result.exception))

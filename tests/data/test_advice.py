@@ -74,6 +74,20 @@ WRITERS: dict[str, tuple[int, Callable[[datetime], Any], pa.DataType]] = {
         lambda at: float(micros(at) // (86_400 * 10**6) + 25_569),
         pa.float64(),
     ),
+    "float seconds with parts": (1, lambda at: micros(at) / 10**6, pa.float64()),
+    "float milliseconds with parts": (1, lambda at: micros(at) / 10**3, pa.float64()),
+    "decimal seconds with parts": (
+        1,
+        lambda at: Decimal(micros(at)).scaleb(-6),
+        pa.decimal128(38, 9),
+    ),
+    "decimal nanoseconds": (1, lambda at: Decimal(micros(at) * 1000), pa.decimal128(38, 0)),
+    "seconds with parts as text": (1, lambda at: f"{micros(at) / 10**6:.6f}", pa.string()),
+    "nanoseconds as text": (1, lambda at: str(micros(at) * 1000), pa.string()),
+    "a name for UTC": (1, lambda at: at.strftime("%Y-%m-%d %H:%M:%S.%f UTC"), pa.string()),
+    "digits of seconds": (10**6, lambda at: int(at.strftime("%Y%m%d%H%M%S")), pa.int64()),
+    "digits of seconds as text": (10**6, lambda at: at.strftime("%Y%m%d%H%M%S"), pa.string()),
+    "digits of an hour": (3600 * 10**6, lambda at: int(at.strftime("%Y%m%d%H")), pa.int64()),
     "digits of a date": (86_400 * 10**6, lambda at: int(at.strftime("%Y%m%d")), pa.int32()),
     "dates": (86_400 * 10**6, lambda at: at.date(), pa.date32()),
     "no zone": (1, lambda at: at.replace(tzinfo=None), pa.timestamp("us")),
@@ -88,7 +102,9 @@ def test_advice_on_times_gives_the_right_times(
     step, write, kind = WRITERS[name]
     folder = copy_source(tiny_source, tmp_path)
     for table, column in (("interactions", "timestamp"), ("items", "published_at")):
-        before = pq.read_table(folder / f"{table}.parquet").column(column).to_pylist()
+        moments = pq.read_table(folder / f"{table}.parquet").column(column).to_pylist()
+        # Whole seconds would hide what floats do to the parts of one.
+        before = [at + timedelta(microseconds=row * 7919) for row, at in enumerate(moments)]
         before[5:8] = [None] * 3 if table == "items" else before[5:8]
         written = [None if at is None else write(at) for at in before]
         replace(folder, table, column, pa.array(written, kind))
@@ -107,6 +123,10 @@ def test_advice_on_times_gives_the_right_times(
     [
         (["01/02/2025", "03/04/2025"], pa.string()),  # Which is the month?
         (["soon", "later"], pa.string()),
+        (["2025-06-01 10:00:00 PST", "2025-06-02 10:00:00 PST"], pa.string()),  # Not UTC.
+        (["Sun Jun 01 10:00:00 EST 2025"], pa.string()),
+        (["01/02/25 10:00 UTC"], pa.string()),  # Which is the month?
+        (["1 2 2025 10:00 AM GMT"], pa.string()),
         ([True, False], pa.bool_()),
         ([b"x"], pa.binary()),
         ([3, 5], pa.int64()),
@@ -123,7 +143,7 @@ def test_no_line_is_given_where_none_is_sure(values: list[Any], kind: pa.DataTyp
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(st.datetimes(datetime(1995, 1, 1), datetime(2090, 1, 1)), min_size=1),
+    st.lists(st.datetimes(datetime(1995, 1, 1), datetime(2025, 1, 1)), min_size=1),
     st.sampled_from([("s", 10**6), ("ms", 10**3), ("us", 1)]),
 )
 def test_any_times_in_any_unit(times: list[datetime], unit: tuple[str, int]) -> None:
@@ -136,6 +156,74 @@ def test_any_times_in_any_unit(times: list[datetime], unit: tuple[str, int]) -> 
     exec(found[1], {"pandas": pd, "frame": frame})
     after = pa.Array.from_pandas(frame["timestamp"]).cast(pa.timestamp("us", "UTC"))
     assert after.cast(pa.int64()).to_pylist() == [count * step for count in counts]
+
+
+@pytest.mark.parametrize("most", [10**6, 10**3])
+def test_times_in_two_units_are_mended_in_two_steps(
+    tiny_source: Path, tmp_path: Path, most: int
+) -> None:
+    folder = copy_source(tiny_source, tmp_path)
+    file = folder / "interactions.parquet"
+    before = [micros(at) for at in pq.read_table(file).column("timestamp").to_pylist()]
+    least = 10**9 // most
+    steps = [least if row % 3 == 0 else most for row in range(len(before))]
+    counts = [at // step for at, step in zip(before, steps, strict=True)]
+    replace(folder, "interactions", "timestamp", pa.array(counts))
+    follow(refused(folder), folder)
+    follow(refused(folder), folder)
+    check_tables(folder)
+    after = [micros(at) for at in pq.read_table(file).column("timestamp").to_pylist()]
+    assert after == [at // step * step for at, step in zip(before, steps, strict=True)]
+
+
+def test_blank_dates_are_unknown_ones() -> None:
+    values = pa.chunked_array([["2025-06-01", "", None]])
+    do = advice(ITEMS.column("published_at"), values)
+    frame = pd.DataFrame({"published_at": values.to_pandas()})
+    found = LINE.search(f"{do} ")
+    assert found, do
+    exec(found[1], {"pandas": pd, "frame": frame})
+    assert frame["published_at"].notna().tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([True, False]),
+        pa.array([date(1980, 1, 1)]),
+        pa.array([datetime(1980, 1, 1)]),
+        pa.array([timedelta(days=9)]),
+        pa.array([["a"]]),
+        pa.array([{"id": "a"}]),
+        pa.array([b"0123456789abcdef"], pa.binary(16)),
+        pa.array([b"\xff"]),
+        pa.array([2.0**60]),
+        pa.array([2.0**30], pa.float32()),
+        pa.array([2**60, None]),
+        pa.array([Decimal("1.00")]),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_no_line_makes_up_an_id(values: pa.Array) -> None:
+    assert advice(USERS.column("user_id"), pa.chunked_array([values])) == f"{TEXT.wanted}."
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([True, False]),
+        pa.array([date(1980, 1, 1)]),
+        pa.array([datetime(1980, 1, 1)]),
+        pa.array([timedelta(days=9)]),
+        pa.array([[31.0]]),
+        pa.array([{"age": 31}]),
+        pa.array(["25-34", "35-44"]),
+        pa.array(["31 years"]),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_no_line_makes_up_an_age_or_forgets_all(values: pa.Array) -> None:
+    assert advice(USERS.column("age"), pa.chunked_array([values])) == f"{AGE.wanted}."
 
 
 @pytest.mark.parametrize(

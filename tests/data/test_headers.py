@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import replace as changed
 from pathlib import Path
@@ -17,6 +18,7 @@ from colisten.data import faults
 from colisten.data.checks import check_tables
 from colisten.data.contract import TABLES, Column, Table
 from colisten.data.prepare import prepare_tables
+from colisten.errors import TableError
 from tests.conftest import CUT
 from tests.data.sources import copy_source, recast
 
@@ -111,13 +113,52 @@ def test_spelling_changes_nothing_that_is_learned(tiny_source: Path, tmp_path: P
     assert again.digests == right.digests
 
 
-def test_the_right_name_wins_over_another_spelling(tiny_source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("table", "column"), [*OPTIONAL, *REQUIRED], ids=lambda each: each.name)
+def test_the_right_name_wins_over_another_spelling_which_is_named(
+    tiny_source: Path, tmp_path: Path, table: Table, column: Column
+) -> None:
+    # Often one of the two is the empty remnant of an export, and not always the other.
     folder = copy_source(tiny_source, tmp_path / "source")
     right = check_tables(folder)
-    file = folder / "users.parquet"
-    users = pq.read_table(file)
-    pq.write_table(users.add_column(0, "Country", pa.nulls(80, pa.string())), file)
-    assert check_tables(folder) == right
+    file = folder / table.file_name
+    rows = pq.read_table(file)
+    spelt = column.name.title()
+    pq.write_table(rows.add_column(0, spelt, pa.nulls(len(rows), pa.string())), file)
+    report = check_tables(folder)
+    assert changed(report, notices=()) == changed(right, notices=())
+    assert [one for one in report.notices if one not in right.notices] == [
+        f"{table.file_name} has '{column.name}', so '{spelt}' is not read. If it is meant, give it "
+        f"the name '{column.name}' and drop the other."
+    ]
+
+
+LONGER = ["{table}.{name}", "x_{name}", "{name}_x", "the:{name}", "{name} (all)", "{camel}Of2"]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(which=st.sampled_from([*OPTIONAL, *REQUIRED]), form=st.sampled_from(LONGER))
+def test_a_longer_name_around_that_of_a_missing_column_is_named(
+    tiny_source: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    which: tuple[Table, Column],
+    form: str,
+) -> None:
+    table, column = which
+    spelt = form.format(
+        table=table.name, name=column.name, camel=column.name.title().replace("_", "")
+    )
+    folder = copy_source(tiny_source, tmp_path_factory.mktemp("longer"))
+    rename(folder, table, column.name, spelt)
+    said = f"'{spelt}' is meant, rename it to '{column.name}'"
+    if column.required:
+        with pytest.raises(faults.ColumnMissing, match=f"If {re.escape(said)}"):
+            check_tables(folder)
+    else:
+        told = " ".join(check_tables(folder).notices)
+        assert f"{spelt!r} is not read" in told
+        assert f"to '{column.name}'" in told
 
 
 def test_another_spelling_of_another_type_is_refused(tiny_source: Path, tmp_path: Path) -> None:
@@ -138,6 +179,11 @@ def test_another_spelling_of_another_type_is_refused(tiny_source: Path, tmp_path
         ("language", "lang"),
         ("genres", "Genre"),
         ("description", "desc"),
+        ("published_at", "itunes:pubDate"),
+        ("published_at", "first_published"),
+        ("published_at", "datePublished"),
+        ("language", "lang_code"),
+        ("genres", "itunes:category"),
     ],
 )
 def test_what_may_be_meant_is_named_and_not_read(
@@ -150,10 +196,24 @@ def test_what_may_be_meant_is_named_and_not_read(
     assert any(f"'{other}' is not read" in notice for notice in report.notices)
 
 
-def test_a_slip_in_a_required_column_is_named(tiny_source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("timestamp", "timestmap"),
+        ("timestamp", "ts"),
+        ("timestamp", "event_time"),
+        ("timestamp", "endTime"),
+        ("item_id", "id"),
+        ("user_id", "customer_id"),
+        ("signal", "event_type"),
+    ],
+)
+def test_what_may_be_meant_by_a_required_column_is_named(
+    tiny_source: Path, tmp_path: Path, column: str, other: str
+) -> None:
     folder = copy_source(tiny_source, tmp_path / "source")
-    rename(folder, TABLES[3], "timestamp", "timestmap")
-    with pytest.raises(faults.ColumnMissing, match="If 'timestmap' is meant, rename it"):
+    rename(folder, TABLES[3], column, other)
+    with pytest.raises(faults.ColumnMissing, match=f"If '{other}' is meant, rename it"):
         check_tables(folder)
 
 
@@ -190,3 +250,16 @@ def test_a_required_table_under_another_spelling_is_refused_with_the_rename(
     (folder / "items.parquet").rename(folder / name)
     with pytest.raises(faults.TableMissing, match=f"Rename '{name}' to 'items.parquet'"):
         check_tables(folder)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_link_to_nothing_is_a_table_that_cannot_be_read(
+    tiny_source: Path, tmp_path: Path, table: Table
+) -> None:
+    folder = copy_source(tiny_source, tmp_path / "source")
+    file = folder / table.file_name
+    file.unlink()
+    file.symlink_to(tmp_path / "gone.parquet")
+    with pytest.raises(TableError) as raised:
+        check_tables(folder)
+    assert f"{table.name}: {file} cannot be read" in str(raised.value)

@@ -43,6 +43,17 @@ def test_the_tables_and_the_index_refuse_what_is_no_id_and_nothing_else(text: st
         assert not refused
 
 
+def test_every_character_is_blank_to_sql_and_python_alike() -> None:
+    codes = [code for code in range(1, 0x11000) if not 0xD800 <= code < 0xE000]
+    texts = [chr(code) for code in codes] + [f" {chr(code)}" for code in codes]
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT text FROM (SELECT unnest(?::VARCHAR[]) AS text) WHERE {is_blank('text')}",
+            [texts],
+        ).fetchall()
+    assert {text for (text,) in found} == {text for text in texts if not text.strip(WHITE_SPACE)}
+
+
 @pytest.mark.parametrize("text", ["x" * 5000, "\U0001f600" * 5000, "x" * MAX_ID_BYTES, "\0", "a\n"])
 def test_long_and_odd_texts_are_ids(text: str) -> None:
     assert id_fault(text) is None

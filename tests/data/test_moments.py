@@ -59,7 +59,7 @@ def test_a_text_is_a_moment_within_the_calendar_or_one_clear_line(text: str, zon
     else:
         assert EARLIEST <= moment <= LATEST
         assert moment.tzinfo is UTC
-        written = datetime.fromisoformat(text)
+        written = datetime.fromisoformat(text.upper())
         assert moment == (written if written.tzinfo else written.replace(tzinfo=UTC))
 
 
@@ -71,6 +71,12 @@ def test_a_text_is_a_moment_within_the_calendar_or_one_clear_line(text: str, zon
         ("1969-12-31T23:59:59Z", "is outside"),
         ("20000-01-01", "is no moment. Write it as 2025-06-16."),
         ("", "--cut '' is no moment"),
+        # A date with a zone is not a date with an hour.
+        ("2025-06-16+02:00", "is no moment"),
+        ("2025-06-16-05:00", "is no moment"),
+        ("2025-06-16Z", "is no moment"),
+        ("2025-W25-1+02:00", "is no moment"),
+        ("2025-06-16\x0012:00:00Z", "is no moment"),
         ("2025-06-16\n\x1b[31m\ud800", r"'2025-06-16\\n\\x1b\[31m\\ud800' is no moment"),
         ("9" * 5_000, r"'9{60}'\.\.\. is no moment"),
     ],
@@ -82,7 +88,8 @@ def test_a_bad_moment_is_named(text: str, words: str) -> None:
 
 def test_a_moment_without_a_zone_is_utc_or_refused() -> None:
     assert parse_moment("2025-06-16", "--cut") == datetime(2025, 6, 16, tzinfo=UTC)
-    assert parse_moment("2025-06-16T14:00+02:00", "--at", zone_needed=True) == NOW
+    for text in ("2025-06-16T14:00+02:00", "2025-06-16t12:00:00z", "2025-06-16 12:00:00Z"):
+        assert parse_moment(text, "--at", zone_needed=True) == NOW
     with pytest.raises(ConfigError, match=r"has no time zone\. Write it as 2025-06-16T12:00:00Z"):
         parse_moment("2025-06-16T14:00", "--at", zone_needed=True)
 
@@ -149,3 +156,8 @@ def test_moments_are_read_from_text_in_one_place() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("fromisoformat", "strptime")
     }
     assert readers == {"colisten/data/moments.py"}
+
+
+def test_a_cut_without_a_zone_has_no_window() -> None:
+    with pytest.raises(ConfigError, match="no time zone"):
+        moments.window_end(datetime(2025, 6, 1), 14)

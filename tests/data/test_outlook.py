@@ -9,7 +9,7 @@ import pytest
 
 from colisten.config import Settings, load_settings
 from colisten.data.faults import NobodyMeasured, NobodyStreamed
-from colisten.data.prepare import check_cut
+from colisten.data.prepare import check_cut, cut_notices
 from tests.data.small import CUT, Event, write_small
 
 SETTINGS = Settings()
@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 def notices(folder: Path, cut: datetime = CUT, *overrides: str) -> str:
     settings = load_settings(None, overrides) if overrides else SETTINGS
-    return " ".join(check_cut(folder, cut=cut, window_days=14, settings=settings))
+    return " ".join(cut_notices(folder, cut=cut, window_days=14, settings=settings))
 
 
 def plenty() -> list[Event]:

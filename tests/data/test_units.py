@@ -18,7 +18,7 @@ from colisten.config import Settings
 from colisten.data import faults
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
-from colisten.data.faults import Fault
+from colisten.data.faults import Fault, TableFaults
 from colisten.data.moments import EPOCH, LATEST, microseconds
 from colisten.data.prepare import prepare_tables
 from colisten.data.units import units
@@ -31,8 +31,8 @@ LINE = re.compile(r"(frame\['[a-z_]+'\] = .*?)\.(?: |$)")
 FACTORS = [(1000, 1), (10**6, 1), (10**9, 1), (1, 1000)]
 
 
-def moments(values: list[int], unit: str = "us") -> pa.Array:
-    return pa.array(values, pa.int64()).cast(pa.timestamp(unit, "UTC"))
+def moments(values: list[int], unit: str = "us", zone: str = "UTC") -> pa.Array:
+    return pa.array(values, pa.int64()).cast(pa.timestamp(unit, zone))
 
 
 @settings(max_examples=200, deadline=None)
@@ -77,6 +77,43 @@ def test_the_line_of_advice_gives_the_right_times(
     # What the wrong unit has rounded off is lost.
     assert all(
         0 <= was - microseconds(at) < factor[0] for was, at in zip(before, after, strict=True)
+    )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Stockholm", "-05:00"])
+@pytest.mark.parametrize("unit", ["us", "ms", "ns"])
+@pytest.mark.parametrize(
+    ("table", "column"), [("interactions", "timestamp"), ("items", "published_at")]
+)
+def test_lines_of_advice_leave_sound_rows_as_they_are(
+    tiny_source: Path, tmp_path: Path, table: str, column: str, unit: str, zone: str
+) -> None:
+    # Writers of several units met in one column; what each unit says lies on its own thousand.
+    folder = copy_source(tiny_source, tmp_path)
+    file = folder / f"{table}.parquet"
+    sound = [microseconds(at) for at in pq.read_table(file).column(column).to_pylist()]
+    before = [at // 10**9 * 10**9 for at in sound]
+    wrong = [1, 1000, 10**6, 10**9] if unit == "ns" else [1, 1000, 10**6, 10**9, 0.001]
+    written = [int(at / wrong[row % len(wrong)]) for row, at in enumerate(before)]
+    if column == "published_at":  # A day of January 1970 that is meant.
+        written[0] = before[0] = 9 * 86_400 * 10**6
+    scale = {"us": (1, 1), "ms": (1, 1000), "ns": (1000, 1)}[unit]
+    counts = [at * scale[0] // scale[1] for at in written]
+    replace(folder, table, column, moments(counts, unit, zone))
+    with pytest.raises(TableFaults) as raised:
+        check_tables(folder)
+    frame = pd.read_parquet(file)
+    lines = [line for fault in raised.value.faults for line in LINE.findall(f"{fault.do} ")]
+    assert len(lines) == len(wrong) - 1
+    for line in lines:
+        exec(line, {"pandas": pd, "frame": frame})
+    frame.to_parquet(file, index=False)
+    check_tables(folder)
+    after = pq.read_table(file).column(column).cast(pa.timestamp("us", "UTC")).to_pylist()
+    lost = [1000 * factor if unit == "ms" and factor > 1 else 1 for factor in wrong]
+    assert all(
+        0 <= was - microseconds(at) < lost[row % len(wrong)]
+        for row, (was, at) in enumerate(zip(before, after, strict=True))
     )
 
 
@@ -139,14 +176,28 @@ def test_publishing_dates_that_are_hardly_meant_are_named(
 ) -> None:
     folder = copy_source(tiny_source, tmp_path)
     dates = pq.read_table(folder / "items.parquet").column("published_at").to_pylist()
-    dates[4] = dates[5] = EPOCH
+    podcast = next(
+        row
+        for row, kind in enumerate(pq.read_table(folder / "items.parquet")["item_type"].to_pylist())
+        if kind == "podcast"
+    )
+    dates[4] = EPOCH
+    dates[5] = EPOCH - timedelta(hours=1)  # 1970-01-01 in Stockholm.
     dates[6] = datetime(1813, 1, 28, tzinfo=UTC)
+    dates[7] = datetime(1900, 1, 1, tzinfo=UTC)
+    dates[8] = datetime(1899, 12, 30, tzinfo=UTC)
     dates[9] = datetime(3000, 1, 1, tzinfo=UTC)
+    dates[10] = datetime(1938, 10, 30, tzinfo=UTC)  # Recordings are that old.
+    dates[podcast] = datetime(1938, 10, 30, tzinfo=UTC)
     replace(folder, "items", "published_at", pa.array(dates, pa.timestamp("us", "UTC")))
     told = [one for one in check_tables(folder).notices if one.startswith("items.published_at")]
     assert told == [
         "items.published_at: 1 row before 1877, before there were recordings (first row 6).",
         "items.published_at: 2 rows 1970-01-01, which an empty date often becomes (first row 4).",
+        "items.published_at: 2 rows 1900-01-01 or just before, which an empty date often becomes "
+        "(first row 7).",
+        "items.published_at: 1 row of a podcast before 2000, before there were podcasts "
+        f"(first row {podcast}).",
         "items.published_at: 1 row more than 10 years ahead, so they are yet to come "
         "(first row 9).",
     ]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from colisten.errors import ColistenError, ConfigError, ReportError
 from colisten.experiments.comparison import RATES, compare_arms, wilson
@@ -208,3 +209,73 @@ def test_wilson_agrees_with_scipy() -> None:
     ours = wilson(7, 50, 0.95)
     theirs = binomtest(7, 50).proportion_ci(0.95, method="wilson")
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def counted(hits: dict[str, tuple[int, int]]) -> pa.Table:
+    """Outcomes with so many users of whom so many converted, per arm."""
+    rows = [
+        (name, int(at < converted))
+        for name, (users, converted) in hits.items()
+        for at in range(users)
+    ]
+    happened = pa.array([row[1] for row in rows], pa.int64())
+    return pa.table(
+        {
+            "variant": [row[0] for row in rows],
+            "variants": [1] * len(rows),
+            "streams": happened,
+            "new_starts": happened,
+        }
+    )
+
+
+@pytest.mark.parametrize("hits", [(600, 200), (2_000, 200), (3_900, 100)])
+def test_small_p_values_keep_their_size(hits: tuple[int, int]) -> None:
+    rows = counted({"popularity": (4_000, hits[1]), "2t-hgnn": (4_000, hits[0])})
+    found = compare_arms(rows, control="popularity", shares=SHARES).lifts[0].p_value
+    error = np.sqrt(1 / hits[0] + 1 / hits[1] - 2 / 4_000)
+    assert 0 < found < 1e-16
+    assert found == pytest.approx(2 * norm.sf(np.log(hits[0] / hits[1]) / error), rel=1e-6)
+
+
+MANY = [f"arm{number}" for number in range(3_000)]
+LONG = "x" * 60_000
+
+
+@pytest.mark.parametrize(
+    ("control", "shares"),
+    [
+        ("popularity", dict.fromkeys(MANY, 1 / 3_000)),  # the control is not planned
+        (["popularity"], SHARES),
+        (LONG, SHARES),
+        (LONG, {LONG: 0.5, "2t-hgnn": 0.5}),  # nor is what was shown
+        (MANY[0], dict.fromkeys(MANY, 1 / 3_000)),
+        (MANY[0], {LONG: "half"}),
+    ],
+)
+def test_sentences_stay_readable_with_many_and_long_arms(control: Any, shares: Any) -> None:
+    rows = counted({LONG[:-1]: (5, 1), "popularity": (5, 1)})
+    with pytest.raises(ConfigError) as refused:
+        compare_arms(rows, control=control, shares=shares)
+    assert len(str(refused.value)) < 700
+    assert "\n" not in str(refused.value)
+
+
+def test_the_verdict_on_many_arms_that_nobody_saw_stays_readable() -> None:
+    shares = dict.fromkeys(["popularity", *MANY[1:]], 1 / 3_000)
+    verdict = compare_arms(
+        counted({"popularity": (5, 1)}), control="popularity", shares=shares
+    ).split_verdict
+    assert "and 2,989 more" in verdict
+    assert len(verdict) < 300
+
+
+@pytest.mark.parametrize("confidence", ["0.95", None, [0.95], 1 + 0j])
+def test_a_confidence_that_is_no_number_is_refused(confidence: Any) -> None:
+    with pytest.raises(ConfigError, match="The confidence"):
+        compare_arms(
+            table({"popularity": 0.2, "2t-hgnn": 0.2}, 9),
+            control="popularity",
+            shares=SHARES,
+            confidence=confidence,
+        )

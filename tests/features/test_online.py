@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -144,7 +146,7 @@ def test_an_item_newer_than_the_catalogue_waits_in_the_history(
 
 def test_a_refused_event_changes_nothing(online: OnlineFeatures, catalogue: Catalogue) -> None:
     before = history(online, catalogue, fresh())
-    with pytest.raises(FeatureError, match="Unknown signal"):
+    with pytest.raises(FeatureError, match=r"signal .* is unknown"):
         online.push(fresh(signal="liked"))
     assert history(online, catalogue, fresh()) == before
 
@@ -289,3 +291,20 @@ def test_a_redis_out_of_reach_is_a_feature_error(
         with pytest.raises(FeatureError, match="cannot answer"):
             far.push(fresh())
         assert time.monotonic() - start < 5
+
+
+def test_a_push_that_waits_for_another_process_holds_up_no_reader(
+    online: OnlineFeatures, feature_folder: Path
+) -> None:
+    with closing(sqlite3.connect(feature_folder / ONLINE_FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            pushed = pool.submit(online.push, fresh())
+            started = time.monotonic()
+            while not pushed.done() and time.monotonic() < started + 1.0:
+                assert online.read(["u0006"]).known.all()
+            read = time.monotonic() - started
+            assert not pushed.done()
+            other.execute("ROLLBACK")
+            assert pushed.result(timeout=10)
+    assert read < 2.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.app import app
 from colisten.errors import GraphError
 from colisten.graph.graph import CoListeningGraph, Relation
 from colisten.graph.page import to_html

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,6 +58,18 @@ def test_users_of_several_arms_are_in_no_figure_of_the_page(tmp_path: Path) -> N
     page = (tmp_path / "ab.html").read_text()
     assert "of 13 users" in page
     assert "7 users of several arms" in page
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"),
+    [(0.95, "95%"), (Fraction(39, 40), "97.5%"), (0.999, "99.9%"), (0.9999, "99.99%")],
+)
+def test_the_page_says_which_intervals_it_shows(
+    confidence: float, said: str, tmp_path: Path, outcomes: pa.Table
+) -> None:
+    page = tmp_path / "ab.html"
+    experiment_report(outcomes, page, control="popularity", shares=SHARES, confidence=confidence)
+    assert f"Rates per arm, {said} intervals" in page.read_text()
 
 
 @pytest.mark.slow

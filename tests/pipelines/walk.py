@@ -10,7 +10,7 @@ from typing import Any
 
 from colisten.config import Settings
 from colisten.data.checks import check_tables
-from colisten.data.prepare import check_cut
+from colisten.data.prepare import cut_notices
 from colisten.data.rehearsal import rehearsal_cut
 
 WINDOW_DAYS = 14
@@ -44,7 +44,7 @@ class Walk:
     def doors(self) -> None:
         """What `colisten run` looks at before it writes anything."""
         report = check_tables(self.data, settings=self.settings)
-        short_of = check_cut(
+        short_of = cut_notices(
             self.data, cut=self.cut, window_days=WINDOW_DAYS, settings=self.settings
         )
         self.notices = (*report.notices, *short_of)

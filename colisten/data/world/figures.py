@@ -20,6 +20,7 @@ from colisten.data.world.closeness import closeness
 from colisten.data.world.odds import signal_odds
 from colisten.data.world.report import Figure
 from colisten.data.world.settings import WorldSettings
+from colisten.interrupts import interruptible
 
 MEMORY = "1GB"
 """What DuckDB may hold before it spills to disk."""
@@ -58,7 +59,7 @@ def measure(folder: Path, settings: WorldSettings) -> tuple[Figure, ...]:
 def open_world(folder: Path, settings: WorldSettings) -> duckdb.DuckDBPyConnection:
     """DuckDB with views items, events, sampled (users) and picks (distinct sampled streams)."""
     # One thread: float sums must not depend on which worker came first.
-    base = duckdb.connect(config={"threads": 1})
+    base = interruptible(duckdb.connect(config={"threads": 1}))
     for view, file in (("items", "items"), ("events", "interactions"), ("users", "users")):
         scan = parquet.scan(folder / f"{file}.parquet")
         base.execute(f"CREATE VIEW {view} AS SELECT * FROM {scan}")
