@@ -26,8 +26,9 @@ def _array(kind: str, draw: Any) -> np.ndarray:
             draw(st.lists(st.floats(width=size, allow_nan=False, allow_infinity=False))), kind
         )
     limits = np.iinfo(kind)
-    largest = min(int(limits.max), 2**63 - 1)
-    return np.array(draw(st.lists(st.integers(int(limits.min), largest))), kind)
+    # -2**63 is what NaT and NaN become as integers: no time, and refused.
+    least, largest = max(int(limits.min), 1 - 2**63), min(int(limits.max), 2**63 - 1)
+    return np.array(draw(st.lists(st.integers(least, largest))), kind)
 
 
 @settings(max_examples=200, deadline=None)
@@ -63,6 +64,7 @@ REFUSED_TIMES = {
     "bool": torch.tensor([True, False]),
     "complex": torch.tensor([1j, 2j]),
     "uint64 beyond int64": np.array([0, 2**63], np.uint64),
+    "NaT as an integer": np.array([0, -(2**63)]),
     "moment": np.array(["2025-01-01", "NaT"], "datetime64[s]"),
     "duration": np.array([1, 2], "timedelta64[s]"),
     "text": ["2025-01-01", "2025-01-02"],
