@@ -163,6 +163,20 @@ def test_files_are_found_as_the_check_finds_them(
     assert "Rename 'Interactions.parquet' to 'interactions.parquet'" in capsys.readouterr().err
 
 
+def test_a_catalogue_that_is_not_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    (folder / "items.csv").write_text("item_id,item_type,title\n")
+    assert _report(folder, monkeypatch) == 0
+    assert "Write 'items.csv' as one parquet file" in capsys.readouterr().err
+    for name in ("Items.parquet", "items.pq"):
+        (folder / name).write_bytes(b"")
+    assert _report(folder, monkeypatch) == 2
+    assert "'Items.parquet' and 'items.pq' may each be meant" in capsys.readouterr().err
+
+
 def test_the_terminal_tells_a_mismatch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
