@@ -150,6 +150,11 @@ def _of_run(out: Path, *keys: str) -> str:
 
 def _file(folder: Path, table: contract.Table) -> Path:
     """The file that a folder has for a table, found as `colisten check` finds it."""
+    return _found(folder, table) or folder / table.file_name
+
+
+def _found(folder: Path, table: contract.Table) -> Path | None:
+    """As `_file`; None where the folder has no such table and need not have."""
     if not folder.is_dir():
         raise FolderMissing("", detail=f"{folder} is not a folder", do="Name another.")
     found = find_table(folder, table)
@@ -157,7 +162,7 @@ def _file(folder: Path, table: contract.Table) -> Path:
         raise found.fault
     if found.notice:
         log.warning("name not of the contract", notice=found.notice)
-    return found.path or folder / table.file_name
+    return found.path
 
 
 def make_report(
@@ -182,7 +187,7 @@ def make_report(
         [_file(data, INTERACTIONS), _file(folder, INTERACTIONS)],
         target_type=target or _of_run(out, "test", "target_type"),
         attribution_hours=hours,
-        items=find_table(data, replace(ITEMS, required=False)).path,
+        items=_found(data, replace(ITEMS, required=False)),
     )
     page = out / "reports" / "experiment.html"
     reading = experiment_report(outcomes, page, control=control, shares=shares)

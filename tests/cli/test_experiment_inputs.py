@@ -158,6 +158,20 @@ def test_files_are_found_as_the_check_finds_them(
     assert "Rename 'Interactions.parquet' to 'interactions.parquet'" in capsys.readouterr().err
 
 
+def test_a_catalogue_that_is_not_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    (folder / "items.csv").write_text("item_id,item_type,title\n")
+    assert _report(folder) == 0
+    assert "Write 'items.csv' as one parquet file" in capsys.readouterr().err
+    for name in ("Items.parquet", "items.pq"):
+        (folder / name).write_bytes(b"")
+    assert _report(folder) == 2
+    assert "'Items.parquet' and 'items.pq' may each be meant" in capsys.readouterr().err
+
+
 def test_the_terminal_tells_a_mismatch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "out"
     _lay(folder)
