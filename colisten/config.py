@@ -112,14 +112,23 @@ def load_settings(file: Path | None = None, overrides: tuple[str, ...] = ()) -> 
 
     Raises:
         ConfigError: The file cannot be read, a key is unknown (the message names the nearest
-            known one) or a value does not fit.
+            known one), a value does not fit, or one item type is to help itself.
     """
     tree: dict[str, Any] = {}
     if file is not None:
         tree = _read(file)
     for override in overrides:
         _apply(tree, override)
-    return settings_from(tree)
+    settings = settings_from(tree)
+    types = settings.data
+    if types.target_type == types.auxiliary_type:
+        # Here and not in the section: a step may be told one of the two alone.
+        raise ConfigError(
+            f"data.target_type and data.auxiliary_type are both {types.target_type}; nothing else "
+            "would help it.",
+            "Set both, or use --target, which does.",
+        )
+    return settings
 
 
 def settings_from(tree: dict[str, Any]) -> Settings:

@@ -60,3 +60,11 @@ def test_a_broken_file_is_refused(tmp_path: Path) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         Settings().seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("one", ["data.target_type=podcast", "data.auxiliary_type=audiobook"])
+def test_one_type_does_not_help_itself(one: str) -> None:
+    with pytest.raises(ConfigError, match=r"are both (podcast|audiobook)"):
+        load_settings(None, (one,))
+    both = ("data.target_type=podcast", "data.auxiliary_type=audiobook")
+    assert load_settings(None, both).data.auxiliary_type == "audiobook"

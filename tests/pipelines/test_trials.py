@@ -46,14 +46,16 @@ def test_every_ablation_is_trained_under_every_seed_and_scales_stand_beside_once
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("features.history_length=3", "features"),
-        ("text.max_chars=3", "text"),
-        ("data.target_type=podcast", "tables"),
-        ("evaluation.k=3", "measured otherwise"),
+        (("features.history_length=3",), "features"),
+        (("text.max_chars=3",), "text"),
+        (("data.target_type=podcast", "data.auxiliary_type=audiobook"), "tables"),
+        (("evaluation.k=3",), "measured otherwise"),
     ],
 )
-def test_trials_that_cannot_stand_in_one_table_are_refused(override: str, said: str) -> None:
-    odd = Trial("odd", load_settings(None, (override,)))
+def test_trials_that_cannot_stand_in_one_table_are_refused(
+    override: tuple[str, ...], said: str
+) -> None:
+    odd = Trial("odd", load_settings(None, override))
     with pytest.raises(PipelineError, match=f"'odd'.*{said}"):
         check_trials([Trial(FULL, Settings()), odd], Settings())
 
