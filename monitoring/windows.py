@@ -133,6 +133,8 @@ def _plain(column: pd.Series) -> pd.Series:
 
 def _value(value: Any) -> Hashable | None:
     """None for what stands for a missing value; a value that holds others is none of them."""
+    if isinstance(value, Decimal) and value.is_nan():
+        return None  # a signalling one cannot even be compared
     if pd.api.types.is_scalar(value):
         return None if pd.isna(value) else value
     return str(value)

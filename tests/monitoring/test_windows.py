@@ -43,6 +43,7 @@ COLUMNS: dict[str, Any] = {
     "days": [date(2025, 1, 1), None],
     "months": pd.period_range("2025-01", periods=3, freq="M"),
     "decimals": [Decimal("1.5"), Fraction(1, 3)],
+    "decimals that signal": [Decimal("1.5"), Decimal("sNaN"), Decimal("-sNaN")],
     "complex": [1j, 2j],
     "lists": [[1], [2]],
     "arrays": [np.zeros(2), np.ones(2)],
