@@ -17,6 +17,8 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc"),
 ]
 # Signals, each in another step, and the exit code that follows.
+# Rivals take minutes and hear of no signal here.
+ALONE = ("--set", "evaluation.rivals=false")
 ENDS = (
     ("build-features", signal.SIGTERM, 143),
     ("train-hgnn", signal.SIGHUP, 129),
@@ -39,7 +41,7 @@ def test_no_step_outlives_its_run_and_the_same_command_goes_on(
         seen = len(log.read_text(errors="ignore")) if log.exists() else 0
         with (tmp_path / "errors").open("w") as errors:
             running = subprocess.Popen(
-                command(tiny_source, out), stdout=subprocess.DEVNULL, stderr=errors
+                command(tiny_source, out, *ALONE), stdout=subprocess.DEVNULL, stderr=errors
             )
         deadline = time.monotonic() + 300
         while not started(log, step, seen):
@@ -58,7 +60,7 @@ def test_no_step_outlives_its_run_and_the_same_command_goes_on(
         assert "Traceback" not in said
         if code > 0:
             assert said.splitlines()[-1] == f"colisten: ended by {number.name}"
-    done = run(tiny_source, out)
+    done = run(tiny_source, out, *ALONE)
     assert done.returncode == 0, done.stderr
     assert "unchanged" in done.stderr
     left = [path for path in out.rglob(".*") if path.name.endswith(".partial")]
