@@ -57,7 +57,8 @@ def _handles_interrupts(pid: int) -> bool:
 def test_at_any_moment_of_the_start(tmp_path: Path, number: signal.Signals) -> None:
     for tenths in range(0, 24, 3):
         running = started(
-            *("-m", "cli.main", "simulate", "--users", "2000", "--days", "120"),
+            # So large a world is not done before the last of the moments, on any machine.
+            *("-m", "cli.main", "simulate", "--users", "50000", "--days", "120"),
             *("--out", str(tmp_path / "world")),
         )
         _begin(running.pid)
