@@ -70,7 +70,8 @@ def _touched(folder: Path) -> tuple[pd.DataFrame, int]:
     columns = ["user_id", "item_id", "item_type", "signal", "timestamp"]
     events = parquet.read(folder / "interactions.parquet", columns=columns).to_pandas()
     events = events[
-        (events["timestamp"] < pd.Timestamp(AS_OF)) & events["signal"].isin(CHOSEN.graph.signals)
+        (events["timestamp"] < pd.Timestamp(AS_OF))
+        & events["signal"].isin(CHOSEN.graph.signals or CHOSEN.data.signal_names)
     ]
     events = events.assign(
         user=pd.factorize(events["user_id"])[0], item=pd.factorize(events["item_id"], sort=True)[0]

@@ -28,7 +28,7 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
 from colisten.data.rehearsal import rehearsal_cut
 from colisten.files import located, sweep_abandoned
-from colisten.json_files import read_mapping, read_model, write_json
+from colisten.json_files import read_mapping, read_model, to_json, write_json
 from colisten.pages import write_page
 from colisten.sections import ITEM_TYPES, ItemType
 from colisten.terminal import Terminal
@@ -49,7 +49,7 @@ def run(
             parser=parse_target,
             metavar="|".join(ITEM_TYPES),
             help="Item type to recommend; the other one helps. Short for data.target_type and "
-            "data.auxiliary_type.",
+            "data.context_types.",
         ),
     ] = None,
     seeds: Annotated[
@@ -192,5 +192,5 @@ def target_overrides(target: ItemType | None) -> tuple[str, ...]:
     """`--target` as overrides."""
     if target is None:
         return ()
-    (other,) = set(ITEM_TYPES) - {target}
-    return (f"data.target_type={target}", f"data.auxiliary_type={other}")
+    others = [name for name in ITEM_TYPES if name != target]
+    return (f"data.target_type={target}", f"data.context_types={to_json(others)}")

@@ -7,6 +7,7 @@ tree travels through the pipeline as one JSON string, so every step sees the sam
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,12 +63,21 @@ PAPER: dict[str, Any] = {
         "echo": False,
         "popularity_half_lives": [],
     },
-    "features": {
-        "half_life_days": 1e6,
-        "signal_weights": dict.fromkeys(SIGNALS, 1.0),
-    },
+    "features": {"half_life_days": 1e6},
+    "data": {"signals": dict.fromkeys(SIGNALS, 1.0)},
 }
 PRESETS: dict[str, dict[str, Any]] = {"default": {}, "paper": PAPER}
+
+# Settings by their name of yesterday. A file that says one, or a release's manifest, means the
+# setting of today; both at once are an error.
+RENAMED: dict[str, str] = {
+    "features.signal_weights": "data.signals",
+    "towers.cold_share": "towers.cold_start_dropout",
+    "towers.least_steps": "towers.min_steps",
+    "towers.echo": "towers.knn_term",
+    "hgnn.folds": "cross_fitting.folds",
+    "evaluation.rivals": "evaluation.baselines",
+}
 
 
 class Settings(Section):
@@ -112,29 +122,20 @@ def load_settings(file: Path | None = None, overrides: tuple[str, ...] = ()) -> 
 
     Raises:
         ConfigError: The file cannot be read, a key is unknown (the message names the nearest
-            known one), a value does not fit, or one item type is to help itself.
+            known one) or a value does not fit.
     """
     tree: dict[str, Any] = {}
     if file is not None:
         tree = _read(file)
     for override in overrides:
         _apply(tree, override)
-    settings = settings_from(tree)
-    types = settings.data
-    if types.target_type == types.auxiliary_type:
-        # Here and not in the section: a step may be told one of the two alone.
-        raise ConfigError(
-            f"data.target_type and data.auxiliary_type are both {types.target_type}; nothing else "
-            "would help it.",
-            "Set both, or use --target, which does.",
-        )
-    return settings
+    return settings_from(tree)
 
 
 def settings_from(tree: dict[str, Any]) -> Settings:
     """Validate a plain mapping into `Settings`; raises ConfigError as `load_settings` does."""
     try:
-        return Settings.model_validate(_over_preset(tree))
+        return Settings.model_validate(_over_preset(_renamed(tree)))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -156,6 +157,9 @@ def settings_from(tree: dict[str, Any]) -> Settings:
                 f"Setting '{where.removesuffix('.[key]')}' cannot be {shown(first['input'])}.",
                 advice(first["input"], literal_words(first)),
             ) from error
+        if first["type"] == "value_error":
+            # Of a section as a whole: the sentence names its settings itself.
+            raise ConfigError(f"{first['ctx']['error']}.", "See docs/settings.md.") from error
         raise ConfigError(
             f"Setting '{where}' does not fit: {first['msg'].lower()}.",
             "See docs/settings.md for what it takes.",
@@ -182,6 +186,37 @@ def settings_table() -> list[tuple[str, Any, str]]:
         else:
             rows.append((name, field.default, field.description or ""))
     return rows
+
+
+def _renamed(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree with yesterday's names as today's; what it does not know is left for validation."""
+    whole = {
+        name: dict(value) if isinstance(value, dict) else value for name, value in tree.items()
+    }
+
+    def move(old: str, new: str, change: Callable[[Any], Any] = lambda value: value) -> None:
+        section, name = old.split(".")
+        home = whole.get(section)
+        if new not in setting_names() or not isinstance(home, dict) or name not in home:
+            return
+        value = home.pop(name)
+        if not home:
+            del whole[section]
+        section, name = new.split(".")
+        there = whole.setdefault(section, {})
+        if not isinstance(there, dict):
+            return
+        if name in there:
+            raise ConfigError(
+                f"'{old}' is today's '{new}', and both are set.", f"Leave '{old}' out."
+            )
+        there[name] = change(value)
+
+    for old, new in RENAMED.items():
+        move(old, new)
+    # One type that helped is today any number of them.
+    move("data.auxiliary_type", "data.context_types", lambda value: [value])
+    return whole
 
 
 def _over_preset(tree: dict[str, Any]) -> dict[str, Any]:

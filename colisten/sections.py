@@ -32,6 +32,13 @@ RELATION_KINDS: tuple[RelationKind, ...] = (
 
 Device = Literal["auto", "cpu", "cuda"]
 
+# A word that tables hold: an item type, a signal. Files and fields take it through
+# `colisten.words.identifier`.
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f]([^\x00-\x1f]*[^\s\x00-\x1f])?$"),
+]
+Weight = Annotated[float, Field(ge=0.0)]
 Positive = Annotated[int, Field(gt=0)]
 HalfLife = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -62,10 +69,55 @@ def _bools(value: Any) -> int:
 
 
 class DataSettings(Section):
-    """Which content type is recommended and which one helps."""
+    """Which content type is recommended, which ones help, and what users do."""
 
-    target_type: ItemType = Field("audiobook", description="Item type that is recommended.")
-    auxiliary_type: ItemType = Field("podcast", description="Established type that helps.")
+    target_type: Name = Field("audiobook", description="Item type that is recommended.")
+    context_types: tuple[Name, ...] = Field(
+        ("podcast",), description="Established item types that help; any number, also none."
+    )
+    signals: dict[Name, Weight] = Field(
+        {"stream": 1.0, "follow": 0.7, "preview": 0.4, "intent_to_pay": 0.7},
+        min_length=1,
+        description="What users do to an item, each with its weight in a history mean.",
+    )
+    start_signals: tuple[Name, ...] = Field(
+        ("stream",),
+        min_length=1,
+        description="Signals that count as a start: what is learned, recommended and measured.",
+    )
+
+    @property
+    def item_types(self) -> tuple[str, ...]:
+        """Every item type, in the order of the catalogue: by name."""
+        return tuple(sorted({self.target_type, *self.context_types}))
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """The signals, in the order of their codes."""
+        return tuple(self.signals)
+
+    @property
+    def start_codes(self) -> tuple[int, ...]:
+        """Codes of the signals that count as a start: positions in `signal_names`."""
+        return tuple(self.signal_names.index(name) for name in self.start_signals)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> DataSettings:
+        for what, names in (
+            ("data.context_types", self.context_types),
+            ("data.start_signals", self.start_signals),
+        ):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{what} names one twice")
+        if self.target_type in self.context_types:
+            raise ValueError(
+                f"{self.target_type!r} is data.target_type and in data.context_types too"
+            )
+        if lost := [name for name in self.start_signals if name not in self.signals]:
+            raise ValueError(
+                f"data.start_signals names {lost[0]!r}, which data.signals does not have; set both"
+            )
+        return self
 
 
 class TextSettings(Section):
@@ -86,8 +138,9 @@ class GraphSettings(Section):
     window_days: Positive | None = Field(
         None, description="Days before the cut that count; null means all history."
     )
-    signals: tuple[Signal, ...] = Field(
-        SIGNALS, description="Signals that make a user a co-listener of an item."
+    signals: tuple[Name, ...] | None = Field(
+        None,
+        description="Signals that make a user a co-listener of an item; null: all of data.signals.",
     )
     max_items_per_user: Positive = Field(
         100, description="A heavy user's most recent items that count, per item type."
@@ -118,7 +171,7 @@ class GraphSettings(Section):
         RELATION_KINDS,
         min_length=1,
         description="Pairs of types whose edges are kept, by data.target_type and "
-        "data.auxiliary_type: fewer for ablations.",
+        "data.context_types: fewer for ablations.",
     )
 
 
@@ -290,10 +343,6 @@ class FeatureSettings(Section):
     half_life_days: float = Field(
         60.0, gt=0, description="Half-life of an event's weight in a history mean."
     )
-    signal_weights: dict[Signal, float] = Field(
-        {"stream": 1.0, "intent_to_pay": 0.7, "follow": 0.7, "preview": 0.4},
-        description="Weight of each signal in a history mean.",
-    )
     online_store: Literal["sqlite", "redis"] = Field("sqlite", description="Feast online store.")
     redis: str = Field("127.0.0.1:6379", description="host:port[,password=...] of Redis.")
 
@@ -320,7 +369,9 @@ class EvaluationSettings(Section):
     @model_validator(mode="after")
     def _lists_reach_k(self) -> EvaluationSettings:
         if self.k > self.depth:
-            raise ValueError(f"k ({self.k}) must not exceed depth ({self.depth})")
+            raise ValueError(
+                f"evaluation.k ({self.k}) must not exceed evaluation.depth ({self.depth})"
+            )
         return self
 
 

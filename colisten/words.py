@@ -67,3 +67,12 @@ def shown(value: object) -> str:
     """What was given, as a sentence can hold it: one line, not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def identifier(name: str) -> str:
+    """A name of a type or signal as files and feature fields can hold it; no two names meet.
+
+    ASCII letters and digits stay as they are, also single underscores between them; everything
+    else becomes `_x` and its code points in hexadecimal, so that `TV show` is `TV_x20_show`.
+    """
+    return re.sub(r"[^A-Za-z0-9_]|_(?=_|x|$)|^_", lambda found: f"_x{ord(found.group()):x}_", name)

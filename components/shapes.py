@@ -36,7 +36,7 @@ class Shape:
 
 
 # How a mean is taken over a history is the towers' affair; the store keeps the events.
-_MEANS = ("features.half_life_days", "features.signal_weights")
+_MEANS = ("features.half_life_days",)
 SHAPES: Mapping[str, Shape] = {
     "tables": Shape(("data", *ENGINE)),
     "text": Shape(("text", "threads")),

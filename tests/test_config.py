@@ -62,9 +62,16 @@ def test_settings_are_frozen() -> None:
         Settings().seed = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("one", ["data.target_type=podcast", "data.auxiliary_type=audiobook"])
+@pytest.mark.parametrize("one", ["data.target_type=podcast", "data.context_types=[audiobook]"])
 def test_one_type_does_not_help_itself(one: str) -> None:
-    with pytest.raises(ConfigError, match=r"are both (podcast|audiobook)"):
+    with pytest.raises(ConfigError, match=r"(podcast|audiobook)' is data.target_type and in"):
         load_settings(None, (one,))
+
+
+def test_a_setting_by_its_name_of_yesterday_means_the_one_of_today() -> None:
     both = ("data.target_type=podcast", "data.auxiliary_type=audiobook")
-    assert load_settings(None, both).data.auxiliary_type == "audiobook"
+    assert load_settings(None, both).data.context_types == ("audiobook",)
+    weights = load_settings(None, ("features.signal_weights={stream: 1, follow: 0}",)).data.signals
+    assert weights == {"stream": 1, "follow": 0}
+    with pytest.raises(ConfigError, match="and both are set"):
+        load_settings(None, (*both, "data.context_types=[audiobook]"))

@@ -45,7 +45,7 @@ ABLATIONS: tuple[Ablation, ...] = (
     Ablation(
         "no-weak-signals",
         "follows, previews and intents to pay, in the graph and in history means",
-        ("graph.signals=[stream]", f"features.signal_weights={_WEAK_SIGNALS_OFF}"),
+        ("graph.signals=[stream]", f"data.signals={_WEAK_SIGNALS_OFF}"),
         "C",
     ),
     Ablation(

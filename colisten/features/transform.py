@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.users import History, UserBatch
-from colisten.sections import SIGNALS
 
 MAX_COUNTRIES = 64
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
@@ -38,7 +37,7 @@ class UserFeatureSpec(BaseModel):
         music_mean, music_scale: [M] each; M is 0 where there are no music vectors.
         types: Item types whose histories are read, the recommended one first.
         half_life_days: Half-life of an event's weight.
-        signal_weights: Weight of each signal, in the order of `colisten.sections.SIGNALS`.
+        signal_weights: Weight of each signal, in the order of `data.signals`.
         vector_dim: Columns of `history_vectors`.
     """
 
@@ -62,25 +61,18 @@ class UserFeatureSpec(BaseModel):
 
         Args:
             batch: Training rows.
-            settings: `features.half_life_days` and `features.signal_weights` are used.
+            settings: `features.half_life_days` and `data.signals` are used.
             vector_dim: Columns of the history vectors.
             types: Item types, the recommended one first.
 
         Raises:
-            FeatureError: `batch` has no user, lacks a type, or a signal has no weight.
+            FeatureError: `batch` has no user, or lacks a type.
         """
         if not len(batch):
             raise FeatureError("No users to learn feature scales from.")
         missing = [name for name in types if name not in batch.histories]
         if missing:
             raise FeatureError(f"The users have no histories of {missing}.")
-        weights = settings.features.signal_weights
-        unweighted = [signal for signal in SIGNALS if signal not in weights]
-        if unweighted:
-            raise FeatureError(
-                f"features.signal_weights has no weight for {unweighted}.",
-                "Give one for every signal; 0 makes a signal count for nothing.",
-            )
         counted = Counter(country for country in batch.countries if country is not None)
         frequent = sorted(counted, key=lambda country: (-counted[country], country))
         age_mean, age_scale = _scales(batch.ages[:, None])
@@ -93,7 +85,7 @@ class UserFeatureSpec(BaseModel):
             music_scale=music_scale,
             types=tuple(types),
             half_life_days=settings.features.half_life_days,
-            signal_weights=tuple(weights[signal] for signal in SIGNALS),
+            signal_weights=tuple(settings.data.signals.values()),
             vector_dim=vector_dim,
         )
 

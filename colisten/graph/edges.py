@@ -50,7 +50,9 @@ def touched_items(
         return kind
 
     moment = utc(as_of)
-    seen = events.filter(events.timestamp < _literal(moment), events.signal.isin(settings.signals))
+    seen = events.filter(events.timestamp < _literal(moment))
+    if settings.signals is not None:
+        seen = seen.filter(seen.signal.isin(settings.signals))
     if settings.window_days is not None:
         since = days_from(moment, -settings.window_days)
         seen = seen.filter(seen.timestamp >= _literal(since))

@@ -122,7 +122,7 @@ def graph_report(
         seed: Of all samples.
     """
     chosen = data or DataSettings()
-    target, other = chosen.target_type, chosen.auxiliary_type
+    target, other = chosen.target_type, chosen.context_types[0]
     rng = np.random.default_rng(seed)
     relations = {}
     for (node, near), relation in track(list(graph.relations.items()), "degrees"):

@@ -151,7 +151,7 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
             "graph": True,
             "hgnn": True,
             "towers": True,
-            "features": {"history_length", "half_life_days", "signal_weights"},
+            "features": {"history_length", "half_life_days"},
             "evaluation": True,
             "gate": True,
         },

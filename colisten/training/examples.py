@@ -118,7 +118,7 @@ class TowerExamples:
                 f"catalogue; the first is '{rows.column('item_id')[int(foreign[0])]}'.",
                 "Build rows and catalogue from the same history folder.",
             )
-        types = (target_type, settings.data.auxiliary_type)
+        types = (target_type, *settings.data.context_types)
         users = UserBatch.from_table(rows, catalogue.index_of, types, _music_dim(rows))
         user_spec = UserFeatureSpec.fit(
             users, settings=settings, vector_dim=sum(blocks.dims.values()), types=types
