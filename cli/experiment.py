@@ -107,8 +107,8 @@ def report(
 
 def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int, int]:
     """Write OUT/experiment; returns how many exposures and events."""
-    from colisten.data.world.response import respond
     from colisten.experiments.exposure import simulate_exposures
+    from colisten.simulator.response import respond
 
     target_type = _of_run(out, "test", "target_type")
     shown = simulate_exposures(

@@ -9,9 +9,9 @@ import typer
 from pydantic import ValidationError
 
 from colisten.data.moments import parse_moment
-from colisten.data.world import WorldSettings
-from colisten.data.world import simulate as simulate_world
 from colisten.errors import ConfigError
+from colisten.simulator import WorldSettings
+from colisten.simulator import simulate as simulate_world
 from colisten.terminal import Terminal
 
 _DEFAULT = WorldSettings()

@@ -19,7 +19,6 @@ import pytest
 
 from cli.app import UNEXPECTED, answer
 from colisten.config import Settings
-from colisten.data.world import WorldSettings, simulate
 from colisten.files import file_digest
 from colisten.graph.build import build_graph
 from colisten.index import open_index
@@ -27,6 +26,7 @@ from colisten.json_files import parse_json
 from colisten.logs import configure_logs
 from colisten.release.store import ReleaseStore
 from colisten.sections import IndexSettings
+from colisten.simulator import WorldSettings, simulate
 from tests.cli.corpus import Case, Ground, all_cases
 from tests.conftest import CUT, write_tiny_source
 from tests.release.payloads import make_parts

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from colisten.data.world.report import Figure
+from colisten.simulator.report import Figure
 
 PAIRS = 8_000
 """Pairs drawn for each comparison."""

@@ -10,31 +10,31 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.data import parquet
-from colisten.data.world.figures import measure
-from colisten.data.world.items import STAMP, Items, draw_items, items_table
-from colisten.data.world.journeys import STREAM
-from colisten.data.world.listening import Events, listen
-from colisten.data.world.people import (
+from colisten.errors import ConfigError
+from colisten.files import write_aside
+from colisten.json_files import read_mapping, write_json
+from colisten.logs import logger
+from colisten.progress import track
+from colisten.simulator.figures import measure
+from colisten.simulator.items import STAMP, Items, draw_items, items_table
+from colisten.simulator.journeys import STREAM
+from colisten.simulator.listening import Events, listen
+from colisten.simulator.people import (
     People,
     draw_people,
     music_projection,
     music_table,
     users_table,
 )
-from colisten.data.world.report import WorldReport
-from colisten.data.world.settings import WEAK_SIGNALS, WorldSettings
-from colisten.data.world.truth import (
+from colisten.simulator.report import WorldReport
+from colisten.simulator.settings import WEAK_SIGNALS, WorldSettings
+from colisten.simulator.truth import (
     STREAMED_SCHEMA,
     USERS_SCHEMA,
     streamed_truth,
     users_truth,
     write_items_truth,
 )
-from colisten.errors import ConfigError
-from colisten.files import write_aside
-from colisten.json_files import read_mapping, write_json
-from colisten.logs import logger
-from colisten.progress import track
 
 _LOG = logger("world")
 _SIGNALS = (*WEAK_SIGNALS, "stream")

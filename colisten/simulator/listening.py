@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from colisten.data.world.items import Items
-from colisten.data.world.journeys import FOLLOW, LONGEST, PREVIEW, STREAM, draw_journeys
-from colisten.data.world.people import People
-from colisten.data.world.rhythm import Rhythm
-from colisten.data.world.settings import WorldSettings
+from colisten.simulator.items import Items
+from colisten.simulator.journeys import FOLLOW, LONGEST, PREVIEW, STREAM, draw_journeys
+from colisten.simulator.people import People
+from colisten.simulator.rhythm import Rhythm
+from colisten.simulator.settings import WorldSettings
 
 _MOST_BOOKS = 80
 _MOST_SHOWS = 120

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colisten.data.checks import check_tables
-from colisten.data.world import WorldSettings, simulate, simulation
 from colisten.errors import ConfigError
 from colisten.files import folder_digests
 from colisten.sections import SIGNALS
+from colisten.simulator import WorldSettings, simulate, simulation
 
 from .conftest import SMALL, World
 

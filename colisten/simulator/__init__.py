@@ -5,10 +5,10 @@ this one. It is calibrated to the statistics that the paper publishes and prints
 them; its planted truth answers when a shelf is shown to its users.
 """
 
-from colisten.data.world.report import Figure, WorldReport
-from colisten.data.world.response import respond
-from colisten.data.world.settings import Country, WorldSettings
-from colisten.data.world.simulation import simulate
-from colisten.data.world.truth import Truth
+from colisten.simulator.report import Figure, WorldReport
+from colisten.simulator.response import respond
+from colisten.simulator.settings import Country, WorldSettings
+from colisten.simulator.simulation import simulate
+from colisten.simulator.truth import Truth
 
 __all__ = ["Country", "Figure", "Truth", "WorldReport", "WorldSettings", "respond", "simulate"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from colisten.data.world.settings import WorldSettings
+from colisten.simulator.settings import WorldSettings
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from colisten.data import parquet
-from colisten.data.world.items import STAMP, Items
-from colisten.data.world.journeys import STREAM
-from colisten.data.world.listening import Events
-from colisten.data.world.people import People
-from colisten.data.world.settings import WorldSettings
 from colisten.errors import TableError
+from colisten.simulator.items import STAMP, Items
+from colisten.simulator.journeys import STREAM
+from colisten.simulator.listening import Events
+from colisten.simulator.people import People
+from colisten.simulator.settings import WorldSettings
 
 _FLOATS = pa.list_(pa.float32())
 USERS_SCHEMA = pa.schema(

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from colisten.data.world.prose import SHADES, TOPICS, compose, grammar
-from colisten.data.world.settings import LANGUAGES
+from colisten.simulator.prose import SHADES, TOPICS, compose, grammar
+from colisten.simulator.settings import LANGUAGES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

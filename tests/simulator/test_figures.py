@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from colisten.data.world import WorldSettings, simulate
-from colisten.data.world.figures import MATRIX_SIGNALS, PAPER_MATRIX, measure
-from colisten.data.world.odds import PAPER_ODDS, odds_ratios
+from colisten.simulator import WorldSettings, simulate
+from colisten.simulator.figures import MATRIX_SIGNALS, PAPER_MATRIX, measure
+from colisten.simulator.odds import PAPER_ODDS, odds_ratios
 
 from .conftest import World
 
-DOC = Path(__file__).parents[3] / "docs" / "world.md"
+DOC = Path(__file__).parents[2] / "docs" / "world.md"
 
 
 def test_concentration_is_what_pandas_says(small_world: World) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from colisten.data.world.prose import GENRES, SHADES, compose
-from colisten.data.world.settings import WorldSettings
+from colisten.simulator.prose import GENRES, SHADES, compose
+from colisten.simulator.settings import WorldSettings
 
 STAMP = pa.timestamp("us", tz="UTC")
 DAY = 86_400_000_000

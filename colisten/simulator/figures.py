@@ -16,11 +16,11 @@ import duckdb
 import numpy as np
 
 from colisten.data import parquet
-from colisten.data.world.closeness import closeness
-from colisten.data.world.odds import signal_odds
-from colisten.data.world.report import Figure
-from colisten.data.world.settings import WorldSettings
 from colisten.interrupts import interruptible
+from colisten.simulator.closeness import closeness
+from colisten.simulator.odds import signal_odds
+from colisten.simulator.report import Figure
+from colisten.simulator.settings import WorldSettings
 
 MEMORY = "1GB"
 """What DuckDB may hold before it spills to disk."""

@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from colisten.data.world import respond
-from colisten.data.world.truth import Truth
 from colisten.errors import TableError
+from colisten.simulator import respond
+from colisten.simulator.truth import Truth
 
 from .conftest import World
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from colisten.data.world import WorldSettings
-from colisten.data.world.settings import COUNTRIES
+from colisten.simulator import WorldSettings
+from colisten.simulator.settings import COUNTRIES
 
-DOC = Path(__file__).parents[3] / "docs" / "world.md"
+DOC = Path(__file__).parents[2] / "docs" / "world.md"
 
 
 def test_every_setting_is_documented() -> None:

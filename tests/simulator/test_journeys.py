@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from colisten.data.world.figures import PAPER_MATRIX
-from colisten.data.world.journeys import FOLLOW, INTENT, LONGEST, PREVIEW, draw_journeys
-from colisten.data.world.odds import odds_ratios
+from colisten.simulator.figures import PAPER_MATRIX
+from colisten.simulator.journeys import FOLLOW, INTENT, LONGEST, PREVIEW, draw_journeys
+from colisten.simulator.odds import odds_ratios
 
 
 def test_signals_stand_beside_each_other_as_published() -> None:

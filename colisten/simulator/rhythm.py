@@ -12,8 +12,8 @@ from datetime import datetime
 
 import numpy as np
 
-from colisten.data.world.items import DAY
-from colisten.data.world.settings import WorldSettings
+from colisten.simulator.items import DAY
+from colisten.simulator.settings import WorldSettings
 
 _HOUR = DAY // 24
 # Relative listening in each local hour of a day, from midnight.

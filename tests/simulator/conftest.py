@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.data.world import Truth, WorldReport, WorldSettings, simulate
+from colisten.simulator import Truth, WorldReport, WorldSettings, simulate
 
 SMALL = WorldSettings(users=700, audiobooks=120, podcasts=200, days=90, chunk_users=250, seed=3)
 

@@ -15,11 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.data.world.items import DAY, STAMP
-from colisten.data.world.journeys import FOLLOW, INTENT, PREVIEW, STREAM
-from colisten.data.world.settings import WEAK_SIGNALS
-from colisten.data.world.truth import KnownUsers, Truth
 from colisten.errors import TableError
+from colisten.simulator.items import DAY, STAMP
+from colisten.simulator.journeys import FOLLOW, INTENT, PREVIEW, STREAM
+from colisten.simulator.settings import WEAK_SIGNALS
+from colisten.simulator.truth import KnownUsers, Truth
 
 COLUMNS = ("user_id", "item_id", "position", "timestamp")
 """Columns of an exposures table that are read."""

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colisten.data.world.items import DAY
-from colisten.data.world.rhythm import Rhythm
-from colisten.data.world.settings import WorldSettings
+from colisten.simulator.items import DAY
+from colisten.simulator.rhythm import Rhythm
+from colisten.simulator.settings import WorldSettings
 
 SETTINGS = WorldSettings(days=35)
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import duckdb
 import numpy as np
 
-from colisten.data.world.report import Figure
-from colisten.data.world.settings import WorldSettings
+from colisten.simulator.report import Figure
+from colisten.simulator.settings import WorldSettings
 
 PAPER_ODDS = {"follow": 1.18, "preview": 0.18, "intent_to_pay": 0.13}
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from colisten.data.world.items import DAY, STAMP, unit
-from colisten.data.world.prose import SHADES, TOPICS
-from colisten.data.world.settings import WorldSettings
+from colisten.simulator.items import DAY, STAMP, unit
+from colisten.simulator.prose import SHADES, TOPICS
+from colisten.simulator.settings import WorldSettings
 
 _FOREIGN = -1.2
 """Log weight of a title in a user's second language."""
