@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from colisten.simulator.random_numbers import PAIRS_MEASURED, generator
 from colisten.simulator.report import Figure
 
 PAIRS = 8_000
@@ -26,7 +27,7 @@ _WORD = re.compile(r"\w{3,}")
 
 def closeness(base: duckdb.DuckDBPyConnection, seed: int) -> list[Figure]:
     """Mean closeness of joined pairs over that of random pairs, three ways."""
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2**31,)))
+    rng = generator(seed, PAIRS_MEASURED)
     books = base.execute(
         "SELECT item_id, language, title || ' ' || description AS text FROM items "
         "SEMI JOIN picks USING (item_id) WHERE item_type = 'audiobook' ORDER BY item_id"

@@ -104,7 +104,7 @@ def _volumes(base: duckdb.DuckDBPyConnection, settings: WorldSettings) -> list[F
     )
     return [
         _count("events", "Events", events, "all signals"),
-        _count("streams", "Streams", streams, "both types; paper: in 90 days", "800M+"),
+        _count("streams", "Streams", streams, "all types; paper: in 90 days", "800M+"),
         _count("audiobook_streams", "Audiobook streams", books, "both sides of the cut"),
         _count("audiobook_listeners", "Audiobook listeners", listeners, "users with a stream"),
         _share(

@@ -1,7 +1,8 @@
-"""The world's catalogue: what each audiobook and podcast is, and what is written about it."""
+"""The world's catalogue: what each title is, and what is written about it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +17,37 @@ DAY = 86_400_000_000
 
 _HEAD = 0.1
 """Share of titles of about equal standing at the head, before the power law sets in."""
+_MUSIC_TAIL, _NEW_MUSIC = 1.1, 0.05
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the titles of one type are drawn.
+
+    Attributes:
+        item_type: Its name.
+        ids: Form of an item id.
+        count: Titles.
+        tail: Power-law exponent of popularity.
+        new: Share published within the window.
+        hours: Mean of the log of a stream's hours, and its deviation.
+    """
+
+    item_type: str
+    ids: str
+    count: int
+    tail: float
+    new: float
+    hours: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Items:
-    """Audiobooks first, then podcasts: sorted by (item_type, item_id).
+    """Titles sorted by (item_type, item_id).
 
     Attributes:
         ids: Item ids, object [n].
-        audiobooks: How many of the first rows are audiobooks.
+        counts: How many rows each type has, in their order.
         language: Index into `settings.languages`, int64 [n].
         taste: Visible shades (unit length), then hidden dimensions (unit length), float32
             [n, SHADES + hidden_dim].
@@ -35,7 +58,7 @@ class Items:
     """
 
     ids: np.ndarray
-    audiobooks: int
+    counts: Mapping[str, int]
     language: np.ndarray
     taste: np.ndarray
     popularity: np.ndarray
@@ -46,49 +69,68 @@ class Items:
     @property
     def types(self) -> np.ndarray:
         """Item types, object [n]."""
-        kinds = np.full(len(self.ids), "podcast", dtype=object)
-        kinds[: self.audiobooks] = "audiobook"
-        return kinds
+        return np.repeat(np.array(list(self.counts), dtype=object), list(self.counts.values()))
 
     def rows(self, item_type: str) -> slice:
         """The contiguous rows of one type."""
-        if item_type == "audiobook":
-            return slice(0, self.audiobooks)
-        return slice(self.audiobooks, len(self.ids))
+        before = sum(count for name, count in self.counts.items() if name < item_type)
+        return slice(before, before + self.counts[item_type])
 
 
-def draw_items(settings: WorldSettings, rng: np.random.Generator) -> Items:
-    """Draw the catalogue's planted truth."""
-    books, shows = settings.audiobooks, settings.podcasts
-    total = books + shows
+def draw_items(
+    settings: WorldSettings, rng: np.random.Generator, music: np.random.Generator
+) -> Items:
+    """Draw the catalogue's planted truth; artists from numbers of their own, `music`."""
+    books = Kind(
+        "audiobook",
+        "a{:06d}",
+        settings.audiobooks,
+        settings.audiobook_tail,
+        settings.new_audiobooks,
+        (np.log(7.0), 0.5),
+    )
+    shows = Kind(
+        "podcast",
+        "p{:07d}",
+        settings.podcasts,
+        settings.podcast_tail,
+        settings.new_podcasts,
+        (-0.5, 0.4),
+    )
+    items = _draw([books, shows], settings, rng)
+    if not settings.music:
+        return items
+    artists = Kind("music", "m{:06d}", settings.music, _MUSIC_TAIL, _NEW_MUSIC, (-1.5, 0.3))
+    return _sorted([items, _draw([artists], settings, music)])
+
+
+def _draw(kinds: list[Kind], settings: WorldSettings, rng: np.random.Generator) -> Items:
+    total = sum(kind.count for kind in kinds)
     weights = _language_weights(settings)
     language = rng.choice(len(weights), size=total, p=weights)
+    starts = np.cumsum([kind.count for kind in kinds])[:-1]
     popularity = np.concatenate(
         [
-            _popularity(language[:books], settings.audiobook_tail, rng),
-            _popularity(language[books:], settings.podcast_tail, rng),
+            _popularity(part, kind.tail, rng)
+            for part, kind in zip(np.split(language, starts), kinds, strict=True)
         ]
     )
-    new = np.concatenate(
-        [np.full(books, settings.new_audiobooks), np.full(shows, settings.new_podcasts)]
-    )
+    new = np.concatenate([np.full(kind.count, kind.new) for kind in kinds])
     age_days = np.where(
         rng.random(total) < new,
         rng.random(total) * settings.days,
         settings.days + 1 + rng.exponential(500.0, total),
     )
     end = int(settings.end_moment.timestamp()) * 1_000_000
-    hours = np.concatenate(
-        [rng.lognormal(np.log(7.0), 0.5, books), rng.lognormal(-0.5, 0.4, shows)]
-    )
+    hours = np.concatenate([rng.lognormal(*kind.hours, kind.count) for kind in kinds])
     return Items(
         ids=np.array(
-            [f"a{n:06d}" for n in range(books)] + [f"p{n:07d}" for n in range(shows)], dtype=object
+            [kind.ids.format(n) for kind in kinds for n in range(kind.count)], dtype=object
         ),
-        audiobooks=books,
+        counts={kind.item_type: kind.count for kind in kinds},
         language=language,
         taste=np.concatenate(
-            [_visible(total, rng), unit(rng.normal(size=(total, settings.hidden_dim)))], axis=1
+            [visible_taste(total, rng), unit(rng.normal(size=(total, settings.hidden_dim)))], axis=1
         ).astype(np.float32),
         popularity=popularity.astype(np.float32),
         local_popularity=rng.normal(0, 0.4, (len(settings.countries), total)).astype(np.float32),
@@ -98,9 +140,32 @@ def draw_items(settings: WorldSettings, rng: np.random.Generator) -> Items:
     )
 
 
-def items_table(items: Items, settings: WorldSettings, rng: np.random.Generator) -> pa.Table:
+def _sorted(parts: list[Items]) -> Items:
+    """One catalogue of several, in the order of types."""
+    counts = {name: count for part in parts for name, count in part.counts.items()}
+    order = np.argsort(np.concatenate([part.types for part in parts]), kind="stable")
+
+    def column(name: str, axis: int = 0) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts], axis).take(order, axis)
+
+    return Items(
+        ids=column("ids"),
+        counts=dict(sorted(counts.items())),
+        language=column("language"),
+        taste=column("taste"),
+        popularity=column("popularity"),
+        local_popularity=column("local_popularity", axis=1),
+        published=column("published"),
+        length=column("length"),
+    )
+
+
+def items_table(
+    items: Items, settings: WorldSettings, rng: np.random.Generator, music: np.random.Generator
+) -> pa.Table:
     """The contract's items: text composed from visible taste, genres a noisy function of it."""
     titles, descriptions, genres = [], [], []
+    draws = {"audiobook": rng, "podcast": rng, "music": music}
     for row, item_type in enumerate(items.types):
         visible = items.taste[row, :SHADES].astype(np.float64)
         visible = visible / visible.sum()
@@ -109,11 +174,11 @@ def items_table(items: Items, settings: WorldSettings, rng: np.random.Generator)
             settings.languages[items.language[row]],
             visible,
             noise=settings.text_noise,
-            rng=rng,
+            rng=draws[item_type],
         )
         titles.append(title)
         descriptions.append(description)
-        genres.append(_genres(visible, settings.genre_noise, rng))
+        genres.append(_genres(visible, settings.genre_noise, draws[item_type]))
     return pa.table(
         {
             "item_id": pa.array(items.ids, pa.string()),
@@ -153,7 +218,7 @@ def _popularity(language: np.ndarray, tail: float, rng: np.random.Generator) -> 
     return logs
 
 
-def _visible(count: int, rng: np.random.Generator) -> np.ndarray:
+def visible_taste(count: int, rng: np.random.Generator) -> np.ndarray:
     """One main shade and one second, often of the same topic; unit rows [count, SHADES]."""
     rows = np.arange(count)
     main = rng.integers(SHADES, size=count)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 PREVIEW, INTENT, FOLLOW = 0, 1, 2
-"""Codes of the weak signals, in the order of `settings.WEAK_SIGNALS`."""
+"""Codes of the weak signals, in the order of `settings.SIGNALS`."""
 STREAM = 3
 """Code of a stream."""
 LONGEST = 9

@@ -1,4 +1,4 @@
-"""What one chunk of users does in the window: audiobooks with their weak signals, and podcasts.
+"""What one chunk of users does in the window: audiobooks with their weak signals, podcasts, music.
 
 A user first chooses items (the top of taste + language + popularity + Gumbel noise, which is a
 draw from the softmax without replacement) and then moments, on the even clock of `rhythm`.
@@ -6,7 +6,7 @@ draw from the softmax without replacement) and then moments, on the even clock o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -22,6 +22,8 @@ _DIRECT = 0.35
 """Share of an audiobook listener's choices that are streamed with no weak signal before."""
 _RELISTEN = 0.0025
 """Chance that a streamed audiobook is streamed again."""
+_PLAYS = 3.0
+"""Mean streams of a chosen artist."""
 _STEP_DAYS, _DECIDE_DAYS, _RELISTEN_DAYS = 0.7, 1.5, 20.0
 _FRESH = 2.5
 """Power that draws listening to a new release towards its first days; 1 is even."""
@@ -52,22 +54,45 @@ class Events:
 
 
 def listen(
-    people: People, items: Items, settings: WorldSettings, rng: np.random.Generator
+    people: People,
+    items: Items,
+    settings: WorldSettings,
+    rng: np.random.Generator,
+    music: np.random.Generator,
 ) -> Events:
-    """Everything that these users do, sorted by moment, user, item and signal."""
-    parts = [
-        _audiobooks(people, items, settings, rng),
-        _podcasts(people, items, settings, rng),
-    ]
-    user, item, signal, moment = (np.concatenate([part[n] for part in parts]) for n in range(4))
-    hours = _hours(user, item, signal, people, items, rng)
-    events = Events(user, item, signal.astype(np.int8), moment, hours)
+    """Everything that these users do, sorted by moment, user, item and signal.
+
+    What they do to artists comes from numbers of its own, `music`: a world with music is the same
+    world beside it.
+    """
+    books = _audiobooks(people, items, settings, rng)
+    shows = _shows("podcast", people, items, settings, rng)
+    events = _joined([books, shows], people, items, rng)
+    if settings.music:
+        artists = _joined([_shows("music", people, items, settings, music)], people, items, music)
+        events = Events(
+            *(
+                np.concatenate([getattr(part, field.name) for part in (events, artists)])
+                for field in fields(Events)
+            )
+        )
     first, last = (
         int(m.timestamp()) * 1_000_000 for m in (settings.start_moment, settings.end_moment)
     )
-    inside = (moment >= np.maximum(first, items.published[item])) & (moment < last)
-    events = events.take(inside)
+    begin = np.maximum(first, items.published[events.item])
+    events = events.take((events.moment >= begin) & (events.moment < last))
     return events.take(np.lexsort((events.signal, events.item, events.user, events.moment)))
+
+
+def _joined(
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+    people: People,
+    items: Items,
+    rng: np.random.Generator,
+) -> Events:
+    user, item, signal, moment = (np.concatenate([part[n] for part in parts]) for n in range(4))
+    hours = _hours(user, item, signal, people, items, rng)
+    return Events(user, item, signal.astype(np.int8), moment, hours)
 
 
 def taste_of(people: People, items: Items, item_type: str) -> np.ndarray:
@@ -138,20 +163,27 @@ def _audiobooks(
     return _within(user[row], item[row], signal, even, rhythm, offset[row], settings)
 
 
-def _podcasts(
-    people: People, items: Items, settings: WorldSettings, rng: np.random.Generator
+def _shows(
+    item_type: str,
+    people: People,
+    items: Items,
+    settings: WorldSettings,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Podcasts or artists: a few of them, each listened to again and again."""
+    mean_streams = {"podcast": settings.podcast_episodes, "music": _PLAYS}[item_type]
     begin = np.maximum(people.joined, 0.0)
     share = (settings.days - begin) / settings.days
     # A newcomer gets to know fewer shows, but not in proportion: the first weeks are curious.
-    counts = np.ceil(people.shows * np.sqrt(share)).astype(np.int64).clip(0, _MOST_SHOWS)
-    taste = taste_of(people, items, "podcast")
-    user, item = _choose(counts, taste, people, items, "podcast", rng)
-    item = item + items.audiobooks
-    rhythm, offset = Rhythm.of("podcast", settings), _offsets(people, settings)[user]
+    shows = people.shows[item_type]
+    counts = np.ceil(shows * np.sqrt(share)).astype(np.int64).clip(0, _MOST_SHOWS)
+    taste = taste_of(people, items, item_type)
+    user, item = _choose(counts, taste, people, items, item_type, rng)
+    item = item + items.rows(item_type).start
+    rhythm, offset = Rhythm.of(item_type, settings), _offsets(people, settings)[user]
     start = _first_moments(begin[user], item, items, rhythm, offset, rng)
 
-    episodes = rng.geometric(1.0 / settings.podcast_episodes, len(user))
+    episodes = rng.geometric(1.0 / mean_streams, len(user))
     later = np.repeat(np.arange(len(user)), episodes - 1)
     later_at = start[later] + rng.random(len(later)) * np.minimum(
         40.0, settings.days - start[later]
@@ -212,7 +244,7 @@ def _hours(
     rng: np.random.Generator,
 ) -> np.ndarray:
     share = np.where(
-        item < items.audiobooks,
+        item < items.counts["audiobook"],
         people.patience[user] * rng.beta(2.0, 1.0, len(user)),
         rng.beta(4.0, 1.5, len(user)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,11 @@ _NEVER = -60.0
 """Log weight of a title in a language that the user does not speak."""
 _SECOND_ENGLISH = 0.5
 """Share of users of other languages who also listen in English."""
+
+_MUSIC_USERS = 0.9
+"""Share of users who listen to artists, where the world has any."""
+_ARTISTS = 14.0
+"""Mean artists of such a user, beside the first."""
 
 # How taste leans with age (log weight per 30 years from the age of 40), in the order of TOPICS.
 _AGE_LEAN = np.array([0.5, 0.0, -0.1, 0.8, 0.2, -0.2, -0.9, -0.8, -0.4, 0.4, 0.3, 0.4])
@@ -37,7 +42,8 @@ class People:
         taste: Taste by item type times its strength, so that a dot product with an item's taste
             is a log weight, float32 [b, SHADES + hidden_dim].
         music: What music shows of the shared taste, float32 [b, SHADES + hidden_dim].
-        shows: Podcasts that the user would listen to from the window's start, int64 [b].
+        shows: Podcasts (artists of music) that the user would listen to from the window's start,
+            by item type, int64 [b].
         rate: Audiobooks that the user turns to in 30 days, float64 [b].
         adopted: Day of taking up audiobooks, float64 [b]; infinite where never.
         patience: Share of a stream that the user hears out, float64 [b].
@@ -52,7 +58,7 @@ class People:
     speaks: np.ndarray
     taste: dict[str, np.ndarray]
     music: np.ndarray
-    shows: np.ndarray
+    shows: dict[str, np.ndarray]
     rate: np.ndarray
     adopted: np.ndarray
     patience: np.ndarray
@@ -95,10 +101,29 @@ def draw_people(
         speaks=_speaks(country, settings, rng),
         taste=taste,
         music=shared,
-        shows=shows,
+        shows={"podcast": shows},
         rate=settings.audiobook_rate * _spread(1.2, count, rng),
         adopted=adopted,
         patience=rng.beta(1.2, 1.6, count),
+    )
+
+
+def with_music(people: People, settings: WorldSettings, rng: np.random.Generator) -> People:
+    """The same users, who listen to artists too: in taste as close to music as to any type."""
+    artists = 1 + rng.poisson(_ARTISTS * _spread(0.8, len(people), rng))
+    artists[rng.random(len(people)) >= _MUSIC_USERS] = 0
+    common, hidden = np.split(people.music.astype(np.float64), [SHADES], axis=1)
+    taste = _taste(
+        common / common.sum(axis=1, keepdims=True),
+        hidden * np.sqrt(settings.hidden_dim),
+        _lean(people.age),
+        settings,
+        rng,
+    )
+    return replace(
+        people,
+        taste=people.taste | {"music": taste},
+        shows=people.shows | {"music": artists},
     )
 
 
@@ -153,20 +178,35 @@ def _tastes(
     age: np.ndarray, settings: WorldSettings, rng: np.random.Generator
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Taste per type, and the shared one that music shows."""
-    lean = np.exp(np.outer((age - 40.0) / 30.0, _AGE_LEAN))
-    count, shared = len(age), settings.shared_taste
+    lean = _lean(age)
     common = _visible(lean, rng)
-    hidden = rng.normal(size=(count, settings.hidden_dim))
-    out = {}
-    for item_type in ("audiobook", "podcast"):
-        visible = shared * common + (1 - shared) * _visible(lean, rng)
-        own = np.sqrt(shared) * hidden + np.sqrt(1 - shared) * rng.normal(size=hidden.shape)
-        out[item_type] = np.concatenate(
-            [settings.visible_strength * unit(visible), settings.hidden_strength * unit(own)],
-            axis=1,
-        ).astype(np.float32)
+    hidden = rng.normal(size=(len(age), settings.hidden_dim))
+    out = {
+        item_type: _taste(common, hidden, lean, settings, rng)
+        for item_type in ("audiobook", "podcast")
+    }
     music = np.concatenate([unit(common), unit(hidden)], axis=1).astype(np.float32)
     return out, music
+
+
+def _taste(
+    common: np.ndarray,
+    hidden: np.ndarray,
+    lean: np.ndarray,
+    settings: WorldSettings,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Taste of one type: the common part, visible and hidden, and a part of its own."""
+    shared = settings.shared_taste
+    visible = shared * common + (1 - shared) * _visible(lean, rng)
+    own = np.sqrt(shared) * hidden + np.sqrt(1 - shared) * rng.normal(size=hidden.shape)
+    return np.concatenate(
+        [settings.visible_strength * unit(visible), settings.hidden_strength * unit(own)], axis=1
+    ).astype(np.float32)
+
+
+def _lean(age: np.ndarray) -> np.ndarray:
+    return np.asarray(np.exp(np.outer((age - 40.0) / 30.0, _AGE_LEAN)))
 
 
 def _visible(lean: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from colisten.errors import TableError
 from colisten.simulator.items import DAY, STAMP
 from colisten.simulator.journeys import FOLLOW, INTENT, PREVIEW, STREAM
-from colisten.simulator.settings import WEAK_SIGNALS
+from colisten.simulator.random_numbers import RESPONSE, generator
+from colisten.simulator.settings import SIGNALS
 from colisten.simulator.truth import KnownUsers, Truth
 
 COLUMNS = ("user_id", "item_id", "position", "timestamp")
@@ -36,7 +37,6 @@ _START = 0.55
 """Share of examined-and-liked items that are streamed."""
 _WEAK = np.array([0.35, 0.45, 0.12])
 """Chances of a preview, an intent to pay and a follow on a liked item."""
-_SIGNALS = (*WEAK_SIGNALS, "stream")
 _MINUTE = DAY // 1440
 _USERS_AT_A_TIME = 2_000
 
@@ -69,7 +69,7 @@ def respond(truth: Path, exposures: pa.Table, *, seed: int) -> pa.Table:
 
     odds = _odds(world, users, user, item, moment)
     had = _had(world, users, user, item, moment)
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2**31 + 1,)))
+    rng = generator(seed, RESPONSE)
     examined = rng.random(len(user)) < position**-_EXAMINE_DECAY
     draw, delay = rng.random(len(user)), rng.exponential(1.0, (len(user), 4))
     liked = examined & ~had & (draw < 1.0 / (1.0 + np.exp(-odds)))
@@ -88,7 +88,7 @@ def respond(truth: Path, exposures: pa.Table, *, seed: int) -> pa.Table:
             "user_id": pa.array(users[user[row]], pa.string()),
             "item_id": pa.array(world.item_ids[item[row]], pa.string()),
             "item_type": pa.array(world.item_types[item[row]], pa.string()),
-            "signal": pa.array(np.array(_SIGNALS, dtype=object)[signal], pa.string()),
+            "signal": pa.array(np.array(SIGNALS, dtype=object)[signal], pa.string()),
             "timestamp": pa.array(at).cast(STAMP),
         }
     )

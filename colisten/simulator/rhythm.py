@@ -19,11 +19,13 @@ _HOUR = DAY // 24
 # Relative listening in each local hour of a day, from midnight.
 _HOURS = {
     "audiobook": (7, 4, 2, 1, 1, 1, 2, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 8, 9, 11, 14, 17, 16, 12),
+    "music": (4, 3, 2, 1, 1, 2, 5, 9, 10, 9, 9, 9, 9, 9, 9, 10, 11, 12, 12, 11, 11, 10, 8, 6),
     "podcast": (3, 2, 1, 1, 1, 3, 8, 15, 16, 10, 8, 8, 9, 8, 7, 8, 12, 16, 13, 9, 8, 7, 6, 4),
 }
 # Relative listening from Monday to Sunday.
 _WEEKDAYS = {
     "audiobook": (0.9, 0.9, 0.9, 0.95, 1.0, 1.25, 1.35),
+    "music": (0.95, 0.95, 0.95, 1.0, 1.1, 1.1, 0.95),
     "podcast": (1.1, 1.15, 1.15, 1.1, 1.0, 0.75, 0.75),
 }
 

@@ -17,7 +17,8 @@ from colisten.sections import Positive, Section, Share
 Language = Literal["en", "de", "es", "sv"]
 LANGUAGES: tuple[Language, ...] = ("en", "de", "es", "sv")
 
-WEAK_SIGNALS: tuple[str, str, str] = ("preview", "intent_to_pay", "follow")
+SIGNALS: tuple[str, ...] = ("preview", "intent_to_pay", "follow", "stream")
+"""In the order of the codes in `journeys`: the weak ones first."""
 
 
 class Country(Section):
@@ -46,6 +47,7 @@ class WorldSettings(Section):
     users: int = Field(5_000, ge=20, description="Users.")
     audiobooks: int = Field(600, ge=40, description="Audiobooks: the new content type.")
     podcasts: int = Field(2_000, ge=40, description="Podcasts: the established type.")
+    music: int = Field(0, ge=0, description="Artists, items of a third type `music`; 0: none.")
     days: int = Field(120, ge=28, description="Days of listening before `end`.")
     end: date = Field(date(2025, 6, 30), description="First day (UTC) after the last event.")
     holdout_days: Positive = Field(14, description="Days after the suggested cut (paper: 14).")
@@ -71,6 +73,11 @@ class WorldSettings(Section):
     genre_noise: Share = Field(0.15, description="Chance that a genre is not the main topic.")
     audiobook_tail: float = Field(4.5, gt=0, description="Power-law exponent of popularity.")
     podcast_tail: float = Field(1.1, gt=0, description="Power-law exponent of popularity.")
+    author_taste: Share = Field(
+        0.0,
+        description="Share of a title's taste and standing that is its author's (of a podcast's, "
+        "its publisher's); above 0 `links.parquet` tells who made what.",
+    )
 
     podcast_users: Share = Field(0.85, description="Users who listen to podcasts.")
     audiobook_users: Share = Field(0.6, description="Users who take up audiobooks before `end`.")

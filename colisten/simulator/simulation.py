@@ -19,31 +19,34 @@ from colisten.simulator.figures import measure
 from colisten.simulator.items import STAMP, Items, draw_items, items_table
 from colisten.simulator.journeys import STREAM
 from colisten.simulator.listening import Events, listen
+from colisten.simulator.makers import draw_makers, links_table, makers_table
 from colisten.simulator.people import (
     People,
     draw_people,
     music_projection,
     music_table,
     users_table,
+    with_music,
 )
+from colisten.simulator.random_numbers import CATALOGUE, FIRST_CHUNK, MAKERS, MUSIC, generator
 from colisten.simulator.report import WorldReport
-from colisten.simulator.settings import WEAK_SIGNALS, WorldSettings
+from colisten.simulator.settings import SIGNALS, WorldSettings
 from colisten.simulator.truth import (
     STREAMED_SCHEMA,
-    USERS_SCHEMA,
     streamed_truth,
+    users_schema,
     users_truth,
     write_items_truth,
 )
 
 _LOG = logger("world")
-_SIGNALS = (*WEAK_SIGNALS, "stream")
 _KIND = "colisten simulated world"
 _ENTRIES = {
     "items.parquet",
     "users.parquet",
     "music.parquet",
     "interactions.parquet",
+    "links.parquet",
     "truth",
     "world.json",
 }
@@ -62,7 +65,6 @@ _SCHEMAS = {
             "hours": pa.float32(),
         }
     ),
-    "truth/users": USERS_SCHEMA,
     "truth/streamed": STREAMED_SCHEMA,
 }
 
@@ -94,23 +96,30 @@ def simulate(out: Path, settings: WorldSettings) -> WorldReport:
 
 
 def _write_tables(folder: Path, settings: WorldSettings) -> None:
-    # Key 0 is the catalogue's stream of random numbers, key 1 + n that of the n-th chunk.
-    rng = _generator(settings.seed, 0)
-    items = draw_items(settings, rng)
-    parquet.write(items_table(items, settings, rng), folder / "items.parquet")
+    rng, music = generator(settings.seed, CATALOGUE), generator(settings.seed, MUSIC)
+    items = draw_items(settings, rng, music)
+    makers, items = draw_makers(items, settings, generator(settings.seed, MAKERS))
+    parquet.write(items_table(items, settings, rng, music), folder / "items.parquet")
     write_items_truth(folder / "truth", items)
+    parquet.write(makers_table(makers, items), folder / "truth" / "makers.parquet")
+    if settings.author_taste:
+        parquet.write(links_table(makers, items), folder / "links.parquet")
     projection = music_projection(settings, rng)
     firsts = range(0, settings.users, settings.chunk_users)
+    schemas = _SCHEMAS | {"truth/users": users_schema(items.counts)}
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(parquet.writer(folder / f"{name}.parquet", schema))
-            for name, schema in _SCHEMAS.items()
+            for name, schema in schemas.items()
         }
         for number, first in enumerate(track(firsts, "Simulating users")):
-            rng = _generator(settings.seed, 1 + number)
+            rng = generator(settings.seed, FIRST_CHUNK + number)
+            music = generator(settings.seed, MUSIC, number)
             count = min(settings.chunk_users, settings.users - first)
             people = draw_people(first, count, settings, rng)
-            events = listen(people, items, settings, rng)
+            if settings.music:
+                people = with_music(people, settings, music)
+            events = listen(people, items, settings, rng, music)
             tables = {
                 "users": users_table(people, settings),
                 "music": music_table(people, projection, settings, rng),
@@ -130,20 +139,13 @@ def _interactions(events: Events, people: People, items: Items) -> pa.Table:
         {
             "user_id": people.ids.take(pa.array(events.user)),
             "item_id": pick(items.ids, events.item),
-            "item_type": pick(
-                np.array(["audiobook", "podcast"], dtype=object),
-                (events.item >= items.audiobooks).astype(np.int64),
-            ),
-            "signal": pick(np.array(_SIGNALS, dtype=object), events.signal.astype(np.int64)),
+            "item_type": pick(items.types, events.item),
+            "signal": pick(np.array(SIGNALS, dtype=object), events.signal.astype(np.int64)),
             "timestamp": pa.array(events.moment).cast(STAMP),
             "hours": pa.array(events.hours, pa.float32(), mask=events.signal != STREAM),
         },
         schema=_SCHEMAS["interactions"],
     )
-
-
-def _generator(seed: int, key: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
 
 
 def _check_free(out: Path) -> None:

@@ -6,13 +6,14 @@ tells a test what the best possible shelf is. On disk, under `<world>/truth/`:
     items.parquet       item_id, item_type, language, popularity, published_at
     item_taste.npy      float32 [items, dims]: visible shades, then hidden dimensions
     local_popularity.npy  float32 [countries, items]
-    users.parquet       user_id, country, audiobook_taste, podcast_taste, speaks, eagerness
+    makers.parquet      item_id, maker (an audiobook's author, a podcast's publisher), series
+    users.parquet       user_id, country, one <type>_taste a type, speaks, eagerness
     streamed.parquet    user_id, item_id, timestamp of the first stream
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,16 +31,7 @@ from colisten.simulator.people import People
 from colisten.simulator.settings import WorldSettings
 
 _FLOATS = pa.list_(pa.float32())
-USERS_SCHEMA = pa.schema(
-    {
-        "user_id": pa.string(),
-        "country": pa.int16(),
-        "audiobook_taste": _FLOATS,
-        "podcast_taste": _FLOATS,
-        "speaks": _FLOATS,
-        "eagerness": pa.float32(),
-    }
-)
+_TASTE = "_taste"
 STREAMED_SCHEMA = pa.schema({"user_id": pa.string(), "item_id": pa.string(), "timestamp": STAMP})
 
 
@@ -109,10 +101,18 @@ class Truth:
         return KnownUsers(
             ids=np.asarray(ids, dtype=object),
             country=table["country"].to_numpy().astype(np.int64),
-            taste={kind: _matrix(table[f"{kind}_taste"]) for kind in ("audiobook", "podcast")},
+            taste={
+                name.removesuffix(_TASTE): _matrix(table[name])
+                for name in table.column_names
+                if name.endswith(_TASTE)
+            },
             speaks=_matrix(table["speaks"]),
             eagerness=table["eagerness"].to_numpy(),
         )
+
+    def makers(self) -> pa.Table:
+        """Who made what: item_id, maker and series (null where none), in the order of items."""
+        return parquet.read(self.folder / "makers.parquet")
 
     def user_batches(self, size: int = 1_000) -> Iterator[np.ndarray]:
         """All user ids, object arrays of at most `size`."""
@@ -172,6 +172,19 @@ def write_items_truth(folder: Path, items: Items) -> None:
     np.save(folder / "local_popularity.npy", items.local_popularity)
 
 
+def users_schema(item_types: Iterable[str]) -> pa.Schema:
+    """Columns of the users' truth in a world of these types."""
+    return pa.schema(
+        {
+            "user_id": pa.string(),
+            "country": pa.int16(),
+            **{f"{item_type}{_TASTE}": _FLOATS for item_type in item_types},
+            "speaks": _FLOATS,
+            "eagerness": pa.float32(),
+        }
+    )
+
+
 def users_truth(people: People, settings: WorldSettings) -> pa.Table:
     """The latent side of one chunk of users."""
     # An audiobook listener is readier to start one; those who never took it up are wary.
@@ -181,12 +194,11 @@ def users_truth(people: People, settings: WorldSettings) -> pa.Table:
         {
             "user_id": people.ids,
             "country": pa.array(people.country, pa.int16()),
-            "audiobook_taste": _lists(people.taste["audiobook"]),
-            "podcast_taste": _lists(people.taste["podcast"]),
+            **{f"{kind}{_TASTE}": _lists(people.taste[kind]) for kind in sorted(people.taste)},
             "speaks": _lists(people.speaks),
             "eagerness": pa.array(eager, pa.float32()),
         },
-        schema=USERS_SCHEMA,
+        schema=users_schema(sorted(people.taste)),
     )
 
 

@@ -27,6 +27,14 @@ def test_it_prints_figures_cut_and_the_next_command(tmp_path: Path) -> None:
     assert (out / "interactions.parquet").exists()
 
 
+def test_the_next_command_names_the_third_type(tmp_path: Path) -> None:
+    out = tmp_path / "world"
+    result = RUN.invoke(app, ["--out", str(out), *SIZES, "--music", "30", "--author-taste", "0.5"])
+    assert result.exit_code == 0, result.output
+    assert f"--out {out}-run --set 'data.context_types=[music,podcast]'" in result.output
+    assert (out / "links.parquet").exists()
+
+
 def test_it_refuses_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     result = RUN.invoke(app, ["--out", str(tmp_path), *SIZES])

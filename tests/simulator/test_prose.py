@@ -16,7 +16,7 @@ def test_every_grammar_is_whole(language: str) -> None:
     tree = grammar(language)
     assert len(tree["words"]) == SHADES == 2 * len(TOPICS)
     assert all(len(set(words)) == 6 for words in tree["words"])
-    for item_type in ("audiobook", "podcast"):
+    for item_type in ("audiobook", "music", "podcast"):
         for kind, allowed in (
             ("titles", "abc"),
             ("openings", "ab"),
@@ -30,7 +30,7 @@ def test_every_grammar_is_whole(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("item_type", ["audiobook", "podcast"])
+@pytest.mark.parametrize("item_type", ["audiobook", "music", "podcast"])
 def test_words_follow_taste(language: str, item_type: str) -> None:
     rng = np.random.default_rng(0)
     words = grammar(language)["words"]

@@ -14,7 +14,7 @@ from colisten.simulator.settings import WorldSettings
 SETTINGS = WorldSettings(days=35)
 
 
-@pytest.mark.parametrize("item_type", ["audiobook", "podcast"])
+@pytest.mark.parametrize("item_type", ["audiobook", "music", "podcast"])
 @given(day=st.floats(0.6, 34.4), offset=st.integers(-12, 12))
 def test_there_and_back(item_type: str, day: float, offset: int) -> None:
     rhythm = Rhythm.of(item_type, SETTINGS)
@@ -23,7 +23,7 @@ def test_there_and_back(item_type: str, day: float, offset: int) -> None:
     assert rhythm.to_even(moment, zone) == pytest.approx(day, abs=1e-6)
 
 
-@pytest.mark.parametrize("item_type", ["audiobook", "podcast"])
+@pytest.mark.parametrize("item_type", ["audiobook", "music", "podcast"])
 def test_time_runs_forward_over_the_whole_window(item_type: str) -> None:
     rhythm = Rhythm.of(item_type, SETTINGS)
     moments = rhythm.to_world(np.linspace(0, 35, 1_000), np.zeros(1_000, np.int64))
