@@ -15,9 +15,9 @@ from cli.inputs import parse_target
 from cli.run import wide_console
 from colisten.data import contract, parquet
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
-from colisten.data.faults import FolderMissing
 from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
+from colisten.data.violations import FolderMissing
 from colisten.errors import ReportError
 from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
@@ -158,8 +158,8 @@ def _found(folder: Path, table: contract.Table) -> Path | None:
     if not folder.is_dir():
         raise FolderMissing("", detail=f"{folder} is not a folder", do="Name another.")
     found = find_table(folder, table)
-    if found.fault is not None:
-        raise found.fault
+    if found.violation is not None:
+        raise found.violation
     if found.notice:
         log.warning("name not of the contract", notice=found.notice)
     return found.path

@@ -133,7 +133,7 @@ def faults(code: int, errors: str, output: str) -> list[str]:
     checked = code == 2 and bool(lines) and lines[-1].endswith("nothing was written.")
     if code == 2 and output.startswith('{\n  "ok": false,') and not lines:
         # A machine asked: faults are its answer.
-        return [] if parse_json(output)["faults"] else ["no fault in the answer"]
+        return [] if parse_json(output)["violations"] else ["no violation in the answer"]
     if code and not usage and not checked and (len(told) != 1 or lines[-1] != told[0]):
         found.append("not one line of error")
     if any(not c.isprintable() and c not in "\n\t" for c in "".join(told)):

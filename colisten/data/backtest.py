@@ -1,4 +1,4 @@
-"""Where the rehearsal is cut: the window before the cut on which a release is judged."""
+"""Where the backtest is cut: the window before the cut on which a release is judged."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from colisten.interrupts import interruptible
 from colisten.sections import ITEM_TYPES
 from colisten.words import known_word
 
-# A rehearsal that learns from less than this share of the streams says little about the real fit.
+# A backtest that learns from less than this share of the streams says little about the real fit.
 MIN_SHARE = 0.5
 FALLBACK_SHARE = 0.8
 
 
-def rehearsal_cut(data: Path, *, cut: datetime, window_days: int, target_type: str) -> datetime:
+def backtest_cut(data: Path, *, cut: datetime, window_days: int, target_type: str) -> datetime:
     """The moment one window before `cut`, or a later one where that leaves too little to learn.
 
-    With less than half of the target type's streams before `cut - window`, the rehearsal is cut
+    With less than half of the target type's streams before `cut - window`, the backtest is cut
     where four fifths of them have happened, or else where the earliest are past, and its window
-    ends at `cut` all the same. Where all of them have one moment nothing can be rehearsed: it is
+    ends at `cut` all the same. Where all of them have one moment nothing can be tried: it is
     `cut` itself, after which the history holds nobody to measure. Reads nothing at or after `cut`.
 
     Args:
