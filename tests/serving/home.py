@@ -27,7 +27,7 @@ QUICK = (
     "hgnn.max_steps=6",
     "hgnn.evaluate_every=3",
     "hgnn.dim=16",
-    "hgnn.folds=2",
+    "cross_fitting.folds=2",
     "towers.dim=16",
     "towers.hidden=[32]",
     "towers.epochs=2",
@@ -86,7 +86,7 @@ def _payload(
             build_graph(history, as_of=as_of, settings=settings, leave_out_fold=fold),
             text,
         )
-        for fold in range(settings.hgnn.folds)
+        for fold in range(settings.cross_fitting.folds)
     ]
     blocks = ItemBlocks(text, z, np.stack(folds))
     train_towers(rows, catalogue, blocks, settings, out=work / "towers")

@@ -1,4 +1,4 @@
-"""Making things ahead of their use, in order, on threads."""
+"""Make things before they are asked for, in order, on threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(
+def prefetch(
     make: Callable[[int], T], numbers: Iterable[int], workers: int, depth: int
 ) -> Iterator[T]:
     """`make(number)` for each number, in order.

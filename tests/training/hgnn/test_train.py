@@ -19,7 +19,7 @@ from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph, Relation
 from colisten.sections import GraphSettings, HGNNSettings
 from colisten.training.hgnn import embed_catalogue, load_hgnn, train_hgnn
-from colisten.training.hgnn_validation import hold_out
+from colisten.training.hgnn.validation import hold_out
 from tests.conftest import CUT
 
 SMALL = HGNNSettings(

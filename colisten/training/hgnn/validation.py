@@ -16,7 +16,7 @@ from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.sections import HGNNSettings
-from colisten.training.hgnn_loss import MIN_FREQUENCY, margin_loss, softmax_loss
+from colisten.training.hgnn.loss import MIN_FREQUENCY, margin_loss, softmax_loss
 
 # Held-out pairs scored per relation: enough for a steady figure, few enough to score often.
 MAX_PAIRS = 1024
@@ -44,13 +44,13 @@ class HeldOut:
 
 
 def hold_out(
-    graph: CoListeningGraph, options: HGNNSettings, seed: int, until: int | None = None
+    graph: CoListeningGraph, options: HGNNSettings, seed: int, validation_from: int | None = None
 ) -> HeldOut:
     """Divide a graph's pairs as `hgnn.validation` says.
 
-    "time": pairs that came to be after one moment, `until` (microseconds) at the latest, are
-    measured on, and neither they nor anything else of that time is seen in training. "random": a
-    uniform share of each relation.
+    "time": pairs that came to be after one moment, `validation_from` (microseconds) at the latest,
+    are measured on, and neither they nor anything else of that time is seen in training.
+    "random": a uniform share of each relation.
     """
     edges = SupervisedEdges.of(graph)
     share = options.validation_share
@@ -58,7 +58,7 @@ def hold_out(
         if edges.times is None:
             log.info("edges have no times, so a random part is held out")
         else:
-            earlier, later, moment = edges.split_in_time(share, until)
+            earlier, later, moment = edges.split_in_time(share, validation_from)
             if later.num_pairs >= MIN_LATER_PAIRS and earlier.num_pairs:
                 log.info("held out in time", pairs=later.num_pairs, of=edges.num_pairs)
                 return HeldOut(graph.before(moment), earlier, later, edges)

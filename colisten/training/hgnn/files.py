@@ -24,7 +24,7 @@ WEIGHTS = "hgnn.safetensors"
 CARD = "hgnn.json"
 CURVE = "curve.json"
 PICTURE = "curve.html"
-FORMAT = 2
+FORMAT = 3
 # Rows of the text vectors digested at once.
 BLOCK = 1 << 16
 

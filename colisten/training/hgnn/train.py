@@ -22,7 +22,6 @@ from colisten.errors import TrainingError
 from colisten.files import sweep_partials
 from colisten.graph.graph import CoListeningGraph
 from colisten.logs import logger
-from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN, check_inputs
 from colisten.progress import track
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
@@ -40,16 +39,13 @@ from colisten.training.checkpoint import (
     write_tensors,
 )
 from colisten.training.distributed import World, world
-from colisten.training.hgnn_files import (
+from colisten.training.hgnn.files import (
     HGNNResult,
     finished_hgnn,
-    load_hgnn,
     training_key,
     write_hgnn,
 )
-from colisten.training.hgnn_validation import Objective, hold_out, validation_batch
-
-__all__ = ["HGNNResult", "embed_catalogue", "load_hgnn", "train_hgnn"]
+from colisten.training.hgnn.validation import Objective, hold_out, validation_batch
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG_SECONDS = 10.0
@@ -65,7 +61,7 @@ def train_hgnn(
     settings: Settings,
     *,
     out: Path,
-    until: int | None = None,
+    validation_from: int | None = None,
 ) -> HGNNResult:
     """Train on a graph and write the model to `out`.
 
@@ -80,8 +76,9 @@ def train_hgnn(
             no text.
         settings: `hgnn`, `seed` and `threads`.
         out: Folder of the result, one for all processes.
-        until: Microseconds since 1970 UTC; with `hgnn.validation: time` no weight learns from an
-            edge of that moment or later. Whoever validates on events from then on wants that.
+        validation_from: Microseconds since 1970 UTC; with `hgnn.validation: time` no weight learns
+            from an edge of that moment or later. Whoever validates on events from then on wants
+            that.
 
     Raises:
         TrainingError: Inputs do not fit, or the loss stopped being finite.
@@ -96,7 +93,7 @@ def train_hgnn(
     with world(options.device) as among:
         exact = among.device.type == "cpu"
         with deterministic(settings.threads, settings.seed, exact=exact):
-            return _train(graph, text, settings, out, among, until)
+            return _train(graph, text, settings, out, among, validation_from)
 
 
 def _train(
@@ -105,18 +102,19 @@ def _train(
     settings: Settings,
     out: Path,
     among: World,
-    until: int | None,
+    validation_from: int | None,
 ) -> HGNNResult:
     started = time.monotonic()
     options = settings.hgnn
-    key = training_key(graph, text, settings, among.size) + ("" if until is None else f"-{until}")
+    key = training_key(graph, text, settings, among.size)
+    key += "" if validation_from is None else f"-{validation_from}"
     if (finished := finished_hgnn(out, key)) is not None:
         log.info("model found, not trained again", folder=str(out))
         return finished
     if among.writes:
         sweep_partials(out)
 
-    held = hold_out(graph, options, settings.seed, until)
+    held = hold_out(graph, options, settings.seed, validation_from)
     _warn_of_gaps(held.train, text)
     ids = (graph.num_items, graph.ids_digest)
     model = HGNN(text.shape[1], graph.item_types, options, ids)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from colisten.training.hgnn_loss import margin_loss, softmax_loss
+from colisten.training.hgnn.loss import margin_loss, softmax_loss
 
 
 def unit(rows: int, seed: int = 0) -> torch.Tensor:
