@@ -1,4 +1,4 @@
-"""Canaries: a few users with the answer they must get, wherever the release is loaded."""
+"""The golden set: a few users with the answer they must get, wherever the release is loaded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from colisten.data import parquet
 from colisten.errors import ReleaseError
 from colisten.json_files import read_mapping, write_json
 
+FOLDER = "golden_set"
+_FOLDER_BEFORE = "canary"  # of releases published until November 2026
 LIMIT = 32
 TOP = 10
 TOLERANCE = 1e-5
@@ -20,7 +22,7 @@ _STAMP = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, eq=False)
-class Canaries:
+class GoldenSet:
     """C users, what the tower sees of them and what they are answered.
 
     Attributes:
@@ -37,8 +39,9 @@ class Canaries:
     top_ids: list[list[str]]
     top_scores: list[list[float]]
 
-    def write(self, folder: Path) -> None:
-        """Write rows, arrays and answers to an empty folder."""
+    def write(self, release: Path) -> None:
+        """Write rows, arrays and answers to a release's folder."""
+        folder = release / FOLDER
         folder.mkdir(parents=True)
         parquet.write(self.rows, folder / "rows.parquet")
         np.save(folder / "features.npy", self.features)
@@ -47,8 +50,11 @@ class Canaries:
         write_json(folder / "top.json", top, indent=None)
 
     @classmethod
-    def read(cls, folder: Path) -> Canaries:
+    def read(cls, release: Path) -> GoldenSet:
         """Read what `write` wrote; raises ReleaseError where a file is missing or unreadable."""
+        folder = release / FOLDER
+        if not folder.is_dir():
+            folder = release / _FOLDER_BEFORE
         try:
             top = read_mapping(folder / "top.json")
             return cls(
@@ -59,13 +65,13 @@ class Canaries:
                 top["scores"],
             )
         except (OSError, ValueError, KeyError, EOFError, pa.ArrowException) as error:
-            raise ReleaseError(f"Cannot read the canaries in {folder}: {error}.") from error
+            raise ReleaseError(f"Cannot read the golden set in {folder}: {error}.") from error
 
 
-def canary_rows(table: pa.Table | None, types: Sequence[str], music_dim: int) -> pa.Table:
+def golden_rows(table: pa.Table | None, types: Sequence[str], music_dim: int) -> pa.Table:
     """The columns of feature rows that the tower reads, users renamed.
 
-    A release is copied around and its canaries with it, so they carry no user id.
+    A release is copied around and its golden set with it, so they carry no user id.
 
     Args:
         table: Feature rows (see `UserBatch.from_table`), of which the first 32 are taken; None
@@ -91,13 +97,13 @@ def canary_rows(table: pa.Table | None, types: Sequence[str], music_dim: int) ->
     unknown = {field.name: pa.array([None], field.type) for field in schema}
     known = [] if table is None else [_columns(table.slice(0, LIMIT - 1), schema)]
     rows = pa.concat_tables([*known, pa.table(unknown, schema=pa.schema(schema))])
-    names = pa.array([f"canary-{at:02d}" for at in range(len(rows))], pa.string())
+    names = pa.array([f"golden-{at:02d}" for at in range(len(rows))], pa.string())
     return rows.set_column(0, schema[0], names).combine_chunks()
 
 
 def _columns(table: pa.Table, schema: list[pa.Field]) -> pa.Table:
     missing = [field.name for field in schema if field.name not in table.column_names]
     if missing:
-        raise ReleaseError(f"The canary rows lack the column {missing[0]}.")
+        raise ReleaseError(f"The golden rows lack the column {missing[0]}.")
     columns = [table.column(field.name).cast(field.type) for field in schema]
     return pa.table(columns, schema=pa.schema(schema))

@@ -1,6 +1,6 @@
 """The vector index as the service reaches it: opened when first needed, again when it has moved.
 
-An embedded index server that was restarted listens on another port and writes it down; a door
+An embedded index server that was restarted listens on another port and writes it down; a client
 that fails looks there before the next call. Nothing here opens Milvus Lite in this process: that
 would keep everyone else, publishing included, out of it.
 """
@@ -23,7 +23,7 @@ _WARM_SECONDS = 10.0
 _log = logger("serving.index")
 
 
-class IndexDoor:
+class IndexClient:
     """Searches the index of an output folder.
 
     Args:

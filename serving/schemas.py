@@ -31,7 +31,7 @@ from colisten.words import advice, literal_words, shown
 
 MAX_ITEMS = 100
 MAX_EXCLUDED = 1000
-MAX_FAULTS = 100
+MAX_ERRORS = 100
 _TOLD_APART = 2_000
 # An event of the two longest ids fits, each of their bytes written as \u0000.
 MAX_BODY_BYTES = 1024 * 1024
@@ -76,8 +76,8 @@ Language = Annotated[str, AfterValidator(_language)]
 Country = Annotated[str, Field(min_length=1), AfterValidator(country_of)]
 Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
 
-VectorRung = Literal["two_tower", "popular_country", "popular", "item"]
-SearchRung = Literal["milvus", "exact", "popular"]
+VectorSource = Literal["two_tower", "popular_country", "popular", "item"]
+SearchSource = Literal["milvus", "exact", "popular"]
 
 
 class Request(BaseModel):
@@ -132,13 +132,15 @@ class VectorRequest(Request):
 
 
 class How(BaseModel):
-    """By which rungs of the ladder an answer was made."""
+    """By which stages of the fallback chain an answer was made."""
 
-    vector: VectorRung = Field(
+    vector: VectorSource = Field(
         description="two_tower: the user tower; item: an item's own vector; else which list."
     )
-    search: SearchRung = Field(description="Where the nearest items were found.")
-    fallbacks: list[str] = Field(description="Why each rung above was left, in order; often empty.")
+    search: SearchSource = Field(description="Where the nearest items were found.")
+    fallbacks: list[str] = Field(
+        description="Why each stage above was left, in order; often empty."
+    )
 
 
 class ShelfItem(BaseModel):
@@ -188,7 +190,7 @@ class ReleaseInfo(BaseModel):
     loaded_at: str = Field(description="When this process took it up, UTC.")
     items: int = Field(description="Items of all types in its catalogue.")
     target_items: int = Field(description="Items that can be recommended.")
-    index: SearchRung = Field(description="Where its vectors are searched first.")
+    index: SearchSource = Field(description="Where its vectors are searched first.")
 
 
 class Vector(BaseModel):
@@ -200,14 +202,14 @@ class Vector(BaseModel):
     vector: list[float]
 
 
-class FieldFault(BaseModel):
+class FieldError(BaseModel):
     """What is wrong with one field."""
 
     field: str
     message: str
 
 
-class Fault(BaseModel):
+class ErrorResponse(BaseModel):
     """Every answer that is not 200."""
 
     error: Literal[
@@ -221,41 +223,41 @@ class Fault(BaseModel):
         "internal",
     ]
     message: str
-    fields: list[FieldFault] = Field(default_factory=list)
+    fields: list[FieldError] = Field(default_factory=list)
 
 
-def fault_of(error: ValidationError) -> Fault:
+def error_response(error: ValidationError) -> ErrorResponse:
     """Say what a refused body got wrong, naming each field (400)."""
     if error.error_count() > _TOLD_APART:
         # Telling tens of thousands apart would hold up everybody else for half a second.
         message = f"has {error.error_count():,} faults"
-        faults = [FieldFault(field="body", message=message)]
+        faults = [FieldError(field="body", message=message)]
     else:
-        found = error.errors(include_url=False)[:MAX_FAULTS]
-        faults = [_field_fault(detail) for detail in found]
+        found = error.errors(include_url=False)[:MAX_ERRORS]
+        faults = [_field_error(detail) for detail in found]
     spoken = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
-    return Fault(error="bad_body", message=spoken, fields=faults)
+    return ErrorResponse(error="bad_body", message=spoken, fields=faults)
 
 
-def _field_fault(detail: Any) -> FieldFault:
+def _field_error(detail: Any) -> FieldError:
     where = ".".join(str(part)[:_FIELD_CHARS] for part in detail["loc"]) or "body"
     if detail["type"] == "extra_forbidden":
-        return FieldFault(field=where, message="unknown field")
+        return FieldError(field=where, message="unknown field")
     if detail["type"] == "literal_error":
         given = detail["input"]
         said = f"{shown(given)} is unknown. {advice(given, literal_words(detail))}"
-        return FieldFault(field=where, message=said)
+        return FieldError(field=where, message=said)
     if detail["type"] == "value_error":
-        return FieldFault(field=where, message=str(detail["ctx"]["error"]))
+        return FieldError(field=where, message=str(detail["ctx"]["error"]))
     if detail["type"] == "model_type":
-        return FieldFault(field=where, message="must be a JSON object")
-    return FieldFault(field=where, message=str(detail["msg"]))
+        return FieldError(field=where, message="must be a JSON object")
+    return FieldError(field=where, message=str(detail["msg"]))
 
 
 class Refused(Exception):
-    """A request that cannot be answered; becomes `status` with `fault` as its body."""
+    """A request that cannot be answered; becomes `status` with `response` as its body."""
 
-    def __init__(self, status: int, fault: Fault) -> None:
+    def __init__(self, status: int, response: ErrorResponse) -> None:
         self.status = status
-        self.fault = fault
-        super().__init__(fault.message)
+        self.response = response
+        super().__init__(response.message)

@@ -1,6 +1,6 @@
 """Calling something that may be slow or dead, without becoming slow or dead oneself.
 
-A guard gives each call a time budget and, after several failures in a row, stops asking for a
+A breaker gives each call a time budget and, after several failures in a row, stops asking for a
 while: a request then loses no time on a dependency that is known to be down.
 """
 
@@ -19,13 +19,13 @@ from colisten.logs import logger
 T = TypeVar("T")
 _FIRST_SHARE = 0.05
 _NO_OUTAGE = (EventRefused, UserUnreadable)
-_log = logger("serving.guard")
+_log = logger("serving.circuit_breaker")
 
 
-class GuardTripped(Exception):
+class CallFailed(Exception):
     """The dependency gave no answer; `reason` says why in a few letters.
 
-    Internal to the service: the ladder catches it and names `reason` in the answer.
+    Internal to the service: the recommender catches it and names `reason` in the answer.
     """
 
     def __init__(self, reason: str) -> None:
@@ -33,7 +33,7 @@ class GuardTripped(Exception):
         super().__init__(reason)
 
 
-class CallRefused(GuardTripped):
+class CallRefused(CallFailed):
     """What was asked cannot be answered, by this dependency or any: no sign of its health.
 
     Attributes:
@@ -45,7 +45,7 @@ class CallRefused(GuardTripped):
         super().__init__(reason)
 
 
-class Guard:
+class CircuitBreaker:
     """Budget and circuit breaker around one dependency.
 
     Args:
@@ -72,7 +72,7 @@ class Guard:
         self._budget = budget_seconds
         self._failures = failures
         self._longest_rest = rest_seconds
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"guard-{name}")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"breaker-{name}")
         self._lock = threading.Lock()
         self._failed = 0
         self._rests = 0
@@ -84,7 +84,7 @@ class Guard:
         Raises:
             CallRefused: The fault is of this one event or user: it counts neither as a failure
                 of the dependency nor as an answer.
-            GuardTripped: It took too long, failed, or the dependency is resting.
+            CallFailed: It took too long, failed, or the dependency is resting.
         """
         probe = self._admit()
         future = self._pool.submit(work)
@@ -95,14 +95,14 @@ class Guard:
             late = not future.done()
             future.cancel()
             self._note_failure(error, probe)
-            raise GuardTripped(f"{self.name}_{'timeout' if late else 'error'}") from error
+            raise CallFailed(f"{self.name}_{'timeout' if late else 'error'}") from error
         except _NO_OUTAGE as error:
             if probe:
                 self._probe_again()
             raise CallRefused(f"{self.name}_refused", error) from error
         except Exception as error:
             self._note_failure(error, probe)
-            raise GuardTripped(f"{self.name}_error") from error
+            raise CallFailed(f"{self.name}_error") from error
         finally:
             # A future and the error that was raised from it hold each other: what the error's
             # frames hold, such as a cursor, would stay until the collector comes by.
@@ -122,7 +122,7 @@ class Guard:
                 return False
             now = time.monotonic()
             if now < self._resting_until:
-                raise GuardTripped(f"{self.name}_resting")
+                raise CallFailed(f"{self.name}_resting")
             # This call probes; the others go on resting until it has come back.
             self._resting_until = now + self._budget + _FIRST_SHARE * self._longest_rest
             return True

@@ -1,7 +1,7 @@
 """The online feature store as one release reads it; opened beside the answers, never by one.
 
 A history is kept as item ids, and each release reads them as indices of its own catalogue: so
-every loaded release has a door of its own.
+every loaded release has a client of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NOBODY = "nobody (warm-up)"
 _log = logger("serving.features")
 
 
-class FeaturesDoor:
+class FeatureClient:
     """Reads users and writes events through the feature store of an output folder.
 
     Args:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from colisten.data.ids import MAX_ID_BYTES, id_fault
-from serving.messages import (
-    MAX_FAULTS,
+from serving.schemas import (
+    MAX_ERRORS,
     EventRequest,
     RecommendRequest,
     Request,
     SimilarRequest,
-    fault_of,
+    error_response,
 )
 
 EVENT = {
@@ -103,7 +103,7 @@ def test_a_bad_body_is_refused_by_the_name_of_its_field(
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate_json(body)
-    fault = fault_of(caught.value)
+    fault = error_response(caught.value)
     assert fault.error == "bad_body"
     assert field in [one.field for one in fault.fields]
     assert field in fault.message
@@ -114,8 +114,8 @@ def test_a_fault_is_no_longer_than_it_need_be() -> None:
     body = json.dumps({f"{number}" * 500: 1 for number in range(400, 600)}).encode()
     with pytest.raises(ValidationError) as caught:
         RecommendRequest.model_validate_json(body)
-    fault = fault_of(caught.value)
-    assert len(fault.fields) == MAX_FAULTS
+    fault = error_response(caught.value)
+    assert len(fault.fields) == MAX_ERRORS
     assert len(fault.model_dump_json()) < 40_000
 
 
@@ -123,7 +123,7 @@ def test_a_body_of_faults_alone_is_told_so_and_no_more() -> None:
     body = json.dumps({f"{number}": 1 for number in range(5_000)}).encode()
     with pytest.raises(ValidationError) as caught:
         RecommendRequest.model_validate_json(body)
-    assert fault_of(caught.value).message == "body: has 5,001 faults"
+    assert error_response(caught.value).message == "body: has 5,001 faults"
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -152,7 +152,7 @@ def test_any_json_is_either_a_good_request_or_a_named_fault(value: Any) -> None:
     try:
         request = RecommendRequest.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        fault = fault_of(error)
+        fault = error_response(error)
         assert fault.fields
         assert fault.message
         fault.model_dump_json()

@@ -1,8 +1,8 @@
 """The live release in this process: loaded beside the answers, swapped by one assignment.
 
-A request takes `Live.current` once and answers from that alone. When the pointer moves, the
-next release is read, verified against its digests and warmed up in a thread; then the reference
-is replaced. A request that holds the old one ends on it.
+A request takes `ReleaseWatcher.current` once and answers from that alone. When the pointer moves,
+the next release is read, verified against its digests and warmed up in a thread; then the
+reference is replaced. A request that holds the old one ends on it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from colisten.release.pointer import POINTER
 from colisten.release.store import ReleaseStore
 from serving import metrics
 from serving.environment import Environment
-from serving.features_door import FeaturesDoor
+from serving.feature_client import FeatureClient
 
 _RETRY_SECONDS = 5.0
 _NEVER = (-1, -1)
 _BLOCK_ROWS = 16_384
-_log = logger("serving.live")
+_log = logger("serving.active_release")
 
 
 @dataclass(frozen=True, eq=False)
-class Bundle:
+class ActiveRelease:
     """One release with what this process adds to it.
 
     Attributes:
@@ -44,24 +44,24 @@ class Bundle:
     """
 
     release: LoadedRelease
-    features: FeaturesDoor
+    features: FeatureClient
     target_scale: np.ndarray
     loaded_at: datetime
 
     @classmethod
-    def load(cls, store: ReleaseStore, release_id: str, environment: Environment) -> Bundle:
+    def load(cls, store: ReleaseStore, release_id: str, environment: Environment) -> ActiveRelease:
         """Read, verify and warm up a release.
 
         Raises:
             ReleaseError: It is not there, corrupt, or does not answer.
         """
         release = LoadedRelease.load(store.folder(release_id))
-        features = FeaturesDoor(environment.features, release)
+        features = FeatureClient(environment.features, release)
         features.look()
-        bundle = cls(release, features, _inverse_lengths(release), datetime.now(UTC))
-        release.exact(bundle.nobody(), 1)
+        active = cls(release, features, _inverse_lengths(release), datetime.now(UTC))
+        release.exact(active.nobody(), 1)
         release.index_of([])
-        return bundle
+        return active
 
     def nobody(self) -> np.ndarray:
         """The vector of a user of whom nothing is known, float32 [1, dim]: something to warm by."""
@@ -81,19 +81,19 @@ class Bundle:
         return self.release.release_id
 
 
-class Live:
+class ReleaseWatcher:
     """Follows the LIVE pointer of an output folder.
 
     Args:
         store: The folder's releases.
-        load: Makes a bundle of a release id; may take long.
+        load: Makes a active of a release id; may take long.
         seconds: How often the pointer is looked at.
     """
 
     def __init__(
-        self, store: ReleaseStore, load: Callable[[str], Bundle], *, seconds: float
+        self, store: ReleaseStore, load: Callable[[str], ActiveRelease], *, seconds: float
     ) -> None:
-        self.current: Bundle | None = None
+        self.current: ActiveRelease | None = None
         self._store = store
         self._load = load
         self._seconds = seconds
@@ -135,15 +135,15 @@ class Live:
             metrics.RELEASE_CHANGES.labels("refused").inc()
             _log.error("release_refused", error=str(error), kept=self._name())
 
-    def _take_up(self, bundle: Bundle) -> None:
-        old, self.current = self.current, bundle
-        metrics.RELEASE.labels(bundle.release_id).set(1)
+    def _take_up(self, active: ActiveRelease) -> None:
+        old, self.current = self.current, active
+        metrics.RELEASE.labels(active.release_id).set(1)
         if old is not None:
             metrics.RELEASE.labels(old.release_id).set(0)
         metrics.RELEASE_CHANGES.labels("taken_up").inc()
         _log.info(
             "release_live",
-            release_id=bundle.release_id,
+            release_id=active.release_id,
             left=None if old is None else old.release_id,
         )
 
