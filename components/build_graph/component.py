@@ -27,7 +27,7 @@ def build_graph(
 
     from colisten.config import Settings
     from colisten.data.moments import parse_moment
-    from colisten.features.examples import first_streams
+    from colisten.features.starts import first_starts
     from colisten.graph.build import build_graph
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
@@ -43,10 +43,8 @@ def build_graph(
         build_graph(Path(history.path), as_of=moment, settings=chosen, leave_out_fold=fold).save(
             Path(graph.path) / f"fold-{fold}"
         )
-    streams = first_streams(
-        Path(history.path), as_of=moment, target_type=chosen.data.target_type
-    ).column("timestamp")
-    validation_from = held_out_moment(streams, chosen.towers.validation_share)
+    starts = first_starts(Path(history.path), as_of=moment, data=chosen.data).column("timestamp")
+    validation_from = held_out_moment(starts, chosen.towers.validation_share)
     earlier = full
     if validation_from is not None:
         earlier = build_graph(Path(history.path), as_of=validation_from, settings=chosen)

@@ -30,17 +30,17 @@ def build_training_rows(
     from colisten.config import Settings
     from colisten.data import parquet
     from colisten.data.moments import parse_moment
-    from colisten.features.examples import first_streams
+    from colisten.features.starts import first_starts
     from colisten.features.store import open_store, training_rows, user_rows
     from colisten.files import write_aside
     from colisten.logs import configure_logs
     from components.figures import log_figures
 
     configure_logs()
-    examples = first_streams(
+    examples = first_starts(
         Path(history.path),
         as_of=parse_moment(as_of, "as_of"),
-        target_type=Settings.from_json(settings).data.target_type,
+        data=Settings.from_json(settings).data,
     )
     store = open_store(Path(features.path))
     table = training_rows(store, examples)

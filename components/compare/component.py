@@ -51,11 +51,10 @@ def compare(
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import music_dim, open_store, user_rows
-    from colisten.features.users import UserBatch
+    from colisten.features.users import UserBatch, UserFields
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
     from colisten.pages import write_page
-    from colisten.sections import ITEM_TYPES
     from components.figures import log_figures
 
     configure_logs()
@@ -85,8 +84,7 @@ def compare(
     users = UserBatch.from_table(
         user_rows(store, window.user_ids.tolist(), moment),
         catalogue.index_of,
-        ITEM_TYPES,
-        music_dim(store),
+        UserFields.of(chosen.data, music_dim(store)),
     )
     result = evaluate_lists(
         trainings,

@@ -16,7 +16,7 @@ from colisten.evaluation.rankers import (
     mean_vectors,
 )
 from colisten.features.users import History, UserBatch
-from colisten.sections import SIGNALS
+from tests.conftest import SIGNALS
 
 Events = list[tuple[int, str, float]]
 """Item, signal, days."""
