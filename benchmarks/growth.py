@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from benchmarks.pairs import machine, write_result
 from cli.trials import Window, run_trials
 from colisten.config import Settings
 from colisten.data import parquet
 from colisten.evaluation.table import SUBJECT
 from colisten.simulator import WorldSettings, simulate
+from colisten.terminal import Terminal
 from pipelines.trials import BOTH, Trial
 
 USERS = 500
@@ -50,7 +49,7 @@ def measured(folder: Path, factor: int) -> dict[str, Any]:
         [Trial(SUBJECT, Settings(), BOTH)],
         Settings(),
         subject=SUBJECT,
-        console=Console(stderr=True),
+        console=Terminal(stderr=True),
     )
     seconds = round(time.monotonic() - started, 1)
     return {"users": USERS * factor, "events": events, "seconds": seconds}
