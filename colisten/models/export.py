@@ -20,8 +20,8 @@ from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import write_aside
 from colisten.json_files import read_mapping, write_json
-from colisten.models.echo import EchoLayout
 from colisten.models.items import ItemFeatureSpec
+from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import CLIP, ItemTower, Tower, TwoTowers, UserTower, tower_vectors
 
 PARITY = 1e-5
@@ -150,28 +150,28 @@ def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
     def cut(label: str, start: int, size: int) -> str:
         return node("Slice", ["features", *span(label, start, start + size)], label)
 
-    def user_echo(echo: EchoLayout, factors: np.ndarray) -> list[str]:
+    def user_knn_term(knn_term: KnnTermLayout, factors: np.ndarray) -> list[str]:
         """The users' side of each block: weighted unit means, added up over the types."""
         parts = []
-        for b, size in enumerate(echo.dims):
+        for b, size in enumerate(knn_term.dims):
             heard = ""
-            for t, starts in enumerate(echo.means):
+            for t, starts in enumerate(knn_term.means):
                 label = f"mean_{t}_{b}"
                 mean = unit(cut(label, starts[b], size), f"{label}_", f"unit_{label}")
-                factor = constant(f"echo_{t}_{b}", factors[t, b])
+                factor = constant(f"knn_term_{t}_{b}", factors[t, b])
                 weighed = node("Mul", [mean, factor], f"weighed_{t}_{b}")
                 heard = node("Add", [heard, weighed], f"heard_{t}_{b}") if heard else weighed
             parts.append(heard)
         return parts
 
-    def item_echo(echo: EchoLayout, centre: np.ndarray, one: str) -> list[str]:
+    def item_knn_term(knn_term: KnnTermLayout, centre: np.ndarray, one: str) -> list[str]:
         """The items' side of each block: the own vector about the catalogue's mean."""
         parts, start = [], 0
-        for b, size in enumerate(echo.dims):
+        for b, size in enumerate(knn_term.dims):
             middle = constant(f"centre_{b}", centre[start : start + size])
-            about = node("Sub", [cut(f"own_{b}", echo.own[b], size), middle], f"about_{b}")
-            there = node("Sub", [one, cut(f"absent_{b}", echo.absent[b], 1)], f"there_{b}")
-            parts.append(node("Mul", [about, there], f"echo_{b}"))
+            about = node("Sub", [cut(f"own_{b}", knn_term.own[b], size), middle], f"about_{b}")
+            there = node("Sub", [one, cut(f"absent_{b}", knn_term.absent[b], 1)], f"there_{b}")
+            parts.append(node("Mul", [about, there], f"knn_term_{b}"))
             start += size
         return parts
 
@@ -181,30 +181,34 @@ def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
         tail = [unit(both, "taste_", "taste")]
         zero = constant("zero", np.array(0.0))
         if isinstance(tower, UserTower):
-            if tower.gates:
+            if tower.prior_dim:
                 deep_gate = node(
-                    "Gemm", [h, *parameters(tower.gate, "gate")], "deep_gate", transB=1
+                    "Gemm", [h, *parameters(tower.prior, "prior")], "deep_gate", transB=1
                 )
-                skip = parameters(tower.gate_skip, "gate_skip")
+                skip = parameters(tower.prior_skip, "prior_skip")
                 linear_gate = node("Gemm", [x, *skip], "linear_gate", transB=1)
                 weights_of = node("Add", [linear_gate, deep_gate], "gate_sum")
-                reach = constant("reach", tower.reach.numpy())
-                tail.append(node("Mul", [weights_of, reach], "gate_part"))
-            if tower.echo:
-                tail += user_echo(tower.echo, (tower.echo_weights * tower.reach).numpy())
+                side_scale = constant("side_scale", tower.side_scale.numpy())
+                tail.append(node("Mul", [weights_of, side_scale], "gate_part"))
+            if tower.knn_term:
+                tail += user_knn_term(
+                    tower.knn_term, (tower.knn_weights * tower.side_scale).numpy()
+                )
             # The last dimension is a zero, whatever is known of the user.
             tail.append(node("Mul", [cut("any_column", 0, 1), zero], "nothing"))
         elif isinstance(tower, ItemTower):
             one = constant("one", np.array(1.0))
             beside = []
-            if tower.gates:
-                given = cut("log_popularity", tower.width, tower.gates)
+            if tower.prior_dim:
+                given = cut("log_popularity", tower.width, tower.prior_dim)
                 level = constant("level", tower.level.numpy())
                 beside.append(node("Sub", [given, level], "above_level"))
-            if tower.echo:
-                beside += item_echo(tower.echo, tower.echo_centre.numpy(), one)
+            if tower.knn_term:
+                beside += item_knn_term(tower.knn_term, tower.knn_centre.numpy(), one)
             whole = node("Concat", beside, "beside", axis=1)
-            shrunk = node("Mul", [whole, constant("shrink", tower.shrink.numpy())], "shrunk")
+            shrunk = node(
+                "Mul", [whole, constant("item_scale", tower.item_scale.numpy())], "shrunk"
+            )
             length = node("ReduceSumSquare", [shrunk], "beside_length", axes=[1], keepdims=1)
             positive = node("Max", [node("Sub", [one, length], "rest"), zero], "positive_rest")
             tail += [shrunk, node("Sqrt", [positive], "filling")]

@@ -64,16 +64,16 @@ def train_towers(
     }
     chosen_blocks = [known_word("Item block", name, ("text", "z")) for name in blocks.split(",")]
     with_graph = "z" in chosen_blocks
-    with_factors = with_graph and chosen.towers.has_echo
+    with_factors = with_graph and chosen.towers.has_knn_term
     text_vectors = np.load(files["text"])
     item_blocks = ItemBlocks(
         # Left out, the text is a block of no columns: nothing else has to know.
         text=text_vectors if "text" in chosen_blocks else text_vectors[:, :0],
         z=np.load(files["z"]) if with_graph else None,
         z_folds=np.load(files["z_folds"], mmap_mode="r") if with_graph else None,
-        z_until=np.load(files["z_until"], mmap_mode="r") if with_graph else None,
+        z_validation=np.load(files["z_until"], mmap_mode="r") if with_graph else None,
         factors=np.load(files["factors"]) if with_factors else None,
-        factors_until=np.load(files["factors_until"]) if with_factors else None,
+        factors_validation=np.load(files["factors_until"]) if with_factors else None,
     )
     key = combined_digest(
         {name: file_digest(file) for name, file in files.items()}

@@ -15,9 +15,9 @@ from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import folder_digests
 from colisten.models import export
-from colisten.models.echo import EchoLayout
 from colisten.models.export import check_parity, export_towers, read_specs, tower_onnx
 from colisten.models.items import ItemFeatureSpec
+from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import Tower, TwoTowers, tower_vectors, user_vectors
 from colisten.sections import TowerSettings
 
@@ -45,14 +45,14 @@ SHAPE = TowerSettings(hidden=(32, 16), dim=8)
 def trained() -> TwoTowers:
     """Towers whose every weight is non-zero, as after training."""
     torch.manual_seed(1)
-    towers = TwoTowers(USER.width, ITEM.dense_width, SHAPE, EchoLayout.of(USER, ITEM))
+    towers = TwoTowers(USER.width, ITEM.dense_width, SHAPE, KnnTermLayout.of(USER, ITEM))
     for tower in (towers.user, towers.item):
         tower.standardise(np.linspace(-1, 1, tower.width), np.linspace(0, 3, tower.width))
         torch.nn.init.normal_(tower.out.weight)
-    torch.nn.init.normal_(towers.user.gate.weight)
-    torch.nn.init.normal_(towers.user.gate_skip.weight, std=0.1)
+    torch.nn.init.normal_(towers.user.prior.weight)
+    torch.nn.init.normal_(towers.user.prior_skip.weight, std=0.1)
     catalogue = np.random.default_rng(2).normal(size=(9, ITEM.width)).astype(np.float32)
-    towers.seal(catalogue, (2.0, 0.5))
+    towers.fit_to_catalogue(catalogue, (2.0, 0.5))
     return towers.eval()
 
 
@@ -88,7 +88,7 @@ def test_the_folder_holds_what_serving_needs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "towers/curve.json").read_text()) == [
         {"epoch": 1, "fit_loss": 0.5}
     ]
-    again = TwoTowers(USER.width, ITEM.dense_width, SHAPE, EchoLayout.of(USER, ITEM))
+    again = TwoTowers(USER.width, ITEM.dense_width, SHAPE, KnnTermLayout.of(USER, ITEM))
     again.load_state_dict(load_file(tmp_path / "towers/towers.safetensors"))
     features = np.random.default_rng(3).normal(size=(5, USER.width)).astype(np.float32)
     np.testing.assert_array_equal(user_vectors(again, features), user_vectors(towers, features))
