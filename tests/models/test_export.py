@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -15,7 +16,7 @@ from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import folder_digests
 from colisten.models import export
-from colisten.models.export import check_parity, export_towers, read_specs, tower_onnx
+from colisten.models.export import check_parity, export_towers, read_specs, write_onnx
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import Tower, TwoTowers, tower_vectors, user_vectors
@@ -113,7 +114,7 @@ def test_the_papers_form_has_neither_skip_nor_gate(tmp_path: Path) -> None:
     file = tmp_path / "tower.onnx"
     for tower in (towers.user, towers.item):
         assert (tower.dim, tower.input_width) == (8, tower.width)
-        file.write_bytes(tower_onnx(tower, "tower").SerializeToString())
+        write_onnx(tower, file)
         features = np.random.default_rng(0).normal(size=(4, tower.width)).astype(np.float32)
         assert check_parity(tower, file, features) <= 1e-5
     assert not any("skip" in name for name in towers.state_dict())
@@ -126,16 +127,15 @@ def test_equal_towers_are_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_a_wrong_onnx_is_never_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(tower: Tower, name: str) -> object:
-        model = tower_onnx(tower, name)
-        for node in model.graph.node:
-            if node.name == "hidden.0":
-                node.op_type = "Tanh"
-        return model
+    def wrong(tower: Tower, file: Path) -> None:
+        write_onnx(tower, file)
+        model = onnx.load(file)
+        next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Tanh"
+        onnx.save(model, file)
 
     write(tmp_path / "towers", trained())
     before = folder_digests(tmp_path / "towers")
-    monkeypatch.setattr(export, "tower_onnx", wrong)
+    monkeypatch.setattr(export, "write_onnx", wrong)
     with pytest.raises(TrainingError, match="differs from the trained tower"):
         write(tmp_path / "towers", trained())
     assert folder_digests(tmp_path / "towers") == before
@@ -145,7 +145,7 @@ def test_a_wrong_onnx_is_never_left_behind(tmp_path: Path, monkeypatch: pytest.M
 def test_parity_catches_other_weights(tmp_path: Path) -> None:
     towers = trained()
     file = tmp_path / "tower.onnx"
-    file.write_bytes(tower_onnx(towers.user, "tower").SerializeToString())
+    write_onnx(towers.user, file)
     features = np.random.default_rng(0).normal(size=(4, USER.width)).astype(np.float32)
     assert check_parity(towers.user, file, features) <= 1e-5
     with torch.no_grad():
