@@ -64,7 +64,7 @@ def train_towers(
     }
     chosen_blocks = [known_word("Item block", name, ("text", "z")) for name in blocks.split(",")]
     with_graph = "z" in chosen_blocks
-    with_factors = with_graph and chosen.towers.has_echo
+    with_factors = with_graph and chosen.towers.has_knn_term
     text_vectors = np.load(files["text"])
     item_blocks = ItemBlocks(
         # Left out, the text is a block of no columns: nothing else has to know.

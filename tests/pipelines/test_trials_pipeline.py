@@ -29,11 +29,11 @@ QUICK = (
     "hgnn.batch_size=64",
     "cross_fitting.folds=2",
     "towers.epochs=1",
-    "towers.least_steps=0",
+    "towers.min_steps=0",
     "towers.batch_size=64",
     "evaluation.bootstrap=100",
 )
-NAMES = ("no-popularity-gate", "no-graph")
+NAMES = ("no-popularity-prior", "no-graph")
 
 
 def start(data: Path, out: Path, errors: Path) -> subprocess.Popen[bytes]:

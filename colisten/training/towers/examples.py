@@ -58,7 +58,8 @@ class TowerExamples:
         blocks: Item vectors.
         target: Range of the target type's items in the catalogue.
         static: Item columns that no vector shapes [n_target, item_spec.static_width].
-        popularity: Log popularity of the target items by day; None without a gate.
+        popularity: Log popularity of the target items by day; None without a popularity
+            prior.
         whole: Every user's history up to the cut; None where it is not known.
         whole_row: Row of `whole` that holds each example's user [N].
     """
@@ -129,14 +130,14 @@ class TowerExamples:
             blocks.dims,
             max_languages=settings.towers.max_languages,
             max_genres=settings.towers.max_genres,
-            popularity_half_lives=settings.towers.gate_half_lives,
+            popularity_half_lives=settings.towers.prior_half_lives,
         )
         cross_fit = _cross_fit(blocks, settings)
         folds = np.zeros(len(items), dtype=np.int64)
         if cross_fit:
             folds = np.asarray(fold_of(users.user_ids, blocks.num_folds), dtype=np.int64)
         times = rows.column("timestamp").cast(pa.int64()).to_numpy()
-        half_lives = settings.towers.gate_half_lives
+        half_lives = settings.towers.prior_half_lives
         everything, whole_row = None, None
         if whole is not None:
             everything = UserBatch.from_table(
@@ -213,7 +214,7 @@ class TowerExamples:
         vectors = self.blocks.earlier().rows(items + self.target.start)
         return join_items(self.item_spec, self.static[items], vectors)
 
-    def had(self, rows: np.ndarray, until: int) -> tuple[np.ndarray, np.ndarray]:
+    def seen_items(self, rows: np.ndarray, until: int) -> tuple[np.ndarray, np.ndarray]:
         """What the users of some examples had by `until`, their own item aside.
 
         Returns:
@@ -258,14 +259,14 @@ class TowerExamples:
         return replace(batch, histories=histories)
 
     def log_popularity(self, days: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
-        """Log popularity [D, C, gates] of target items (None: all) at the start of some days."""
+        """Log popularity [D, C, prior_dim] of target items (None: all) at the start of days."""
         if self.popularity is None:
             count = self.num_items if items is None else len(items)
             return np.zeros((len(days), count, 0), dtype=np.float32)
         return self.popularity.at(days, items)
 
     def served_popularity(self) -> np.ndarray:
-        """Log popularity [n_target, gates] on the day after the last example."""
+        """Log popularity [n_target, prior_dim] on the day after the last example."""
         served: np.ndarray = self.log_popularity(day_of(self.times[-1:]) + 1)[0]
         return served
 

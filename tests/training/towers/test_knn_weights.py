@@ -1,12 +1,12 @@
-"""The echo gets louder where it lifts held-out items, and only there."""
+"""The kNN term gets weight where it lifts held-out items, and only there."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from colisten.training.echo_weights import LOUDNESS, louder_or_softer
-from colisten.training.held_out import HeldOut
+from colisten.training.towers.held_out import HeldOut
+from colisten.training.towers.knn_weights import STEPS, search_weights
 
 ROWS, ITEMS = 400, 60
 
@@ -19,7 +19,7 @@ def held_out(own: np.ndarray) -> HeldOut:
     )
 
 
-def test_a_part_that_knows_the_answer_gets_loud_and_noise_stays_silent() -> None:
+def test_a_part_that_knows_the_answer_gets_weight_and_noise_gets_none() -> None:
     rng = np.random.default_rng(0)
     own = rng.integers(0, ITEMS, ROWS)
     scores = torch.from_numpy(rng.normal(size=(ROWS, ITEMS)).astype(np.float32))
@@ -27,14 +27,14 @@ def test_a_part_that_knows_the_answer_gets_loud_and_noise_stays_silent() -> None
     knows[torch.arange(ROWS), torch.from_numpy(own)] += 0.6
     noise = torch.from_numpy(rng.normal(size=(ROWS, ITEMS)).astype(np.float32))
     judged = held_out(own)
-    weights, ranks = louder_or_softer(judged, scores, [noise, knows], [0.0, 0.0])
+    weights, ranks = search_weights(judged, scores, [noise, knows], [0.0, 0.0])
     assert weights[0] == 0.0
     assert weights[1] >= 2.0
     assert ranks.mean() > judged.reciprocal_ranks(scores).mean() + 0.1
-    # What starts too loud is turned down again.
-    weights, _ = louder_or_softer(judged, scores, [noise, knows], [8.0, 4.0])
+    # What starts too high comes down again.
+    weights, _ = search_weights(judged, scores, [noise, knows], [8.0, 4.0])
     assert weights[0] <= 1.0
-    assert set(weights) <= set(LOUDNESS)
+    assert set(weights) <= set(STEPS)
 
 
 def test_without_parts_the_scores_stand() -> None:
@@ -42,6 +42,6 @@ def test_without_parts_the_scores_stand() -> None:
     scores = torch.zeros(ROWS, ITEMS)
     scores[:, 1] = 1.0
     judged = held_out(own)
-    weights, ranks = louder_or_softer(judged, scores, [], [])
+    weights, ranks = search_weights(judged, scores, [], [])
     assert weights == []
     np.testing.assert_allclose(ranks.numpy(), 0.5)

@@ -2,7 +2,7 @@
 
 Evaluation asks a model that ends at a cut about the days after it: histories end at the cut, z
 knows nothing later, popularity is that of the first day, and what a user had is not shown again.
-Epochs and the echo's weights are chosen under exactly those terms, with the moment of the first
+Epochs and the kNN term's weights are chosen under exactly those terms, with the moment of the first
 held-out row as the cut.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from colisten.features.popularity import day_of
 from colisten.models.towers import TwoTowers
-from colisten.training.examples import TowerExamples
+from colisten.training.towers.examples import TowerExamples
 
 # Bounds on what one validation ranks.
 _ROWS = 4096
@@ -31,7 +31,7 @@ class HeldOut:
     Attributes:
         users: User tower inputs [N, width].
         items: Item tower inputs [C, dense width].
-        popularity: Log popularity [C, gates].
+        popularity: Log popularity [C, prior_dim].
         own: The candidate each example chose [N] int64.
         person: Which user each example is of [N] int64, counted from zero.
         hidden: Rows and columns of what users had already, two [n] int64.
@@ -62,9 +62,9 @@ class HeldOut:
             rows, users = rows[known], users[known]
         spread = np.linspace(0, examples.num_items - 1, min(examples.num_items, _ITEMS))
         candidates = np.union1d(spread.round().astype(np.int64), examples.items[rows])
-        at, had = examples.had(rows, until)
-        place = np.minimum(np.searchsorted(candidates, had), len(candidates) - 1)
-        shown = candidates[place] == had
+        at, seen = examples.seen_items(rows, until)
+        place = np.minimum(np.searchsorted(candidates, seen), len(candidates) - 1)
+        shown = candidates[place] == seen
         first = day_of(np.array([until]))
         return cls(
             users=torch.from_numpy(users),
@@ -78,23 +78,23 @@ class HeldOut:
         )
 
     def scores(self, towers: TwoTowers) -> Tensor:
-        """Logits [N, C] without echo: taste at the learned temperature, and popularity."""
+        """Logits [N, C] without knn_term: taste at the learned temperature, and popularity."""
         taste, weights = towers.user.parts(self.users)
         scores = taste @ towers.item.parts(self.items).T / towers.temperature
-        if towers.user.gates:
+        if towers.user.prior_dim:
             scores = scores + weights @ self.popularity.T
         return scores
 
-    def echoes(self, towers: TwoTowers) -> list[Tensor]:
-        """Each part of the echo at weight one, [N, C] in the order of `EchoLayout.names`."""
-        echo = towers.user.echo
-        if echo is None:
+    def knn_terms(self, towers: TwoTowers) -> list[Tensor]:
+        """Each part of the kNN term at weight one, [N, C] in the order of `KnnTermLayout.names`."""
+        knn_term = towers.user.knn_term
+        if knn_term is None:
             return []
-        items = echo.of_items(self.items, echo.centre(self.items))
-        own = torch.split(items, list(echo.dims), dim=1)
+        items = knn_term.of_items(self.items, knn_term.centre(self.items))
+        own = torch.split(items, list(knn_term.dims), dim=1)
         return [
             mean @ near.T
-            for parts in echo.user_parts(self.users)
+            for parts in knn_term.user_parts(self.users)
             for mean, near in zip(parts, own, strict=True)
         ]
 

@@ -1,4 +1,4 @@
-"""The echo: how near an item is to what a user had, in the vectors as they came.
+"""The kNN term: how near an item is to what a user had, in the vectors as they came.
 
 Towers learn which directions of text and z matter. What they cannot learn from few examples is
 the plain fact that people return to near copies of what they had. So a score may carry, beside
@@ -28,8 +28,8 @@ _TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class EchoLayout:
-    """Where the echo's parts lie among the towers' inputs.
+class KnnTermLayout:
+    """Where the kNN term's parts lie among the towers' inputs.
 
     Attributes:
         names: One name for each type and block, types outermost, such as "audiobook_text".
@@ -46,8 +46,8 @@ class EchoLayout:
     dims: tuple[int, ...]
 
     @classmethod
-    def of(cls, users: UserFeatureSpec, items: ItemFeatureSpec) -> EchoLayout:
-        """The layout of two specifications; blocks without columns have no echo."""
+    def of(cls, users: UserFeatureSpec, items: ItemFeatureSpec) -> KnnTermLayout:
+        """The layout of two specifications; blocks without columns have no kNN term."""
         blocks = [(at, name, dim) for at, (name, dim) in enumerate(items.blocks.items()) if dim]
         starts, start = {}, 0
         for name, dim in items.blocks.items():
@@ -67,7 +67,7 @@ class EchoLayout:
 
     @property
     def dim(self) -> int:
-        """Dimensions that the echo adds to a vector."""
+        """Dimensions that the kNN term adds to a vector."""
         return sum(self.dims)
 
     def user_parts(self, features: Tensor) -> list[list[Tensor]]:

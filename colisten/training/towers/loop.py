@@ -27,22 +27,22 @@ from colisten.features.popularity import day_of
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import sweep_partials
 from colisten.logs import logger
-from colisten.models.echo import EchoLayout
 from colisten.models.export import export_towers
 from colisten.models.items import ItemBlocks, ItemFeatureSpec
+from colisten.models.knn_term import KnnTermLayout
 from colisten.models.losses import log_inclusion, paper_loss, sampled_softmax_loss
 from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.progress import track
 from colisten.training.checkpoint import deterministic
-from colisten.training.examples import TowerExamples, in_order
-from colisten.training.held_out import HeldOut
-from colisten.training.input_statistics import item_statistics, user_statistics
-from colisten.training.tower_checkpoint import Curve, TowerCheckpoint, input_digest
-from colisten.training.tower_validation import (
+from colisten.training.towers.checkpoint import Curve, TowerCheckpoint, input_digest
+from colisten.training.towers.examples import TowerExamples, in_order
+from colisten.training.towers.held_out import HeldOut
+from colisten.training.towers.input_statistics import item_statistics, user_statistics
+from colisten.training.towers.validation import (
     best_epoch,
     best_point,
-    echo_of,
     epochs_behind,
+    knn_weights_of,
     split_in_time,
     validate,
 )
@@ -51,7 +51,7 @@ CHECKPOINT = "checkpoint.safetensors"
 Phase = Literal["select", "fit"]
 # The model that comes out is a moving average of the weights over about 50 steps: what single
 # batches say of this week's favourites averages out.
-_MEMORY = 0.98
+EMA_DECAY = 0.98
 
 log = logger("towers")
 
@@ -147,8 +147,8 @@ def train_towers(
             ],
             axis=1,
         )
-        names = towers.user.echo.names if towers.user.echo else ()
-        towers.seal(item_features, echo_of(best_point(curve), names))
+        names = towers.user.knn_term.names if towers.user.knn_term else ()
+        towers.fit_to_catalogue(item_features, knn_weights_of(best_point(curve), names))
         result = TowersResult(
             folder=out,
             towers=towers,
@@ -200,7 +200,7 @@ def _select(
 def _most_epochs(rows: int, settings: Settings) -> int:
     """Upper bound on passes over this many rows."""
     a_pass = max(1, round(rows / settings.towers.batch_size))
-    return max(settings.towers.epochs, -(-settings.towers.least_steps // a_pass))
+    return max(settings.towers.epochs, -(-settings.towers.min_steps // a_pass))
 
 
 def _train(
@@ -215,11 +215,11 @@ def _train(
 ) -> tuple[TwoTowers, Curve]:
     """One training from scratch or from the checkpoint; stops early where rows are held out."""
     torch.manual_seed(settings.seed)
-    echo = None
-    if settings.towers.has_echo:
-        echo = EchoLayout.of(examples.user_spec, examples.item_spec)
+    knn_term = None
+    if settings.towers.has_knn_term:
+        knn_term = KnnTermLayout.of(examples.user_spec, examples.item_spec)
     towers = TwoTowers(
-        examples.user_spec.width, examples.item_spec.dense_width, settings.towers, echo
+        examples.user_spec.width, examples.item_spec.dense_width, settings.towers, knn_term
     )
     towers.user.standardise(*user_statistics(examples))
     towers.item.standardise(*item_statistics(examples))
@@ -252,7 +252,7 @@ def _train(
             torch.autograd.backward(loss)
             optimiser.step()
             steps += 1
-            _follow(average, towers, steps)
+            update_ema(average, towers, steps)
             total += loss.item() * len(batch)
         entry: dict[str, float] = {"epoch": epoch, f"{phase}_loss": total / len(rows)}
         spent = time.perf_counter() - began
@@ -262,7 +262,7 @@ def _train(
                 "Lower towers.learning_rate, or look for extreme values in music vectors and ages.",
             )
         if judged is not None:
-            start = echo_of(curve[-1] if curve else {}, echo.names if echo else ())
+            start = knn_weights_of(curve[-1] if curve else {}, knn_term.names if knn_term else ())
             entry |= validate(average, judged, settings, start)
         curve = [*curve, entry]
         saved.save(phase, epoch, curve, towers, average, optimiser)
@@ -270,9 +270,9 @@ def _train(
     return average.eval(), curve
 
 
-def _follow(average: TwoTowers, towers: TwoTowers, step: int) -> None:
+def update_ema(average: TwoTowers, towers: TwoTowers, step: int) -> None:
     """Move the averaged weights towards the current ones; at first by much."""
-    memory = min(_MEMORY, step / (step + 9))
+    memory = min(EMA_DECAY, step / (step + 9))
     with torch.no_grad():
         for mean, weight in zip(average.parameters(), towers.parameters(), strict=True):
             mean.lerp_(weight, 1.0 - memory)
@@ -286,7 +286,7 @@ class _Inputs:
     ) -> None:
         self.examples = examples
         self.whole_share = settings.towers.leave_one_out if examples.whole is not None else 0.0
-        self.cold_share = settings.towers.cold_share
+        self.cold_start_dropout = settings.towers.cold_start_dropout
         self.until = None
         if held_out is not None and len(held_out):
             # What is held out must not shine through the whole histories of the rest.
@@ -309,8 +309,8 @@ class _Inputs:
                     if self.kept is not None
                     else self.examples.left_out_features(rows, self.until)
                 )
-        if self.cold_share:
-            chosen = np.flatnonzero(rng.random(len(batch)) < self.cold_share)
+        if self.cold_start_dropout:
+            chosen = np.flatnonzero(rng.random(len(batch)) < self.cold_start_dropout)
             if len(chosen):
                 features = features.copy()
                 features[chosen] = self.examples.cold(features[chosen])
@@ -334,7 +334,7 @@ def _batch_loss(
     if settings.towers.loss == "paper":
         return paper_loss(users, candidates, chosen, log_p)
     prior = None
-    if towers.user.gates:
+    if towers.user.prior_dim:
         days, at = np.unique(day_of(examples.times[batch]), return_inverse=True)
         popularity = torch.from_numpy(examples.log_popularity(days, items))
         prior = torch.einsum("bh,bch->bc", weights, popularity[torch.from_numpy(at)])

@@ -14,17 +14,17 @@ from torch.nn import functional
 from colisten.config import Settings
 from colisten.data.moments import from_microseconds
 from colisten.models.towers import TwoTowers
-from colisten.training.echo_weights import louder_or_softer
-from colisten.training.held_out import HeldOut
-from colisten.training.tower_checkpoint import Curve
+from colisten.training.towers.checkpoint import Curve
+from colisten.training.towers.held_out import HeldOut
+from colisten.training.towers.knn_weights import search_weights
 
-# Columns of the curve that hold a weight of the echo begin so.
-ECHO = "echo_"
+# Columns of the curve that hold a weight of the kNN term begin so.
+KNN_TERM = "knn_term_"
 FIRST_TEXT = 4.0
 
 
 def validate(
-    towers: TwoTowers, held_out: HeldOut, settings: Settings, echo: Sequence[float]
+    towers: TwoTowers, held_out: HeldOut, settings: Settings, knn_term: Sequence[float]
 ) -> dict[str, float]:
     """How high held-out examples rank their item, as a release made before them would.
 
@@ -32,20 +32,20 @@ def validate(
         towers: The model.
         held_out: Examples.
         settings: `evaluation.k` and the loss.
-        echo: Weights of the echo to search from.
+        knn_term: Weights of the kNN term to search from.
 
     Returns:
         validation_mrr with its standard error validation_mrr_error, validation_hit_rate (at
         evaluation.k), for the softmax loss validation_loss (softmax over the candidates at the
-        learned temperature, without echo), and the weight echo_* of each part of the echo.
+        learned temperature, without kNN term), and the weight knn_term_* of each of its parts.
     """
     was_training = towers.training
     towers.eval()
     with torch.inference_mode():
         scores = held_out.scores(towers)
         loss = functional.cross_entropy(scores, held_out.own)
-        echoes = held_out.echoes(towers)
-        weights, reciprocal = louder_or_softer(held_out, held_out.hide(scores), echoes, echo)
+        knn_terms = held_out.knn_terms(towers)
+        weights, reciprocal = search_weights(held_out, held_out.hide(scores), knn_terms, knn_term)
     towers.train(was_training)
     hits = (reciprocal * settings.evaluation.k >= 1 - 1e-9).double()
     figures = {
@@ -55,20 +55,20 @@ def validate(
     }
     if settings.towers.loss == "sampled_softmax":
         figures["validation_loss"] = float(loss)
-    if towers.user.echo:
-        for name, weight in zip(towers.user.echo.names, weights, strict=True):
-            figures[f"{ECHO}{name}"] = weight
+    if towers.user.knn_term:
+        for name, weight in zip(towers.user.knn_term.names, weights, strict=True):
+            figures[f"{KNN_TERM}{name}"] = weight
     return figures
 
 
-def echo_of(point: dict[str, float], names: Sequence[str]) -> list[float]:
-    """Weights of the echo at a point of the curve; where it has none, those to start from.
+def knn_weights_of(point: dict[str, float], names: Sequence[str]) -> list[float]:
+    """Weights of the kNN term at a point of the curve; where it has none, those to start from.
 
     People return to near copies of what they had: nearness in text to the history of the target
-    type, which `EchoLayout.names` begins with, is there until held-out rows speak against it.
+    type, which `KnnTermLayout.names` begins with, is there until held-out rows speak against it.
     """
     first = {name: FIRST_TEXT for name in names[:1] if name.endswith("_text")}
-    return [point.get(f"{ECHO}{name}", first.get(name, 0.0)) for name in names]
+    return [point.get(f"{KNN_TERM}{name}", first.get(name, 0.0)) for name in names]
 
 
 def split_in_time(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -27,11 +27,11 @@ from colisten.files import folder_digests
 from colisten.graph.folds import fold_of
 from colisten.models.items import ItemBlocks
 from colisten.models.towers import user_vectors
-from colisten.training import examples as examples_module
-from colisten.training.examples import TowerExamples
-from colisten.training.tower_checkpoint import TowerCheckpoint
-from colisten.training.tower_validation import split_in_time
 from colisten.training.towers import TowersResult, train_towers
+from colisten.training.towers import examples as examples_module
+from colisten.training.towers.checkpoint import TowerCheckpoint
+from colisten.training.towers.examples import TowerExamples
+from colisten.training.towers.validation import split_in_time
 from tests.conftest import CUT, write_tiny_source
 
 TYPES = ("audiobook", "podcast")
@@ -48,7 +48,7 @@ def small(*overrides: str) -> Settings:
             "towers.batch_size=64",
             "towers.learning_rate=0.005",
             "towers.epochs=4",
-            "towers.least_steps=0",
+            "towers.min_steps=0",
             *overrides,
         ),
     )
@@ -107,8 +107,8 @@ class World:
             user: self.catalogue.index_of(group.item_id.tolist())
             for user, group in later.groupby("user_id")
         }
-        had = firsts[firsts.timestamp < CUT].groupby("user_id").item_id.apply(list)
-        self.had = {user: self.catalogue.index_of(ids) for user, ids in had.items()}
+        seen = firsts[firsts.timestamp < CUT].groupby("user_id").item_id.apply(list)
+        self.seen_items = {user: self.catalogue.index_of(ids) for user, ids in seen.items()}
         self.users = sorted(set(self.targets) & set(events[events.timestamp < CUT].user_id))
         asked = pd.DataFrame({"user_id": self.users, "item_id": "a000", "timestamp": CUT})
         self.now = history_rows(self.source, asked)
@@ -140,7 +140,7 @@ class World:
     def hit_rate(self, scores: np.ndarray, k: int = 5) -> float:
         hits = []
         for user, row in zip(self.users, scores.copy(), strict=True):
-            row[self.had.get(user, np.zeros(0, int))] = -np.inf
+            row[self.seen_items.get(user, np.zeros(0, int))] = -np.inf
             hits.append(np.isin(np.argsort(-row)[:k], self.targets[user]).any())
         return float(np.mean(hits))
 
@@ -295,7 +295,7 @@ def test_vectors_of_a_fold_reach_that_folds_examples_alone(world: World) -> None
     np.testing.assert_array_equal(changed.user_features(every), before)
 
 
-def test_taste_does_not_hear_factors_and_the_echo_does(world: World, tmp_path: Path) -> None:
+def test_taste_does_not_see_factors_and_the_knn_term_does(world: World, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     factors = rng.normal(size=(len(world.text), 6)).astype(np.float32)
     blocks = replace(world.blocks(graph=True), factors=factors, factors_validation=factors)
@@ -312,11 +312,11 @@ def test_taste_does_not_hear_factors_and_the_echo_does(world: World, tmp_path: P
     changed = items.clone()
     changed[:, examples.item_spec.unlearned] += 1.0
     assert torch.equal(found.towers.item.parts(items), found.towers.item.parts(changed))
-    echo = found.towers.user.echo
-    assert echo is not None
-    assert {"audiobook_factors", "podcast_factors"} <= set(echo.names)
-    weights = torch.ones(len(echo.means), len(echo.dims))
-    assert not torch.equal(echo.of_users(people, weights), echo.of_users(other, weights))
+    knn_term = found.towers.user.knn_term
+    assert knn_term is not None
+    assert {"audiobook_factors", "podcast_factors"} <= set(knn_term.names)
+    weights = torch.ones(len(knn_term.means), len(knn_term.dims))
+    assert not torch.equal(knn_term.of_users(people, weights), knn_term.of_users(other, weights))
 
 
 def test_batches_stay_within_a_fold_and_cover_every_row_once(world: World) -> None:
@@ -448,7 +448,7 @@ def test_kill_9_in_mid_training_and_run_again(
 ) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from tests.training.test_towers import World, small, train_towers\n"
+        "from tests.training.towers.test_loop import World, small, train_towers\n"
         "world = World(Path(sys.argv[1]))\n"
         "train_towers(world.rows, world.catalogue, world.blocks(), small(), out=Path(sys.argv[2]))"
     )

@@ -1,4 +1,4 @@
-"""The echo adds nearness to the history as it came, and stays one inner product of unit vectors."""
+"""The kNN term adds nearness to the history as it came, and stays one inner product."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from colisten.features.transform import UserFeatureSpec
-from colisten.models.echo import EchoLayout
 from colisten.models.items import ItemFeatureSpec
+from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.sections import TowerSettings
 
@@ -31,7 +31,7 @@ ITEMS = ItemFeatureSpec(
     blocks={"text": TEXT, "z": Z},
     popularity_half_lives=(7.0,),
 )
-LAYOUT = EchoLayout.of(USERS, ITEMS)
+LAYOUT = KnnTermLayout.of(USERS, ITEMS)
 
 
 def inputs(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +56,7 @@ def test_the_layout_finds_the_columns_by_name() -> None:
         assert names[span][-1] == f"{kind}_any"
     assert LAYOUT.own == (ITEMS.dense_width - TEXT - Z, ITEMS.dense_width - Z)
     blank = ITEMS.model_copy(update={"blocks": {"text": 0, "z": Z}})
-    assert EchoLayout.of(USERS.model_copy(update={"vector_dim": Z}), blank).dims == (Z,)
+    assert KnnTermLayout.of(USERS.model_copy(update={"vector_dim": Z}), blank).dims == (Z,)
 
 
 @pytest.mark.parametrize("half_lives", [(), (7.0,)])
@@ -66,19 +66,19 @@ def test_one_inner_product_ranks_as_the_sum_of_its_parts_does(
     people, items = inputs()
     spec = ITEMS.model_copy(update={"popularity_half_lives": half_lives})
     items = items[:, : spec.width]
-    # One item without text, one without z: their echo is silent there.
+    # One item without text, one without z: their kNN term is silent there.
     items[3, LAYOUT.absent[0]] = 1.0
     items[4, LAYOUT.absent[1]] = 1.0
     weights = np.array([[4.0, 1.0], [0.0, 2.0]], np.float32)
     torch.manual_seed(0)
     settings = TowerSettings(dim=8, hidden=(8,), popularity_half_lives=half_lives)
     towers = TwoTowers(USERS.width, spec.dense_width, settings, LAYOUT).eval()
-    towers.seal(items, weights.ravel().tolist())
+    towers.fit_to_catalogue(items, weights.ravel().tolist())
     with torch.no_grad():
-        taste, gate = towers.user.parts(torch.from_numpy(people))
+        taste, prior = towers.user.parts(torch.from_numpy(people))
         own = towers.item.parts(torch.from_numpy(items[:, : spec.dense_width]))
         logits = (taste @ own.T / towers.temperature).numpy()
-        logits += gate.numpy() @ items[:, spec.dense_width :].T
+        logits += prior.numpy() @ items[:, spec.dense_width :].T
     for block, (start, dim) in enumerate(zip(LAYOUT.own, LAYOUT.dims, strict=True)):
         there = items[:, LAYOUT.absent[block]] == 0
         vectors = items[:, start : start + dim]
@@ -94,7 +94,7 @@ def test_one_inner_product_ranks_as_the_sum_of_its_parts_does(
         np.testing.assert_array_equal(np.argsort(row)[-5:], np.argsort(logit)[-5:])
 
 
-def test_at_weight_zero_the_echo_changes_no_order() -> None:
+def test_at_weight_zero_the_knn_term_changes_no_order() -> None:
     people, items = inputs()
     torch.manual_seed(0)
     settings = TowerSettings(dim=8, hidden=(8,), popularity_half_lives=(7.0,))
@@ -102,7 +102,7 @@ def test_at_weight_zero_the_echo_changes_no_order() -> None:
     without = TwoTowers(USERS.width, ITEMS.dense_width, settings).eval()
     without.load_state_dict(silent.state_dict(), strict=False)
     for towers in (silent, without):
-        towers.seal(items)
+        towers.fit_to_catalogue(items)
     orders = [
         np.argsort(tower_vectors(one.user, people) @ tower_vectors(one.item, items).T, axis=1)
         for one in (silent, without)

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from colisten.models.items import ItemBlocks
-from colisten.training.examples import TowerExamples
-from colisten.training.held_out import HeldOut
-from colisten.training.tower_validation import held_out_moment, split_in_time
+from colisten.training.towers.examples import TowerExamples
+from colisten.training.towers.held_out import HeldOut
+from colisten.training.towers.validation import held_out_moment, split_in_time
 from tests.conftest import CUT
-from tests.training.test_towers import World, history_rows, small
+from tests.training.towers.test_loop import World, history_rows, small
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def test_nothing_from_the_held_out_days_on_is_seen(world: World) -> None:
         own = world.catalogue.item_ids[item + examples.target.start]
         for kind in examples.user_spec.types:
             # An earlier weak signal on the very item is no part of the question.
-            had = [one for one in past.column(f"{kind}_item_ids")[0].as_py() if one != own]
+            seen = [one for one in past.column(f"{kind}_item_ids")[0].as_py() if one != own]
             span = examples.user_spec.history(kind)
-            assert features[span][-2] == pytest.approx(np.log1p(len(had)))
+            assert features[span][-2] == pytest.approx(np.log1p(len(seen)))
 
 
 def test_z_is_that_of_the_moment(world: World) -> None:

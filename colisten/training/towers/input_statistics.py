@@ -1,7 +1,7 @@
 """Mean and deviation of what the towers read: the standardisation that is part of a tower.
 
 A deviation of zero switches a tower's column off. That is how the towers stay blind to the
-co-listening factors, which share their inputs because the echo hears them.
+co-listening factors, which share their inputs because the kNN term hears them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from colisten.models.items import UNLEARNED
-from colisten.training.examples import TowerExamples
+from colisten.training.towers.examples import TowerExamples
 
 # Rows behind the statistics.
 _ROWS = 20_000
