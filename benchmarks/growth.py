@@ -15,8 +15,8 @@ from cli.trials import Window, run_trials
 from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.world import WorldSettings, simulate
-from colisten.evaluation.table import SUBJECT
-from pipelines.trials import BOTH, Trial
+from colisten.ranking.rankers import SUBJECT
+from pipelines.trials import BOTH, TrainingRun
 
 USERS = 500
 FACTORS = (1, 4, 16)
@@ -47,7 +47,7 @@ def measured(folder: Path, factor: int) -> dict[str, Any]:
     run_trials(
         Window(folder / "world", cut, report.window_days),
         folder / "run",
-        [Trial(SUBJECT, Settings(), BOTH)],
+        [TrainingRun(SUBJECT, Settings(), BOTH)],
         Settings(),
         subject=SUBJECT,
         console=Console(stderr=True),

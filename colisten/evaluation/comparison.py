@@ -8,7 +8,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from colisten.config import Settings
-from colisten.evaluation.intervals import (
+from colisten.evaluation.metrics import COVERAGE, metric_names, user_metric_names
+from colisten.evaluation.slices import Sample
+from colisten.ranking.rankers import CHANCE
+from colisten.statistics.bootstrap import (
     Difference,
     Interval,
     bootstrap_means,
@@ -18,10 +21,7 @@ from colisten.evaluation.intervals import (
     mean_difference,
     mean_interval,
 )
-from colisten.evaluation.metrics import COVERAGE, metric_names, user_metric_names
-from colisten.evaluation.rankers import CHANCE
-from colisten.evaluation.seeds import SeedMeans, SeedNoise, with_seeds
-from colisten.evaluation.trials import Sample
+from colisten.statistics.seeds import SeedMeans, SeedNoise, with_seeds
 
 
 class Part(BaseModel):

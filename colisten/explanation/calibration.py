@@ -23,11 +23,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from colisten.evaluation.ragged import Ragged
 from colisten.experiments.comparison import wilson
 from colisten.explanation.estimate import Estimate, Part
 from colisten.explanation.question import Logits, Question, log_softmax
 from colisten.progress import track
+from colisten.ranking.ragged import Ragged
 
 BINS = 10
 # Edges are found on a grid of log-probability, so that no pair needs to be kept or sorted.

@@ -16,15 +16,15 @@ from typing import Literal
 import numpy as np
 
 from colisten.errors import ReportError
-from colisten.evaluation.intervals import bootstrap_means, mean_interval
 from colisten.evaluation.metrics import hit_matrix, user_metrics
-from colisten.evaluation.ragged import Ragged
-from colisten.evaluation.ranking import top_k
 from colisten.explanation.estimate import Estimate, Part
 from colisten.explanation.groups import item_groups, user_groups
 from colisten.explanation.question import Question, log_softmax
 from colisten.explanation.towers import ServedTowers
 from colisten.progress import track
+from colisten.ranking.ragged import Ragged
+from colisten.ranking.top_k import top_k
+from colisten.statistics.bootstrap import bootstrap_means, mean_interval
 from colisten.words import known_word
 
 Side = Literal["user", "item"]

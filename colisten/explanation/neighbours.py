@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from colisten.evaluation.intervals import bootstrap_means, mean_interval
 from colisten.explanation.estimate import Estimate, Part
+from colisten.statistics.bootstrap import bootstrap_means, mean_interval
 
 NEAREST = 5
 _RESAMPLES = 1000
