@@ -24,10 +24,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from scipy import special
+
+from colisten.statistics.interval import normal_quantile
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,7 @@ def quantile_of(users: float, noises: Sequence[SeedNoise], confidence: float) ->
         confidence: Mass of the interval.
     """
     freedom = degrees_of_freedom(users, noises)
-    normal = NormalDist().inv_cdf((1 + confidence) / 2)
+    normal = normal_quantile(confidence)
     if freedom is None:
         return normal
     return max(normal, float(special.stdtrit(freedom, (1 + confidence) / 2)))
@@ -124,6 +125,6 @@ def with_seeds(
     if not adding or not len(draws):
         return draws
     reach = quantile_of(float(np.nanvar(draws)), adding, confidence)
-    factor = reach / NormalDist().inv_cdf((1 + confidence) / 2)
+    factor = reach / normal_quantile(confidence)
     total = draws + np.sum([noise.draws for noise in adding], axis=0)
     return np.asarray(value + factor * (total - value))

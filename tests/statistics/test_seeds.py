@@ -12,7 +12,7 @@ from colisten.config import settings_from
 from colisten.evaluation.comparison import Comparison
 from colisten.evaluation.metrics import Coverage
 from colisten.evaluation.slices import Sample, _within
-from colisten.statistics.bootstrap import coverage_difference, coverage_interval
+from colisten.statistics.jackknife import share_difference, share_interval
 from colisten.statistics.seeds import SeedMeans, SeedNoise, quantile_of, with_seeds
 
 SETTINGS = settings_from({"evaluation": {"bootstrap": 200}})
@@ -117,14 +117,16 @@ def test_the_quantile_runs_from_the_normal_to_students() -> None:
 
 
 def test_seeds_widen_the_interval_of_coverage() -> None:
-    one, other = Coverage(0.5, np.full(20, 0.01)), Coverage(0.4, np.full(20, 0.01))
-    assert coverage_interval(one, confidence=0.95).low == 0.5
+    alone = np.full(20, 0.01)
+    plain = share_interval(0.5, alone, confidence=0.95)
+    assert plain is not None
+    assert plain.low == 0.5
     noise = SeedNoise(3, 0.0004, np.zeros(0))
-    found = coverage_interval(one, confidence=0.95, noises=[noise])
+    found = share_interval(0.5, alone, confidence=0.95, noises=[noise])
+    assert found is not None
     assert found.low == pytest.approx(0.5 - stdtrit(2, 0.975) * 0.02)
-    difference = coverage_difference(one, other, confidence=0.95, noises=[noise, noise])
-    assert difference.low is not None
+    difference = share_difference(0.1, alone - alone, confidence=0.95, noises=[noise, noise])
+    assert difference is not None
     # Two variances of two degrees of freedom each make four.
     assert difference.low == pytest.approx(0.1 - stdtrit(4, 0.975) * 0.02 * np.sqrt(2))
-    assert difference.p is not None
     assert 0.0 < difference.p < 0.05
