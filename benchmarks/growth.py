@@ -12,10 +12,10 @@ from benchmarks.pairs import machine, write_result
 from cli.trials import Window, run_trials
 from colisten.config import Settings
 from colisten.data import parquet
-from colisten.evaluation.table import SUBJECT
+from colisten.ranking.rankers import SUBJECT
 from colisten.simulator import WorldSettings, simulate
 from colisten.terminal import Terminal
-from pipelines.trials import BOTH, Trial
+from pipelines.trials import BOTH, TrainingRun
 
 USERS = 500
 FACTORS = (1, 4, 16)
@@ -46,7 +46,7 @@ def measured(folder: Path, factor: int) -> dict[str, Any]:
     run_trials(
         Window(folder / "world", cut, report.window_days),
         folder / "run",
-        [Trial(SUBJECT, Settings(), BOTH)],
+        [TrainingRun(SUBJECT, Settings(), BOTH)],
         Settings(),
         subject=SUBJECT,
         console=Terminal(stderr=True),

@@ -24,7 +24,7 @@ from colisten.config import load_settings
 from colisten.evaluation.table import EvaluationTable
 from colisten.simulator import WorldSettings, simulate
 from colisten.terminal import Terminal
-from pipelines.trials import BOTH, TEXT, Trial
+from pipelines.trials import BOTH, TEXT, TrainingRun
 
 # Other worlds than those that defaults were tried on.
 SEEDS = range(100, 105)
@@ -65,10 +65,10 @@ def measured(folder: Path, seed: int) -> EvaluationTable:
         folder / "world", WorldSettings(seed=seed, users=USERS, audiobooks=AUDIOBOOKS)
     )
     default = load_settings(None, (f"seed={seed}",))
-    trials = [Trial(FULL, default, BOTH, beside=BESIDE), Trial(WITHOUT, default, TEXT)]
-    trials.append(Trial(PRESET, load_settings(None, (f"seed={seed}", "preset=paper")), BOTH))
+    trials = [TrainingRun(FULL, default, BOTH, beside=BESIDE), TrainingRun(WITHOUT, default, TEXT)]
+    trials.append(TrainingRun(PRESET, load_settings(None, (f"seed={seed}", "preset=paper")), BOTH))
     trials += [
-        Trial(each.name, load_settings(None, (f"seed={seed}", *each.overrides)), each.blocks)
+        TrainingRun(each.name, load_settings(None, (f"seed={seed}", *each.overrides)), each.blocks)
         for each in ROWS
     ]
     cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)

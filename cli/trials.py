@@ -15,7 +15,7 @@ from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_model
 from colisten.terminal import Terminal
 from pipelines.local import run_local
-from pipelines.trials import Trial, check_trials
+from pipelines.trials import TrainingRun, check_trials
 from pipelines.trials_pipeline import trials_pipeline
 
 
@@ -31,7 +31,7 @@ class Window:
 def run_trials(
     window: Window,
     out: Path,
-    trials: Sequence[Trial],
+    trials: Sequence[TrainingRun],
     settings: Settings,
     *,
     subject: str,

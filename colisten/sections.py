@@ -359,10 +359,10 @@ class EvaluationSettings(Section):
     depth: Positive = Field(100, description="List length behind MRR, coverage and the output.")
     bootstrap: Positive = Field(1000, description="Resamples of users behind an interval.")
     confidence: float = Field(0.95, gt=0, lt=1, description="Mass of an interval.")
-    rivals: bool = Field(
+    baselines: bool = Field(
         True,
-        description="Measure tuned rivals (decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN, "
-        "HGNN with users as nodes) after the cut as well.",
+        description="Measure tuned baselines (decayed popularity, item-kNN, EASE, ALS, BPR, "
+        "LightGCN, HGNN with users as nodes) after the cut as well.",
     )
     popularity_days: Positive = Field(
         90, description="Days before the cut that the recent popularity list counts."

@@ -163,7 +163,7 @@ def release_pipeline(
         towers_text=rehearsed.outputs["towers_text"],
         as_of=rehearsal_cut,
         window_days=window_days,
-        rivals=False,
+        baselines=False,
         settings=settings,
     ).set_display_name("evaluate on the window before the cut")
     fitted = fit(
@@ -205,7 +205,7 @@ def release_pipeline(
         towers_text=fitted.outputs["towers_text"],
         as_of=cut,
         window_days=window_days,
-        rivals=True,
+        baselines=True,
         settings=settings,
     ).set_display_name("measure on the window after the cut")
     recommended = recommend(

@@ -43,8 +43,7 @@ def compare(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
-    from colisten.evaluation.facts import ItemFacts
-    from colisten.evaluation.lists import Lists
+    from colisten.evaluation.beyond_accuracy import BeyondAccuracy
     from colisten.evaluation.page import to_html
     from colisten.evaluation.popularity import popularity
     from colisten.evaluation.slices import finer_slices
@@ -55,6 +54,7 @@ def compare(
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
     from colisten.pages import write_page
+    from colisten.ranking.lists import Lists
     from colisten.sections import ITEM_TYPES
     from components.figures import log_figures
 
@@ -100,7 +100,7 @@ def compare(
             streams,
             np.sum([each.counts for each in users.histories.values()], axis=0),
         ),
-        facts=ItemFacts(
+        beyond=BeyondAccuracy(
             streams,
             np.load(Path(text.path) / "vectors.npy", mmap_mode="r")[catalogue.slice_of(target)],
         ),

@@ -17,7 +17,7 @@ def evaluate(
     towers_text: Input[Model],
     as_of: str,
     window_days: int,
-    rivals: bool,
+    baselines: bool,
     settings: str,
     table: Output[Dataset],
     page: Output[HTML],
@@ -37,7 +37,7 @@ def evaluate(
         towers_text: 2T without graph.
         as_of: UTC moment that starts the window; models saw nothing at or after it.
         window_days: Length of the window.
-        rivals: Also measure decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN and an HGNN
+        baselines: Also measure decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN and an HGNN
             with users as nodes, each tuned on the window before `as_of`.
         settings: `Settings.to_json()`.
         table: `EvaluationTable` as JSON.
@@ -49,12 +49,11 @@ def evaluate(
 
     import numpy as np
 
+    from colisten.baselines.tuning import tuned_baselines
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
-    from colisten.evaluation.contest import Contest
-    from colisten.evaluation.facts import ItemFacts
-    from colisten.evaluation.lists import rank_lists
+    from colisten.evaluation.beyond_accuracy import BeyondAccuracy
     from colisten.evaluation.page import to_html
     from colisten.evaluation.slices import finer_slices
     from colisten.evaluation.split import evaluation_set
@@ -64,7 +63,8 @@ def evaluate(
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
     from colisten.pages import write_page
-    from colisten.rivals.tuning import tuned_rivals
+    from colisten.ranking.lists import rank_lists
+    from colisten.ranking.model_rankers import ModelRankers
     from components.figures import log_figures
 
     configure_logs()
@@ -80,7 +80,7 @@ def evaluate(
         target_type=chosen.data.target_type,
         settings=chosen,
     )
-    contest = Contest(
+    models = ModelRankers(
         folders=folders,
         catalogue=catalogue,
         as_of=moment,
@@ -90,23 +90,23 @@ def evaluate(
         towers_text=OnnxUserTower(Path(towers_text.path), threads=chosen.threads),
         settings=chosen,
     )
-    spec = contest.towers.spec
+    spec = models.towers.spec
     users = users_as_of(
         open_store(Path(features.path)), window.user_ids.tolist(), moment, catalogue.index_of, spec
     )
-    rankers = contest.rankers(users)
-    if rivals and chosen.evaluation.rivals and len(window):
-        rankers += tuned_rivals(
+    rankers = models.rankers(users)
+    if baselines and chosen.evaluation.baselines and len(window):
+        rankers += tuned_baselines(
             folders,
             catalogue,
             as_of=moment,
             window_days=int(window_days),
             user_ids=window.user_ids,
-            fallback=contest.recent_popularity(),
+            fallback=models.recent_popularity(),
             settings=chosen,
-            text=contest.text,
+            text=models.text,
         )
-    streams = contest.all_time_popularity()
+    streams = models.all_time_popularity()
     finer = finer_slices(
         window,
         catalogue,
@@ -120,7 +120,7 @@ def evaluate(
         chosen,
         chosen.seed,
         finer=finer,
-        facts=ItemFacts(streams, contest.text[catalogue.slice_of(chosen.data.target_type)]),
+        beyond=BeyondAccuracy(streams, models.text[catalogue.slice_of(chosen.data.target_type)]),
     )
     write_json(Path(table.path), result)
     write_page(Path(page.path), to_html(result))

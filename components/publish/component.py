@@ -45,11 +45,11 @@ def publish(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
-    from colisten.evaluation.split import audience
     from colisten.features.store import open_store, user_rows
     from colisten.index.opening import open_index
     from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs
+    from colisten.ranking.eligible import eligible_users
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
     from components.figures import log_figures
@@ -62,7 +62,7 @@ def publish(
     root = Path(home)
     catalogue = Catalogue.read(Path(history.path))
     verdict = read_mapping(Path(decision.path))
-    people = audience(
+    people = eligible_users(
         [Path(history.path)],
         catalogue,
         cut=moment,

@@ -46,12 +46,12 @@ def rank(
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
     from colisten.errors import EvaluationError
-    from colisten.evaluation.contest import Contest
-    from colisten.evaluation.lists import rank_lists
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import open_store, users_as_of
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.ranking.lists import rank_lists
+    from colisten.ranking.model_rankers import ModelRankers
     from components.figures import log_figures
 
     configure_logs()
@@ -68,7 +68,7 @@ def rank(
         settings=chosen,
     )
     tower = OnnxUserTower(Path(towers.path), threads=chosen.threads)
-    contest = Contest(
+    models = ModelRankers(
         folders=folders,
         catalogue=catalogue,
         as_of=moment,
@@ -86,14 +86,14 @@ def rank(
         tower.spec,
     )
     wanted = [name for name in beside.split(",") if name]
-    others = {each.name: each for each in contest.rankers(users)} if wanted else {}
+    others = {each.name: each for each in models.rankers(users)} if wanted else {}
     if unknown := [name for name in wanted if name not in others]:
         raise EvaluationError(
             f"There are no rankers {', '.join(unknown)}.", f"There are {', '.join(others)}."
         )
     rankers = [
         *(others[name] for name in wanted),
-        contest.two_tower(model, tower, users, contest.recent_popularity()),
+        models.two_tower(model, tower, users, models.recent_popularity()),
     ]
     found = rank_lists(rankers, window, chosen, folder=Path(lists.path))
     figures = {"users": float(len(window)), "models": float(len(found.models))}

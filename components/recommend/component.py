@@ -40,16 +40,15 @@ def recommend(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
-    from colisten.evaluation.contest import POPULARITY, WITHOUT_GRAPH
     from colisten.evaluation.popularity import PopularityRanker, popularity
-    from colisten.evaluation.rankers import VectorRanker
-    from colisten.evaluation.recommend import recommend
-    from colisten.evaluation.split import audience
-    from colisten.evaluation.table import SUBJECT
     from colisten.features.store import open_store, users_as_of
     from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
+    from colisten.ranking.rankers import SUBJECT, VectorRanker
+    from colisten.ranking.recommend import recommend
 
     configure_logs()
     chosen = Settings.from_json(settings)
@@ -58,7 +57,7 @@ def recommend(
     published = read_mapping(Path(release.path))
     tower = OnnxUserTower(Path(published["folder"]), threads=chosen.threads)
     without_graph = OnnxUserTower(Path(towers_text.path), threads=chosen.threads)
-    people = audience(
+    people = eligible_users(
         [Path(history.path)],
         catalogue,
         cut=moment,

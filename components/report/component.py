@@ -42,7 +42,6 @@ def report(
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
     from colisten.errors import ReportError
-    from colisten.evaluation.portrait import active_users, portrait
     from colisten.features.store import open_store, users_as_of
     from colisten.graph.graph import CoListeningGraph
     from colisten.graph.page import to_html
@@ -53,6 +52,7 @@ def report(
     from colisten.pages import escape, page, write_page
     from components.figures import log_figures
     from monitoring.drift import drift_report
+    from monitoring.drift_features import active_users, drift_features
 
     configure_logs()
     chosen = Settings.from_json(settings)
@@ -64,7 +64,7 @@ def report(
     for end in (earlier, later):
         people = active_users(Path(history.path), since=end - (later - earlier), until=end)
         users = users_as_of(store, people.tolist(), end, catalogue.index_of, tower.spec)
-        frames.append(portrait(users, tower))
+        frames.append(drift_features(users, tower))
     reports = Path(home) / "reports"
     reports.mkdir(parents=True, exist_ok=True)
     described = graph_report(

@@ -20,7 +20,7 @@ QUICK = (
     "towers.min_steps=0",
     "towers.batch_size=64",
     "evaluation.bootstrap=100",
-    "evaluation.rivals=false",
+    "evaluation.baselines=false",
     "index.backend=exact",
 )
 
