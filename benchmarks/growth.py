@@ -16,7 +16,7 @@ from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import SUBJECT
-from pipelines.trials import BOTH, Trial
+from colisten.steps.trials import BOTH, Trial
 
 USERS = 500
 FACTORS = (1, 4, 16)

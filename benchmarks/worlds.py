@@ -24,7 +24,7 @@ from colisten.ablations.registry import ABLATIONS, FULL
 from colisten.config import load_settings
 from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import EvaluationTable
-from pipelines.trials import BOTH, TEXT, Trial
+from colisten.steps.trials import BOTH, TEXT, Trial
 
 # Other worlds than those that defaults were tried on.
 SEEDS = range(100, 105)
