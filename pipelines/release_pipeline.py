@@ -106,7 +106,7 @@ def release_pipeline(
     data: str,
     data_digest: str,
     cut: str,
-    rehearsal_cut: str,
+    backtest_cut: str,
     window_days: int,
     home: str,
     checkpoints: str,
@@ -134,7 +134,7 @@ def release_pipeline(
         data: Folder of contract tables.
         data_digest: Digest of those tables, so that a cached step never outlives its input.
         cut: UTC moment (ISO 8601); nothing at or after it reaches the release.
-        rehearsal_cut: An earlier cut, by rule one window before, where the gate is judged.
+        backtest_cut: An earlier cut, by rule one window before, where the gate is judged.
         window_days: Days after a cut that measure it.
         home: Folder that owns releases, online features, index and reports.
         checkpoints: Folder that keeps unfinished training across runs.
@@ -154,7 +154,7 @@ def release_pipeline(
     features = build_features(
         history=history, text=text, cut=cut, settings=build_features_settings
     ).outputs["features"]
-    rehearsed, fitted = (
+    backtested, fitted = (
         fit(
             history=history,
             text=text,
@@ -168,11 +168,11 @@ def release_pipeline(
             train_towers_settings=train_towers_settings,
         ).set_display_name(title)
         for as_of, title in (
-            (rehearsal_cut, "rehearse as of one window before the cut"),
+            (backtest_cut, "backtest as of one window before the cut"),
             (cut, "fit as of the cut"),
         )
     )
-    rehearsal, measured = (
+    backtest, measured = (
         evaluate(
             history=history,
             events=events,
@@ -187,13 +187,13 @@ def release_pipeline(
             settings=evaluate_settings,
         ).set_display_name(title)
         for made, events, as_of, rivals, title in (
-            (rehearsed, history, rehearsal_cut, False, "evaluate on the window before the cut"),
+            (backtested, history, backtest_cut, False, "evaluate on the window before the cut"),
             (fitted, holdout, cut, True, "measure on the window after the cut"),
         )
     )
     # Releases, the pointer and the online store are the world's state, not a function of the
     # inputs, so the steps that read or change them never come from a cache.
-    decision = gate(table=rehearsal.outputs["table"], home=home, settings=gate_settings)
+    decision = gate(table=backtest.outputs["table"], home=home, settings=gate_settings)
     decision.set_caching_options(False)
     published = publish(
         history=history,
@@ -202,7 +202,7 @@ def release_pipeline(
         graph=fitted.outputs["graph"],
         hgnn=fitted.outputs["hgnn"],
         towers=fitted.outputs["towers"],
-        table=rehearsal.outputs["table"],
+        table=backtest.outputs["table"],
         decision=decision.outputs["decision"],
         cut=cut,
         home=home,
@@ -214,7 +214,7 @@ def release_pipeline(
         features=features,
         release=published.outputs["release"],
         towers_text=fitted.outputs["towers_text"],
-        rehearsal=rehearsal.outputs["table"],
+        backtest=backtest.outputs["table"],
         measured=measured.outputs["table"],
         cut=cut,
         window_days=window_days,
@@ -229,7 +229,7 @@ def release_pipeline(
         graph=fitted.outputs["graph"],
         text=text,
         cut=cut,
-        rehearsal_cut=rehearsal_cut,
+        backtest_cut=backtest_cut,
         home=home,
         settings=report_settings,
     )

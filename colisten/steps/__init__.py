@@ -28,7 +28,7 @@ the digest of the code that it can reach (`code.py`).
     evaluate(history, events, features, text, vectors, towers, towers_text) -> table, page, lists
     gate(table) -> decision
     publish(history, features, text, graph, hgnn, towers, table, decision) -> release
-    recommend(history, features, release, towers_text, rehearsal, measured) -> recommendations
+    recommend(history, features, release, towers_text, backtest, measured) -> recommendations
     report(history, features, release, graph, text) -> drift
     rank(history, events, features, text, vectors, towers) -> lists
     compare(history, events, features, text, lists, measured) -> table, page

@@ -26,7 +26,7 @@ def build_graph(
     *,
     data: TypesAndSignals,
     graph: Annotated[GraphSettings, Without("factors")],
-    folds: Annotated[int, Setting("hgnn.folds")],
+    folds: Annotated[int, Setting("cross_fitting.folds")],
     validation_share: Annotated[float, Setting("towers.validation_share")],
     engine: Engine,
     out: Path,
@@ -46,10 +46,10 @@ def build_graph(
     from colisten.data.moments import microseconds
     from colisten.features.examples import first_streams
     from colisten.graph.build import build_graph as build
-    from colisten.sections import HGNNSettings
+    from colisten.sections import CrossFittingSettings
     from colisten.training.tower_validation import held_out_moment
 
-    settings = whole(data, graph, HGNNSettings(folds=folds), engine=engine)
+    settings = whole(data, graph, CrossFittingSettings(folds=folds), engine=engine)
     tables = history.folder
     full = build(tables, as_of=as_of, settings=settings)
     streams = first_streams(tables, as_of=as_of, target_type=data.target_type).column("timestamp")

@@ -24,7 +24,7 @@ from colisten.steps.artifacts import (
 from colisten.steps.settings import Computed, Setting, TypesAndSignals, whole
 
 # Users whose answers the release records.
-CANARIES = 32
+GOLDEN_USERS = 32
 
 
 class Publication(NamedTuple):
@@ -87,7 +87,7 @@ def publish(
         target_type=data.target_type,
         settings=settings,
     )
-    some = people.user_ids[:: max(1, len(people) // CANARIES)][:CANARIES]
+    some = people.user_ids[:: max(1, len(people) // GOLDEN_USERS)][:GOLDEN_USERS]
     releases, served = ReleaseStore(home), open_index(home, index)
     with tempfile.TemporaryDirectory() as work:
         payload = assemble_payload(
@@ -102,7 +102,7 @@ def publish(
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
-            canary_rows=user_rows(features.open(), some.tolist(), cut),
+            golden_users=user_rows(features.open(), some.tolist(), cut),
         )
         release_id = releases.publish(payload, served)
     build_feature_repo(

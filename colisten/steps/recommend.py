@@ -30,7 +30,7 @@ def recommend(
     features: Features,
     release: Published,
     towers_text: Towers,
-    rehearsal: Measured,
+    backtest: Measured,
     measured: Measured,
     cut: datetime,
     window_days: int,
@@ -47,7 +47,7 @@ def recommend(
         features: Feast repository.
         release: The published release.
         towers_text: 2T without graph, an arm of its own.
-        rehearsal: Evaluation on the window before the cut.
+        backtest: Evaluation on the window before the cut.
         measured: Evaluation on the window after it.
         cut: UTC moment.
         window_days: Days of the window that measured it.
@@ -106,7 +106,7 @@ def recommend(
             "warnings": list(release.warnings),
         },
         "test": measured.table.model_dump(mode="json"),
-        "validation": rehearsal.table.model_dump(mode="json"),
+        "validation": backtest.table.model_dump(mode="json"),
     }
     write_json(home / "metrics.json", metrics)
     return Recommended(TableFile(lists))

@@ -33,7 +33,7 @@ def report(
     graph: GraphSet,
     text: TextVectors,
     cut: datetime,
-    rehearsal_cut: datetime,
+    backtest_cut: datetime,
     home: Path,
     *,
     data: TypesAndSignals,
@@ -48,7 +48,7 @@ def report(
         graph: Graphs; the whole one is described.
         text: Text vectors.
         cut: End of the later window.
-        rehearsal_cut: End of the earlier window, one window before.
+        backtest_cut: End of the earlier window, one window before.
         home: Folder that owns the reports.
 
     Raises:
@@ -67,8 +67,8 @@ def report(
     tower = Towers(Path(release.folder)).open()
     catalogue, store = history.catalogue, features.open()
     frames = []
-    for end in (rehearsal_cut, cut):
-        people = active_users(history.folder, since=end - (cut - rehearsal_cut), until=end)
+    for end in (backtest_cut, cut):
+        people = active_users(history.folder, since=end - (cut - backtest_cut), until=end)
         users = users_as_of(store, people.tolist(), end, catalogue.index_of, tower.spec)
         frames.append(portrait(users, tower))
     reports = home / "reports"

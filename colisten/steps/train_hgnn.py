@@ -53,8 +53,8 @@ def train_hgnn(
     from colisten.files import combined_digest
     from colisten.json_files import to_json
     from colisten.training.hgnn import embed_catalogue
-    from colisten.training.hgnn import train_hgnn as train
-    from colisten.training.hgnn_files import PICTURE
+    from colisten.training.hgnn.files import PICTURE
+    from colisten.training.hgnn.train import train_hgnn as train
 
     moment = graph.validation_moment
     key = combined_digest(
@@ -67,7 +67,11 @@ def train_hgnn(
     work = checkpoints / f"hgnn-{key[:16]}"
     matrix = np.asarray(text.vectors)
     result = train(
-        graph.full, matrix, whole(hgnn, seed=seed, threads=threads), out=work, until=moment
+        graph.full,
+        matrix,
+        whole(hgnn, seed=seed, threads=threads),
+        out=work,
+        validation_from=moment,
     )
     folds = [
         embed_catalogue(result.model, graph.fold(fold), matrix) for fold in range(graph.num_folds)

@@ -123,7 +123,7 @@ def _item_blocks(
         text=matrix if "text" in names else matrix[:, :0],
         z=None if vectors is None else np.asarray(vectors.z),
         z_folds=None if vectors is None else vectors.z_folds,
-        z_until=None if vectors is None else vectors.z_validation,
+        z_validation=None if vectors is None else vectors.z_validation,
         factors=None if factors is None else np.asarray(factors.factors),
-        factors_until=None if factors is None else np.asarray(factors.factors_validation),
+        factors_validation=None if factors is None else np.asarray(factors.factors_validation),
     )

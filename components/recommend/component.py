@@ -12,7 +12,7 @@ def recommend(
     features: Input[Dataset],
     release: Input[Artifact],
     towers_text: Input[Model],
-    rehearsal: Input[Dataset],
+    backtest: Input[Dataset],
     measured: Input[Dataset],
     cut: str,
     window_days: int,

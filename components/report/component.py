@@ -14,7 +14,7 @@ def report(
     graph: Input[Dataset],
     text: Input[Dataset],
     cut: str,
-    rehearsal_cut: str,
+    backtest_cut: str,
     home: str,
     settings: str,
     drift: Output[HTML],

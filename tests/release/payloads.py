@@ -108,7 +108,7 @@ class Parts:
             "shaping": shaping_settings(settings or Settings()),
             "threads": 2,
             "as_of": self.as_of,
-            "canary_rows": self.rows,
+            "golden_users": self.rows,
         }
         return assemble_payload(out, **{**arguments, **changes})
 
