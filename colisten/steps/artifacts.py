@@ -49,8 +49,12 @@ class Artifact(ABC):
         """Read what `_write` wrote."""
 
     @classmethod
-    def load(cls, place: Path) -> Self:
+    def load(cls, place: Path, digest: str | None = None) -> Self:
         """Read what `save` wrote.
+
+        Args:
+            place: Where it lies.
+            digest: Of its content, where it is known.
 
         Raises:
             PipelineError: There is none, or it cannot be read.
@@ -62,6 +66,8 @@ class Artifact(ABC):
                 f"Cannot read {cls.__name__} from {place}: {error}.", "Run the step again."
             ) from error
         object.__setattr__(made, "_place", place)
+        if digest is not None:
+            vars(made)["digest"] = digest
         return made
 
     def save(self, place: Path) -> Self:

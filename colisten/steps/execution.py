@@ -22,8 +22,8 @@ def execute(step: Step, inputs: Mapping[str, Any], settings: Mapping[str, Any], 
 
     Args:
         step: A function as `colisten.steps` describes it.
-        inputs: By parameter: the place of an artifact, or a list of places; moments and plain
-            values as they are or as text. An artifact that is None or "" is left out.
+        inputs: By parameter: an artifact or its place, or a list of them; moments and plain
+            values as they are or as text. None or "" stands for no artifact.
         settings: By parameter, see `colisten.steps.settings`.
         out: Folder that the results will lie in, each under its name.
 
@@ -68,12 +68,16 @@ def _loaded(name: str, value: Any, hint: Any) -> Any:
     kind = artifact_type(hint)
     if kind is not None:
         if isinstance(value, list):
-            return [kind.load(Path(each)) for each in value]
-        return kind.load(Path(value)) if value else None
+            return [_artifact(each, kind) for each in value]
+        return _artifact(value, kind) if value else None
     hint = _present(hint)
     if hint is datetime and isinstance(value, str):
         return parse_moment(value, name)
     return hint(value) if hint in (Path, int, float) else value
+
+
+def _artifact(value: Any, kind: type[Artifact]) -> Artifact:
+    return value if isinstance(value, Artifact) else kind.load(Path(value))
 
 
 def _present(hint: Any) -> Any:
