@@ -18,7 +18,7 @@ from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport
 from colisten.config import load_settings
 from colisten.errors import PipelineError
-from pipelines.trials import TrainingRun
+from colisten.steps.trials import TrainingRun
 from tests.conftest import CUT
 
 pytestmark = pytest.mark.slow
@@ -29,11 +29,11 @@ QUICK = (
     "hgnn.batch_size=64",
     "cross_fitting.folds=2",
     "towers.epochs=1",
-    "towers.min_steps=0",
+    "towers.least_steps=0",
     "towers.batch_size=64",
     "evaluation.bootstrap=100",
 )
-NAMES = ("no-popularity-prior", "no-graph")
+NAMES = ("no-popularity-gate", "no-graph")
 
 
 def start(data: Path, out: Path, errors: Path) -> subprocess.Popen[bytes]:
