@@ -76,7 +76,7 @@ def learned(source: Path, out: Path) -> dict[str, Any]:
     data = out / "data"
     shutil.copytree(source, data)
     found: dict[str, Any] = {
-        "cut of the backtest": backtest_cut(data, cut=CUT, window_days=14, target_type=TARGET)
+        "cut of the backtest": backtest_cut(data, cut=CUT, window_days=14, data=DATA)
     }
     summary = prepare_tables(data, out, cut=CUT, window_days=14, settings=settings)
     history = out / "history"

@@ -73,10 +73,24 @@ def _no_audiobooks(folder: Path) -> None:
     (folder / "exposures.parquet").unlink()
 
 
+def write_links(folder: Path, change: dict[str, object] | None = None) -> None:
+    """Write three links, one known since ever; `change` is made to the last."""
+    author = {"relation": "same author", "since": None}
+    rows = [
+        {"item_id": "a000", "other_id": "a001", **author},
+        {"item_id": "a000", "other_id": "p001", "relation": "talks of / 'it'", "since": SINCE},
+        {"item_id": "a002", "other_id": "a001", **author, **(change or {})},
+    ]
+    schema = pa.schema([(name, pa.string()) for name in ("item_id", "other_id", "relation")])
+    schema = schema.append(pa.field("since", pa.timestamp("us", tz="UTC")))
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "links.parquet")
+
+
 def _both_vectors(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     return [*rows, {**rows[7], "music_vector": [9.0, 9.0, 9.0, 9.0]}]
 
 
+SINCE = datetime(2025, 5, 1, tzinfo=UTC)
 FUTURE = datetime(2200, 1, 1, tzinfo=UTC)
 NAN, INF = float("nan"), float("inf")
 
@@ -336,7 +350,7 @@ CASES = [
     ),
     Case(
         "publishing dates of seconds read as milliseconds",
-        violations.PublishedInWrongUnit,
+        violations.DateInWrongUnit,
         "items.published_at",
         lambda folder: put(
             folder, "items", "published_at", {3: datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)}
@@ -364,6 +378,63 @@ CASES = [
             lambda rows: [*rows, {**rows[0], "item_id": "a001", "item_type": "podcast"}],
         ),
         count=1,
+    ),
+    *(
+        Case(
+            f"link: {name}",
+            violation,
+            f"links.{column}",
+            lambda folder, change=change: write_links(folder, change),
+            count=count,
+            first=first,
+            says=says,
+        )
+        for name, violation, column, change, count, first, says in (
+            ("null item", violations.NullId, "item_id", {"item_id": None}, 1, (2,), "null"),
+            ("blank other", violations.BlankId, "other_id", {"other_id": " "}, 1, (2,), "white"),
+            (
+                "unknown other",
+                violations.LinkOfUnknownItem,
+                "other_id",
+                {"other_id": "nope"},
+                1,
+                (2,),
+                "'nope'",
+            ),
+            ("itself", violations.LinkToItself, "other_id", {"other_id": "a002"}, 1, (2,), "a002"),
+            (
+                "twice",
+                violations.DuplicateLink,
+                "relation",
+                {"item_id": "a000", "other_id": "a001"},
+                2,
+                (0, 2),
+                "more than once",
+            ),
+            *(
+                (repr(relation)[:9], violations.UnfitRelation, "relation", change, 1, (2,), "name")
+                for relation in (None, " ", "a ", "a\nb", "x" * 65, "co_listened")
+                for change in [{"relation": relation}]
+            ),
+            (
+                "of the future",
+                violations.FutureTimestamp,
+                "since",
+                {"since": datetime(2200, 1, 1, tzinfo=UTC)},
+                1,
+                (2,),
+                "after now",
+            ),
+            (
+                "in a wrong unit",
+                violations.DateInWrongUnit,
+                "since",
+                {"since": datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)},
+                1,
+                (2,),
+                "a thousand times",
+            ),
+        )
     ),
     Case(
         "exposure of an unknown item",

@@ -17,7 +17,7 @@ import pytest
 from colisten.config import load_settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.violation import Violation
-from colisten.data.violations import NobodyStreamed, NoHistory
+from colisten.data.violations import NobodyStarted, NoHistory
 from colisten.evaluation.table import EvaluationTable
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
@@ -108,11 +108,11 @@ WORLDS = {
     ),
     "nothing before the cut": World([("u1", "a1", "stream", CUT)], refused=NoHistory),
     "only podcasts": World(
-        [event for event in listening(12, 12, 6) if event[1][0] == "p"], refused=NobodyStreamed
+        [event for event in listening(12, 12, 6) if event[1][0] == "p"], refused=NobodyStarted
     ),
     "only previews": World(
         [(user, item, "preview", at) for user, item, _, at in listening(12, 12, 6)],
-        refused=NobodyStreamed,
+        refused=NobodyStarted,
     ),
 }
 

@@ -51,9 +51,8 @@ class Walk:
 
     def steps(self) -> None:
         """Every step of the pipeline, in its order."""
-        target = self.settings.data.target_type
         backtest = backtest_cut(
-            self.data, cut=self.cut, window_days=WINDOW_DAYS, target_type=target
+            self.data, cut=self.cut, window_days=WINDOW_DAYS, data=self.settings.data
         )
         tables = self._step(
             "check_tables", data=str(self.data), data_digest="", cut=self.cut, code="", window=True
