@@ -71,26 +71,13 @@ def _no_audiobooks(folder: Path) -> None:
     for table in ("items", "interactions"):
         edit(folder, table, lambda rows: [row for row in rows if row["item_type"] == "podcast"])
     (folder / "exposures.parquet").unlink()
-
-
-def write_links(folder: Path, change: dict[str, object] | None = None) -> None:
-    """Write three links, one known since ever; `change` is made to the last."""
-    author = {"relation": "same author", "since": None}
-    rows = [
-        {"item_id": "a000", "other_id": "a001", **author},
-        {"item_id": "a000", "other_id": "p001", "relation": "talks of / 'it'", "since": SINCE},
-        {"item_id": "a002", "other_id": "a001", **author, **(change or {})},
-    ]
-    schema = pa.schema([(name, pa.string()) for name in ("item_id", "other_id", "relation")])
-    schema = schema.append(pa.field("since", pa.timestamp("us", tz="UTC")))
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "links.parquet")
+    (folder / "links.parquet").unlink()
 
 
 def _both_vectors(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     return [*rows, {**rows[7], "music_vector": [9.0, 9.0, 9.0, 9.0]}]
 
 
-SINCE = datetime(2025, 5, 1, tzinfo=UTC)
 FUTURE = datetime(2200, 1, 1, tzinfo=UTC)
 NAN, INF = float("nan"), float("inf")
 
@@ -381,60 +368,40 @@ CASES = [
     ),
     *(
         Case(
-            f"link: {name}",
+            f"link {violation.__name__} {str(value)[:9]!r}",
             violation,
             f"links.{column}",
-            lambda folder, change=change: write_links(folder, change),
-            count=count,
-            first=first,
-            says=says,
+            lambda folder, column=column, value=value: put(folder, "links", column, {2: value}),
+            count=1,
+            first=(2,),
         )
-        for name, violation, column, change, count, first, says in (
-            ("null item", violations.NullId, "item_id", {"item_id": None}, 1, (2,), "null"),
-            ("blank other", violations.BlankId, "other_id", {"other_id": " "}, 1, (2,), "white"),
+        for violation, column, *values in (
+            (violations.NullId, "item_id", None),
+            (violations.BlankId, "other_id", " "),
+            (violations.LinkOfUnknownItem, "other_id", "nope"),
+            (violations.LinkToItself, "other_id", "a012"),
             (
-                "unknown other",
-                violations.LinkOfUnknownItem,
-                "other_id",
-                {"other_id": "nope"},
-                1,
-                (2,),
-                "'nope'",
-            ),
-            ("itself", violations.LinkToItself, "other_id", {"other_id": "a002"}, 1, (2,), "a002"),
-            (
-                "twice",
-                violations.DuplicateLink,
+                violations.UnfitRelation,
                 "relation",
-                {"item_id": "a000", "other_id": "a001"},
-                2,
-                (0, 2),
-                "more than once",
+                None,
+                " ",
+                "a ",
+                "a\nb",
+                "x" * 65,
+                "co_listened",
             ),
-            *(
-                (repr(relation)[:9], violations.UnfitRelation, "relation", change, 1, (2,), "name")
-                for relation in (None, " ", "a ", "a\nb", "x" * 65, "co_listened")
-                for change in [{"relation": relation}]
-            ),
-            (
-                "of the future",
-                violations.FutureTimestamp,
-                "since",
-                {"since": datetime(2200, 1, 1, tzinfo=UTC)},
-                1,
-                (2,),
-                "after now",
-            ),
-            (
-                "in a wrong unit",
-                violations.DateInWrongUnit,
-                "since",
-                {"since": datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)},
-                1,
-                (2,),
-                "a thousand times",
-            ),
+            (violations.FutureTimestamp, "since", FUTURE),
+            (violations.DateInWrongUnit, "since", datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)),
         )
+        for value in values
+    ),
+    Case(
+        "link twice",
+        violations.DuplicateLink,
+        "links.relation",
+        lambda folder: put(folder, "links", "item_id", {2: "a010"}),
+        count=2,
+        first=(0, 2),
     ),
     Case(
         "exposure of an unknown item",

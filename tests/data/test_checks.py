@@ -165,7 +165,7 @@ def test_the_report_counts_what_is_there(folder: Path, app: typer.Typer) -> None
 
 
 def test_sparse_tables_are_sound_and_said_to_be_sparse(folder: Path) -> None:
-    for table in ("users", "music", "exposures"):
+    for table in ("users", "music", "links", "exposures"):
         (folder / f"{table}.parquet").unlink()
     drop(folder, "items", "description", "genres", "published_at")
     replace(folder, "items", "language", pa.nulls(100))

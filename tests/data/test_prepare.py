@@ -26,8 +26,7 @@ from colisten.data.violations import (
 from colisten.errors import ConfigError, TableError
 from colisten.files import file_digest, folder_digests
 from tests.conftest import CUT, START
-from tests.data.broken import SINCE, write_links
-from tests.data.sources import Row, copy_source, drop, edit, put, recast, replace, tables_of
+from tests.data.sources import SINCE, Row, copy_source, drop, edit, put, recast, replace, tables_of
 
 SETTINGS = Settings()
 WINDOW = 14
@@ -201,7 +200,7 @@ def test_exact_duplicates_go_and_near_ones_stay(source: Path, out: Path) -> None
 
 
 def test_only_items_and_interactions_are_needed(source: Path, out: Path) -> None:
-    for table in ("users", "music", "exposures"):
+    for table in ("users", "music", "links", "exposures"):
         (source / f"{table}.parquet").unlink()
     drop(source, "items", "description", "genres", "published_at")
     replace(source, "items", "language", pa.nulls(100))
@@ -361,15 +360,15 @@ def test_links_are_those_that_were_known_between_items_that_were_there(
     edit(
         source, "items", lambda rows: [*rows, {**rows[0], "item_id": "later", "published_at": CUT}]
     )
-    write_links(source, {"other_id": "later"})
+    put(source, "links", "other_id", {2: "later"})
     assert check_tables(source).links == {"same author": 2, "talks of / 'it'": 1}
     links = {}
     for name, cut in (("before", SINCE), ("after", SINCE + timedelta(microseconds=1))):
         prepare_tables(source, tmp_path / name, cut=cut, window_days=30, settings=SETTINGS)
         links[name] = pq.read_table(tmp_path / name / "history" / "links.parquet")
     assert links["before"].schema.names == ["item_id", "other_id", "relation", "since"]
-    always = {"item_id": "a000", "other_id": "a001", "relation": "same author", "since": None}
-    known = {"item_id": "a000", "other_id": "p001", "relation": "talks of / 'it'", "since": SINCE}
+    always = {"item_id": "a010", "other_id": "a011", "relation": "same author", "since": None}
+    known = {"item_id": "a010", "other_id": "p011", "relation": "talks of / 'it'", "since": SINCE}
     assert links["before"].to_pylist() == [always]
     assert links["after"].to_pylist() == [always, known]
     prepare_tables(tiny_source, tmp_path / "none", cut=CUT, window_days=30, settings=SETTINGS)
