@@ -31,7 +31,7 @@ def build_graph(
     from colisten.graph.build import build_graph
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
-    from colisten.training.towers.validation import held_out_moment
+    from colisten.training.towers.time_split import held_out_moment
     from components.figures import log_figures
 
     configure_logs()

@@ -45,7 +45,7 @@ def train_towers(
     from colisten.models.items import ItemBlocks
     from colisten.pages import write_page
     from colisten.training.curve import curve_html
-    from colisten.training.towers import train_towers
+    from colisten.training.towers.loop import train_towers
     from colisten.words import known_word
     from components.figures import log_figures
 
