@@ -14,8 +14,8 @@ from colisten.config import Settings
 from colisten.data import parquet
 from colisten.ranking.rankers import SUBJECT
 from colisten.simulator import WorldSettings, simulate
+from colisten.steps.trials import BOTH, TrainingRun
 from colisten.terminal import Terminal
-from pipelines.trials import BOTH, TrainingRun
 
 USERS = 500
 FACTORS = (1, 4, 16)

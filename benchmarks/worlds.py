@@ -23,8 +23,8 @@ from colisten.ablations.registry import ABLATIONS, FULL
 from colisten.config import load_settings
 from colisten.evaluation.table import EvaluationTable
 from colisten.simulator import WorldSettings, simulate
+from colisten.steps.trials import BOTH, TEXT, TrainingRun
 from colisten.terminal import Terminal
-from pipelines.trials import BOTH, TEXT, TrainingRun
 
 # Other worlds than those that defaults were tried on.
 SEEDS = range(100, 105)

@@ -25,6 +25,7 @@ from colisten.models.export import export_towers
 from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, tower_vectors
+from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.sections import TowerSettings
@@ -97,7 +98,8 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
         hgnn=None,
         graph=None,
         metrics={},
-        settings=settings,
+        shaping=shaping_settings(settings),
+        threads=settings.threads,
         as_of=CUT,
         golden_users=rows.slice(0, 4),
     )

@@ -18,7 +18,7 @@ from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport
 from colisten.config import load_settings
 from colisten.errors import PipelineError
-from pipelines.trials import TrainingRun
+from colisten.steps.trials import TrainingRun
 from tests.conftest import CUT
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ QUICK = (
     "towers.batch_size=64",
     "evaluation.bootstrap=100",
 )
-NAMES = ("no-popularity-prior", "no-graph")
+NAMES = ("no-popularity-gate", "no-graph")
 
 
 def start(data: Path, out: Path, errors: Path) -> subprocess.Popen[bytes]:

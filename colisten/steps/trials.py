@@ -10,13 +10,14 @@ from colisten.config import Settings
 from colisten.errors import PipelineError
 from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
 from colisten.ranking.rankers import SUBJECT
-from components.shapes import shaped
+from colisten.steps.registry import step_named
+from colisten.steps.settings import settings_of
 
 BOTH = "text,z"
 TEXT = "text"
 GRAPH = "z"
 # What all trials share is computed once, from the first one's settings.
-_SHARED = ("tables", "text", "features")
+_SHARED = ("check_tables", "embed_text", "build_features")
 
 
 @dataclass(frozen=True)
@@ -40,24 +41,15 @@ class TrainingRun:
         """What a person calls this training."""
         return f"{self.model}, seed {self.settings.seed}"
 
-    def item(self) -> dict[str, str]:
-        """The form in which the pipeline takes it."""
-        return {
-            "model": self.model,
-            "settings": self.settings.to_json(),
-            "blocks": self.blocks,
-            "beside": ",".join(self.beside),
-        }
-
 
 def further_seeds(settings: Settings, seeds: int) -> list[TrainingRun]:
     """Trainings of a release's models under the seeds after `settings.seed`, `seeds` in all."""
     trials = []
     for number in range(1, seeds):
-        chosen = with_seed(settings, number)
+        seeded = with_seed(settings, number)
         trials += [
-            TrainingRun(SUBJECT, chosen, BOTH, beside=("HGNN-mean",)),
-            TrainingRun(WITHOUT_GRAPH, chosen, TEXT),
+            TrainingRun(SUBJECT, seeded, BOTH, beside=("HGNN-mean",)),
+            TrainingRun(WITHOUT_GRAPH, seeded, TEXT),
         ]
     return trials
 
@@ -104,10 +96,11 @@ def check_trials(trials: Sequence[TrainingRun], base: Settings) -> None:
     if not trials:
         raise PipelineError("There is no trial to run.", "Name at least one.")
     for trial in trials:
-        for step in _SHARED:
-            if shaped(trial.settings, step) != shaped(base, step):
+        for name in _SHARED:
+            step = step_named(name)
+            if settings_of(step, trial.settings) != settings_of(step, base):
                 raise PipelineError(
-                    f"The trial '{trial.model}' needs other {step} than the rest.",
+                    f"The trial '{trial.model}' needs another {name} than the rest.",
                     "Trials may differ in graph, hgnn, towers, seed and how a history is averaged.",
                 )
         if trial.settings.evaluation != base.evaluation:
