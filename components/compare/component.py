@@ -43,6 +43,7 @@ def compare(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
+    from colisten.engine import Engine
     from colisten.evaluation.beyond_accuracy import BeyondAccuracy
     from colisten.evaluation.page import to_html
     from colisten.evaluation.popularity import popularity
@@ -54,6 +55,7 @@ def compare(
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
     from colisten.pages import write_page
+    from colisten.ranking.events import EventLog
     from colisten.ranking.lists import Lists
     from colisten.sections import ITEM_TYPES
     from components.figures import log_figures
@@ -64,23 +66,16 @@ def compare(
     catalogue = Catalogue.read(Path(history.path))
     target = chosen.data.target_type
     folders = [Path(history.path), Path(events.path)]
-    window = evaluation_set(
-        folders,
-        catalogue,
-        cut=moment,
-        window_days=int(window_days),
-        target_type=target,
-        settings=chosen,
-    )
+    engine = Engine(threads=chosen.threads, memory_limit=chosen.memory_limit)
+    happened = EventLog(folders, catalogue, chosen.data, engine)
+    window = evaluation_set(happened, cut=moment, window_days=int(window_days))
     trainings: dict[str, list[np.ndarray]] = {}
     for folder in [*([measured] if measured else []), *(each.path for each in lists)]:
         found = Lists.load(Path(folder))
         found.check(window)
         for model in found.models:
             trainings.setdefault(model, []).append(found[model])
-    streams = popularity(
-        folders, catalogue, as_of=moment, target_type=target, window_days=None, settings=chosen
-    )
+    streams = popularity(happened, moment)
     store = open_store(Path(features.path))
     users = UserBatch.from_table(
         user_rows(store, window.user_ids.tolist(), moment),
@@ -91,7 +86,7 @@ def compare(
     result = evaluate_lists(
         trainings,
         window,
-        chosen,
+        chosen.evaluation,
         chosen.seed,
         subject=subject,
         finer=finer_slices(

@@ -53,6 +53,7 @@ def evaluate(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
+    from colisten.engine import Engine
     from colisten.evaluation.beyond_accuracy import BeyondAccuracy
     from colisten.evaluation.page import to_html
     from colisten.evaluation.slices import finer_slices
@@ -63,6 +64,7 @@ def evaluate(
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
     from colisten.pages import write_page
+    from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
     from components.figures import log_figures
@@ -72,23 +74,18 @@ def evaluate(
     moment = parse_moment(as_of, "as_of")
     catalogue = Catalogue.read(Path(history.path))
     folders = list(dict.fromkeys([Path(history.path), Path(events.path)]))
-    window = evaluation_set(
-        folders,
-        catalogue,
-        cut=moment,
-        window_days=int(window_days),
-        target_type=chosen.data.target_type,
-        settings=chosen,
-    )
+    engine = Engine(threads=chosen.threads, memory_limit=chosen.memory_limit)
+    happened = EventLog(folders, catalogue, chosen.data, engine)
+    window = evaluation_set(happened, cut=moment, window_days=int(window_days))
     models = ModelRankers(
-        folders=folders,
-        catalogue=catalogue,
+        events=happened,
         as_of=moment,
         text=np.load(Path(text.path) / "vectors.npy", mmap_mode="r"),
         z=np.load(Path(vectors.path) / "z.npy", mmap_mode="r"),
         towers=OnnxUserTower(Path(towers.path), threads=chosen.threads),
         towers_text=OnnxUserTower(Path(towers_text.path), threads=chosen.threads),
-        settings=chosen,
+        popularity_days=chosen.evaluation.popularity_days,
+        seed=chosen.seed,
     )
     spec = models.towers.spec
     users = users_as_of(
@@ -97,13 +94,13 @@ def evaluate(
     rankers = models.rankers(users)
     if baselines and chosen.evaluation.baselines and len(window):
         rankers += tuned_baselines(
-            folders,
-            catalogue,
+            happened,
             as_of=moment,
             window_days=int(window_days),
             user_ids=window.user_ids,
             fallback=models.recent_popularity(),
-            settings=chosen,
+            evaluation=chosen.evaluation,
+            seed=chosen.seed,
             text=models.text,
         )
     streams = models.all_time_popularity()
@@ -113,11 +110,11 @@ def evaluate(
         streams,
         np.sum([history.counts for history in users.histories.values()], axis=0),
     )
-    ranked = rank_lists(rankers, window, chosen, folder=Path(lists.path))
+    ranked = rank_lists(rankers, window, chosen.evaluation, folder=Path(lists.path))
     result = evaluate_lists(
         {model: [items] for model, items in ranked.by_model.items()},
         window,
-        chosen,
+        chosen.evaluation,
         chosen.seed,
         finer=finer,
         beyond=BeyondAccuracy(streams, models.text[catalogue.slice_of(chosen.data.target_type)]),

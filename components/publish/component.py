@@ -45,11 +45,13 @@ def publish(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
+    from colisten.engine import Engine
     from colisten.features.store import open_store, user_rows
     from colisten.index.opening import open_index
     from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs
     from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.events import EventLog
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
     from components.figures import log_figures
@@ -62,13 +64,9 @@ def publish(
     root = Path(home)
     catalogue = Catalogue.read(Path(history.path))
     verdict = read_mapping(Path(decision.path))
-    people = eligible_users(
-        [Path(history.path)],
-        catalogue,
-        cut=moment,
-        target_type=chosen.data.target_type,
-        settings=chosen,
-    )
+    engine = Engine(threads=chosen.threads, memory_limit=chosen.memory_limit)
+    happened = EventLog([Path(history.path)], catalogue, chosen.data, engine)
+    people = eligible_users(happened, moment)
     step = max(1, len(people) // golden)
     rows = user_rows(
         open_store(Path(features.path)), people.user_ids[::step][:golden].tolist(), moment

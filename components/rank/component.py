@@ -45,11 +45,13 @@ def rank(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
+    from colisten.engine import Engine
     from colisten.errors import EvaluationError
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import open_store, users_as_of
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
     from components.figures import log_figures
@@ -59,24 +61,19 @@ def rank(
     moment = parse_moment(as_of, "as_of")
     catalogue = Catalogue.read(Path(history.path))
     folders = [Path(history.path), Path(events.path)]
-    window = evaluation_set(
-        folders,
-        catalogue,
-        cut=moment,
-        window_days=int(window_days),
-        target_type=chosen.data.target_type,
-        settings=chosen,
-    )
+    engine = Engine(threads=chosen.threads, memory_limit=chosen.memory_limit)
+    happened = EventLog(folders, catalogue, chosen.data, engine)
+    window = evaluation_set(happened, cut=moment, window_days=int(window_days))
     tower = OnnxUserTower(Path(towers.path), threads=chosen.threads)
     models = ModelRankers(
-        folders=folders,
-        catalogue=catalogue,
+        events=happened,
         as_of=moment,
         text=np.load(Path(text.path) / "vectors.npy", mmap_mode="r"),
         z=np.load(Path(vectors.path) / "z.npy", mmap_mode="r"),
         towers=tower,
         towers_text=tower,
-        settings=chosen,
+        popularity_days=chosen.evaluation.popularity_days,
+        seed=chosen.seed,
     )
     users = users_as_of(
         open_store(Path(features.path)),
@@ -95,6 +92,6 @@ def rank(
         *(others[name] for name in wanted),
         models.two_tower(model, tower, users, models.recent_popularity()),
     ]
-    found = rank_lists(rankers, window, chosen, folder=Path(lists.path))
+    found = rank_lists(rankers, window, chosen.evaluation, folder=Path(lists.path))
     figures = {"users": float(len(window)), "models": float(len(found.models))}
     log_figures(metrics, figures)

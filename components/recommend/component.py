@@ -40,14 +40,16 @@ def recommend(
     from colisten.config import Settings
     from colisten.data.catalogue import Catalogue
     from colisten.data.moments import parse_moment
-    from colisten.evaluation.popularity import PopularityRanker, popularity
+    from colisten.engine import Engine
+    from colisten.evaluation.popularity import popularity
     from colisten.features.store import open_store, users_as_of
     from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
     from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.events import EventLog
     from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
-    from colisten.ranking.rankers import SUBJECT, VectorRanker
+    from colisten.ranking.rankers import SUBJECT, PopularityRanker, VectorRanker
     from colisten.ranking.recommend import recommend
 
     configure_logs()
@@ -57,13 +59,9 @@ def recommend(
     published = read_mapping(Path(release.path))
     tower = OnnxUserTower(Path(published["folder"]), threads=chosen.threads)
     without_graph = OnnxUserTower(Path(towers_text.path), threads=chosen.threads)
-    people = eligible_users(
-        [Path(history.path)],
-        catalogue,
-        cut=moment,
-        target_type=chosen.data.target_type,
-        settings=chosen,
-    )
+    engine = Engine(threads=chosen.threads, memory_limit=chosen.memory_limit)
+    happened = EventLog([Path(history.path)], catalogue, chosen.data, engine)
+    people = eligible_users(happened, moment)
     users = users_as_of(
         open_store(Path(features.path)),
         people.user_ids.tolist(),
@@ -71,14 +69,7 @@ def recommend(
         catalogue.index_of,
         tower.spec,
     )
-    counts = popularity(
-        [Path(history.path)],
-        catalogue,
-        as_of=moment,
-        target_type=chosen.data.target_type,
-        window_days=chosen.evaluation.popularity_days,
-        settings=chosen,
-    )
+    counts = popularity(happened, moment, chosen.evaluation.popularity_days)
     arms = (
         PopularityRanker(POPULARITY, counts),
         VectorRanker(
