@@ -18,7 +18,7 @@ from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport
 from colisten.config import load_settings
 from colisten.errors import PipelineError
-from pipelines.trials import TrainingRun
+from colisten.steps.trials import TrainingRun
 from tests.conftest import CUT
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,131 @@
+"""Step: measure all models on a window."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from colisten.engine import Engine
+from colisten.sections import EvaluationSettings
+from colisten.steps.artifacts import (
+    Events,
+    Features,
+    History,
+    HtmlPage,
+    ItemVectors,
+    Measured,
+    Metrics,
+    RankedLists,
+    TextVectors,
+    Towers,
+)
+from colisten.steps.settings import TypesAndSignals
+
+
+class Evaluated(NamedTuple):
+    """The table, for programs and for people, and what each model showed each user."""
+
+    table: Measured
+    page: HtmlPage
+    lists: RankedLists
+    metrics: Metrics
+
+
+def evaluate(
+    history: History,
+    events: Events,
+    features: Features,
+    text: TextVectors,
+    vectors: ItemVectors,
+    towers: Towers,
+    towers_text: Towers,
+    as_of: datetime,
+    window_days: int,
+    baselines: bool,
+    *,
+    data: TypesAndSignals,
+    evaluation: EvaluationSettings,
+    seed: int,
+    engine: Engine,
+    out: Path,
+) -> Evaluated:
+    """HR, MRR and coverage with intervals for every model; all, warm and cold users.
+
+    Args:
+        history: Checked tables.
+        events: Events of the window: the history itself for a backtest, the holdout for the
+            final measurement.
+        features: Feast repository.
+        text: Text vectors.
+        vectors: HGNN vectors.
+        towers: 2T-HGNN.
+        towers_text: 2T without graph.
+        as_of: UTC moment that starts the window; models saw nothing at or after it.
+        window_days: Length of the window.
+        baselines: Also measure decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN and an HGNN
+            with users as nodes, each tuned on the window before `as_of`.
+
+    Raises:
+        EvaluationError: A file is missing or scores are wrong.
+    """
+    from colisten.baselines.tuning import tuned_baselines
+    from colisten.evaluation.page import to_html
+    from colisten.evaluation.split import evaluation_set
+    from colisten.evaluation.table import evaluate_lists
+    from colisten.features.store import users_as_of
+    from colisten.ranking.events import EventLog
+    from colisten.ranking.lists import rank_lists
+    from colisten.ranking.model_rankers import ModelRankers
+    from colisten.steps.windows import known_items, list_slices
+
+    catalogue = history.catalogue
+    folders = list(dict.fromkeys([history.folder, events.folder]))
+    log = EventLog(folders, catalogue, data, engine)
+    window = evaluation_set(log, cut=as_of, window_days=window_days)
+    models = ModelRankers(
+        events=log,
+        as_of=as_of,
+        text=text.vectors,
+        z=vectors.z,
+        towers=towers.open(engine.threads),
+        towers_text=towers_text.open(engine.threads),
+        popularity_days=evaluation.popularity_days,
+        seed=seed,
+    )
+    users = users_as_of(
+        features.open(),
+        window.user_ids.tolist(),
+        as_of,
+        catalogue.index_of,
+        models.towers.spec,
+    )
+    rankers = models.rankers(users)
+    if baselines and evaluation.baselines and len(window):
+        rankers += tuned_baselines(
+            log,
+            as_of=as_of,
+            window_days=window_days,
+            user_ids=window.user_ids,
+            fallback=models.recent_popularity(),
+            evaluation=evaluation,
+            seed=seed,
+            text=models.text,
+        )
+    streams = models.all_time_popularity()
+    ranked = rank_lists(rankers, window, evaluation, folder=out / "lists")
+    table = evaluate_lists(
+        {model: [items] for model, items in ranked.by_model.items()},
+        window,
+        evaluation,
+        seed,
+        finer=list_slices(window, catalogue, streams, users),
+        beyond=known_items(streams, text, catalogue, data.target_type),
+    )
+    measured = Measured(table)
+    return Evaluated(
+        measured,
+        HtmlPage(to_html(table)),
+        RankedLists(out / "lists"),
+        Metrics(measured.figures()),
+    )
