@@ -13,7 +13,7 @@ from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_model
-from colisten.steps.trials import Trial, check_trials
+from colisten.steps.trials import TrainingRun, check_trials
 from colisten.terminal import Terminal
 from pipelines.local import run_local
 from pipelines.parameters import step_parameters, trial_item
@@ -32,7 +32,7 @@ class Window:
 def run_trials(
     window: Window,
     out: Path,
-    trials: Sequence[Trial],
+    trials: Sequence[TrainingRun],
     settings: Settings,
     *,
     subject: str,

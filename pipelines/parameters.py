@@ -8,7 +8,7 @@ from typing import Any
 from colisten.config import Settings
 from colisten.steps.registry import step_named
 from colisten.steps.settings import settings_json
-from colisten.steps.trials import Trial
+from colisten.steps.trials import TrainingRun
 from pipelines.trials_pipeline import trial
 
 _SUFFIX = "_settings"
@@ -24,7 +24,7 @@ def step_parameters(pipeline: Any, settings: Settings) -> dict[str, str]:
     }
 
 
-def trial_item(one: Trial) -> dict[str, str]:
+def trial_item(one: TrainingRun) -> dict[str, str]:
     """A trial as the trials pipeline takes it."""
     return {
         "model": one.model,

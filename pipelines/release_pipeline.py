@@ -183,10 +183,10 @@ def release_pipeline(
             towers_text=made.outputs["towers_text"],
             as_of=as_of,
             window_days=window_days,
-            rivals=rivals,
+            baselines=baselines,
             settings=evaluate_settings,
         ).set_display_name(title)
-        for made, events, as_of, rivals, title in (
+        for made, events, as_of, baselines, title in (
             (backtested, history, backtest_cut, False, "evaluate on the window before the cut"),
             (fitted, holdout, cut, True, "measure on the window after the cut"),
         )

@@ -18,19 +18,19 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from cli.inputs import parse_target
+from colisten.baselines.interaction_matrix import InteractionMatrix
+from colisten.baselines.item_knn import fit_item_knn
 from colisten.config import SECTIONS, Settings, load_settings, settings_from
 from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ColistenError, ConfigError, GraphError
-from colisten.evaluation.rankers import mean_vectors
 from colisten.explanation.importance import GroupImportance, Importance
 from colisten.features.examples import first_streams
 from colisten.features.history import history_rows
 from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer
-from colisten.rivals.models import fit_item_knn
-from colisten.rivals.touches import Touches
+from colisten.ranking.rankers import mean_vectors
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sections import Section
 from colisten.training.distributed import world
@@ -131,8 +131,8 @@ def _empty_catalogue() -> Catalogue:
     return Catalogue(pa.table({"item_id": [], "item_type": []}))
 
 
-def _nobody() -> Touches:
-    return Touches(
+def _nobody() -> InteractionMatrix:
+    return InteractionMatrix(
         sparse.csr_matrix((1, 1), dtype=np.float32),
         np.zeros(0, np.int64),
         np.array(["u"], object),

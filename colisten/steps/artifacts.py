@@ -27,11 +27,11 @@ from colisten.pages import Page, write_page
 
 if TYPE_CHECKING:
     from colisten.data.catalogue import Catalogue
-    from colisten.evaluation.lists import Lists
     from colisten.evaluation.table import EvaluationTable
     from colisten.features.lightfeast import FeatureStore
     from colisten.graph.graph import CoListeningGraph
     from colisten.models.onnx_tower import OnnxUserTower
+    from colisten.ranking.lists import Lists
 
 
 class Artifact(ABC):
@@ -244,7 +244,7 @@ class RankedLists(FolderArtifact):
 
     def read(self) -> Lists:
         """The lists, memory-mapped; raises EvaluationError where they are of another format."""
-        from colisten.evaluation.lists import Lists
+        from colisten.ranking.lists import Lists
 
         return Lists.load(self.folder)
 

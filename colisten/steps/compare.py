@@ -105,7 +105,7 @@ def compare(
         seed,
         subject=subject,
         finer=list_slices(window, catalogue, streams, users),
-        facts=window_facts(streams, text, catalogue, target),
+        beyond=window_facts(streams, text, catalogue, target),
     )
     figures = {
         "users": float(len(window)),

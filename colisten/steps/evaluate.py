@@ -42,7 +42,7 @@ def evaluate(
     towers_text: Towers,
     as_of: datetime,
     window_days: int,
-    rivals: bool,
+    baselines: bool,
     *,
     data: TypesAndSignals,
     evaluation: EvaluationSettings,
@@ -63,19 +63,19 @@ def evaluate(
         towers_text: 2T without graph.
         as_of: UTC moment that starts the window; models saw nothing at or after it.
         window_days: Length of the window.
-        rivals: Also measure decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN and an HGNN
+        baselines: Also measure decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN and an HGNN
             with users as nodes, each tuned on the window before `as_of`.
 
     Raises:
         EvaluationError: A file is missing or scores are wrong.
     """
-    from colisten.evaluation.contest import Contest
-    from colisten.evaluation.lists import rank_lists
+    from colisten.baselines.tuning import tuned_baselines
     from colisten.evaluation.page import to_html
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import users_as_of
-    from colisten.rivals.tuning import tuned_rivals
+    from colisten.ranking.lists import rank_lists
+    from colisten.ranking.model_rankers import ModelRankers
     from colisten.steps.windows import list_slices, window_facts
 
     settings = whole(data, evaluation, engine=engine, seed=seed)
@@ -89,7 +89,7 @@ def evaluate(
         target_type=data.target_type,
         settings=settings,
     )
-    contest = Contest(
+    contest = ModelRankers(
         folders=folders,
         catalogue=catalogue,
         as_of=as_of,
@@ -107,8 +107,8 @@ def evaluate(
         contest.towers.spec,
     )
     rankers = contest.rankers(users)
-    if rivals and evaluation.rivals and len(window):
-        rankers += tuned_rivals(
+    if baselines and evaluation.baselines and len(window):
+        rankers += tuned_baselines(
             folders,
             catalogue,
             as_of=as_of,
@@ -126,7 +126,7 @@ def evaluate(
         settings,
         seed,
         finer=list_slices(window, catalogue, streams, users),
-        facts=window_facts(streams, text, catalogue, data.target_type),
+        beyond=window_facts(streams, text, catalogue, data.target_type),
     )
     measured = Measured(table)
     return Evaluated(

@@ -72,15 +72,15 @@ def publish(
     """
     import tempfile
 
-    from colisten.evaluation.split import audience
     from colisten.features.store import user_rows
     from colisten.index.opening import open_index
+    from colisten.ranking.eligible import eligible_users
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
     from feature_repo.repo import build_feature_repo, materialize
 
     settings = whole(data, store, engine=engine)
-    people = audience(
+    people = eligible_users(
         [history.folder],
         history.catalogue,
         cut=cut,

@@ -65,10 +65,10 @@ def rank(
         EvaluationError: There is no ranker of a name, or scores are wrong.
     """
     from colisten.errors import EvaluationError
-    from colisten.evaluation.contest import Contest
-    from colisten.evaluation.lists import rank_lists
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import users_as_of
+    from colisten.ranking.lists import rank_lists
+    from colisten.ranking.model_rankers import ModelRankers
 
     settings = whole(data, evaluation, engine=engine, seed=seed)
     catalogue = history.catalogue
@@ -82,7 +82,7 @@ def rank(
         settings=settings,
     )
     tower = towers.open(engine.threads)
-    contest = Contest(
+    contest = ModelRankers(
         folders=folders,
         catalogue=catalogue,
         as_of=as_of,

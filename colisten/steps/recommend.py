@@ -56,20 +56,19 @@ def recommend(
     Raises:
         EvaluationError: Scores are wrong.
     """
-    from colisten.evaluation.contest import POPULARITY, WITHOUT_GRAPH
     from colisten.evaluation.popularity import PopularityRanker, popularity
-    from colisten.evaluation.rankers import VectorRanker
-    from colisten.evaluation.recommend import recommend as write
-    from colisten.evaluation.split import audience
-    from colisten.evaluation.table import SUBJECT
     from colisten.features.store import users_as_of
     from colisten.json_files import write_json
+    from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
+    from colisten.ranking.rankers import SUBJECT, VectorRanker
+    from colisten.ranking.recommend import recommend as write
 
     settings = whole(data, evaluation, engine=engine)
     catalogue = history.catalogue
     tower = Towers(Path(release.folder)).open(engine.threads)
     without_graph = towers_text.open(engine.threads)
-    people = audience(
+    people = eligible_users(
         [history.folder], catalogue, cut=cut, target_type=data.target_type, settings=settings
     )
     users = users_as_of(

@@ -55,7 +55,6 @@ def report(
         ReleaseError: The release cannot be read.
     """
     from colisten.errors import ReportError
-    from colisten.evaluation.portrait import active_users, portrait
     from colisten.features.store import users_as_of
     from colisten.graph.page import to_html
     from colisten.graph.report import graph_report
@@ -63,6 +62,7 @@ def report(
     from colisten.logs import logger
     from colisten.pages import escape, page, write_page
     from monitoring.drift import drift_report
+    from monitoring.drift_features import active_users, drift_features
 
     tower = Towers(Path(release.folder)).open()
     catalogue, store = history.catalogue, features.open()
@@ -70,7 +70,7 @@ def report(
     for end in (backtest_cut, cut):
         people = active_users(history.folder, since=end - (cut - backtest_cut), until=end)
         users = users_as_of(store, people.tolist(), end, catalogue.index_of, tower.spec)
-        frames.append(portrait(users, tower))
+        frames.append(drift_features(users, tower))
     reports = home / "reports"
     described = graph_report(graph.full, text.vectors, catalogue.titles, data=data, seed=seed)
     write_page(reports / "graph.html", to_html(described))

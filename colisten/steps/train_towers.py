@@ -95,7 +95,7 @@ def train_towers(
     result = train(
         rows.rows,
         history.catalogue,
-        _item_blocks(text, vectors, factors if towers.has_echo else None, blocks),
+        _item_blocks(text, vectors, factors if towers.has_knn_term else None, blocks),
         settings,
         out=work,
         whole=rows.users,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from colisten.ablations.registry import Ablation
 from colisten.config import Settings
 from colisten.errors import PipelineError
-from colisten.evaluation.contest import POPULARITY, WITHOUT_GRAPH
-from colisten.evaluation.table import SUBJECT
+from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
+from colisten.ranking.rankers import SUBJECT
 from colisten.steps.registry import step_named
 from colisten.steps.settings import settings_of
 
@@ -21,7 +21,7 @@ _SHARED = ("check_tables", "embed_text", "build_features")
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrainingRun:
     """One training.
 
     Attributes:
@@ -42,21 +42,21 @@ class Trial:
         return f"{self.model}, seed {self.settings.seed}"
 
 
-def further_seeds(settings: Settings, seeds: int) -> list[Trial]:
+def further_seeds(settings: Settings, seeds: int) -> list[TrainingRun]:
     """Trainings of a release's models under the seeds after `settings.seed`, `seeds` in all."""
     trials = []
     for number in range(1, seeds):
         seeded = with_seed(settings, number)
         trials += [
-            Trial(SUBJECT, seeded, BOTH, beside=("HGNN-mean",)),
-            Trial(WITHOUT_GRAPH, seeded, TEXT),
+            TrainingRun(SUBJECT, seeded, BOTH, beside=("HGNN-mean",)),
+            TrainingRun(WITHOUT_GRAPH, seeded, TEXT),
         ]
     return trials
 
 
 def ablation_trials(
     ablations: Sequence[Ablation], settings_of: Mapping[str, Settings], seeds: int
-) -> list[Trial]:
+) -> list[TrainingRun]:
     """Every ablation under every seed; what gives the scale stands beside the full model.
 
     Args:
@@ -65,7 +65,7 @@ def ablation_trials(
         seeds: Trainings of each.
     """
     return [
-        Trial(
+        TrainingRun(
             each.name,
             with_seed(settings_of[each.name], number),
             each.blocks,
@@ -82,7 +82,7 @@ def with_seed(settings: Settings, number: int) -> Settings:
     return settings.model_copy(update={"seed": settings.seed + number})
 
 
-def check_trials(trials: Sequence[Trial], base: Settings) -> None:
+def check_trials(trials: Sequence[TrainingRun], base: Settings) -> None:
     """Refuse trials that cannot stand in one table.
 
     Args:

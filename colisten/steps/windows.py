@@ -10,7 +10,7 @@ from colisten.steps.artifacts import TextVectors
 
 if TYPE_CHECKING:
     from colisten.data.catalogue import Catalogue
-    from colisten.evaluation.facts import ItemFacts
+    from colisten.evaluation.beyond_accuracy import BeyondAccuracy
     from colisten.evaluation.slices import Slice
     from colisten.evaluation.split import EvaluationSet
     from colisten.features.users import UserBatch
@@ -28,8 +28,8 @@ def list_slices(
 
 def window_facts(
     streams: np.ndarray, text: TextVectors, catalogue: Catalogue, target_type: str
-) -> ItemFacts:
-    """What lists are made of: see `colisten.evaluation.facts`."""
-    from colisten.evaluation.facts import ItemFacts
+) -> BeyondAccuracy:
+    """What lists are made of: see `colisten.evaluation.beyond_accuracy`."""
+    from colisten.evaluation.beyond_accuracy import BeyondAccuracy
 
-    return ItemFacts(streams, text.vectors[catalogue.slice_of(target_type)])
+    return BeyondAccuracy(streams, text.vectors[catalogue.slice_of(target_type)])

@@ -55,7 +55,7 @@ from colisten.steps.recommend import recommend
 from colisten.steps.report import report
 from colisten.steps.train_hgnn import train_hgnn
 from colisten.steps.train_towers import train_towers
-from colisten.steps.trials import BOTH, TEXT, Trial
+from colisten.steps.trials import BOTH, TEXT, TrainingRun
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def release(cache: StepCache, window: Window, home: Home) -> Released:
         cut=cut,
         home=home.out,
     ).release
-    measured = _evaluate(cache, prepared, fitted, prepared.holdout, cut, days, rivals=True)
+    measured = _evaluate(cache, prepared, fitted, prepared.holdout, cut, days, baselines=True)
     cache.run(
         recommend,
         changes_world=True,
@@ -249,7 +249,7 @@ def trials(
     cache: StepCache,
     window: Window,
     home: Home,
-    trainings: Sequence[Trial],
+    trainings: Sequence[TrainingRun],
     *,
     subject: str,
     measured: RankedLists | None = None,
@@ -294,7 +294,7 @@ def trials(
 
 
 def _trial(
-    cache: StepCache, window: Window, prepared: Prepared, home: Home, one: Trial
+    cache: StepCache, window: Window, prepared: Prepared, home: Home, one: TrainingRun
 ) -> RankedLists:
     fitted = fit(cache, prepared, window.cut, home, (one.blocks,))
     return cache.run(
@@ -318,7 +318,7 @@ def _evaluate(
     as_of: datetime,
     days: int,
     *,
-    rivals: bool = False,
+    baselines: bool = False,
 ) -> Evaluated:
     towers, towers_text = fitted.towers
     return cache.run(
@@ -330,7 +330,7 @@ def _evaluate(
         towers_text=towers_text,
         as_of=as_of,
         window_days=days,
-        rivals=rivals,
+        baselines=baselines,
     )
 
 

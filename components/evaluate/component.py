@@ -17,7 +17,7 @@ def evaluate(
     towers_text: Input[Model],
     as_of: str,
     window_days: int,
-    rivals: bool,
+    baselines: bool,
     settings: str,
     table: Output[Dataset],
     page: Output[HTML],

@@ -32,7 +32,7 @@ QUICK = (
     "towers.dim=16",
     "towers.hidden=[32]",
     "towers.epochs=2",
-    "towers.least_steps=0",
+    "towers.min_steps=0",
     "threads=1",
 )
 

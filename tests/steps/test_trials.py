@@ -5,7 +5,7 @@ import pytest
 from colisten.ablations.registry import FULL, select
 from colisten.config import Settings, load_settings
 from colisten.errors import PipelineError
-from colisten.steps.trials import Trial, ablation_trials, check_trials, further_seeds
+from colisten.steps.trials import TrainingRun, ablation_trials, check_trials, further_seeds
 
 
 def test_further_seeds_leave_out_what_no_seed_changes() -> None:
@@ -50,9 +50,9 @@ def test_every_ablation_is_trained_under_every_seed_and_scales_stand_beside_once
 def test_trials_that_cannot_stand_in_one_table_are_refused(
     override: tuple[str, ...], said: str
 ) -> None:
-    odd = Trial("odd", load_settings(None, override))
+    odd = TrainingRun("odd", load_settings(None, override))
     with pytest.raises(PipelineError, match=f"'odd'.*{said}"):
-        check_trials([Trial(FULL, Settings()), odd], Settings())
+        check_trials([TrainingRun(FULL, Settings()), odd], Settings())
 
 
 def test_no_trial_is_refused() -> None:
@@ -62,4 +62,4 @@ def test_no_trial_is_refused() -> None:
 
 def test_trials_may_differ_in_what_they_learn() -> None:
     overrides = ("seed=2", "preset=paper", "graph.signals=[stream]", "features.half_life_days=5")
-    check_trials([Trial("other", load_settings(None, overrides))], Settings())
+    check_trials([TrainingRun("other", load_settings(None, overrides))], Settings())
