@@ -34,6 +34,7 @@ from colisten.models.losses import log_inclusion, paper_loss, sampled_softmax_lo
 from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.progress import track
 from colisten.training.checkpoint import deterministic
+from colisten.training.time_split import split_in_time
 from colisten.training.towers.checkpoint import Curve, TowerCheckpoint, input_digest
 from colisten.training.towers.examples import TowerExamples, in_order
 from colisten.training.towers.held_out import HeldOut
@@ -43,7 +44,6 @@ from colisten.training.towers.validation import (
     best_point,
     epochs_behind,
     knn_weights_of,
-    split_in_time,
     validate,
 )
 
