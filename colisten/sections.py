@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from colisten.words import nearest
+
 Signal = Literal["stream", "follow", "preview", "intent_to_pay"]
 SIGNALS: tuple[Signal, ...] = ("stream", "follow", "preview", "intent_to_pay")
 
@@ -115,7 +117,8 @@ class DataSettings(Section):
             )
         if lost := [name for name in self.start_signals if name not in self.signals]:
             raise ValueError(
-                f"data.start_signals names {lost[0]!r}, which data.signals does not have; set both"
+                f"data.start_signals names {lost[0]!r}, which data.signals does not have; the "
+                f"nearest is {nearest(lost[0], self.signals)!r}"
             )
         return self
 

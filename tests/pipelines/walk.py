@@ -71,7 +71,7 @@ class Walk:
             **backtested[1],
             events=history,
             as_of=backtest,
-            rivals=False,
+            baselines=False,
             window=True,
         )["table"]
         graph, fitted, hgnn = self._fit(known, self.cut)
@@ -93,7 +93,7 @@ class Walk:
             **fitted,
             events=tables["holdout"],
             as_of=self.cut,
-            rivals=True,
+            baselines=True,
             window=True,
         )["table"]
         self._step(
