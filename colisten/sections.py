@@ -32,6 +32,14 @@ RELATION_KINDS: tuple[RelationKind, ...] = (
 
 Device = Literal["auto", "cpu", "cuda"]
 
+# Where the class of each index is: another one is its module and a line here.
+INDEX_BACKENDS = {
+    "exact": "colisten.index.exact:ExactIndex",
+    "milvus": "colisten.index.milvus:MilvusIndex",
+}
+
+FilterKind = Literal["keyword", "keywords", "number", "moment"]
+
 # A word that tables hold: an item type, a signal. Files and fields take it through
 # `colisten.words.identifier`.
 Name = Annotated[
@@ -388,6 +396,16 @@ class IndexSettings(Section):
     ef: Positive = Field(
         160, description="Candidates a search of a Milvus server's HNSW index keeps."
     )
+    filterable: dict[Name, FilterKind] = Field(
+        {},
+        description="Columns of the items table that answers can be filtered by besides language, "
+        "each with its kind: keyword, keywords (a list of text), number or moment.",
+    )
+
+    @property
+    def columns(self) -> dict[str, FilterKind]:
+        """Every column that answers can be filtered by, with its kind."""
+        return {"language": "keyword", **self.filterable}
 
 
 class GateSettings(Section):
@@ -422,6 +440,16 @@ class ServingSettings(Section):
     rest_seconds: float = Field(2.0, gt=0, description="Longest time it is not asked.")
     follow_seconds: float = Field(
         0.5, gt=0, description="How often a worker looks whether another release is live."
+    )
+    reasons: dict[Name, str] = Field(
+        {
+            "stream": "you listened to",
+            "follow": "you follow",
+            "preview": "you previewed",
+            "intent_to_pay": "you were about to buy",
+        },
+        description="By signal what a reason says between 'because' and a title; of others it says "
+        "'because of'.",
     )
     debug_vectors: bool = Field(
         False, description="Answer /vector with users' vectors, for parity checks."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
+from colisten.index.filter import ARROW_TYPES, NO_COLUMNS, FilterColumns, check_columns
 from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound, shaping_settings
 from colisten.release.popular import popular_lists
+from colisten.sections import FilterKind
 
 PAYLOAD = "payload.json"
 TOWER_FILES = (
@@ -91,8 +94,11 @@ def assemble_payload(
             _copy(hgnn, HGNN_FILES, folder)
         if graph is not None:
             _copy(graph, (GRAPH_FILE,), folder)
-        columns = [name for name in _ITEM_COLUMNS if name in catalogue.table.column_names]
+        filterable = settings.index.columns
+        wanted = dict.fromkeys((*_ITEM_COLUMNS, *filterable))
+        columns = [name for name in wanted if name in catalogue.table.column_names]
         items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
+        check_columns(_declared(items, filterable))
         parquet.write(items, folder / "items.parquet")
         popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
         popular.write(folder / "popular.parquet")
@@ -103,6 +109,10 @@ def assemble_payload(
         bound = Bound(
             as_of=utc(as_of).isoformat(),
             target_type=target_type,
+            context_types=tuple(name for name in settings.data.item_types if name != target_type),
+            signals=settings.data.signal_names,
+            start_signals=settings.data.start_signals,
+            filterable=filterable,
             feature_service=feature_service,
             counts={
                 "items": len(catalogue),
@@ -122,6 +132,19 @@ def assemble_payload(
     return out
 
 
+def _declared(items: pa.Table, filterable: Mapping[str, FilterKind]) -> pa.Table:
+    """The columns to filter by; raises ReleaseError where one is missing or of another kind."""
+    for name, kind in filterable.items():
+        there = items.schema.field(name).type if name in items.column_names else None
+        if there != ARROW_TYPES[kind]:
+            column = f"no column '{name}'" if there is None else f"{there} in '{name}'"
+            raise ReleaseError(
+                f"The catalogue has {column}; index.filterable says it holds {ARROW_TYPES[kind]}.",
+                "Prepare the tables again with these settings.",
+            )
+    return items.select(list(filterable))
+
+
 def _golden_set(
     tower: OnnxUserTower, catalogue: Catalogue, target: slice, table: pa.Table | None
 ) -> GoldenSet:
@@ -131,9 +154,7 @@ def _golden_set(
     features = encode_users(spec, batch, tower.history_vectors)
     vectors = tower.from_features(features)
     ids = catalogue.item_ids[target]
-    items = ExactCollection(
-        ids, tower.item_vectors, catalogue.languages[target], np.arange(len(ids))
-    )
+    items = ExactCollection(ids, tower.item_vectors, FilterColumns(NO_COLUMNS), np.arange(len(ids)))
     positions, scores = items.search(vectors, TOP)
     return GoldenSet(
         rows,
