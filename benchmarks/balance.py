@@ -19,7 +19,7 @@ from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.sections import HGNNSettings
 from colisten.training.hgnn import train_hgnn
-from colisten.training.hgnn_validation import Objective
+from colisten.training.hgnn.validation import Objective
 
 NODES = {"audiobook": 4_000, "podcast": 16_000}
 # Audiobook pairs are scarce beside the others, as in the paper's figure of its graph.
@@ -96,6 +96,7 @@ class Epoch:
             batch_size=OPTIONS.batch_size,
             balance=balance,
             weighted=True,
+            edge_weights=OPTIONS.aggregation == "weighted",
         )
         self.model = HGNN(text.shape[1], ("audiobook", "podcast"), OPTIONS)
         self.objective = Objective(edges, OPTIONS, text, torch.device("cpu"))

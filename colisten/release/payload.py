@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import utc
@@ -24,7 +23,7 @@ from colisten.index.filter import ARROW_TYPES, NO_COLUMNS, FilterColumns, check_
 from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
-from colisten.release.manifest import Bound, shaping_settings
+from colisten.release.manifest import Bound
 from colisten.release.popular import popular_lists
 from colisten.sections import FilterKind
 
@@ -52,7 +51,8 @@ def assemble_payload(
     hgnn: Path | None,
     graph: Path | None,
     metrics: dict[str, Any],
-    settings: Settings,
+    shaping: Mapping[str, Any],
+    threads: int,
     as_of: datetime,
     golden_users: pa.Table | None,
     feature_service: str = "serving_v1",
@@ -71,7 +71,8 @@ def assemble_payload(
         hgnn: Folder of hgnn.safetensors and hgnn.json; None for a release without a graph.
         graph: Folder of the graph, whose graph.json carries its digest; None likewise.
         metrics: Figures from the window before the cut.
-        settings: The whole tree.
+        shaping: Settings that shaped it, see `manifest.shaping_settings`.
+        threads: Of the tower that answers for the golden set.
         as_of: The cut.
         golden_users: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
             recorded; None records only the one of a user of whom nothing is known.
@@ -102,7 +103,7 @@ def assemble_payload(
         parquet.write(items, folder / "items.parquet")
         popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
         popular.write(folder / "popular.parquet")
-        tower = OnnxUserTower(folder, threads=settings.threads)
+        tower = OnnxUserTower(folder, threads=threads)
         _check(tower, catalogue, target, towers)
         golden = _golden_set(tower, catalogue, target, golden_users)
         golden.write(folder)
@@ -125,7 +126,7 @@ def assemble_payload(
                 "vectors": tower.dim,
                 "history_vectors": tower.spec.vector_dim,
             },
-            settings=shaping_settings(settings),
+            settings=dict(shaping),
             metrics=metrics,
         )
         write_json(folder / PAYLOAD, bound, indent=1)

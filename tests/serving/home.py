@@ -16,6 +16,7 @@ from colisten.graph.build import build_graph
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.models.items import ItemBlocks
+from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.text.vectors import embed_items
@@ -27,11 +28,11 @@ QUICK = (
     "hgnn.max_steps=6",
     "hgnn.evaluate_every=3",
     "hgnn.dim=16",
-    "hgnn.folds=2",
+    "cross_fitting.folds=2",
     "towers.dim=16",
     "towers.hidden=[32]",
     "towers.epochs=2",
-    "towers.least_steps=0",
+    "towers.min_steps=0",
     "threads=1",
 )
 
@@ -84,7 +85,7 @@ def _payload(
             build_graph(history, as_of=as_of, settings=settings, leave_out_fold=fold),
             text,
         )
-        for fold in range(settings.hgnn.folds)
+        for fold in range(settings.cross_fitting.folds)
     ]
     blocks = ItemBlocks(text, z, np.stack(folds))
     train_towers(rows, catalogue, blocks, settings, out=work / "towers")
@@ -97,7 +98,8 @@ def _payload(
         hgnn=work / "hgnn",
         graph=work / "graph",
         metrics={},
-        settings=settings,
+        shaping=shaping_settings(settings),
+        threads=settings.threads,
         as_of=as_of,
         golden_users=golden,
     )
