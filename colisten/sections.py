@@ -41,6 +41,12 @@ INDEX_BACKENDS = {
 }
 
 FilterKind = Literal["keyword", "keywords", "number", "moment"]
+# Columns that the table contract names are of these kinds.
+_CONTRACT_KINDS: dict[str, FilterKind] = {
+    **dict.fromkeys(("item_type", "title", "description", "language"), "keyword"),
+    "genres": "keywords",
+    "published_at": "moment",
+}
 
 # A word that tables hold: an item type, a signal. Files and fields take it through
 # `colisten.words.identifier`.
@@ -95,6 +101,11 @@ class DataSettings(Section):
         min_length=1,
         description="Signals that count as a start: what is learned, recommended and measured.",
     )
+    filterable: dict[Name, FilterKind] = Field(
+        {},
+        description="Columns of the items table that answers can be filtered by besides language, "
+        "each with its kind: keyword, keywords (a list of text), number or moment.",
+    )
 
     @property
     def item_types(self) -> tuple[str, ...]:
@@ -105,6 +116,11 @@ class DataSettings(Section):
     def signal_names(self) -> tuple[str, ...]:
         """The signals, in the order of their codes."""
         return tuple(self.signals)
+
+    @property
+    def filter_columns(self) -> dict[str, FilterKind]:
+        """Every column that answers can be filtered by, with its kind."""
+        return {"language": "keyword", **self.filterable}
 
     @property
     def start_codes(self) -> tuple[int, ...]:
@@ -123,6 +139,12 @@ class DataSettings(Section):
             raise ValueError(
                 f"{self.target_type!r} is data.target_type and in data.context_types too"
             )
+        if "item_id" in self.filterable:
+            raise ValueError("data.filterable names 'item_id', which is excluded by in any case")
+        for name, kind in self.filterable.items():
+            if kind != _CONTRACT_KINDS.get(name, kind):
+                known = _CONTRACT_KINDS[name]
+                raise ValueError(f"data.filterable calls {name!r} {kind!r}; it is {known!r}")
         if lost := [name for name in self.start_signals if name not in self.signals]:
             raise ValueError(
                 f"data.start_signals names {lost[0]!r}, which data.signals does not have; the "
@@ -404,16 +426,6 @@ class IndexSettings(Section):
     ef: Positive = Field(
         160, description="Candidates a search of a Milvus server's HNSW index keeps."
     )
-    filterable: dict[Name, FilterKind] = Field(
-        {},
-        description="Columns of the items table that answers can be filtered by besides language, "
-        "each with its kind: keyword, keywords (a list of text), number or moment.",
-    )
-
-    @property
-    def columns(self) -> dict[str, FilterKind]:
-        """Every column that answers can be filtered by, with its kind."""
-        return {"language": "keyword", **self.filterable}
 
 
 class GateSettings(Section):

@@ -2,7 +2,7 @@
 
     Filter(include={"genres": ["crime", "noir"]}, ranges={"minutes": (None, 600.0)})
 
-Columns are declared in `index.filterable` by name and kind. An item passes where it has one of
+Columns are declared in `data.filterable` by name and kind. An item passes where it has one of
 the included values of each column, none of the excluded ones, and lies within every range; what
 is not known of an item is not included, not excluded, and in no range.
 """

@@ -25,7 +25,7 @@ from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound
 from colisten.release.popular import popular_lists
-from colisten.sections import FilterKind
+from colisten.sections import DataSettings, FilterKind
 
 PAYLOAD = "payload.json"
 TOWER_FILES = (
@@ -45,7 +45,7 @@ def assemble_payload(
     out: Path,
     *,
     catalogue: Catalogue,
-    target_type: str,
+    data: DataSettings,
     history: Path,
     towers: Path,
     hgnn: Path | None,
@@ -65,7 +65,7 @@ def assemble_payload(
     Args:
         out: The folder; replaced if it exists.
         catalogue: Items, in the order of all vectors.
-        target_type: Item type that is recommended.
+        data: Item types, signals, and columns that answers can be filtered by.
         history: Checked tables.
         towers: Towers folder (see docs/architecture.md).
         hgnn: Folder of hgnn.safetensors and hgnn.json; None for a release without a graph.
@@ -85,6 +85,7 @@ def assemble_payload(
         ReleaseError: A part is missing or does not fit the others.
         ConfigError: There is no such item type.
     """
+    target_type, filterable = data.target_type, data.filter_columns
     target = catalogue.slice_of(target_type)
     if target.stop == target.start:
         raise ReleaseError(f"The catalogue has no {target_type} to recommend.")
@@ -95,7 +96,6 @@ def assemble_payload(
             _copy(hgnn, HGNN_FILES, folder)
         if graph is not None:
             _copy(graph, (GRAPH_FILE,), folder)
-        filterable = settings.index.columns
         wanted = dict.fromkeys((*_ITEM_COLUMNS, *filterable))
         columns = [name for name in wanted if name in catalogue.table.column_names]
         items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
@@ -110,9 +110,9 @@ def assemble_payload(
         bound = Bound(
             as_of=utc(as_of).isoformat(),
             target_type=target_type,
-            context_types=tuple(name for name in settings.data.item_types if name != target_type),
-            signals=settings.data.signal_names,
-            start_signals=settings.data.start_signals,
+            context_types=tuple(name for name in data.item_types if name != target_type),
+            signals=data.signal_names,
+            start_signals=data.start_signals,
             filterable=filterable,
             feature_service=feature_service,
             counts={
@@ -140,7 +140,7 @@ def _declared(items: pa.Table, filterable: Mapping[str, FilterKind]) -> pa.Table
         if there != ARROW_TYPES[kind]:
             column = f"no column '{name}'" if there is None else f"{there} in '{name}'"
             raise ReleaseError(
-                f"The catalogue has {column}; index.filterable says it holds {ARROW_TYPES[kind]}.",
+                f"The catalogue has {column}; data.filterable says it holds {ARROW_TYPES[kind]}.",
                 "Prepare the tables again with these settings.",
             )
     return items.select(list(filterable))

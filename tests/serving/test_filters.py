@@ -1,4 +1,4 @@
-"""A shelf holds what its filter allows, whichever stage made it, and a bad filter names its field."""
+"""A shelf holds what its filter allows, whichever stage made it; a bad one names its field."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS = load_settings(
         "index.backend=exact",
         "serving.features_budget_ms=5000",
         "serving.search_budget_ms=5000",
-        *(f"index.filterable.{name}={kind}" for name, kind in DECLARED.items()),
+        *(f"data.filterable.{name}={kind}" for name, kind in DECLARED.items()),
     ),
 )
 NARRATOR = "who's / reading"
