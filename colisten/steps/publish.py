@@ -75,18 +75,14 @@ def publish(
     from colisten.features.store import user_rows
     from colisten.index.opening import open_index
     from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.events import EventLog
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
     from feature_repo.repo import build_feature_repo, materialize
 
     settings = whole(data, store, engine=engine)
-    people = eligible_users(
-        [history.folder],
-        history.catalogue,
-        cut=cut,
-        target_type=data.target_type,
-        settings=settings,
-    )
+    log = EventLog([history.folder], history.catalogue, data, engine)
+    people = eligible_users(log, cut)
     some = people.user_ids[:: max(1, len(people) // GOLDEN_USERS)][:GOLDEN_USERS]
     releases, served = ReleaseStore(home), open_index(home, index)
     with tempfile.TemporaryDirectory() as work:
