@@ -85,7 +85,7 @@ def publish(
         payload = assemble_payload(
             Path(work) / "payload",
             catalogue=history.catalogue,
-            target_type=data.target_type,
+            data=data,
             history=history.folder,
             towers=towers.folder,
             hgnn=hgnn.folder,
