@@ -27,7 +27,6 @@ from colisten.explanation.importance import GroupImportance, Importance
 from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer
-from colisten.ranking.rankers import mean_vectors
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sections import Section
 from colisten.training.distributed import world
@@ -117,6 +116,11 @@ def test_a_value_of_a_mapping_is_a_word_too() -> None:
         load_settings(None, ("data.user_features={plan: categry}",))
 
 
+def test_a_start_is_one_of_the_signals() -> None:
+    with pytest.raises(ConfigError, match=r"'stream', which .* nearest is 'streem'"):
+        load_settings(None, ("data.signals={streem: 1.0, click: 0.1}",))
+
+
 @given(anything)
 def test_no_preset_is_taken_for_the_default(word: object) -> None:
     assume(word not in ("default", "paper"))
@@ -150,14 +154,6 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "device": (lambda: world("cuda:0").__enter__(), "cuda"),
     "log level": (lambda: configure_logs("warn"), "warning"),
     "type of a slice": (lambda: _one_podcast().slice_of("podcasts"), "podcast"),
-    "signal": (
-        lambda: mean_vectors(
-            None,  # type: ignore[arg-type]  # words come first
-            np.zeros((0, 2), np.float32),
-            signal_weights={"streams": 1.0},  # type: ignore[dict-item]
-        ),
-        "stream",
-    ),
     "similarity": (
         lambda: fit_item_knn(_nobody(), {"similarity": "cosin", "neighbours": 1}, 1, 0),
         "cosine",
@@ -198,7 +194,7 @@ def test_a_call_names_the_word_that_was_meant(name: str) -> None:
 
 
 # Checked by the function that they go to, which is in this test as well, or word by word.
-HANDED_ON = {("drives", "side"), ("mean_vectors", "signal_weights"), ("__init__", "balance")}
+HANDED_ON = {("drives", "side"), ("__init__", "balance")}
 
 
 def _parameters_of_words(trees: dict[str, ast.Module]) -> Iterator[tuple[str, str, str, str]]:
