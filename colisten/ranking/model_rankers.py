@@ -7,10 +7,10 @@ from datetime import datetime
 
 import numpy as np
 
-from colisten.evaluation.popularity import popularity
 from colisten.features.users import UserBatch
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.ranking.events import EventLog
+from colisten.ranking.popularity import popularity, popularity_scores
 from colisten.ranking.rankers import (
     SUBJECT,
     MeanVectorRanker,
@@ -63,8 +63,8 @@ class ModelRankers:
         ]
 
     def recent_popularity(self) -> np.ndarray:
-        """Users per target item in the last `popularity_days`, float32 [num_target]."""
-        return popularity(self.events, self.as_of, self.popularity_days)
+        """Scores of what is popular in the last `popularity_days`, float32 [num_target]."""
+        return popularity_scores(self.events, self.as_of, self.popularity_days)
 
     def all_time_popularity(self) -> np.ndarray:
         """Users per target item before `as_of`, float32 [num_target]."""

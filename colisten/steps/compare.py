@@ -58,12 +58,12 @@ def compare(
     import numpy as np
 
     from colisten.evaluation.page import to_html
-    from colisten.evaluation.popularity import popularity
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import music_dim, user_rows
     from colisten.features.users import UserBatch, UserFields
     from colisten.ranking.events import EventLog
+    from colisten.ranking.popularity import popularity
     from colisten.steps.windows import known_items, list_slices
 
     catalogue, target = history.catalogue, data.target_type
