@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
@@ -68,7 +69,9 @@ def normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(scale @ adjacency @ scale, dtype=np.float32)
 
 
-def propagate(adjacency: sparse.csr_matrix, start: np.ndarray, layers: int) -> np.ndarray:
+def propagate(
+    adjacency: sparse.csr_matrix, start: NDArray[np.float32], layers: int
+) -> NDArray[np.float32]:
     """Mean of E_0 .. E_K, float32 [nodes, factors], from E_0 and the normalised adjacency."""
     total, hidden = start.copy(), start
     for _ in range(layers):
