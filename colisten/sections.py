@@ -313,8 +313,8 @@ class TowerSettings(Section):
     knn_term: bool = Field(
         True,
         description="Add how near an item is to the user's history in text, z and co-listening "
-        "factors as they came, at weights chosen on held-out rows; needs sampled_softmax and a "
-        "validation share.",
+        "factors as they came, at weights chosen on held-out rows; not with the paper's loss, nor "
+        "without a validation share.",
     )
     dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
     validation_share: Share = Field(
@@ -334,14 +334,19 @@ class TowerSettings(Section):
     max_genres: Positive = Field(128, description="Item genres with a column of their own.")
 
     @property
+    def learns_logits(self) -> bool:
+        """Whether the loss learns a temperature and a popularity prior; the paper's does not."""
+        return self.loss != "paper"
+
+    @property
     def prior_half_lives(self) -> tuple[float, ...]:
         """Half-lives of the popularity prior that this loss trains."""
-        return self.popularity_half_lives if self.loss == "sampled_softmax" else ()
+        return self.popularity_half_lives if self.learns_logits else ()
 
     @property
     def has_knn_term(self) -> bool:
         """Whether vectors have room for a kNN term."""
-        return self.knn_term and self.loss == "sampled_softmax" and self.validation_share > 0
+        return self.knn_term and self.learns_logits and self.validation_share > 0
 
 
 class FeatureSettings(Section):

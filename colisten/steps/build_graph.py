@@ -47,7 +47,7 @@ def build_graph(
     from colisten.features.examples import first_streams
     from colisten.graph.build import build_graph as build
     from colisten.sections import CrossFittingSettings
-    from colisten.training.towers.validation import held_out_moment
+    from colisten.training.towers.time_split import held_out_moment
 
     settings = whole(data, graph, CrossFittingSettings(folds=folds), engine=engine)
     tables = history.folder
