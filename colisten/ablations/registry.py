@@ -141,9 +141,9 @@ def select(names: Sequence[str], data: DataSettings) -> tuple[Ablation, ...]:
     """
     for name in names:
         known_word("Ablation", name, [each.name for each in ABLATIONS])
-    chosen = [each for each in ABLATIONS if not names or each.name in names or each.is_full]
+    rows = [each for each in ABLATIONS if not names or each.name in names or each.is_full]
     return tuple(
         replace(each, overrides=_starts_only(data)) if each.name == _WEAK else each
-        for each in chosen
+        for each in rows
         if data.context_types or not any("graph.relations" in one for one in each.overrides)
     )

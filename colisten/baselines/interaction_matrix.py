@@ -56,17 +56,17 @@ class InteractionMatrix:
         )
         with events.tables(as_of) as tables:
             tables.register("places", places)
-            found = tables.sql(_NEWEST).to_arrow_table()
-        coded = found.column("user_id").combine_chunks().dictionary_encode()
+            pairs = tables.sql(_NEWEST).to_arrow_table()
+        coded = pairs.column("user_id").combine_chunks().dictionary_encode()
         rows = coded.indices.to_numpy()
         user_ids = np.empty(len(coded.dictionary), dtype=object)
         user_ids[:] = coded.dictionary.to_pylist()
-        items = found.column("place").to_numpy()
+        items = pairs.column("place").to_numpy()
         matrix = sparse.csr_matrix(
             (np.ones(len(rows), np.float32), (rows, items)),
             shape=(len(user_ids), len(catalogue)),
         )
-        times = found.column("newest").to_numpy()
+        times = pairs.column("newest").to_numpy()
         return cls(matrix, times, user_ids, events.target, text)
 
     @property

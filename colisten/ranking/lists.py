@@ -99,19 +99,19 @@ class Lists:
                 f"{folder} holds no ranked lists ({_INDEX} is missing).",
                 "Pass the `lists` folder that an evaluate step wrote.",
             )
-        said = read_mapping(index)
-        if said.get("format") != FORMAT:
+        saved = read_mapping(index)
+        if saved.get("format") != FORMAT:
             raise EvaluationError(
-                f"{index} has format {said.get('format')}, this version reads {FORMAT}.",
+                f"{index} has format {saved.get('format')}, this version reads {FORMAT}.",
                 "Rank again with this version.",
             )
         return cls(
             {
                 model: np.load(folder / _file(at), mmap_mode="r", allow_pickle=False)
-                for at, model in enumerate(said["models"])
+                for at, model in enumerate(saved["models"])
             },
-            said["users"],
-            said["num_items"],
+            saved["users"],
+            saved["num_items"],
         )
 
 
@@ -168,8 +168,8 @@ def users_digest(user_ids: np.ndarray) -> str:
     """SHA-256 over user ids in their order, in hex."""
     digest = hashlib.sha256()
     for user_id in user_ids:
-        said = str(user_id).encode()
-        digest.update(len(said).to_bytes(4, "little") + said)
+        name = str(user_id).encode()
+        digest.update(len(name).to_bytes(4, "little") + name)
     return digest.hexdigest()
 
 
