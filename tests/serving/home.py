@@ -92,7 +92,7 @@ def _payload(
     return assemble_payload(
         work / "payload",
         catalogue=catalogue,
-        target_type="audiobook",
+        data=settings.data,
         history=history,
         towers=work / "towers",
         hgnn=work / "hgnn",
