@@ -77,18 +77,9 @@ class Lists:
                 "Measure lists on the catalogue they were ranked from.",
             )
 
-    def save(self, folder: Path) -> Path:
-        """Write `folder` whole or not at all: lists.json and an npy file a model."""
-        with write_aside(folder) as aside:
-            aside.mkdir()
-            for at, items in enumerate(self.by_model.values()):
-                np.save(aside / _file(at), np.asarray(items, np.int32), allow_pickle=False)
-            _write_index(aside, self.models, self.users, self.num_items)
-        return folder
-
     @classmethod
     def load(cls, folder: Path) -> Lists:
-        """Open saved lists; the arrays stay on disk and are mapped into memory.
+        """Open lists that `rank_lists` wrote; the arrays stay on disk and are mapped into memory.
 
         Raises:
             EvaluationError: The folder holds no lists, or lists of another format.
@@ -160,7 +151,8 @@ def rank_lists(
             if aside is None:
                 made[ranker.name] = items
         if aside is not None:
-            _write_index(aside, names, digest, num_items)
+            index = {"models": names, "users": digest, "num_items": num_items}
+            write_json(aside / _INDEX, {"format": FORMAT, **index})
     return Lists.load(folder) if folder is not None else Lists(made, digest, num_items)
 
 
@@ -182,8 +174,3 @@ def _room(file: Path | None, shape: tuple[int, int]) -> np.ndarray:
 def _file(at: int) -> str:
     # Names of models hold spaces and brackets; positions are safe on every file system.
     return f"{at:03d}.npy"
-
-
-def _write_index(folder: Path, models: Sequence[str], users: str, num_items: int) -> None:
-    index = {"format": FORMAT, "models": list(models), "users": users, "num_items": num_items}
-    write_json(folder / _INDEX, index)
