@@ -1,4 +1,4 @@
-"""Who touched what, as one sparse matrix: what every baseline learns from."""
+"""Interactions of users and items as one sparse matrix: what every baseline learns from."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class InteractionMatrix:
         return int(self.target.stop) - int(self.target.start)
 
     def rows_of(self, user_ids: np.ndarray) -> np.ndarray:
-        """Row of each user, int64 [B]; -1 for those without a touch."""
+        """Row of each user, int64 [B]; -1 for those without an event."""
         if not len(self.user_ids):
             return np.full(len(user_ids), -1, dtype=np.int64)
         wanted = np.asarray(user_ids, dtype=object)
@@ -83,7 +83,7 @@ class InteractionMatrix:
         return np.where(self.user_ids[at] == wanted, at, -1).astype(np.int64)
 
     def target_events(self) -> tuple[np.ndarray, np.ndarray]:
-        """Item (within the target) and time of each touch of the target type."""
+        """Item (within the target) and time of each interaction with the target type."""
         items = self.matrix.indices
         own = (items >= self.target.start) & (items < self.target.stop)
         return items[own].astype(np.int64) - self.target.start, self.times[own]
