@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+import numpy as np
+
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
 from colisten.steps.artifacts.features import Features
@@ -13,6 +15,7 @@ from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.tables import Events, History
 from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import TypesAndSignals, whole
+from colisten.steps.windows import MeasuringWindow
 
 
 class Compared(NamedTuple):
@@ -55,55 +58,33 @@ def compare(
     Raises:
         EvaluationError: Lists are of other users or items.
     """
-    import numpy as np
-
     from colisten.evaluation.page import to_html
     from colisten.evaluation.popularity import popularity
-    from colisten.evaluation.split import evaluation_set
-    from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import music_dim, user_rows
     from colisten.features.users import UserBatch
-    from colisten.sections import ITEM_TYPES
-    from colisten.steps.windows import list_slices, window_facts
 
     settings = whole(data, evaluation, engine=engine, seed=seed)
-    catalogue, target = history.catalogue, data.target_type
-    folders = [history.folder, events.folder]
-    window = evaluation_set(
-        folders,
-        catalogue,
-        cut=as_of,
-        window_days=window_days,
-        target_type=target,
-        settings=settings,
-    )
+    window = MeasuringWindow(history, events, as_of, window_days, settings)
     trainings: dict[str, list[np.ndarray]] = {}
     for each in [*([] if measured is None else [measured]), *lists]:
         ranked = each.read()
-        ranked.check(window)
+        ranked.check(window.users)
         for model in ranked.models:
             trainings.setdefault(model, []).append(ranked[model])
+    catalogue, store = history.catalogue, features.open()
     streams = popularity(
-        folders, catalogue, as_of=as_of, target_type=target, window_days=None, settings=settings
+        window.folders,
+        catalogue,
+        as_of=as_of,
+        target_type=data.target_type,
+        window_days=None,
+        settings=settings,
     )
-    store = features.open()
-    users = UserBatch.from_table(
-        user_rows(store, window.user_ids.tolist(), as_of),
-        catalogue.index_of,
-        ITEM_TYPES,
-        music_dim(store),
-    )
-    table = evaluate_lists(
-        trainings,
-        window,
-        settings,
-        seed,
-        subject=subject,
-        finer=list_slices(window, catalogue, streams, users),
-        beyond=window_facts(streams, text, catalogue, target),
-    )
+    rows = user_rows(store, window.users.user_ids.tolist(), as_of)
+    known = UserBatch.from_table(rows, catalogue.index_of, data.item_types, music_dim(store))
+    table = window.table(trainings, known, streams, text, subject)
     figures = {
-        "users": float(len(window)),
+        "users": float(len(window.users)),
         "models": float(len(trainings)),
         "trainings": float(max(map(len, trainings.values()))),
     }

@@ -15,6 +15,7 @@ from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.tables import Events, History
 from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
 from colisten.steps.settings import TypesAndSignals, whole
+from colisten.steps.windows import MeasuringWindow
 
 
 class Evaluated(NamedTuple):
@@ -65,67 +66,34 @@ def evaluate(
     """
     from colisten.baselines.tuning import tuned_baselines
     from colisten.evaluation.page import to_html
-    from colisten.evaluation.split import evaluation_set
-    from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import users_as_of
     from colisten.ranking.lists import rank_lists
-    from colisten.ranking.model_rankers import ModelRankers
-    from colisten.steps.windows import list_slices, window_facts
 
     settings = whole(data, evaluation, engine=engine, seed=seed)
-    catalogue = history.catalogue
-    folders = list(dict.fromkeys([history.folder, events.folder]))
-    window = evaluation_set(
-        folders,
-        catalogue,
-        cut=as_of,
-        window_days=window_days,
-        target_type=data.target_type,
-        settings=settings,
-    )
-    contest = ModelRankers(
-        folders=folders,
-        catalogue=catalogue,
-        as_of=as_of,
-        text=text.vectors,
-        z=vectors.z,
-        towers=towers.open(engine.threads),
-        towers_text=towers_text.open(engine.threads),
-        settings=settings,
-    )
-    users = users_as_of(
-        features.open(),
-        window.user_ids.tolist(),
-        as_of,
-        catalogue.index_of,
-        contest.towers.spec,
-    )
-    rankers = contest.rankers(users)
-    if baselines and evaluation.baselines and len(window):
+    window = MeasuringWindow(history, events, as_of, window_days, settings)
+    both = towers.open(engine.threads), towers_text.open(engine.threads)
+    models = window.rankers(text, vectors.z, *both)
+    user_ids, catalogue = window.users.user_ids, history.catalogue
+    known = users_as_of(features.open(), user_ids.tolist(), as_of, catalogue.index_of, both[0].spec)
+    rankers = models.rankers(known)
+    if baselines and evaluation.baselines and len(user_ids):
         rankers += tuned_baselines(
-            folders,
+            window.folders,
             catalogue,
             as_of=as_of,
             window_days=window_days,
-            user_ids=window.user_ids,
-            fallback=contest.recent_popularity(),
+            user_ids=user_ids,
+            fallback=models.recent_popularity(),
             settings=settings,
-            text=contest.text,
+            text=text.vectors,
         )
-    streams = contest.all_time_popularity()
-    ranked = rank_lists(rankers, window, settings, folder=out / "lists")
-    table = evaluate_lists(
-        {model: [items] for model, items in ranked.by_model.items()},
-        window,
-        settings,
-        seed,
-        finer=list_slices(window, catalogue, streams, users),
-        beyond=window_facts(streams, text, catalogue, data.target_type),
-    )
-    measured = Measured(table)
+    streams = models.all_time_popularity()
+    ranked = rank_lists(rankers, window.users, settings, folder=out / "lists")
+    lists = {model: [items] for model, items in ranked.by_model.items()}
+    measured = Measured(window.table(lists, known, streams, text))
     return Evaluated(
         measured,
-        HtmlPage(to_html(table)),
+        HtmlPage(to_html(measured.table)),
         RankedLists(out / "lists"),
         Metrics(measured.figures()),
     )

@@ -6,6 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import pyarrow as pa
+
+from colisten.config import Settings
 from colisten.engine import Engine
 from colisten.release.manifest import shaping_settings
 from colisten.sections import FeatureSettings, IndexSettings
@@ -68,22 +71,12 @@ def publish(
     """
     import tempfile
 
-    from colisten.features.store import user_rows
     from colisten.index.opening import open_index
-    from colisten.ranking.eligible import eligible_users
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
     from feature_repo.repo import build_feature_repo, materialize
 
     settings = whole(data, store, engine=engine)
-    people = eligible_users(
-        [history.folder],
-        history.catalogue,
-        cut=cut,
-        target_type=data.target_type,
-        settings=settings,
-    )
-    some = people.user_ids[:: max(1, len(people) // GOLDEN_USERS)][:GOLDEN_USERS]
     releases, served = ReleaseStore(home), open_index(home, index)
     with tempfile.TemporaryDirectory() as work:
         payload = assemble_payload(
@@ -98,7 +91,7 @@ def publish(
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
-            golden_users=user_rows(features.open(), some.tolist(), cut),
+            golden_users=_golden_users(history, features, cut, settings),
         )
         release_id = releases.publish(payload, served)
     build_feature_repo(
@@ -121,3 +114,21 @@ def publish(
         ),
         Metrics({"promoted": float(decision.passed)}),
     )
+
+
+def _golden_users(
+    history: History, features: Features, cut: datetime, settings: Settings
+) -> pa.Table:
+    """Feature rows of some users, evenly over all of them."""
+    from colisten.features.store import user_rows
+    from colisten.ranking.eligible import eligible_users
+
+    users = eligible_users(
+        [history.folder],
+        history.catalogue,
+        cut=cut,
+        target_type=settings.data.target_type,
+        settings=settings,
+    ).user_ids
+    some = users[:: max(1, len(users) // GOLDEN_USERS)][:GOLDEN_USERS]
+    return user_rows(features.open(), some.tolist(), cut)

@@ -13,7 +13,7 @@ from colisten.data.backtest import backtest_cut
 from colisten.errors import TrainingError
 from colisten.steps.artifacts.measures import Measured
 from colisten.steps.cache import StepEvent, step_cache
-from colisten.steps.trials import TEXT, Trial
+from colisten.steps.trials import TEXT, TrainingRun
 from colisten.steps.workflow import Home, Released, Window, release, trials
 from pipelines.local import run_local
 from pipelines.parameters import step_parameters
@@ -132,14 +132,14 @@ def test_trials_share_steps_and_a_failed_one_stops_no_other(home: Home, tiny_sou
     events: list[StepEvent] = []
     window = Window(tiny_source, CUT, DAYS)
     both = [
-        Trial("full", settings, beside=("popularity",)),
-        Trial("no-graph", settings, TEXT),
+        TrainingRun("full", settings, beside=("popularity",)),
+        TrainingRun("no-graph", settings, TEXT),
     ]
     with (
         pytest.raises(TrainingError, match="one fan-out per layer"),
         step_cache(home.steps, "trials", settings, listen=events.append) as cache,
     ):
-        trials(cache, window, home, [Trial("broken", broken), *both], subject="full")
+        trials(cache, window, home, [TrainingRun("broken", broken), *both], subject="full")
     assert [event.part for event in events if (event.step, event.state) == ("rank", "done")] == [
         "full, seed 0",
         "no-graph, seed 0",
