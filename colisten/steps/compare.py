@@ -14,8 +14,7 @@ from colisten.steps.artifacts.measures import Measured, RankedLists
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.tables import Events, History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import TypesAndSignals, whole
-from colisten.steps.windows import MeasuringWindow
+from colisten.steps.settings import TypesAndSignals
 
 
 class Compared(NamedTuple):
@@ -60,31 +59,34 @@ def compare(
     """
     from colisten.evaluation.page import to_html
     from colisten.evaluation.popularity import popularity
+    from colisten.evaluation.split import evaluation_set
     from colisten.features.store import music_dim, user_rows
     from colisten.features.users import UserBatch
+    from colisten.ranking.events import EventLog
+    from colisten.steps.windows import measure
 
-    settings = whole(data, evaluation, engine=engine, seed=seed)
-    window = MeasuringWindow(history, events, as_of, window_days, settings)
+    catalogue = history.catalogue
+    log = EventLog([history.folder, events.folder], catalogue, data, engine)
+    window = evaluation_set(log, cut=as_of, window_days=window_days)
     trainings: dict[str, list[np.ndarray]] = {}
     for each in [*([] if measured is None else [measured]), *lists]:
         ranked = each.read()
-        ranked.check(window.users)
+        ranked.check(window)
         for model in ranked.models:
             trainings.setdefault(model, []).append(ranked[model])
-    catalogue, store = history.catalogue, features.open()
-    streams = popularity(
-        window.folders,
-        catalogue,
-        as_of=as_of,
-        target_type=data.target_type,
-        window_days=None,
-        settings=settings,
+    streams = popularity(log, as_of)
+    store = features.open()
+    known = UserBatch.from_table(
+        user_rows(store, window.user_ids.tolist(), as_of),
+        catalogue.index_of,
+        data.item_types,
+        music_dim(store),
     )
-    rows = user_rows(store, window.users.user_ids.tolist(), as_of)
-    known = UserBatch.from_table(rows, catalogue.index_of, data.item_types, music_dim(store))
-    table = window.table(trainings, known, streams, text, subject)
+    table = measure(
+        trainings, window, known, streams, catalogue, text, evaluation, seed, subject=subject
+    )
     figures = {
-        "users": float(len(window.users)),
+        "users": float(len(window)),
         "models": float(len(trainings)),
         "trainings": float(max(map(len, trainings.values()))),
     }

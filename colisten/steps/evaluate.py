@@ -14,8 +14,7 @@ from colisten.steps.artifacts.models import Towers
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.tables import Events, History
 from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
-from colisten.steps.settings import TypesAndSignals, whole
-from colisten.steps.windows import MeasuringWindow
+from colisten.steps.settings import TypesAndSignals
 
 
 class Evaluated(NamedTuple):
@@ -66,34 +65,54 @@ def evaluate(
     """
     from colisten.baselines.tuning import tuned_baselines
     from colisten.evaluation.page import to_html
+    from colisten.evaluation.split import evaluation_set
     from colisten.features.store import users_as_of
+    from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
+    from colisten.ranking.model_rankers import ModelRankers
+    from colisten.steps.windows import measure
 
-    settings = whole(data, evaluation, engine=engine, seed=seed)
-    window = MeasuringWindow(history, events, as_of, window_days, settings)
-    both = towers.open(engine.threads), towers_text.open(engine.threads)
-    models = window.rankers(text, vectors.z, *both)
-    user_ids, catalogue = window.users.user_ids, history.catalogue
-    known = users_as_of(features.open(), user_ids.tolist(), as_of, catalogue.index_of, both[0].spec)
+    catalogue = history.catalogue
+    folders = list(dict.fromkeys([history.folder, events.folder]))
+    log = EventLog(folders, catalogue, data, engine)
+    window = evaluation_set(log, cut=as_of, window_days=window_days)
+    models = ModelRankers(
+        events=log,
+        as_of=as_of,
+        text=text.vectors,
+        z=vectors.z,
+        towers=towers.open(engine.threads),
+        towers_text=towers_text.open(engine.threads),
+        popularity_days=evaluation.popularity_days,
+        seed=seed,
+    )
+    known = users_as_of(
+        features.open(),
+        window.user_ids.tolist(),
+        as_of,
+        catalogue.index_of,
+        models.towers.spec,
+    )
     rankers = models.rankers(known)
-    if baselines and evaluation.baselines and len(user_ids):
+    if baselines and evaluation.baselines and len(window):
         rankers += tuned_baselines(
-            window.folders,
-            catalogue,
+            log,
             as_of=as_of,
             window_days=window_days,
-            user_ids=user_ids,
+            user_ids=window.user_ids,
             fallback=models.recent_popularity(),
-            settings=settings,
-            text=text.vectors,
+            evaluation=evaluation,
+            seed=seed,
+            text=models.text,
         )
     streams = models.all_time_popularity()
-    ranked = rank_lists(rankers, window.users, settings, folder=out / "lists")
+    ranked = rank_lists(rankers, window, evaluation, folder=out / "lists")
     lists = {model: [items] for model, items in ranked.by_model.items()}
-    measured = Measured(window.table(lists, known, streams, text))
+    table = measure(lists, window, known, streams, catalogue, text, evaluation, seed)
+    measured = Measured(table)
     return Evaluated(
         measured,
-        HtmlPage(to_html(measured.table)),
+        HtmlPage(to_html(table)),
         RankedLists(out / "lists"),
         Metrics(measured.figures()),
     )

@@ -8,10 +8,9 @@ from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.engine import Engine
 from colisten.release.manifest import shaping_settings
-from colisten.sections import FeatureSettings, IndexSettings
+from colisten.sections import DataSettings, FeatureSettings, IndexSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.measures import Measured
@@ -82,7 +81,7 @@ def publish(
         payload = assemble_payload(
             Path(work) / "payload",
             catalogue=history.catalogue,
-            target_type=data.target_type,
+            data=data,
             history=history.folder,
             towers=towers.folder,
             hgnn=hgnn.folder,
@@ -91,7 +90,7 @@ def publish(
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
-            golden_users=_golden_users(history, features, cut, settings),
+            golden_users=_golden_users(history, features, cut, data, engine),
         )
         release_id = releases.publish(payload, served)
     build_feature_repo(
@@ -117,18 +116,14 @@ def publish(
 
 
 def _golden_users(
-    history: History, features: Features, cut: datetime, settings: Settings
+    history: History, features: Features, cut: datetime, data: DataSettings, engine: Engine
 ) -> pa.Table:
     """Feature rows of some users, evenly over all of them."""
     from colisten.features.store import user_rows
     from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.events import EventLog
 
-    users = eligible_users(
-        [history.folder],
-        history.catalogue,
-        cut=cut,
-        target_type=settings.data.target_type,
-        settings=settings,
-    ).user_ids
+    log = EventLog([history.folder], history.catalogue, data, engine)
+    users = eligible_users(log, cut).user_ids
     some = users[:: max(1, len(users) // GOLDEN_USERS)][:GOLDEN_USERS]
     return user_rows(features.open(), some.tolist(), cut)

@@ -14,8 +14,7 @@ from colisten.steps.artifacts.models import Towers
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import Events, History
 from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
-from colisten.steps.settings import TypesAndSignals, whole
-from colisten.steps.windows import MeasuringWindow
+from colisten.steps.settings import TypesAndSignals
 
 
 class Ranked(NamedTuple):
@@ -62,30 +61,39 @@ def rank(
         EvaluationError: There is no ranker of a name, or scores are wrong.
     """
     from colisten.errors import EvaluationError
+    from colisten.evaluation.split import evaluation_set
     from colisten.features.store import users_as_of
+    from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
+    from colisten.ranking.model_rankers import ModelRankers
 
-    settings = whole(data, evaluation, engine=engine, seed=seed)
-    window = MeasuringWindow(history, events, as_of, window_days, settings)
+    catalogue = history.catalogue
+    log = EventLog([history.folder, events.folder], catalogue, data, engine)
+    window = evaluation_set(log, cut=as_of, window_days=window_days)
     tower = towers.open(engine.threads)
-    models = window.rankers(text, vectors.z, tower, tower)
-    known = users_as_of(
-        features.open(),
-        window.users.user_ids.tolist(),
-        as_of,
-        history.catalogue.index_of,
-        tower.spec,
+    models = ModelRankers(
+        events=log,
+        as_of=as_of,
+        text=text.vectors,
+        z=vectors.z,
+        towers=tower,
+        towers_text=tower,
+        popularity_days=evaluation.popularity_days,
+        seed=seed,
+    )
+    users = users_as_of(
+        features.open(), window.user_ids.tolist(), as_of, catalogue.index_of, tower.spec
     )
     wanted = [name for name in beside.split(",") if name]
-    others = {each.name: each for each in models.rankers(known)} if wanted else {}
+    others = {each.name: each for each in models.rankers(users)} if wanted else {}
     if unknown := [name for name in wanted if name not in others]:
         raise EvaluationError(
             f"There are no rankers {', '.join(unknown)}.", f"There are {', '.join(others)}."
         )
     rankers = [
         *(others[name] for name in wanted),
-        models.two_tower(model, tower, known, models.recent_popularity()),
+        models.two_tower(model, tower, users, models.recent_popularity()),
     ]
-    made = rank_lists(rankers, window.users, settings, folder=out / "lists")
-    figures = {"users": float(len(window.users)), "models": float(len(made.models))}
+    made = rank_lists(rankers, window, evaluation, folder=out / "lists")
+    figures = {"users": float(len(window)), "models": float(len(made.models))}
     return Ranked(RankedLists(out / "lists"), Metrics(figures))

@@ -68,7 +68,7 @@ def train_towers(
     from colisten.json_files import to_json
     from colisten.sections import EvaluationSettings
     from colisten.training.curve import curve_html
-    from colisten.training.towers import train_towers as train
+    from colisten.training.towers.loop import train_towers as train
 
     evaluation = EvaluationSettings(k=k, depth=depth)
     settings = whole(data, histories, towers, evaluation, engine=engine, seed=seed)

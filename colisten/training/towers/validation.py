@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from colisten.config import Settings
 from colisten.models.towers import TwoTowers
+from colisten.sections import TowerSettings
 from colisten.training.towers.checkpoint import Curve
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.knn_weights import search_weights
@@ -20,36 +20,37 @@ FIRST_TEXT = 4.0
 
 
 def validate(
-    towers: TwoTowers, held_out: HeldOut, settings: Settings, knn_term: Sequence[float]
+    towers: TwoTowers, held_out: HeldOut, settings: TowerSettings, k: int, start: Sequence[float]
 ) -> dict[str, float]:
     """How high held-out examples rank their item, as a release made before them would.
 
     Args:
         towers: The model.
         held_out: Examples.
-        settings: `evaluation.k` and the loss.
-        knn_term: Weights of the kNN term to search from.
+        settings: The loss.
+        k: Length of the list behind the hit rate.
+        start: Weights of the kNN term to search from.
 
     Returns:
-        validation_mrr with its standard error validation_mrr_error, validation_hit_rate (at
-        evaluation.k), for the softmax loss validation_loss (softmax over the candidates at the
-        learned temperature, without kNN term), and the weight knn_term_* of each of its parts.
+        validation_mrr with its standard error validation_mrr_error, validation_hit_rate, where
+        logits are learned validation_loss (softmax over the candidates at the learned temperature,
+        without kNN term), and the weight knn_term_* of each part of that.
     """
     was_training = towers.training
     towers.eval()
     with torch.inference_mode():
         scores = held_out.scores(towers)
         loss = functional.cross_entropy(scores, held_out.own)
-        knn_terms = held_out.knn_terms(towers)
-        weights, reciprocal = search_weights(held_out, held_out.hide(scores), knn_terms, knn_term)
+        parts = held_out.knn_terms(towers)
+        weights, reciprocal = search_weights(held_out, held_out.hide(scores), parts, start)
     towers.train(was_training)
-    hits = (reciprocal * settings.evaluation.k >= 1 - 1e-9).double()
+    hits = (reciprocal * k >= 1 - 1e-9).double()
     figures = {
         "validation_mrr": float(reciprocal.mean()),
         "validation_mrr_error": float(reciprocal.std(correction=0)) / math.sqrt(len(reciprocal)),
         "validation_hit_rate": float(hits.mean()),
     }
-    if settings.towers.loss == "sampled_softmax":
+    if settings.learns_logits:
         figures["validation_loss"] = float(loss)
     if towers.user.knn_term:
         for name, weight in zip(towers.user.knn_term.names, weights, strict=True):
