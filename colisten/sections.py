@@ -421,7 +421,7 @@ class EvaluationSettings(Section):
 class IndexSettings(Section):
     """Where vectors are searched."""
 
-    backend: Literal["milvus", "exact"] = Field("milvus", description="Index that serves.")
+    backend: str = Field("milvus", description=f"Index that serves: {' or '.join(INDEX_BACKENDS)}.")
     uri: str | None = Field(
         None,
         pattern=r"^https?://[^@/]+/?$",
@@ -431,6 +431,16 @@ class IndexSettings(Section):
     ef: Positive = Field(
         160, description="Candidates a search of a Milvus server's HNSW index keeps."
     )
+
+    @field_validator("backend")
+    @classmethod
+    def _is_known(cls, backend: str) -> str:
+        if backend not in INDEX_BACKENDS:
+            expected = " or ".join(map(repr, INDEX_BACKENDS))
+            raise PydanticCustomError(
+                "literal_error", "Input should be {expected}", {"expected": expected}
+            )
+        return backend
 
 
 class GateSettings(Section):

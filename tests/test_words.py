@@ -101,7 +101,7 @@ OF_WORDS = sorted(_settings_of_words())
 
 
 def test_the_settings_that_take_words_are_found() -> None:
-    assert len(OF_WORDS) >= 11
+    assert len(OF_WORDS) >= 9
     assert ("graph.relations", "auxiliary-auxiliary", True) in OF_WORDS
 
 
