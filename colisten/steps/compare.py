@@ -7,16 +7,11 @@ from typing import NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
-from colisten.steps.artifacts import (
-    Events,
-    Features,
-    History,
-    HtmlPage,
-    Measured,
-    Metrics,
-    RankedLists,
-    TextVectors,
-)
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.measures import Measured, RankedLists
+from colisten.steps.artifacts.reports import HtmlPage, Metrics
+from colisten.steps.artifacts.tables import Events, History
+from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import TypesAndSignals
 
 

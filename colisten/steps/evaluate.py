@@ -8,18 +8,12 @@ from typing import NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
-from colisten.steps.artifacts import (
-    Events,
-    Features,
-    History,
-    HtmlPage,
-    ItemVectors,
-    Measured,
-    Metrics,
-    RankedLists,
-    TextVectors,
-    Towers,
-)
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.measures import Measured, RankedLists
+from colisten.steps.artifacts.models import Towers
+from colisten.steps.artifacts.reports import HtmlPage, Metrics
+from colisten.steps.artifacts.tables import Events, History
+from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
 from colisten.steps.settings import TypesAndSignals
 
 

@@ -9,18 +9,14 @@ from typing import Annotated, Any, NamedTuple
 from colisten.engine import Engine
 from colisten.release.manifest import shaping_settings
 from colisten.sections import FeatureSettings, IndexSettings
-from colisten.steps.artifacts import (
-    Decision,
-    Features,
-    GraphSet,
-    HGNNModel,
-    History,
-    Measured,
-    Metrics,
-    Published,
-    TextVectors,
-    Towers,
-)
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.graph import GraphSet
+from colisten.steps.artifacts.measures import Measured
+from colisten.steps.artifacts.models import HGNNModel, Towers
+from colisten.steps.artifacts.release import Decision, Published
+from colisten.steps.artifacts.reports import Metrics
+from colisten.steps.artifacts.tables import History
+from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import Computed, Setting, TypesAndSignals, whole
 
 # Users whose answers the release records.

@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
-from colisten.steps.artifacts import (
-    Features,
-    History,
-    Measured,
-    Published,
-    TableFile,
-    Towers,
-)
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.measures import Measured
+from colisten.steps.artifacts.models import Towers
+from colisten.steps.artifacts.release import Published
+from colisten.steps.artifacts.reports import TableFile
+from colisten.steps.artifacts.tables import History
 from colisten.steps.settings import TypesAndSignals
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colisten.steps.artifacts import TextVectors
+from colisten.steps.artifacts.vectors import TextVectors
 
 if TYPE_CHECKING:
     from colisten.data.catalogue import Catalogue

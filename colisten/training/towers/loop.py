@@ -25,11 +25,15 @@ from colisten.models.export import export_towers
 from colisten.models.items import ItemBlocks, ItemFeatureSpec
 from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.training.checkpoint import deterministic
+from colisten.training.time_split import split_in_time
 from colisten.training.towers.checkpoint import Curve, TowerCheckpoint, input_digest
 from colisten.training.towers.examples import TowerExamples, in_order
 from colisten.training.towers.phase import Phase, run_phase
-from colisten.training.towers.time_split import split_in_time
-from colisten.training.towers.validation import best_epoch, best_point, knn_weights_of
+from colisten.training.towers.validation import (
+    best_epoch,
+    best_point,
+    knn_weights_of,
+)
 
 CHECKPOINT = "checkpoint.safetensors"
 

@@ -1,4 +1,4 @@
-"""Which training rows are held out: the latest in time."""
+"""Where in time the rows begin that the towers hold out; asked for when the graph is built, too."""
 
 from __future__ import annotations
 
