@@ -55,6 +55,7 @@ Name = Annotated[
     Field(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f]([^\x00-\x1f]*[^\s\x00-\x1f])?$"),
 ]
 Weight = Annotated[float, Field(ge=0.0)]
+FeatureKind = Literal["category", "number"]
 Positive = Annotated[int, Field(gt=0)]
 HalfLife = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -106,6 +107,21 @@ class DataSettings(Section):
         description="Columns of the items table that answers can be filtered by besides language, "
         "each with its kind: keyword, keywords (a list of text), number or moment.",
     )
+    user_features: dict[Name, FeatureKind] = Field(
+        {},
+        description="Columns of the users table, beside country and age, that the user tower "
+        "reads: category (text) or number.",
+    )
+
+    @property
+    def user_categories(self) -> tuple[str, ...]:
+        """The further columns of the users table that hold texts, in order."""
+        return tuple(name for name, kind in self.user_features.items() if kind == "category")
+
+    @property
+    def user_numbers(self) -> tuple[str, ...]:
+        """The further columns of the users table that hold numbers, in order."""
+        return tuple(name for name, kind in self.user_features.items() if kind == "number")
 
     @property
     def item_types(self) -> tuple[str, ...]:
@@ -139,6 +155,8 @@ class DataSettings(Section):
             raise ValueError(
                 f"{self.target_type!r} is data.target_type and in data.context_types too"
             )
+        if clash := {"user_id", "country", "age"} & self.user_features.keys():
+            raise ValueError(f"data.user_features names {min(clash)!r}, which is read in any case")
         if "item_id" in self.filterable:
             raise ValueError("data.filterable names 'item_id', which is excluded by in any case")
         for name, kind in self.filterable.items():
