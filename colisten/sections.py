@@ -107,7 +107,6 @@ class DataSettings(Section):
         description="Columns of the items table that answers can be filtered by besides language, "
         "each with its kind: keyword, keywords (a list of text), number or moment.",
     )
-
     user_features: dict[Name, FeatureKind] = Field(
         {},
         description="Columns of the users table, beside country and age, that the user tower "
@@ -440,7 +439,7 @@ class EvaluationSettings(Section):
 class IndexSettings(Section):
     """Where vectors are searched."""
 
-    backend: Literal["milvus", "exact"] = Field("milvus", description="Index that serves.")
+    backend: str = Field("milvus", description=f"Index that serves: {' or '.join(INDEX_BACKENDS)}.")
     uri: str | None = Field(
         None,
         pattern=r"^https?://[^@/]+/?$",
@@ -450,6 +449,16 @@ class IndexSettings(Section):
     ef: Positive = Field(
         160, description="Candidates a search of a Milvus server's HNSW index keeps."
     )
+
+    @field_validator("backend")
+    @classmethod
+    def _is_known(cls, backend: str) -> str:
+        if backend not in INDEX_BACKENDS:
+            expected = " or ".join(map(repr, INDEX_BACKENDS))
+            raise PydanticCustomError(
+                "literal_error", "Input should be {expected}", {"expected": expected}
+            )
+        return backend
 
 
 class GateSettings(Section):

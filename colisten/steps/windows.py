@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from colisten.ranking.rankers import SUBJECT
 from colisten.sections import EvaluationSettings
 from colisten.steps.artifacts.vectors import TextVectors
 
@@ -27,7 +28,7 @@ def measure(
     evaluation: EvaluationSettings,
     seed: int,
     *,
-    subject: str | None = None,
+    subject: str = SUBJECT,
 ) -> EvaluationTable:
     """Measure ranked lists; all, warm and cold users and finer slices.
 

@@ -339,5 +339,5 @@ def _evaluate(
 
 
 def _backtest_cut(cache: StepCache, window: Window) -> datetime:
-    target = cache.settings.data.target_type
-    return backtest_cut(window.data, cut=window.cut, window_days=window.days, target_type=target)
+    data = cache.settings.data
+    return backtest_cut(window.data, cut=window.cut, window_days=window.days, data=data)
