@@ -15,6 +15,7 @@ import torch
 from benchmarks import pyg_rival
 from benchmarks.graphs import random_graph
 from benchmarks.pairs import compare
+from colisten.graph.relation import CO_LISTENED
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
@@ -29,7 +30,7 @@ PAIRS = {
 }
 DIM, BATCH, FAN_OUTS = 128, 256, [15, 10]
 STEPS = 4
-BOOKS, SHOWS = ("audiobook", "audiobook"), ("podcast", "podcast")
+BOOKS, SHOWS = ((name, CO_LISTENED, name) for name in ("audiobook", "podcast"))
 
 
 def run() -> None:
@@ -54,11 +55,8 @@ def run() -> None:
     }
 
     for pair in (BOOKS, SHOWS):
-        edge_type = (pair[1], "colistened", pair[0])
-        theirs = pyg_rival.endless(pyg_rival.loader(data, edge_type, BATCH, FAN_OUTS))
-        ours = MultiLinkNeighborLoader(
-            data, FAN_OUTS, [edge_type], batch_size=BATCH, num_negatives=1
-        )
+        theirs = pyg_rival.endless(pyg_rival.loader(data, pair, BATCH, FAN_OUTS))
+        ours = MultiLinkNeighborLoader(data, FAN_OUTS, [pair], batch_size=BATCH, num_negatives=1)
         numbers = itertools.count()
         compare(
             f"loader_{pair[0]}",
@@ -75,7 +73,7 @@ def run() -> None:
             compare(
                 f"step_{pair[0]}_{'project' if project else 'plain'}",
                 lambda step=step: step.run(STEPS),
-                _pyg_steps(data, [edge_type], project=project),
+                _pyg_steps(data, [pair], project=project),
                 rival_name=f"PyG LinkNeighborLoader + HeteroConv(SAGEConv(max, {project=}))",
                 facts={**facts, "split": step.split},
             )
@@ -84,7 +82,7 @@ def run() -> None:
     compare(
         "step_three_relations",
         lambda: step.run(STEPS),
-        _pyg_steps(data, [(b, "colistened", a) for a, b in every.pairs], project=False),
+        _pyg_steps(data, [name[::-1] for name in every.pairs], project=False),
         rival_name="three PyG LinkNeighborLoaders, one a relation, + HeteroConv(SAGEConv(max))",
         facts={**facts, "seed_edges_per_batch": 3 * BATCH, "split": step.split},
     )
@@ -99,12 +97,12 @@ class Step:
     """
 
     def __init__(self, graph: Any, features: torch.Tensor, edges: SupervisedEdges) -> None:
-        settings = HGNNSettings(residual=False, dim=DIM, fanouts=tuple(FAN_OUTS))
+        settings = HGNNSettings(residual=False, aggregation="max", dim=DIM, fanouts=tuple(FAN_OUTS))
         self.loader = MultiLinkNeighborLoader(
             graph, FAN_OUTS, edges, batch_size=BATCH, num_negatives=1
         )
         self.features = features
-        self.model = HGNN(DIM, graph.item_types, settings)
+        self.model = HGNN(DIM, graph.item_types, graph.relations, settings)
         self.adam = pyg_rival.adam(self.model)
         self.split: dict[str, float] = {}
         self._number = 0

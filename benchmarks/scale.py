@@ -37,7 +37,7 @@ edges = SupervisedEdges.of(graph)
 loader = MultiLinkNeighborLoader(
     graph, options.fanouts, edges, batch_size=options.batch_size, weighted=True, num_workers=1
 )
-model = HGNN(384, graph.item_types, options)
+model = HGNN(384, graph.item_types, graph.relations, options)
 objective = Objective(edges, options, text, torch.device("cpu"))
 adam = torch.optim.Adam(model.parameters(), lr=1e-3)
 ready = time.perf_counter()
@@ -66,7 +66,7 @@ figures = {
 EMBED = """
 graph = CoListeningGraph.load(folder / "graph")
 text = np.load(folder / "text.npy", mmap_mode="r")
-model = HGNN(384, graph.item_types, options)
+model = HGNN(384, graph.item_types, graph.relations, options)
 vectors = embed_catalogue(model, graph, text, folder / "z.npy")
 assert vectors.shape == (graph.num_items, 128)
 sample = np.asarray(vectors[:: max(1, len(vectors) // 1000)])

@@ -103,7 +103,7 @@ OF_WORDS = sorted(_settings_of_words())
 
 def test_the_settings_that_take_words_are_found() -> None:
     assert len(OF_WORDS) >= 14
-    assert ("graph.relations", "auxiliary-auxiliary", True) in OF_WORDS
+    assert ("graph.relations", "context-context", True) in OF_WORDS
 
 
 @pytest.mark.parametrize(("name", "word", "listed"), OF_WORDS, ids=[each[0] for each in OF_WORDS])

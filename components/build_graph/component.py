@@ -29,6 +29,7 @@ def build_graph(
     from colisten.data.moments import parse_moment
     from colisten.features.examples import first_streams
     from colisten.graph.build import build_graph
+    from colisten.graph.relation import relation_label
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
     from colisten.training.tower_validation import held_out_moment
@@ -55,7 +56,7 @@ def build_graph(
     write_json(Path(graph.path) / "validation.json", microseconds)
     graph.metadata["digest"] = full.digest()
     counts = {
-        f"edges_{source}_{target}": float(relation.num_edges)
-        for (source, target), relation in full.relations.items()
+        f"edges_{relation_label(*name[::-1]).replace('-', '_')}": float(relation.num_edges)
+        for name, relation in full.relations.items()
     }
     log_figures(metrics, counts)
