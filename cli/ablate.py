@@ -96,7 +96,7 @@ def ablate(
     from colisten.ablations.page import to_html
     from colisten.ablations.report import AblationReport
     from colisten.ablations.terminal import to_rich
-    from pipelines.trials import ablation_trials
+    from colisten.steps.trials import ablation_trials
 
     table = run_trials(
         Window(data, moment, window_days),

@@ -18,19 +18,19 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from cli.inputs import parse_target
+from colisten.baselines.interaction_matrix import InteractionMatrix
+from colisten.baselines.item_knn import fit_item_knn
 from colisten.config import SECTIONS, Settings, load_settings, settings_from
+from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
-from colisten.data.rehearsal import rehearsal_cut
 from colisten.errors import ColistenError, ConfigError, GraphError
-from colisten.evaluation.rankers import mean_vectors
 from colisten.explanation.importance import GroupImportance, Importance
 from colisten.features.examples import first_streams
 from colisten.features.history import history_rows
 from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer
-from colisten.rivals.models import fit_item_knn
-from colisten.rivals.touches import Touches
+from colisten.ranking.rankers import mean_vectors
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sections import Section
 from colisten.training.distributed import world
@@ -131,8 +131,8 @@ def _empty_catalogue() -> Catalogue:
     return Catalogue(pa.table({"item_id": [], "item_type": []}))
 
 
-def _nobody() -> Touches:
-    return Touches(
+def _nobody() -> InteractionMatrix:
+    return InteractionMatrix(
         sparse.csr_matrix((1, 1), dtype=np.float32),
         np.zeros(0, np.int64),
         np.array(["u"], object),
@@ -147,7 +147,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         "mean",
     ),
     "layer": (
-        lambda: HGNNLayer(2, 2, ("a",), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
+        lambda: HGNNLayer(2, 2, ("a",), (), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
         "max",
     ),
     "device": (lambda: world("cuda:0").__enter__(), "cuda"),
@@ -161,8 +161,8 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: history_rows(None, item_type="Podcast", history_length=1),
         "podcast",
     ),
-    "type of a rehearsal": (
-        lambda: rehearsal_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
+    "type of a backtest": (
+        lambda: backtest_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
         "audiobook",
     ),
     "signal": (
@@ -181,7 +181,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: MultiLinkNeighborLoader(
             random_graph(3, 3, 9, 0), (1,), balance={("podcast", "podcasts"): 1.0}
         ),
-        "podcast', 'podcast",
+        "podcast', 'co_listened', 'podcast",
     ),
     "balance": (
         lambda: MultiLinkNeighborLoader(random_graph(3, 3, 9, 0), (1,), balance="minimum"),  # type: ignore[arg-type]

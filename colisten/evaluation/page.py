@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from colisten.evaluation.bars import bars
+from colisten.evaluation.beyond_accuracy import POPULARITY
 from colisten.evaluation.comparison import Measure
-from colisten.evaluation.facts import POPULARITY
 from colisten.evaluation.metrics import COVERAGE
 from colisten.evaluation.scatter import scatter
 from colisten.evaluation.table import SLICES, EvaluationTable

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from colisten.evaluation.axis import Axis, label
 from colisten.evaluation.bars import shortened
 from colisten.evaluation.comparison import Measure
-from colisten.evaluation.rankers import CHANCE
 from colisten.evaluation.slices import NEW_ITEMS, TIERS
 from colisten.evaluation.table import EvaluationTable
 from colisten.evaluation.verdict import number
 from colisten.pages import escape
+from colisten.ranking.rankers import CHANCE
 
-RIVALS = 4
+BASELINES = 4
 _WIDTH, _HEIGHT = 720, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 540, 14, 280
 _LINE = 18
@@ -28,12 +28,12 @@ def tier_names(table: EvaluationTable) -> list[str]:
 
 
 def shown_models(table: EvaluationTable) -> list[str]:
-    """The subject, its strongest rivals on all users, and chance where it was measured."""
+    """The subject, its strongest baselines on all users, and chance where it was measured."""
     hits = table.metrics[0]
     others = [model for model in table.models if model not in (table.subject, CHANCE)]
     others.sort(key=lambda model: -(table.value(model, hits) or 0.0))
     chance = [CHANCE] if CHANCE in table.models and table.subject != CHANCE else []
-    return [table.subject, *others[:RIVALS], *chance]
+    return [table.subject, *others[:BASELINES], *chance]
 
 
 def tier_lines(table: EvaluationTable, metric: str) -> str:

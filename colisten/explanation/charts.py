@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from colisten.explanation.calibration import Calibration
-from colisten.explanation.estimate import Estimate
 from colisten.pages import escape
+from colisten.statistics.interval import Estimate
 
 _SIZE, _LEFT, _FOOT, _TOP = 340, 52, 34, 10
 _WIDTH, _LABEL, _ROW, _VALUE = 520, 190, 24, 56

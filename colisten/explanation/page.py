@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from colisten.explanation.calibration import Calibration
 from colisten.explanation.charts import bars, reliability
-from colisten.explanation.estimate import Estimate
 from colisten.explanation.figure import MAP, map_scripts
 from colisten.explanation.importance import CHANGED, LOG_PROBABILITY, Side
 from colisten.explanation.neighbours import Example
 from colisten.explanation.report import SLICES, TASTE, TEXT, Explanation, Z
 from colisten.explanation.verdict import NO_WINDOW, leading_measure, ranked, verdicts
 from colisten.pages import Page, escape, page
+from colisten.statistics.interval import Estimate
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2329; --soft: #5f6b76; --line: #dfe4e8;

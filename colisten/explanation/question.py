@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from colisten.evaluation.ragged import Ragged
-from colisten.evaluation.split import Audience, EvaluationSet
+from colisten.evaluation.split import EvaluationSet
+from colisten.ranking.eligible import EligibleUsers
+from colisten.ranking.ragged import Ragged
 
 _BLOCK_BYTES = 64 << 20
 
@@ -40,7 +41,7 @@ class Question:
     unreachable: int = 0
 
     @classmethod
-    def of(cls, people: Audience, *, sample: int, seed: int) -> Question:
+    def of(cls, people: EligibleUsers, *, sample: int, seed: int) -> Question:
         """Ask about at most `sample` users, drawn by `seed`; of a window those with a target."""
         targets = Ragged.empty(len(people))
         unreachable = 0

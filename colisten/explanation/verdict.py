@@ -7,10 +7,10 @@ from typing import get_args
 
 from colisten.errors import ReportError
 from colisten.explanation.calibration import Calibration
-from colisten.explanation.estimate import Estimate
 from colisten.explanation.groups import EVERYTHING
 from colisten.explanation.importance import CHANGED, LOG_PROBABILITY, GroupImportance, Side
 from colisten.explanation.report import TASTE, TEXT, Explanation, Z
+from colisten.statistics.interval import Estimate
 from colisten.words import known_word
 
 NO_WINDOW = (

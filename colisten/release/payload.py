@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import utc
@@ -21,8 +21,8 @@ from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
 from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
-from colisten.release.canary import TOP, Canaries, canary_rows
-from colisten.release.manifest import Bound, shaping_settings
+from colisten.release.golden_set import TOP, GoldenSet, golden_rows
+from colisten.release.manifest import Bound
 from colisten.release.popular import popular_lists
 
 PAYLOAD = "payload.json"
@@ -49,9 +49,10 @@ def assemble_payload(
     hgnn: Path | None,
     graph: Path | None,
     metrics: dict[str, Any],
-    settings: Settings,
+    shaping: Mapping[str, Any],
+    threads: int,
     as_of: datetime,
-    canary_rows: pa.Table | None,
+    golden_users: pa.Table | None,
     feature_service: str = "serving_v1",
 ) -> Path:
     """Write a payload folder that `ReleaseStore.publish` takes; it appears whole or not at all.
@@ -68,9 +69,10 @@ def assemble_payload(
         hgnn: Folder of hgnn.safetensors and hgnn.json; None for a release without a graph.
         graph: Folder of the graph, whose graph.json carries its digest; None likewise.
         metrics: Figures from the window before the cut.
-        settings: The whole tree.
+        shaping: Settings that shaped it, see `manifest.shaping_settings`.
+        threads: Of the tower that answers for the golden set.
         as_of: The cut.
-        canary_rows: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
+        golden_users: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
             recorded; None records only the one of a user of whom nothing is known.
         feature_service: Feast service that users' features come from.
 
@@ -96,10 +98,10 @@ def assemble_payload(
         parquet.write(items, folder / "items.parquet")
         popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
         popular.write(folder / "popular.parquet")
-        tower = OnnxUserTower(folder, threads=settings.threads)
+        tower = OnnxUserTower(folder, threads=threads)
         _check(tower, catalogue, target, towers)
-        canaries = _canaries(tower, catalogue, target, canary_rows)
-        canaries.write(folder / "canary")
+        golden = _golden_set(tower, catalogue, target, golden_users)
+        golden.write(folder)
         bound = Bound(
             as_of=utc(as_of).isoformat(),
             target_type=target_type,
@@ -108,25 +110,25 @@ def assemble_payload(
                 "items": len(catalogue),
                 "target_items": target.stop - target.start,
                 "popular_countries": len(popular.countries),
-                "canaries": len(canaries.vectors),
+                "golden_users": len(golden.vectors),
             },
             dims={
                 "user_features": tower.spec.width,
                 "vectors": tower.dim,
                 "history_vectors": tower.spec.vector_dim,
             },
-            settings=shaping_settings(settings),
+            settings=dict(shaping),
             metrics=metrics,
         )
         write_json(folder / PAYLOAD, bound, indent=1)
     return out
 
 
-def _canaries(
+def _golden_set(
     tower: OnnxUserTower, catalogue: Catalogue, target: slice, table: pa.Table | None
-) -> Canaries:
+) -> GoldenSet:
     spec = tower.spec
-    rows = canary_rows(table, spec.types, spec.music_dim)
+    rows = golden_rows(table, spec.types, spec.music_dim)
     batch = UserBatch.from_table(rows, catalogue.index_of, spec.types, spec.music_dim)
     features = encode_users(spec, batch, tower.history_vectors)
     vectors = tower.from_features(features)
@@ -135,7 +137,7 @@ def _canaries(
         ids, tower.item_vectors, catalogue.languages[target], np.arange(len(ids))
     )
     positions, scores = items.search(vectors, TOP)
-    return Canaries(
+    return GoldenSet(
         rows,
         features,
         vectors,

@@ -13,8 +13,8 @@ from colisten.ablations.registry import FULL, select
 from colisten.ablations.report import AblationReport, verdicts
 from colisten.ablations.terminal import to_rich
 from colisten.config import Settings, load_settings
-from colisten.evaluation.lists import rank_lists
 from colisten.evaluation.table import evaluate_lists
+from colisten.ranking.lists import rank_lists
 from tests.evaluation.conftest import Scores, perfect, random_set
 
 SETTINGS = load_settings(None, ("evaluation.bootstrap=200", "evaluation.depth=20"))

@@ -8,9 +8,9 @@ from html import unescape
 import numpy as np
 
 from colisten.config import settings_from
-from colisten.evaluation.rankers import RandomRanker, Ranker
 from colisten.evaluation.scatter import _CHARACTER, _HEIGHT, _WIDTH, scatter
 from colisten.evaluation.table import evaluate
+from colisten.ranking.rankers import RandomRanker, Ranker
 from tests.evaluation.conftest import Scores, perfect, random_set
 
 SETTINGS = settings_from({"evaluation": {"bootstrap": 50, "depth": 20}})

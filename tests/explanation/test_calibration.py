@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from colisten.evaluation.ragged import Ragged
 from colisten.explanation.calibration import Calibration, calibration
 from colisten.explanation.question import Question
+from colisten.ranking.ragged import Ragged
 from tests.explanation.questions import answering, drawn_question
 
 LOGITS = np.random.default_rng(7).normal(scale=1.5, size=(3000, 40)).astype(np.float32)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from colisten.config import Settings
-from colisten.evaluation.ragged import Ragged
 from colisten.explanation.groups import EVERYTHING
 from colisten.explanation.importance import (
     CHANGED,
@@ -17,6 +16,7 @@ from colisten.explanation.importance import (
     importance,
 )
 from colisten.explanation.material import Material
+from colisten.ranking.ragged import Ragged
 from tests.explanation.home import Plant, write_home
 
 QUICK = Measuring(repeats=3, resamples=200)

@@ -9,24 +9,24 @@ import torch
 from colisten.errors import ReleaseError
 from colisten.explanation.material import Material
 from colisten.explanation.towers import ServedTowers
-from colisten.models.echo import EchoLayout
+from colisten.models.knn_term import KnnTermLayout
 from tests.explanation.home import HALF_LIVES, Plant, planted_towers
 
 
-@pytest.mark.parametrize("with_echo", [False, True])
-def test_logits_are_those_of_the_trained_softmax(material: Material, with_echo: bool) -> None:
+@pytest.mark.parametrize("with_knn_term", [False, True])
+def test_logits_are_those_of_the_trained_softmax(material: Material, with_knn_term: bool) -> None:
     """Serving's unit vectors hide a factor of each user; it must come back exactly."""
     served = material.towers
-    echo = EchoLayout.of(served.user_spec, served.item_spec) if with_echo else None
-    towers = planted_towers(served.user_spec, served.item_spec, Plant(popularity=0.7), echo)
-    towers.seal(material.item_features, (0.5, 1.0, -0.3, 2.0) if with_echo else ())
+    knn_term = KnnTermLayout.of(served.user_spec, served.item_spec) if with_knn_term else None
+    towers = planted_towers(served.user_spec, served.item_spec, Plant(popularity=0.7), knn_term)
+    towers.fit_to_catalogue(material.item_features, (0.5, 1.0, -0.3, 2.0) if with_knn_term else ())
     towers.eval()
     users = torch.from_numpy(material.user_features)
     items = torch.from_numpy(material.item_features)
     with torch.inference_mode():
         taste, beside = towers.user.parts(users)
-        if echo is not None:
-            heard = echo.of_users(users, towers.user.echo_weights)
+        if knn_term is not None:
+            heard = knn_term.of_users(users, towers.user.knn_weights)
             beside = torch.cat([beside, heard], dim=1)
         own = towers.item.parts(items[:, : towers.item.width])
         wanted = taste @ own.T / towers.temperature + beside @ towers.item.beside(items).T

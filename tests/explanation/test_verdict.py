@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from colisten.explanation.calibration import Calibration
-from colisten.explanation.estimate import Estimate
 from colisten.explanation.importance import CHANGED, Importance
 from colisten.explanation.report import Explanation
 from colisten.explanation.verdict import NO_WINDOW, drives, moved, trust, verdicts
+from colisten.statistics.interval import Estimate
 from tests.explanation.home import Plant
 
 

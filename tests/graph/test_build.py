@@ -99,7 +99,7 @@ def reference(
                     near.append((-value, target))
             for less, target in sorted(near)[: s.top_k]:
                 moment = round(moments[source, target].timestamp() * 1_000_000)
-                edges[target, "co_listened", source] = float(np.float32(-less)), moment
+                edges[source, target] = float(np.float32(-less)), moment
     return edges
 
 

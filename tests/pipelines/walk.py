@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from colisten.config import Settings
+from colisten.data.backtest import backtest_cut
 from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
-from colisten.data.rehearsal import rehearsal_cut
 
 WINDOW_DAYS = 14
 
@@ -52,7 +52,7 @@ class Walk:
     def steps(self) -> None:
         """Every step of the pipeline, in its order."""
         target = self.settings.data.target_type
-        rehearsal = rehearsal_cut(
+        backtest = backtest_cut(
             self.data, cut=self.cut, window_days=WINDOW_DAYS, target_type=target
         )
         tables = self._step(
@@ -64,13 +64,13 @@ class Walk:
             "features"
         ]
         known = {"history": history, "text": text, "features": features}
-        rehearsed = self._fit(known, rehearsal)
+        backtested = self._fit(known, backtest)
         table = self._step(
             "evaluate",
             **known,
-            **rehearsed[1],
+            **backtested[1],
             events=history,
-            as_of=rehearsal,
+            as_of=backtest,
             rivals=False,
             window=True,
         )["table"]
@@ -102,7 +102,7 @@ class Walk:
             features=features,
             release=release,
             towers_text=fitted["towers_text"],
-            rehearsal=table,
+            backtest=table,
             measured=measured,
             cut=self.cut,
             home=self.home,
@@ -114,7 +114,7 @@ class Walk:
             release=release,
             graph=graph,
             cut=self.cut,
-            rehearsal_cut=rehearsal,
+            backtest_cut=backtest,
             home=self.home,
         )
 

@@ -16,6 +16,7 @@ from colisten.graph.build import build_graph
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.models.items import ItemBlocks
+from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.text.vectors import embed_items
@@ -31,7 +32,7 @@ QUICK = (
     "towers.dim=16",
     "towers.hidden=[32]",
     "towers.epochs=2",
-    "towers.least_steps=0",
+    "towers.min_steps=0",
     "threads=1",
 )
 
@@ -49,13 +50,11 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
     examples = first_streams(history, as_of=as_of, target_type="audiobook")
     rows = training_rows(store, examples)
     people = sorted(set(examples.column("user_id").to_pylist()))[:8]
-    canaries = user_rows(store, people, as_of)
+    golden = user_rows(store, people, as_of)
     ids = []
     with LiteServer(out):
         for seed in seeds:
-            payload = _payload(
-                history, out, catalogue, text, rows, canaries, as_of=as_of, seed=seed
-            )
+            payload = _payload(history, out, catalogue, text, rows, golden, as_of=as_of, seed=seed)
             with open_index(out, settings.index) as index:
                 ids.append(ReleaseStore(out).publish(payload, index))
         with open_index(out, settings.index) as index:
@@ -69,7 +68,7 @@ def _payload(
     catalogue: Catalogue,
     text: np.ndarray,
     rows: pa.Table,
-    canaries: pa.Table,
+    golden: pa.Table,
     *,
     as_of: datetime,
     seed: int,
@@ -99,7 +98,8 @@ def _payload(
         hgnn=work / "hgnn",
         graph=work / "graph",
         metrics={},
-        settings=settings,
+        shaping=shaping_settings(settings),
+        threads=settings.threads,
         as_of=as_of,
-        canary_rows=canaries,
+        golden_users=golden,
     )
