@@ -18,6 +18,9 @@ from colisten.errors import GraphError
 from colisten.graph.given import MISSING
 from colisten.graph.inputs import GraphInputs, Relations
 from colisten.graph.relation import CO_LISTENED, Relation
+from colisten.logs import logger
+
+log = logger("graph")
 
 LINKS = "links.parquet"
 # The time of a link that was there before anybody noted when.
@@ -25,32 +28,33 @@ ALWAYS = MISSING + 1
 
 
 def link_relations(inputs: GraphInputs) -> Relations:
-    """The relations of the links table that `graph.links` asks for; none without the table.
+    """The relations of the links table that `graph.links` asks for, as far as it has them.
 
     A link is there from the latest of its `since` and both items' `published_at`, as far as they
     are known, and counts where that is before `inputs.as_of`. Every link has strength 1.
 
     Raises:
-        GraphError: `graph.links` names a relation that the table does not have, or the table calls
-            one as the graph's own is called.
+        GraphError: The table calls a relation as the graph's own is called.
     """
     file, wanted = inputs.history / LINKS, inputs.settings.graph.links
     if not file.exists() or wanted == ():
-        if wanted:
-            raise GraphError(f"graph.links names {wanted[0]!r}, but there is no {file}.")
         return {}
     rows = parquet.read(file, columns=["item_id", "other_id", "relation", "since"])
     names = pc.unique(rows.column("relation")).to_pylist()
-    if lost := [name for name in wanted or () if name not in names]:
-        raise GraphError(f"graph.links names {lost[0]!r}, which {file} does not have.")
+    if lost := sorted({*(wanted or ())} - {*names}):
+        # Not there yet, perhaps: a history ends early where it measures.
+        log.warning("no links of this relation", relation=lost[0], table=str(file))
     if CO_LISTENED in names:
-        raise GraphError(f"{file} has a relation {CO_LISTENED!r}, which counts listeners.")
+        raise GraphError(
+            f"{file} has a relation {CO_LISTENED!r}, which counts listeners.",
+            "Call it otherwise.",
+        )
     links = _links(rows, inputs.catalogue)
     # Microseconds since 1970, as edges have them.
     cut = microseconds(utc(inputs.as_of))
     links = links[links.time < cut]
     relations: Relations = {}
-    for name in sorted(names if wanted is None else wanted):
+    for name in sorted(set(names if wanted is None else wanted)):
         relations |= _both_ways(name, links[links.relation == name], inputs)
     return relations
 
