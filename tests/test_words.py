@@ -30,7 +30,6 @@ from colisten.features.history import history_rows
 from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer
-from colisten.ranking.rankers import mean_vectors
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sections import Section
 from colisten.training.distributed import world
@@ -102,7 +101,7 @@ OF_WORDS = sorted(_settings_of_words())
 
 
 def test_the_settings_that_take_words_are_found() -> None:
-    assert len(OF_WORDS) >= 14
+    assert len(OF_WORDS) >= 11
     assert ("graph.relations", "context-context", True) in OF_WORDS
 
 
@@ -115,9 +114,9 @@ def test_a_setting_names_the_word_that_was_meant(name: str, word: str, listed: b
     assert caught.value.do.startswith(f"The nearest known one is '{word}'")
 
 
-def test_a_key_of_a_mapping_is_a_word_too() -> None:
-    with pytest.raises(ConfigError, match=r"'streem'.*nearest known one is 'stream'"):
-        load_settings(None, ("features.signal_weights={streem: 1.0}",))
+def test_a_start_is_one_of_the_signals() -> None:
+    with pytest.raises(ConfigError, match=r"'stream', which .* nearest is 'streem'"):
+        load_settings(None, ("data.signals={streem: 1.0, click: 0.1}",))
 
 
 @given(anything)
@@ -165,14 +164,6 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: backtest_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
         "audiobook",
     ),
-    "signal": (
-        lambda: mean_vectors(
-            None,  # type: ignore[arg-type]  # words come first
-            np.zeros((0, 2), np.float32),
-            signal_weights={"streams": 1.0},  # type: ignore[dict-item]
-        ),
-        "stream",
-    ),
     "similarity": (
         lambda: fit_item_knn(_nobody(), {"similarity": "cosin", "neighbours": 1}, 1, 0),
         "cosine",
@@ -213,7 +204,7 @@ def test_a_call_names_the_word_that_was_meant(name: str) -> None:
 
 
 # Checked by the function that they go to, which is in this test as well, or word by word.
-HANDED_ON = {("drives", "side"), ("mean_vectors", "signal_weights"), ("__init__", "balance")}
+HANDED_ON = {("drives", "side"), ("__init__", "balance")}
 
 
 def _parameters_of_words(trees: dict[str, ast.Module]) -> Iterator[tuple[str, str, str, str]]:

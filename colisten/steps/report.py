@@ -6,16 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from colisten.steps.artifacts import (
-    Features,
-    GraphSet,
-    History,
-    HtmlPage,
-    Metrics,
-    Published,
-    TextVectors,
-    Towers,
-)
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.graph import GraphSet
+from colisten.steps.artifacts.models import Towers
+from colisten.steps.artifacts.release import Published
+from colisten.steps.artifacts.reports import HtmlPage, Metrics
+from colisten.steps.artifacts.tables import History
+from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import TypesAndSignals
 
 

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colisten.sections import HGNNSettings
-from colisten.steps.artifacts import (
-    GraphSet,
-    HGNNModel,
-    HtmlPage,
-    ItemVectors,
-    Metrics,
-    TextVectors,
-)
+from colisten.steps.artifacts.graph import GraphSet
+from colisten.steps.artifacts.models import HGNNModel
+from colisten.steps.artifacts.reports import HtmlPage, Metrics
+from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
 from colisten.steps.settings import whole
 
 

@@ -7,13 +7,13 @@ from html import unescape
 
 import numpy as np
 
-from colisten.config import settings_from
 from colisten.evaluation.scatter import _CHARACTER, _HEIGHT, _WIDTH, scatter
 from colisten.evaluation.table import evaluate
 from colisten.ranking.rankers import RandomRanker, Ranker
+from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
 
-SETTINGS = settings_from({"evaluation": {"bootstrap": 50, "depth": 20}})
+SETTINGS = EvaluationSettings(bootstrap=50, depth=20)
 NUMBER = r"(-?[\d.]+)"
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from colisten.config import settings_from
 from colisten.evaluation.page import to_html
 from colisten.evaluation.slices import finer_slices
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.evaluation.tiers import BASELINES, shown_models, tier_lines, tier_names
 from colisten.ranking.rankers import RandomRanker, Ranker
+from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 
-SETTINGS = settings_from({"evaluation": {"bootstrap": 50, "depth": 20}})
+SETTINGS = EvaluationSettings(bootstrap=50, depth=20)
 USERS, ITEMS = 200, 60
 
 
