@@ -36,7 +36,10 @@ from colisten.logs import logger
 log = logger("graph")
 
 # Each gives relations of names of its own.
-RELATIONS: tuple[Callable[[GraphInputs], Relations], ...] = (co_listening, link_relations)
+RELATIONS: tuple[Callable[[GraphInputs], Relations], ...] = (
+    co_listening,
+    link_relations,
+)
 
 
 def build_graph(
