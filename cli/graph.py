@@ -10,7 +10,7 @@ import typer
 
 from colisten.errors import GraphError
 from colisten.json_files import write_json
-from colisten.pages import write_page
+from colisten.reports.page import write_page
 from colisten.terminal import Terminal, said
 
 app = typer.Typer(no_args_is_help=True, help="Look at a co-listening graph.")
@@ -34,8 +34,8 @@ def report(
     """
     from colisten.data.catalogue import Catalogue
     from colisten.graph.graph import CoListeningGraph
-    from colisten.graph.page import to_html
     from colisten.graph.report import graph_report
+    from colisten.reports.graph import to_html
 
     loaded = CoListeningGraph.load(graph)
     vectors = None

@@ -29,7 +29,7 @@ from colisten.data.prepare import cut_notices
 from colisten.data.rehearsal import rehearsal_cut
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_mapping, read_model, to_json, write_json
-from colisten.pages import write_page
+from colisten.reports.page import write_page
 from colisten.sections import ITEM_TYPES, ItemType
 from colisten.terminal import Terminal
 
@@ -158,7 +158,7 @@ def execute(
 
 def _write_measured(out: Path, table: EvaluationTable, seeds: list[int]) -> None:
     """Put the figures of all seeds into metrics.json and on the page."""
-    from colisten.evaluation.page import to_html
+    from colisten.reports.evaluation import to_html
 
     metrics = read_mapping(out / "metrics.json")
     metrics |= {"seeds": seeds, "test": table.model_dump(mode="json")}
@@ -175,7 +175,7 @@ def wide_console() -> Terminal:
 def show_outcome(out: Path, console: Terminal) -> None:
     """Print the evaluation table, the release and where everything lies."""
     from colisten.evaluation.table import EvaluationTable
-    from colisten.evaluation.terminal import to_rich
+    from colisten.reports.terminal import to_rich
 
     metrics = read_mapping(out / "metrics.json")
     console.print(to_rich(EvaluationTable.model_validate(metrics["test"])))

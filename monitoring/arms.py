@@ -16,7 +16,7 @@ from evidently.legacy.renderers.html_widgets import (
 )
 
 from colisten.experiments.comparison import Comparison, Lift, wilson
-from colisten.pages import markdown_text
+from colisten.reports.page import markdown_text
 
 COLOURS = ("#9db4c0", "#1b6ca8")
 TITLES = {"stream_rate": "Stream rate", "new_start_rate": "New-start rate"}

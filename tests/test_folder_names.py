@@ -24,7 +24,7 @@ from colisten.evaluation.recommend import recommend
 from colisten.evaluation.split import audience, evaluation_set
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
-from colisten.explanation.tables import RunTables
+from colisten.explain.tables import RunTables
 from colisten.features.examples import first_streams
 from colisten.features.store import OnlineFeatures, open_store, training_rows, user_rows
 from colisten.files import folder_digests

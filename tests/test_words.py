@@ -23,7 +23,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.rehearsal import rehearsal_cut
 from colisten.errors import ColistenError, ConfigError, GraphError
 from colisten.evaluation.rankers import mean_vectors
-from colisten.explanation.importance import GroupImportance, Importance
+from colisten.explain.importance import GroupImportance, Importance
 from colisten.features.examples import first_streams
 from colisten.features.history import history_rows
 from colisten.logs import configure_logs

@@ -15,10 +15,10 @@ from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph
 from colisten.json_files import read_json, read_mapping, to_json, write_json
 from colisten.models.hgnn import HGNN
-from colisten.pages import write_page
+from colisten.reports.curve import curve_html
+from colisten.reports.page import write_page
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
-from colisten.training.curve import curve_html
 
 WEIGHTS = "hgnn.safetensors"
 CARD = "hgnn.json"

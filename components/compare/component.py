@@ -45,7 +45,6 @@ def compare(
     from colisten.data.moments import parse_moment
     from colisten.evaluation.facts import ItemFacts
     from colisten.evaluation.lists import Lists
-    from colisten.evaluation.page import to_html
     from colisten.evaluation.popularity import popularity
     from colisten.evaluation.slices import finer_slices
     from colisten.evaluation.split import evaluation_set
@@ -54,7 +53,8 @@ def compare(
     from colisten.features.users import UserBatch
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
-    from colisten.pages import write_page
+    from colisten.reports.evaluation import to_html
+    from colisten.reports.page import write_page
     from colisten.sections import ITEM_TYPES
     from components.figures import log_figures
 

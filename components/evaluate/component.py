@@ -55,7 +55,6 @@ def evaluate(
     from colisten.evaluation.contest import Contest
     from colisten.evaluation.facts import ItemFacts
     from colisten.evaluation.lists import rank_lists
-    from colisten.evaluation.page import to_html
     from colisten.evaluation.slices import finer_slices
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate_lists
@@ -63,7 +62,8 @@ def evaluate(
     from colisten.json_files import write_json
     from colisten.logs import configure_logs
     from colisten.models.onnx_tower import OnnxUserTower
-    from colisten.pages import write_page
+    from colisten.reports.evaluation import to_html
+    from colisten.reports.page import write_page
     from colisten.rivals.tuning import tuned_rivals
     from components.figures import log_figures
 

@@ -45,12 +45,12 @@ def report(
     from colisten.evaluation.portrait import active_users, portrait
     from colisten.features.store import open_store, users_as_of
     from colisten.graph.graph import CoListeningGraph
-    from colisten.graph.page import to_html
     from colisten.graph.report import graph_report
     from colisten.json_files import read_mapping, write_json
     from colisten.logs import configure_logs, logger
     from colisten.models.onnx_tower import OnnxUserTower
-    from colisten.pages import escape, page, write_page
+    from colisten.reports.graph import to_html
+    from colisten.reports.page import escape, page, write_page
     from components.figures import log_figures
     from monitoring.drift import drift_report
 

@@ -43,8 +43,8 @@ def train_towers(
     from colisten.files import combined_digest, file_digest
     from colisten.logs import configure_logs
     from colisten.models.items import ItemBlocks
-    from colisten.pages import write_page
-    from colisten.training.curve import curve_html
+    from colisten.reports.curve import curve_html
+    from colisten.reports.page import write_page
     from colisten.training.towers import train_towers
     from colisten.words import known_word
     from components.figures import log_figures

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from colisten.ablations.page import to_html
 from colisten.ablations.registry import FULL, select
 from colisten.ablations.report import AblationReport, verdicts
-from colisten.ablations.terminal import to_rich
 from colisten.config import Settings, load_settings
 from colisten.evaluation.lists import rank_lists
 from colisten.evaluation.table import evaluate_lists
+from colisten.reports.ablations import to_html
+from colisten.reports.ablations_terminal import to_rich
 from tests.evaluation.conftest import Scores, perfect, random_set
 
 SETTINGS = load_settings(None, ("evaluation.bootstrap=200", "evaluation.depth=20"))

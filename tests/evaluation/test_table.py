@@ -15,14 +15,14 @@ from rich.console import Console
 from colisten.config import Settings, settings_from
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.page import to_html
 from colisten.evaluation.popularity import PopularityRanker, popularity
 from colisten.evaluation.ragged import Ragged
 from colisten.evaluation.rankers import RandomRanker, Ranker, VectorRanker
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import EvaluationTable, evaluate
-from colisten.evaluation.terminal import to_rich
-from colisten.evaluation.verdict import standing, verdicts
+from colisten.reports.evaluation import to_html
+from colisten.reports.terminal import to_rich
+from colisten.reports.verdict import standing, verdicts
 from tests.conftest import CUT
 from tests.evaluation.conftest import Scores, perfect, random_set
 

@@ -12,10 +12,10 @@ from colisten.errors import EvaluationError
 from colisten.evaluation import metrics, slices
 from colisten.evaluation.facts import FACT_METRICS, ItemFacts
 from colisten.evaluation.lists import Lists, rank_lists
-from colisten.evaluation.page import to_html
 from colisten.evaluation.rankers import RandomRanker
 from colisten.evaluation.slices import Slice
 from colisten.evaluation.table import EvaluationTable, evaluate, evaluate_lists
+from colisten.reports.evaluation import to_html
 from tests.evaluation.conftest import Scores, perfect, random_set
 
 SETTINGS = settings_from({"evaluation": {"bootstrap": 200, "depth": 20}})

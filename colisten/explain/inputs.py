@@ -1,0 +1,187 @@
+"""Everything that an explanation reads, from the folder that a run left.
+
+The model is the live release; what users did comes from the checked tables it was learned from and
+the feature repository beside it, read strictly before the cut. Only targets come from after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from colisten.config import Settings
+from colisten.data.catalogue import Catalogue
+from colisten.errors import ReleaseNotFound, ReportError
+from colisten.evaluation.popularity import popularity
+from colisten.evaluation.split import Audience, audience, evaluation_set
+from colisten.explain.sample import UserSample
+from colisten.explain.tables import RunTables, find_tables
+from colisten.explain.towers import ServedTowers
+from colisten.features.examples import first_streams
+from colisten.features.popularity import DailyPopularity, day_of
+from colisten.features.store import open_store, users_as_of
+from colisten.features.transform import encode_users
+from colisten.models.items import ItemFeatureSpec, encode_items
+from colisten.release.loaded import LoadedRelease
+from colisten.release.store import ReleaseStore
+from colisten.sections import EvaluationSettings
+
+# Export allows towers to differ by 1e-5 from training; encoding adds nothing to that.
+_PARITY = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class ExplanationInputs:
+    """A release and what is asked of it.
+
+    Attributes:
+        release: The live release.
+        catalogue: Its items, with genres.
+        towers: Its towers.
+        sample: Users of the sample and what they streamed in the window.
+        user_features: float32 [U, user width].
+        item_features: float32 [n_target, item width].
+        streams: Users who streamed each item before the cut, float32 [num_items].
+        window_days: Days of the window that hold events; 0 where there is no window.
+        evaluation: How the run measured.
+    """
+
+    release: LoadedRelease
+    catalogue: Catalogue
+    towers: ServedTowers
+    sample: UserSample
+    user_features: np.ndarray
+    item_features: np.ndarray
+    streams: np.ndarray
+    window_days: int
+    evaluation: EvaluationSettings
+
+    @classmethod
+    def read(
+        cls, out: Path, *, most_users: int, seed: int, settings: Settings
+    ) -> ExplanationInputs:
+        """Read what the live release of `out` needs to be explained.
+
+        Args:
+            out: Folder of a finished `colisten run`.
+            most_users: Users of the sample, at most.
+            seed: Of the sample.
+            settings: `threads` and `memory_limit`.
+
+        Raises:
+            ReleaseNotFound: No release is live.
+            ReleaseCorrupt: A file of it differs from its digest.
+            ReportError: The tables it was learned from are gone or do not fit it.
+            FeatureError: The feature repository is gone.
+        """
+        release = ReleaseStore(out).load_live(threads=settings.threads)
+        if release is None:
+            raise ReleaseNotFound(
+                f"No release is live in {out / 'releases'}.",
+                "`colisten run` publishes one; `colisten release promote ID` makes one live.",
+            )
+        manifest = release.manifest
+        tables, catalogue = find_tables(
+            out, release_id=release.release_id, as_of=manifest.as_of, item_ids=release.item_ids
+        )
+        towers = ServedTowers(release.folder, threads=settings.threads)
+        window_days = tables.window_days
+        people = _people(tables, catalogue, manifest.target_type, window_days, settings)
+        sample = UserSample.of(people, most_users=most_users, seed=seed)
+        users = users_as_of(
+            open_store(out / "features"),
+            sample.user_ids.tolist(),
+            tables.cut,
+            catalogue.index_of,
+            towers.user_spec,
+        )
+        return cls(
+            release=release,
+            catalogue=catalogue,
+            towers=towers,
+            sample=sample,
+            user_features=encode_users(towers.user_spec, users, release.history_vectors),
+            item_features=_item_features(release, catalogue, towers, tables),
+            streams=_streams(tables, catalogue, settings),
+            window_days=window_days,
+            evaluation=_evaluation(manifest.settings),
+        )
+
+
+def _evaluation(settings: dict[str, Any]) -> EvaluationSettings:
+    """How the run measured; settings that came or went since its release are no matter."""
+    found = settings.get("evaluation", {})
+    known = {name: found[name] for name in EvaluationSettings.model_fields if name in found}
+    return EvaluationSettings.model_validate(known)
+
+
+def _people(
+    tables: RunTables, catalogue: Catalogue, target_type: str, days: int, settings: Settings
+) -> Audience:
+    """Users with a target in the window; everyone with history where no one has any."""
+    if days:
+        found = evaluation_set(
+            [tables.history, tables.holdout],
+            catalogue,
+            cut=tables.cut,
+            window_days=days,
+            target_type=target_type,
+            settings=settings,
+        )
+        if len(found.targets.values):
+            return found
+    return audience(
+        [tables.history], catalogue, cut=tables.cut, target_type=target_type, settings=settings
+    )
+
+
+def _item_features(
+    release: LoadedRelease, catalogue: Catalogue, towers: ServedTowers, tables: RunTables
+) -> np.ndarray:
+    """The item tower's input at the cut; it must give the served vectors back."""
+    features = encode_items(
+        towers.item_spec,
+        catalogue,
+        release.target,
+        np.asarray(release.history_vectors),
+        _served_popularity(towers.item_spec, catalogue, release.target, tables),
+    )
+    off = float(np.abs(towers.items(features) - release.item_vectors).max(initial=0.0))
+    if not off <= _PARITY:
+        raise ReportError(
+            f"The item tower of {release.release_id} does not give its own vectors back from "
+            f"{tables.history}: they differ by {off:.2g}.",
+            "The tables or the code changed since; run again with the same cut.",
+        )
+    return features
+
+
+def _served_popularity(
+    spec: ItemFeatureSpec, catalogue: Catalogue, target: slice, tables: RunTables
+) -> np.ndarray | None:
+    """Log popularity [n_target, H] on the day after the last first stream, as training seals it."""
+    if not spec.popularity_half_lives:
+        return None
+    examples = first_streams(tables.history, as_of=tables.cut, target_type=spec.target_type)
+    times = examples.column("timestamp").cast(pa.int64()).to_numpy()
+    items = catalogue.index_of(examples.column("item_id").to_pylist()) - target.start
+    daily = DailyPopularity(items, times, target.stop - target.start, spec.popularity_half_lives)
+    served: np.ndarray = daily.at(day_of(times[-1:]) + 1)[0]
+    return served
+
+
+def _streams(tables: RunTables, catalogue: Catalogue, settings: Settings) -> np.ndarray:
+    streams = np.zeros(len(catalogue), dtype=np.float32)
+    for item_type in dict.fromkeys(catalogue.item_types):
+        streams[catalogue.slice_of(item_type)] = popularity(
+            [tables.history],
+            catalogue,
+            as_of=tables.cut,
+            target_type=item_type,
+            settings=settings,
+        )
+    return streams
