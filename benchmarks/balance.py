@@ -19,7 +19,7 @@ from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.sections import HGNNSettings
 from colisten.training.hgnn import train_hgnn
-from colisten.training.hgnn_validation import Objective
+from colisten.training.hgnn.validation import Objective
 
 NODES = {"audiobook": 4_000, "podcast": 16_000}
 # Audiobook pairs are scarce beside the others, as in the paper's figure of its graph.

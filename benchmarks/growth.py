@@ -14,8 +14,8 @@ from benchmarks.pairs import machine, write_result
 from cli.trials import Window, run_trials
 from colisten.config import Settings
 from colisten.data import parquet
-from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import SUBJECT
+from colisten.simulator import WorldSettings, simulate
 from pipelines.trials import BOTH, Trial
 
 USERS = 500

@@ -22,9 +22,9 @@ from benchmarks.pairs import machine, write_result
 from cli.run import execute
 from colisten.config import Settings
 from colisten.data import parquet
-from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import EvaluationTable
 from colisten.json_files import read_mapping, to_json
+from colisten.simulator import WorldSettings, simulate
 
 NAME = "robustness"
 # Titles enough for most of a thinned catalogue to have a handful of events or none.

@@ -86,7 +86,7 @@ from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.training.hgnn_validation import Objective
+from colisten.training.hgnn.validation import Objective
 folder, part, runs, steps = Path(sys.argv[1]), *map(int, sys.argv[2:5])
 options = HGNNSettings(batch_size=int(sys.argv[5]), fanouts=tuple(map(int, sys.argv[6:])))
 torch.set_num_threads(2)

@@ -22,8 +22,8 @@ from benchmarks.pairs import machine, write_result
 from cli.trials import Window, run_trials
 from colisten.ablations.registry import ABLATIONS, FULL
 from colisten.config import load_settings
-from colisten.data.world import WorldSettings, simulate
 from colisten.evaluation.table import EvaluationTable
+from colisten.simulator import WorldSettings, simulate
 from pipelines.trials import BOTH, TEXT, Trial
 
 # Other worlds than those that defaults were tried on.

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from colisten.data.checks import check_tables
-from colisten.data.faults import Fault, TableFaults
+from colisten.data.violation import TableViolations, Violation
 from colisten.json_files import to_json
 from colisten.terminal import Terminal, print_json
 
@@ -31,29 +31,29 @@ DIR holds one parquet file per table (docs/tables.md says more):
 
 Sound tables: prints what they hold and what they lack; exit code 0.
 
-Broken tables: prints every fault with its table, column, first rows
+Broken tables: prints every violation with its table, column, first rows
 (counted from 0) and what to do; exit code 2.
 
 \b
   colisten check data/
-  colisten check data/ --json | jq -r ".faults[].fault"
+  colisten check data/ --json | jq -r ".violations[].violation"
 """
 
 
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds the tables.")],
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object: ok, report or faults.")
+        bool, typer.Option("--json", help="Print one JSON object: ok, report or violations.")
     ] = False,
 ) -> None:
     try:
         report = check_tables(folder)
-    except (Fault, TableFaults) as broken:
+    except (Violation, TableViolations) as broken:
         if as_json:
-            faults = [fault.to_dict() for fault in broken.faults]
-            print_json(to_json({"ok": False, "faults": faults}, indent=2))
+            violations = [violation.to_dict() for violation in broken.violations]
+            print_json(to_json({"ok": False, "violations": violations}, indent=2))
         else:
-            _print_faults(broken.faults)
+            _print_violations(broken.violations)
         raise typer.Exit(broken.exit_code) from None
     if as_json:
         print_json(to_json({"ok": True, "report": report.to_dict()}, indent=2))
@@ -66,26 +66,30 @@ def check(
 check.__doc__ = _HELP
 
 
-def _print_faults(faults: tuple[Fault, ...]) -> None:
+def _print_violations(violations: tuple[Violation, ...]) -> None:
     console = Terminal(stderr=True)
-    for fault in faults:
-        console.print(Text.assemble((fault.kind, "bold red"), "  ", (fault.place, "bold")))
-        counted = f"{fault.count:,} row{'' if fault.count == 1 else 's'}: " if fault.count else ""
-        console.print(Text(f"  {counted}{fault.detail}"), soft_wrap=True)
-        if fault.rows:
-            console.print(Padding.indent(_rows(fault), 2))
-        console.print(Text(f"  Do: {fault.do}\n"), soft_wrap=True)
-    noun = "fault" if len(faults) == 1 else "faults"
-    console.print(f"{len(faults)} {noun}; nothing was written.")
+    for violation in violations:
+        console.print(Text.assemble((violation.kind, "bold red"), "  ", (violation.place, "bold")))
+        counted = (
+            f"{violation.count:,} row{'' if violation.count == 1 else 's'}: "
+            if violation.count
+            else ""
+        )
+        console.print(Text(f"  {counted}{violation.detail}"), soft_wrap=True)
+        if violation.rows:
+            console.print(Padding.indent(_rows(violation), 2))
+        console.print(Text(f"  Do: {violation.do}\n"), soft_wrap=True)
+    noun = "violation" if len(violations) == 1 else "violations"
+    console.print(f"{len(violations)} {noun}; nothing was written.")
 
 
-def _rows(fault: Fault) -> Table:
-    names = list(fault.rows[0].values)
+def _rows(violation: Violation) -> Table:
+    names = list(violation.rows[0].values)
     table = Table(box=None, pad_edge=False)
     table.add_column("row", justify="right")
     for name in names:
         table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=32)
-    for row in fault.rows:
+    for row in violation.rows:
         values = (row.values[name] for name in names)
         table.add_row(str(row.number), *(Text("null" if v is None else repr(v)) for v in values))
     return table

@@ -24,10 +24,10 @@ from colisten.child import kept
 from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.moments import parse_moment
-from colisten.data.world import WorldSettings, simulate
 from colisten.errors import PipelineError
 from colisten.interrupts import interruptible
 from colisten.json_files import parse_json, to_json
+from colisten.simulator import WorldSettings, simulate
 from colisten.terminal import Terminal
 
 READY_SECONDS = 90

@@ -15,9 +15,9 @@ from cli.inputs import parse_target
 from cli.run import wide_console
 from colisten.data import contract, parquet
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
-from colisten.data.faults import FolderMissing
 from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
+from colisten.data.violations import FolderMissing
 from colisten.errors import ReportError
 from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
@@ -107,8 +107,8 @@ def report(
 
 def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int, int]:
     """Write OUT/experiment; returns how many exposures and events."""
-    from colisten.data.world.response import respond
     from colisten.experiments.exposure import simulate_exposures
+    from colisten.simulator.response import respond
 
     target_type = _of_run(out, "test", "target_type")
     shown = simulate_exposures(
@@ -158,8 +158,8 @@ def _found(folder: Path, table: contract.Table) -> Path | None:
     if not folder.is_dir():
         raise FolderMissing("", detail=f"{folder} is not a folder", do="Name another.")
     found = find_table(folder, table)
-    if found.fault is not None:
-        raise found.fault
+    if found.violation is not None:
+        raise found.violation
     if found.notice:
         log.warning("name not of the contract", notice=found.notice)
     return found.path

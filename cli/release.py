@@ -89,7 +89,7 @@ def verify(
     config: ConfigOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Check a release's files, canaries and index collection; exit code 1 where one fails.
+    """Check a release's files, golden set and index collection; exit code 1 where one fails.
 
     Example: colisten release verify live --out out
     """
@@ -219,7 +219,7 @@ def _report(verification: Verification, as_json: bool) -> None:
     recall = verification.index_recall
     table = Table("check", "found", show_header=False)
     table.add_row("files", f"{verification.files} agree with their digests")
-    table.add_row("canaries", f"{verification.canaries} answered")
+    table.add_row("golden set", f"{verification.golden_users} users answered as recorded")
     table.add_row("index", f"{verification.indexed:,} items")
     table.add_row("index recall@10", "not measured" if recall is None else f"{recall:.4f}")
     for fault in verification.faults:

@@ -24,9 +24,9 @@ from cli.inputs import (
     tables_digest,
 )
 from colisten.config import Settings, load_settings
+from colisten.data.backtest import backtest_cut
 from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
-from colisten.data.rehearsal import rehearsal_cut
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_mapping, read_model, to_json, write_json
 from colisten.reports.page import write_page
@@ -121,7 +121,7 @@ def execute(
         "data": str(located(data)),
         "data_digest": tables_digest(data),
         "cut": cut.isoformat(),
-        "rehearsal_cut": rehearsal_cut(
+        "rehearsal_cut": backtest_cut(
             data, cut=cut, window_days=window_days, target_type=settings.data.target_type
         ).isoformat(),
         "window_days": window_days,

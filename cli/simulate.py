@@ -9,9 +9,9 @@ import typer
 from pydantic import ValidationError
 
 from colisten.data.moments import parse_moment
-from colisten.data.world import WorldSettings
-from colisten.data.world import simulate as simulate_world
 from colisten.errors import ConfigError
+from colisten.simulator import WorldSettings
+from colisten.simulator import simulate as simulate_world
 from colisten.terminal import Terminal
 
 _DEFAULT = WorldSettings()
@@ -25,6 +25,13 @@ def simulate(
     users: Annotated[int, typer.Option(min=20, help="Users.")] = _DEFAULT.users,
     audiobooks: Annotated[int, typer.Option(min=40, help="Audiobooks.")] = _DEFAULT.audiobooks,
     podcasts: Annotated[int, typer.Option(min=40, help="Podcasts.")] = _DEFAULT.podcasts,
+    music: Annotated[
+        int, typer.Option(min=0, help="Artists, items of a third type; 0: none.")
+    ] = _DEFAULT.music,
+    author_taste: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="How alike an author's titles are; above 0 with links."),
+    ] = _DEFAULT.author_taste,
     days: Annotated[int, typer.Option(min=28, help="Days of listening.")] = _DEFAULT.days,
     end: Annotated[
         str, typer.Option(metavar="YYYY-MM-DD", help="First day (UTC) after the last event.")
@@ -35,9 +42,10 @@ def simulate(
 ) -> None:
     """Simulate a world of people who listen to audiobooks, podcasts and music.
 
-    Writes the tables that `colisten run` takes (items, users, music, interactions) and, aside in
-    truth/, the tastes that made them: no model reads those; they answer for the users when a shelf
-    is shown to them. Text shows a part of each taste only, the rest shows in who listens to what.
+    Writes the tables that `colisten run` takes (items, users, music, interactions and, where
+    authors matter, links) and, aside in truth/, the tastes that made them: no model reads those;
+    they answer for the users when a shelf is shown to them. Text shows a part of each taste only,
+    the rest shows in who listens to what.
 
     The table at the end holds the world's figures, measured on the files, beside those that the
     2T-HGNN paper publishes.
@@ -49,6 +57,8 @@ def simulate(
             users=users,
             audiobooks=audiobooks,
             podcasts=podcasts,
+            music=music,
+            author_taste=author_taste,
             days=days,
             end=parse_moment(end, "--end").date(),
             seed=seed,
@@ -61,10 +71,11 @@ def simulate(
     console.print(report)
     console.print(f"Written to {out}. Suggested cut {report.cut}, {report.window_days} days after.")
     console.print("Next:", style="bold")
+    types = " --set 'data.context_types=[music,podcast]'" if music else ""
     # One line whatever the terminal's width: it is there to be copied.
     console.print(
         f"  colisten run --data {out} --cut {report.cut} --window-days {report.window_days} "
-        f"--out {out}-run",
+        f"--out {out}-run{types}",
         soft_wrap=True,
         highlight=False,
     )

@@ -17,6 +17,7 @@ from colisten.errors import ConfigError, JsonError
 from colisten.json_files import parse_json, to_json
 from colisten.sections import (
     SIGNALS,
+    CrossFittingSettings,
     DataSettings,
     EvaluationSettings,
     FeatureSettings,
@@ -94,6 +95,7 @@ class Settings(Section):
     text: TextSettings = TextSettings()
     graph: GraphSettings = GraphSettings()
     hgnn: HGNNSettings = HGNNSettings()
+    cross_fitting: CrossFittingSettings = CrossFittingSettings()
     towers: TowerSettings = TowerSettings()
     features: FeatureSettings = FeatureSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -3,7 +3,7 @@
     ColistenError
     ├── ConfigError            a setting is unknown or has an impossible value          exit 2
     ├── TableError             an input table breaks the contract                       exit 2
-    │   └── (one class a fault: see colisten/data/faults.py)
+    │   └── (one class a fault: see colisten/data/violations.py)
     ├── GraphError             a co-listening graph cannot be built or read
     ├── FeatureError           the feature store cannot answer
     │   ├── EventRefused       an event that no history may hold, now or later              exit 2
@@ -52,7 +52,7 @@ class ConfigError(ColistenError):
 
 
 class TableError(ColistenError):
-    """An input table breaks the contract. Its fault classes live in `colisten.data.faults`."""
+    """An input table breaks the contract. Its fault classes live in `colisten.data.violations`."""
 
     exit_code = 2
 

@@ -254,11 +254,16 @@ class HGNNSettings(Section):
         False, description="No edge newer than a supervised one is in its neighbourhood."
     )
     temperature: float = Field(0.1, gt=0, description="Temperature of the softmax loss.")
+
+
+class CrossFittingSettings(Section):
+    """How training examples are kept from vectors that their own answers shaped."""
+
     folds: int = Field(
         5,
         ge=2,
-        description="User folds for cross-fitting: a training example sees item vectors from a "
-        "graph without its own user's fold.",
+        description="User folds: a training example sees item vectors from a graph without its "
+        "own user's fold.",
     )
 
 

@@ -22,7 +22,7 @@ class Shape:
     """Sections, or single settings, that a step reads.
 
     Attributes:
-        reads: Names such as `hgnn`, `hgnn.folds` or `seed`.
+        reads: Names such as `hgnn`, `cross_fitting.folds` or `seed`.
         but: Settings of those sections that it does not read.
     """
 
@@ -42,10 +42,10 @@ SHAPES: Mapping[str, Shape] = {
     "text": Shape(("text", "threads")),
     "features": Shape(("data", "features", *ENGINE), but=_MEANS),
     "graph": Shape(
-        ("data", "graph", "hgnn.folds", "towers.validation_share", *ENGINE),
+        ("data", "graph", "cross_fitting.folds", "towers.validation_share", *ENGINE),
         but=("graph.factors",),
     ),
-    "hgnn": Shape(("data", "hgnn", "graph.factors", "seed", "threads")),
+    "hgnn": Shape(("data", "hgnn", "graph.factors", "cross_fitting.folds", "seed", "threads")),
     "rows": Shape(("data", *ENGINE)),
     # Epochs are chosen by the measure that counts, so its depth is part of a tower.
     "towers": Shape(

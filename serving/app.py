@@ -23,11 +23,13 @@ from starlette.routing import Route
 
 from colisten.logs import logger
 from serving import metrics
-from serving.messages import (
+from serving.openapi import describe
+from serving.runtime import Runtime
+from serving.schemas import (
     MAX_BODY_BYTES,
     Accepted,
+    ErrorResponse,
     EventRequest,
-    Fault,
     How,
     RecommendRequest,
     Refused,
@@ -38,15 +40,15 @@ from serving.messages import (
     SimilarRequest,
     Vector,
     VectorRequest,
-    fault_of,
+    error_response,
 )
-from serving.openapi import describe
-from serving.runtime import Runtime
 
 # Answering is mostly Python, which one thread at a time runs: more threads would only queue
 # inside the budgets of the feature store and the index instead of before them.
 THREADS = 4
-INTERNAL = Fault(error="internal", message="This is a fault of the service; its log says more.")
+INTERNAL = ErrorResponse(
+    error="internal", message="This is a fault of the service; its log says more."
+)
 _log = logger("serving.app")
 
 
@@ -56,7 +58,7 @@ class Endpoint:
 
     Attributes:
         run: Called with the runtime and, where there is a request model, the request.
-        faults: HTTP statuses besides 200.
+        errors: HTTP statuses besides 200.
         writes: Whether it changes what is stored.
     """
 
@@ -65,7 +67,7 @@ class Endpoint:
     summary: str
     request: type[Request] | None
     answer: type[BaseModel]
-    faults: tuple[int, ...]
+    errors: tuple[int, ...]
     run: Callable[..., BaseModel]
     writes: bool = False
 
@@ -153,14 +155,14 @@ def _handler(endpoint: Endpoint, limiter: CapacityLimiter) -> Callable[..., Any]
             how = getattr(answer, "how", None)
             response = Response(answer.model_dump_json(), media_type="application/json")
         except ValidationError as error:
-            response = _fault(400, fault_of(error))
+            response = _error(400, error_response(error))
         except Refused as refused:
-            response = _fault(refused.status, refused.fault)
+            response = _error(refused.status, refused.response)
         except ClientDisconnect:
-            response = _fault(400, Fault(error="bad_body", message="The body broke off."))
+            response = _error(400, ErrorResponse(error="bad_body", message="The body broke off."))
         except Exception:
             _log.exception("request_failed", endpoint=endpoint.path)
-            response = _fault(500, INTERNAL)
+            response = _error(500, INTERNAL)
         metrics.SECONDS.labels(endpoint.path).observe(time.perf_counter() - started)
         metrics.REQUESTS.labels(
             endpoint.path,
@@ -178,17 +180,17 @@ def _handler(endpoint: Endpoint, limiter: CapacityLimiter) -> Callable[..., Any]
 async def _spoken(_: HttpRequest, error: Exception) -> Response:
     """Starlette's own refusals (a wrong method) in our form."""
     assert isinstance(error, HTTPException)
-    fault = Fault(error="bad_request", message=error.detail)
+    body = ErrorResponse(error="bad_request", message=error.detail)
     return Response(
-        fault.model_dump_json(),
+        body.model_dump_json(),
         status_code=error.status_code,
         media_type="application/json",
         headers=error.headers,
     )
 
 
-def _fault(status: int, fault: Fault) -> Response:
-    return Response(fault.model_dump_json(), status_code=status, media_type="application/json")
+def _error(status: int, body: ErrorResponse) -> Response:
+    return Response(body.model_dump_json(), status_code=status, media_type="application/json")
 
 
 async def _read(http: HttpRequest) -> bytes:
@@ -200,7 +202,7 @@ async def _read(http: HttpRequest) -> bytes:
         if size > MAX_BODY_BYTES:
             raise Refused(
                 413,
-                Fault(
+                ErrorResponse(
                     error="too_large", message=f"The body is longer than {MAX_BODY_BYTES} bytes."
                 ),
             )

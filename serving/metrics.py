@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
     "colisten_requests",
-    "Answered requests by endpoint, HTTP status, and the rungs that made the answer.",
+    "Answered requests by endpoint, HTTP status, and the stages that made the answer.",
     ("endpoint", "status", "vector", "search"),
 )
 SECONDS = Histogram(
@@ -20,7 +20,7 @@ SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
 )
 FALLBACKS = Counter(
-    "colisten_fallbacks", "Rungs left on the way down the ladder, by reason.", ("reason",)
+    "colisten_fallbacks", "Stages of the fallback chain that were left, by reason.", ("reason",)
 )
 EVENTS = Counter("colisten_events", "Pushed events by outcome.", ("outcome",))
 RELEASE = Gauge(

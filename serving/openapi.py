@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from serving.messages import Fault
+from serving.schemas import ErrorResponse
 
-_FAULTS = {
-    400: "The body does not fit; the fault names each field.",
+_ERRORS = {
+    400: "The body does not fit; the answer names each field.",
     404: "No such thing.",
     413: "The body is too long.",
     503: "No release is loaded.",
@@ -33,13 +33,13 @@ class Described(Protocol):
     @property
     def answer(self) -> type[BaseModel]: ...
     @property
-    def faults(self) -> tuple[int, ...]: ...
+    def errors(self) -> tuple[int, ...]: ...
 
 
 def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
     """An OpenAPI 3.1 document of the endpoints."""
     endpoints = tuple(endpoints)
-    models: list[tuple[type[BaseModel], Any]] = [(Fault, "serialization")]
+    models: list[tuple[type[BaseModel], Any]] = [(ErrorResponse, "serialization")]
     for one in endpoints:
         models.append((one.answer, "serialization"))
         if one.request is not None:
@@ -50,8 +50,10 @@ def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for one in endpoints:
         answers = {"200": _content("Answered.", references[(one.answer, "serialization")])}
-        for status in one.faults:
-            answers[str(status)] = _content(_FAULTS[status], references[(Fault, "serialization")])
+        for status in one.errors:
+            answers[str(status)] = _content(
+                _ERRORS[status], references[(ErrorResponse, "serialization")]
+            )
         operation: dict[str, Any] = {
             "operationId": one.path.strip("/"),
             "summary": one.summary,

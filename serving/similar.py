@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from serving.live import Bundle
-from serving.messages import Fault, FieldFault, How, Refused, ShelfItem, Similar, SimilarRequest
+from serving.active_release import ActiveRelease
+from serving.schemas import (
+    ErrorResponse,
+    FieldError,
+    How,
+    Refused,
+    ShelfItem,
+    Similar,
+    SimilarRequest,
+)
 
 _SHOWN_CHARS = 80
 
 
-def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
+def similar(active: ActiveRelease, request: SimilarRequest) -> Similar:
     """The nearest items, from one release.
 
     An item without text and without listeners has no vector; popular items answer then.
@@ -23,13 +31,13 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
     Raises:
         Refused: The release has no such item (404).
     """
-    release = bundle.release
+    release = active.release
     at = int(release.index_of([request.item_id])[0])
     if at < 0:
         short = request.item_id[:_SHOWN_CHARS]
-        message = f"Release {bundle.release_id} has no item '{short}'."
-        field = FieldFault(field="item_id", message=message)
-        raise Refused(404, Fault(error="unknown_item", message=message, fields=[field]))
+        message = f"Release {active.release_id} has no item '{short}'."
+        field = FieldError(field="item_id", message=message)
+        raise Refused(404, ErrorResponse(error="unknown_item", message=message, fields=[field]))
     target = release.target
     fallbacks: list[str] = []
     allowed = np.ones(target.stop - target.start, dtype=bool)
@@ -43,7 +51,7 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
     length = float(np.linalg.norm(own))
     if length > 0:
         how = How(vector="item", search="exact", fallbacks=fallbacks)
-        places, scores = _nearest(bundle, own / np.float32(length), allowed, request.k)
+        places, scores = _nearest(active, own / np.float32(length), allowed, request.k)
     else:
         fallbacks.append("item_without_vector")
         how = How(vector="popular", search="popular", fallbacks=fallbacks)
@@ -66,19 +74,19 @@ def similar(bundle: Bundle, request: SimilarRequest) -> Similar:
                 why=why,
             )
         )
-    return Similar(release_id=bundle.release_id, item_id=request.item_id, how=how, items=items)
+    return Similar(release_id=active.release_id, item_id=request.item_id, how=how, items=items)
 
 
 def _nearest(
-    bundle: Bundle, query: np.ndarray, allowed: np.ndarray, k: int
+    active: ActiveRelease, query: np.ndarray, allowed: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Places in the target slice and cosines of the k nearest, nearest first, ties by place.
 
     Items without a vector are left out: nothing is known of their nearness.
     """
-    release = bundle.release
-    cosines = (release.history_vectors[release.target] @ query) * bundle.target_scale
-    places = np.flatnonzero(allowed & (bundle.target_scale > 0))
+    release = active.release
+    cosines = (release.history_vectors[release.target] @ query) * active.target_scale
+    places = np.flatnonzero(allowed & (active.target_scale > 0))
     near = cosines[places]
     if len(places) > k:
         floor = np.partition(near, len(near) - k)[len(near) - k]

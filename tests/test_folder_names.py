@@ -14,11 +14,11 @@ import pytest
 
 from colisten.config import Settings
 from colisten.data import parquet
+from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
 from colisten.data.contract import EXPOSURES, TABLES
 from colisten.data.interactions import read_interactions
 from colisten.data.prepare import prepare_tables
-from colisten.data.rehearsal import rehearsal_cut
 from colisten.evaluation.popularity import PopularityRanker, popularity
 from colisten.evaluation.recommend import recommend
 from colisten.evaluation.split import audience, evaluation_set
@@ -76,7 +76,7 @@ def learned(source: Path, out: Path) -> dict[str, Any]:
     data = out / "data"
     shutil.copytree(source, data)
     found: dict[str, Any] = {
-        "cut of the rehearsal": rehearsal_cut(data, cut=CUT, window_days=14, target_type=TARGET)
+        "cut of the backtest": backtest_cut(data, cut=CUT, window_days=14, target_type=TARGET)
     }
     summary = prepare_tables(data, out, cut=CUT, window_days=14, settings=settings)
     history = out / "history"

@@ -19,8 +19,8 @@ from scipy import sparse
 
 from cli.inputs import parse_target
 from colisten.config import SECTIONS, Settings, load_settings, settings_from
+from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
-from colisten.data.rehearsal import rehearsal_cut
 from colisten.errors import ColistenError, ConfigError, GraphError
 from colisten.evaluation.rankers import mean_vectors
 from colisten.explain.importance import GroupImportance, Importance
@@ -161,8 +161,8 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: history_rows(None, item_type="Podcast", history_length=1),
         "podcast",
     ),
-    "type of a rehearsal": (
-        lambda: rehearsal_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
+    "type of a backtest": (
+        lambda: backtest_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
         "audiobook",
     ),
     "signal": (

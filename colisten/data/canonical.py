@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from colisten.data.countries import country_of, is_country_code
-from colisten.data.faults import SHOWN_ROWS
 from colisten.data.languages import language_of
 from colisten.data.sql import is_blank
 from colisten.data.views import TableViews
+from colisten.data.violation import SHOWN_ROWS
 from colisten.errors import ConfigError
 
 _SHOWN_CHARS = 40

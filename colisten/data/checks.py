@@ -8,18 +8,12 @@ from typing import Any, NoReturn
 
 from colisten.config import Settings
 from colisten.data.contract import ITEMS, TABLES, Table
-from colisten.data.faults import (
-    SHOWN_ROWS,
-    BadRow,
-    Fault,
-    ItemTypeMissing,
-    TableFaults,
-    TableUnreadable,
-)
 from colisten.data.report import TableReport, describe_tables
 from colisten.data.rules import Rule, row_rules
 from colisten.data.sql import sql_text
 from colisten.data.views import TableViews, open_files, open_views
+from colisten.data.violation import SHOWN_ROWS, BadRow, TableViolations, Violation
+from colisten.data.violations import ItemTypeMissing, TableUnreadable
 from colisten.errors import TableError
 from colisten.logs import logger
 from colisten.progress import track
@@ -33,7 +27,7 @@ def check_tables(
 ) -> TableReport:
     """Check the tables of `folder` (`items.parquet`, ...) against the contract; writes nothing.
 
-    Every fault is looked for, so that one reading tells all that is to be mended; a column that
+    Every violation is looked for, so that one reading tells all that is to be mended; a column that
     is missing or of a wrong type is not looked into further. Memory is bounded by
     `settings.memory_limit`, whatever the size of the tables.
 
@@ -43,24 +37,26 @@ def check_tables(
         settings: Threads and memory of DuckDB; default `Settings()`.
 
     Raises:
-        Fault: Exactly one fault: an instance of its own class, from `colisten.data.faults`.
-        TableFaults: Several; `.faults` lists them (as it does on a single one).
+        Violation: Exactly one: an instance of its own class, from `colisten.data.violations`.
+        TableViolations: Several; `.violations` lists them (as it does on a single one).
         TableError: `now` has no zone, or memory or temporary disk do not suffice.
     """
-    with open_views(folder, settings or Settings()) as (views, faults):
+    with open_views(folder, settings or Settings()) as (views, violations):
         moment = _moment(now)
         rules = row_rules(moment)
         for table in track(TABLES, "Checking tables"):
             if table.name in views.rows:
-                faults += _check_rows(views, [rule for rule in rules if rule.table == table.name])
-        if {"items", "interactions"} <= views.rows.keys() and not _at_fault("items", faults):
-            faults += _missing_types(views)
-        if faults:
-            _refuse(faults)
+                violations += _check_rows(
+                    views, [rule for rule in rules if rule.table == table.name]
+                )
+        if {"items", "interactions"} <= views.rows.keys() and not _broken("items", violations):
+            violations += _missing_types(views)
+        if violations:
+            _refuse(violations)
         try:
             report = describe_tables(views, moment)
-        except Fault as fault:
-            _refuse([fault])
+        except Violation as violation:
+            _refuse([violation])
     for notice in views.notices:
         log.warning("name not of the contract", notice=notice)
     log.info("tables checked", folder=str(folder), **report.rows)
@@ -85,17 +81,19 @@ def check_file(
         settings: As `check_tables`.
 
     Raises:
-        Fault, TableFaults, TableError: As `check_tables`; each fault names the file.
+        Violation, TableViolations, TableError: As `check_tables`; each violation names the file.
     """
     files = [(table, file)] + ([(ITEMS, items)] if items else [])
     places = {found.name: place for found, place in files}
-    with open_files(files, settings or Settings()) as (views, faults):
+    with open_files(files, settings or Settings()) as (views, violations):
         rules = row_rules(_moment(now))
         for found, _ in files:
             if found.name in views.rows:
-                faults += _check_rows(views, [rule for rule in rules if rule.table == found.name])
-        if faults:
-            _refuse([fault.of_file(places[fault.table]) for fault in faults])
+                violations += _check_rows(
+                    views, [rule for rule in rules if rule.table == found.name]
+                )
+        if violations:
+            _refuse([violation.of_file(places[violation.table]) for violation in violations])
         for notice in views.notices:
             log.warning("name not of the contract", file=str(file), notice=notice)
 
@@ -107,7 +105,7 @@ def _moment(now: datetime | None) -> datetime:
     return moment
 
 
-def _check_rows(views: TableViews, rules: list[Rule]) -> list[Fault]:
+def _check_rows(views: TableViews, rules: list[Rule]) -> list[Violation]:
     judged = [rule for rule in rules if _can_judge(views, rule)]
     if not judged:
         return []
@@ -117,13 +115,13 @@ def _check_rows(views: TableViews, rules: list[Rule]) -> list[Fault]:
     try:
         [counted] = views.query(f"SELECT {counts} FROM (SELECT {flags} FROM {table})", table)
         return [
-            _fault(views, rule, int(count))
+            _violation(views, rule, int(count))
             for rule, count in zip(judged, counted, strict=True)
             if count
         ]
-    except TableUnreadable as fault:
+    except TableUnreadable as violation:
         views.usable[table] = frozenset()
-        return [fault]
+        return [violation]
 
 
 def _can_judge(views: TableViews, rule: Rule) -> bool:
@@ -131,7 +129,7 @@ def _can_judge(views: TableViews, rule: Rule) -> bool:
     return all(column in views.usable.get(table, ()) for table, column in places)
 
 
-def _fault(views: TableViews, rule: Rule, count: int) -> Fault:
+def _violation(views: TableViews, rule: Rule, count: int) -> Violation:
     shows = [name for name in rule.shows if name in views.present[rule.table]]
     shows = [name for name in shows if name in views.usable[rule.table]] or [rule.column]
     columns = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in shows)
@@ -141,29 +139,29 @@ def _fault(views: TableViews, rule: Rule, count: int) -> Fault:
         rule.table,
     )
     rows = [BadRow(int(row[0]), dict(zip(shows, row[1:], strict=True))) for row in found]
-    return rule.fault(
+    return rule.violation(
         rule.table, rule.column, count=count, rows=rows, detail=rule.detail, do=rule.do
     )
 
 
-def _missing_types(views: TableViews) -> list[Fault]:
-    faults: list[Fault] = []
+def _missing_types(views: TableViews) -> list[Violation]:
+    violations: list[Violation] = []
     for kind in ITEM_TYPES:
         [(count,)] = views.query(
             f"SELECT count(*) FROM items WHERE item_type = {sql_text(kind)}", "items"
         )
         if not count:
-            faults.append(ItemTypeMissing("items", "item_type", detail=f"items has no {kind}"))
-    return faults
+            violations.append(ItemTypeMissing("items", "item_type", detail=f"items has no {kind}"))
+    return violations
 
 
-def _at_fault(table: str, faults: list[Fault]) -> bool:
-    return any(fault.table == table for fault in faults)
+def _broken(table: str, violations: list[Violation]) -> bool:
+    return any(violation.table == table for violation in violations)
 
 
-def _refuse(faults: list[Fault]) -> NoReturn:
+def _refuse(violations: list[Violation]) -> NoReturn:
     order = {table.name: at for at, table in enumerate(TABLES)}
-    ordered = sorted(faults, key=lambda fault: order.get(fault.table, -1))
+    ordered = sorted(violations, key=lambda violation: order.get(violation.table, -1))
     if len(ordered) == 1:
         raise ordered[0]
-    raise TableFaults(ordered)
+    raise TableViolations(ordered)

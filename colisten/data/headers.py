@@ -17,18 +17,16 @@ import pyarrow.compute as pc
 
 from colisten.data.advice import advice
 from colisten.data.contract import MOMENT, Column, Table
-from colisten.data.faults import (
-    SHOWN_ROWS,
-    BadRow,
+from colisten.data.parquet import OpenFile
+from colisten.data.spelling import alike, related, shown
+from colisten.data.violation import SHOWN_ROWS, BadRow, Violation
+from colisten.data.violations import (
     ColumnMissing,
     ColumnTwice,
-    Fault,
     MomentOutOfRange,
     TimestampWithoutZone,
     WrongType,
 )
-from colisten.data.parquet import OpenFile
-from colisten.data.spelling import alike, related, shown
 
 _SAMPLE_ROWS = 100_000
 _MOST_MICROSECONDS = 2**63 - 1
@@ -41,13 +39,13 @@ class Header:
     Attributes:
         places: Place in the file of each column that can be read, by the contract's name.
         present: Columns that the file has, under whatever spelling.
-        faults: Of columns that are missing or cannot be read.
+        violations: Of columns that are missing or cannot be read.
         notices: Of columns that are read under another spelling.
     """
 
     places: dict[str, int] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
-    faults: list[Fault] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
 
@@ -69,9 +67,9 @@ def read_header(table: Table, inside: OpenFile) -> Header:
             continue
         header.present.add(column.name)
         if len(found) > 1:
-            header.faults.append(ColumnTwice(table.name, column.name))
-        elif fault := _type_fault(table, column, inside, found[0]):
-            header.faults.append(fault)
+            header.violations.append(ColumnTwice(table.name, column.name))
+        elif violation := _type_violation(table, column, inside, found[0]):
+            header.violations.append(violation)
         else:
             header.places[column.name] = found[0]
     return header
@@ -101,12 +99,12 @@ def _under_another_spelling(
         do = f"{rename}." if near else ""
         if maybe:
             do = f"If {meant} is meant, rename it to '{column.name}'."
-        header.faults.append(ColumnMissing(table.name, column.name, do=do))
+        header.violations.append(ColumnMissing(table.name, column.name, do=do))
         return []
     if len(near) > 1:
         detail = f"{' and '.join(shown(name) for name in near)} may each be meant"
-        fault = ColumnTwice(table.name, column.name, detail=detail, do=f"{rename}.")
-        header.faults.append(fault)
+        violation = ColumnTwice(table.name, column.name, detail=detail, do=f"{rename}.")
+        header.violations.append(violation)
         return []
     if near:
         header.notices.append(
@@ -120,24 +118,26 @@ def _under_another_spelling(
     return [names.index(name) for name in near]
 
 
-def _type_fault(table: Table, column: Column, inside: OpenFile, place: int) -> Fault | None:
+def _type_violation(table: Table, column: Column, inside: OpenFile, place: int) -> Violation | None:
     spelt = inside.schema_arrow.field(place)
     if pa.types.is_null(spelt.type):
         return None
     if column.kind.accepts(spelt.type):
-        return _range_fault(table, column, inside, place)
+        return _range_violation(table, column, inside, place)
     renamed = ""
     if spelt.name != column.name:
         renamed = f"Rename the column {shown(spelt.name)} to '{column.name}', then mend it. "
-    fault: type[Fault] = WrongType
+    violation: type[Violation] = WrongType
     detail = f"is {spelt.type}, not {column.kind.words}"
     if column.kind is MOMENT and pa.types.is_timestamp(spelt.type):
-        fault, detail = TimestampWithoutZone, TimestampWithoutZone.says
+        violation, detail = TimestampWithoutZone, TimestampWithoutZone.says
     do = renamed + advice(column, _sample(inside, place))
-    return fault(table.name, column.name, detail=detail, do=do)
+    return violation(table.name, column.name, detail=detail, do=do)
 
 
-def _range_fault(table: Table, column: Column, inside: OpenFile, place: int) -> Fault | None:
+def _range_violation(
+    table: Table, column: Column, inside: OpenFile, place: int
+) -> Violation | None:
     """Milliseconds reach beyond what DuckDB, Spark and Feast can hold, where they would fail."""
     kind = inside.schema_arrow.field(place).type
     if column.kind is not MOMENT or kind.unit not in ("s", "ms"):

@@ -27,11 +27,11 @@ from colisten.data.contract import (
     USERS,
     Table,
 )
-from colisten.data.faults import ItemTypeMissing, NobodyMeasured, NobodyStreamed, NoHistory
 from colisten.data.moments import sql_moment, utc, window_end
 from colisten.data.outlook import Outlook, anybody_measured, shortages, target_streams
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
 from colisten.data.views import TableViews, open_views, reading
+from colisten.data.violations import ItemTypeMissing, NobodyMeasured, NobodyStreamed, NoHistory
 from colisten.errors import TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.json_files import read_mapping, write_json
@@ -118,8 +118,8 @@ def prepare_tables(
         settings: `threads` and `memory_limit` of DuckDB.
 
     Raises:
-        Fault, TableFaults: As `check_tables`; also `NoHistory` where no interaction lies before
-            the cut and `ItemTypeMissing` where no item of a type is available at it.
+        Violation, TableViolations: As `check_tables`; also `NoHistory` where no interaction lies
+            before the cut and `ItemTypeMissing` where no item of a type is available at it.
         TableError: The cut has no zone.
         ConfigError: The window is empty, or ends after the calendar.
     """
@@ -127,9 +127,9 @@ def prepare_tables(
         raise TableError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
     end = window_end(cut, window_days)
     check_tables(source, settings=settings)
-    with open_views(source, settings) as (views, faults):
-        if faults:  # The files changed since they were checked.
-            raise faults[0]
+    with open_views(source, settings) as (views, violations):
+        if violations:  # The files changed since they were checked.
+            raise violations[0]
         items = _check_cut(views, cut)
         with write_aside(out) as aside:
             rows = {}
@@ -189,7 +189,7 @@ def cut_notices(
         settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
 
     Raises:
-        Fault, ConfigError: As `check_cut`.
+        Violation, ConfigError: As `check_cut`.
     """
     with _outlook(source, cut, window_days, settings) as (views, outlook):
         return shortages(views, outlook, settings.evaluation.k)
@@ -200,9 +200,9 @@ def _outlook(
     source: Path, cut: datetime, window_days: int, settings: Settings
 ) -> Iterator[tuple[TableViews, Outlook]]:
     until = window_end(cut, window_days)
-    with open_views(source, settings) as (views, faults):
-        if faults:  # The files changed since they were checked.
-            raise faults[0]
+    with open_views(source, settings) as (views, violations):
+        if violations:  # The files changed since they were checked.
+            raise violations[0]
         items = _check_cut(views, cut)
         target = settings.data.target_type
         streams = target_streams(views, cut, target)

@@ -1,4 +1,4 @@
-"""What every row must keep, as data: a rule is a fault class and the SQL of a row that breaks it.
+"""What every row must keep, as data: a rule is a class of violation and the SQL of a breaking row.
 
 A table's rules are counted together in one scan; only a rule that is broken costs a second one,
 for its first rows.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from colisten.data import faults
+from colisten.data import violations
 from colisten.data.contract import MAX_AGE
-from colisten.data.faults import Fault
 from colisten.data.ids import MAX_ID_BYTES, is_too_long
 from colisten.data.moments import EARLIEST, LATEST, newest, sql_moment, utc
 from colisten.data.sql import is_blank, sql_text
 from colisten.data.units import WrongUnit, units
+from colisten.data.violation import Violation
 from colisten.sections import ITEM_TYPES, SIGNALS
 
 LARGEST_POSITION = 2**31 - 1
@@ -27,17 +27,17 @@ class Rule:
     """One rule on the rows of one table.
 
     Attributes:
-        fault: Raised where the rule is broken.
+        violation: Raised where the rule is broken.
         table: Whose rows are looked at.
         column: The column at fault.
         broken: SQL predicate over the table's view; null counts as kept.
         reads: Columns, as `table.column`, without which the rule cannot be judged.
         shows: Columns of the table to show of an offending row.
-        detail: What is wrong; default the fault's own words.
-        do: What to do; default the fault's own advice.
+        detail: What is wrong; default the violation's own words.
+        do: What to do; default the violation's own advice.
     """
 
-    fault: type[Fault]
+    violation: type[Violation]
     table: str
     column: str
     broken: str
@@ -55,19 +55,19 @@ def row_rules(now: datetime) -> list[Rule]:
     music = ("user_id", "timestamp")
     return [
         *_id_rules("items", "item_id", items),
-        _rule(faults.DuplicateItem, "items", "item_id", _repeated("items", "item_id"), items),
+        _rule(violations.DuplicateItem, "items", "item_id", _repeated("items", "item_id"), items),
         _type_rule("items", items),
         *_published_rules(("item_id", "item_type", "published_at")),
         *_id_rules("users", "user_id", ("user_id", "country", "age")),
         _rule(
-            faults.DuplicateUser,
+            violations.DuplicateUser,
             "users",
             "user_id",
             _repeated("users", "user_id"),
             ("user_id", "country", "age"),
         ),
         _rule(
-            faults.AgeOutOfRange,
+            violations.AgeOutOfRange,
             "users",
             "age",
             f"age < 0 OR age >= {MAX_AGE} OR TRY_CAST(age AS FLOAT) >= {MAX_AGE}",
@@ -80,33 +80,35 @@ def row_rules(now: datetime) -> list[Rule]:
         *_id_rules("interactions", "item_id", events),
         _type_rule("interactions", events),
         _rule(
-            faults.UnknownSignal,
+            violations.UnknownSignal,
             "interactions",
             "signal",
             f"signal IS NULL OR signal NOT IN ({_texts(SIGNALS)})",
             events,
         ),
         *_moment_rules("interactions", events, now),
-        _unknown_item(faults.InteractionWithUnknownItem, "interactions", events),
+        _unknown_item(violations.InteractionWithUnknownItem, "interactions", events),
         _contradiction(events),
         *_id_rules("exposures", "request_id", shown),
         *_id_rules("exposures", "user_id", shown),
         *_id_rules("exposures", "variant", ("request_id", "user_id", "variant")),
         *_id_rules("exposures", "item_id", shown),
         _rule(
-            faults.PositionOutOfRange,
+            violations.PositionOutOfRange,
             "exposures",
             "position",
             f"position IS NULL OR position NOT BETWEEN 1 AND {LARGEST_POSITION}",
             shown,
         ),
         *_moment_rules("exposures", shown, now),
-        _unknown_item(faults.ExposureOfUnknownItem, "exposures", shown),
+        _unknown_item(violations.ExposureOfUnknownItem, "exposures", shown),
     ]
 
 
-def _rule(fault: type[Fault], table: str, column: str, broken: str, shows: tuple[str, ...]) -> Rule:
-    return Rule(fault, table, column, broken, (f"{table}.{column}",), shows)
+def _rule(
+    violation: type[Violation], table: str, column: str, broken: str, shows: tuple[str, ...]
+) -> Rule:
+    return Rule(violation, table, column, broken, (f"{table}.{column}",), shows)
 
 
 def _texts(values: tuple[str, ...]) -> str:
@@ -122,10 +124,10 @@ def _repeated(table: str, column: str) -> str:
 
 def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
     return [
-        _rule(faults.NullId, table, column, f"{column} IS NULL", shows),
-        _rule(faults.BlankId, table, column, is_blank(column), shows),
+        _rule(violations.NullId, table, column, f"{column} IS NULL", shows),
+        _rule(violations.BlankId, table, column, is_blank(column), shows),
         Rule(
-            faults.LongId,
+            violations.LongId,
             table,
             column,
             is_too_long(column),
@@ -138,22 +140,22 @@ def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
 
 def _type_rule(table: str, shows: tuple[str, ...]) -> Rule:
     broken = f"item_type IS NULL OR item_type NOT IN ({_texts(ITEM_TYPES)})"
-    return _rule(faults.UnknownItemType, table, "item_type", broken, shows)
+    return _rule(violations.UnknownItemType, table, "item_type", broken, shows)
 
 
 def _moment_rules(table: str, shows: tuple[str, ...], now: datetime) -> list[Rule]:
     early = f"timestamp < {sql_moment(EARLIEST)}"
     future = f"timestamp > {sql_moment(newest(now))}"
     return [
-        _rule(faults.NullTimestamp, table, "timestamp", "timestamp IS NULL", shows),
+        _rule(violations.NullTimestamp, table, "timestamp", "timestamp IS NULL", shows),
         *_clock_rules(
-            faults.FutureTimestamp,
+            violations.FutureTimestamp,
             (table, "timestamp", future, shows),
             [unit for unit in units("timestamp", newest(now)) if unit.ahead],
             f"after now ({utc(now):%Y-%m-%d %H:%M} UTC)",
         ),
         *_clock_rules(
-            faults.EarlyTimestamp,
+            violations.EarlyTimestamp,
             (table, "timestamp", early, shows),
             [unit for unit in units("timestamp", newest(now)) if not unit.ahead],
         ),
@@ -161,7 +163,7 @@ def _moment_rules(table: str, shows: tuple[str, ...], now: datetime) -> list[Rul
 
 
 def _clock_rules(
-    fault: type[Fault],
+    violation: type[Violation],
     place: tuple[str, str, str, tuple[str, ...]],
     wrong: list[WrongUnit],
     detail: str = "",
@@ -171,7 +173,7 @@ def _clock_rules(
     reads = (f"{table}.{column}",)
     rules = [
         Rule(
-            fault,
+            violation,
             table,
             column,
             f"({broken}) AND {unit.found}",
@@ -183,13 +185,13 @@ def _clock_rules(
         for unit in wrong
     ]
     none = " AND ".join([f"({broken})", *(f"NOT {unit.found}" for unit in wrong)])
-    return [*rules, Rule(fault, table, column, none, reads, shows, detail)]
+    return [*rules, Rule(violation, table, column, none, reads, shows, detail)]
 
 
 def _published_rules(shows: tuple[str, ...]) -> list[Rule]:
     return [
         Rule(
-            faults.PublishedInWrongUnit,
+            violations.PublishedInWrongUnit,
             "items",
             "published_at",
             unit.found,
@@ -216,30 +218,31 @@ def _vector_rules() -> list[Rule]:
         "HAVING min(hash(music_vector)) <> max(hash(music_vector)))"
     )
     rules = [
-        (faults.NullMusicVector, "music_vector IS NULL OR len(music_vector) = 0", (vector,)),
+        (violations.NullMusicVector, "music_vector IS NULL OR len(music_vector) = 0", (vector,)),
         (
-            faults.MusicVectorLength,
+            violations.MusicVectorLength,
             f"len(music_vector) > 0 AND len(music_vector) <> {most}",
             (vector,),
         ),
         (
-            faults.NonFiniteMusicVector,
+            violations.NonFiniteMusicVector,
             f"len(list_filter(music_vector, lambda x: {bad})) > 0",
             (vector,),
         ),
-        (faults.MusicVectorConflict, conflict, (vector, "music.user_id", "music.timestamp")),
+        (violations.MusicVectorConflict, conflict, (vector, "music.user_id", "music.timestamp")),
     ]
     return [
-        Rule(fault, "music", "music_vector", broken, reads, shows) for fault, broken, reads in rules
+        Rule(violation, "music", "music_vector", broken, reads, shows)
+        for violation, broken, reads in rules
     ]
 
 
-def _unknown_item(fault: type[Fault], table: str, shows: tuple[str, ...]) -> Rule:
+def _unknown_item(violation: type[Violation], table: str, shows: tuple[str, ...]) -> Rule:
     broken = (
         f"NOT {is_blank('item_id')} "
         "AND item_id NOT IN (SELECT item_id FROM items WHERE item_id IS NOT NULL)"
     )
-    return Rule(fault, table, "item_id", broken, (f"{table}.item_id", "items.item_id"), shows)
+    return Rule(violation, table, "item_id", broken, (f"{table}.item_id", "items.item_id"), shows)
 
 
 def _contradiction(shows: tuple[str, ...]) -> Rule:
@@ -252,7 +255,7 @@ def _contradiction(shows: tuple[str, ...]) -> Rule:
     ]
     reads = tuple(f"{table}.{name}" for table in ("items", "interactions") for name in shows[1:3])
     return Rule(
-        faults.ItemTypeContradiction,
+        violations.ItemTypeContradiction,
         "interactions",
         "item_type",
         " OR ".join(cases),

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colisten.data.contract import TABLES, Table
-from colisten.data.faults import Fault, TableMissing, TableTwice
 from colisten.data.spelling import folded, shown
+from colisten.data.violation import Violation
+from colisten.data.violations import TableMissing, TableTwice
 
 _ENDINGS = (".parquet", ".parq", ".pq")
 
@@ -23,12 +24,12 @@ class TableFile:
 
     Attributes:
         path: The file; None where there is none that can be read.
-        fault: Why not, where that is a fault.
+        violation: Why not, where that is a violation.
         notice: What to rename or convert; "" where nothing is amiss.
     """
 
     path: Path | None = None
-    fault: Fault | None = None
+    violation: Violation | None = None
     notice: str = ""
 
 
@@ -46,10 +47,10 @@ def find_table(folder: Path, table: Table) -> TableFile:
     if table.required:
         detail = f"the file {file} is missing"
         do = f"{rename}." if near else ""
-        return TableFile(fault=TableMissing(table.name, detail=detail, do=do))
+        return TableFile(violation=TableMissing(table.name, detail=detail, do=do))
     if len(readable) > 1:
         detail = f"{' and '.join(shown(path.name) for path in readable)} may each be meant"
-        return TableFile(fault=TableTwice(table.name, detail=detail, do=f"{rename}."))
+        return TableFile(violation=TableTwice(table.name, detail=detail, do=f"{rename}."))
     if readable:
         notice = f"There is no {table.file_name}; {spelt} is read as it. {rename}."
         return TableFile(readable[0], notice=notice)

@@ -1,6 +1,6 @@
 """The input tables as DuckDB views with exactly the contract's columns and types.
 
-Schemas are looked at first, with Arrow; what does not fit becomes a fault and its column is
+Schemas are looked at first, with Arrow; what does not fit becomes a violation and its column is
 left null in the view, so that the other columns can still be checked. Nothing is loaded: a view
 scans its parquet file, and DuckDB spills to a temporary folder beyond its memory limit.
 """
@@ -20,16 +20,16 @@ import pyarrow as pa
 from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.contract import AGE, MOMENT, TABLES, WHOLE, Column, Table
-from colisten.data.faults import (
-    Fault,
+from colisten.data.headers import Header, read_header
+from colisten.data.table_files import find_table
+from colisten.data.violation import Violation
+from colisten.data.violations import (
     FolderMissing,
     TableEmpty,
     TableMissing,
     TableNotAFile,
     TableUnreadable,
 )
-from colisten.data.headers import Header, read_header
-from colisten.data.table_files import find_table
 from colisten.errors import ConfigError, TableError
 from colisten.interrupts import interruptible
 
@@ -82,32 +82,32 @@ def reading(table: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, list[Fault]]]:
-    """Open the tables of `folder`; yields the views and the faults of files and columns."""
+def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, list[Violation]]]:
+    """Open the tables of `folder`; yields the views and the violations of files and columns."""
     with (
         tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
         _connect(settings, spill) as connection,
     ):
         views = TableViews(connection)
-        faults: list[Fault] = []
+        violations: list[Violation] = []
         if not folder.is_dir():
-            faults.append(FolderMissing("", detail=f"{folder} is not a folder"))
+            violations.append(FolderMissing("", detail=f"{folder} is not a folder"))
         else:
             for table in TABLES:
                 found = find_table(folder, table)
                 if found.notice:
                     views.notices.append(found.notice)
-                if found.fault is not None:
-                    faults.append(found.fault)
+                if found.violation is not None:
+                    violations.append(found.violation)
                 elif found.path is not None:
-                    faults += _open(views, table, found.path)
-        yield views, faults
+                    violations += _open(views, table, found.path)
+        yield views, violations
 
 
 @contextmanager
 def open_files(
     files: Sequence[tuple[Table, Path]], settings: Settings
-) -> Iterator[tuple[TableViews, list[Fault]]]:
+) -> Iterator[tuple[TableViews, list[Violation]]]:
     """Open files of any names as tables, as `open_views` opens those of a folder.
 
     Each view bears its table's name, so those of several files of one kind need names of their
@@ -118,14 +118,16 @@ def open_files(
         _connect(settings, spill) as connection,
     ):
         views = TableViews(connection)
-        faults: list[Fault] = []
+        violations: list[Violation] = []
         for table, file in files:
             if file.exists():
-                faults += _open(views, replace(table, required=False), file)
+                violations += _open(views, replace(table, required=False), file)
             else:
                 detail = f"the file {file} is missing"
-                faults.append(TableMissing(table.name, detail=detail, do="Name one that is there."))
-        yield views, faults
+                violations.append(
+                    TableMissing(table.name, detail=detail, do="Name one that is there.")
+                )
+        yield views, violations
 
 
 def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
@@ -148,7 +150,7 @@ def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _open(views: TableViews, table: Table, file: Path) -> list[Fault]:
+def _open(views: TableViews, table: Table, file: Path) -> list[Violation]:
     if file.is_dir():
         do = TableNotAFile.advice.replace("table.parquet", file.name)
         detail = f"{file} is a folder, not a parquet file"
@@ -163,15 +165,15 @@ def _open(views: TableViews, table: Table, file: Path) -> list[Fault]:
     try:
         with reading(table.name):
             _create_view(views.connection, table, file, schema, header)
-    except TableUnreadable as fault:
-        return [fault]
+    except TableUnreadable as violation:
+        return [violation]
     views.notices += header.notices
     views.rows[table.name] = rows
     views.present[table.name] = frozenset(header.present)
     views.usable[table.name] = frozenset(column.name for column in table.columns) - {
-        str(fault.column) for fault in header.faults
+        str(violation.column) for violation in header.violations
     }
-    return [*header.faults, *([TableEmpty(table.name)] if table.required and not rows else [])]
+    return [*header.violations, *([TableEmpty(table.name)] if table.required and not rows else [])]
 
 
 def _create_view(

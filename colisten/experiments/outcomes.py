@@ -116,7 +116,7 @@ def user_outcomes(
 
     Raises:
         ConfigError: An unknown `target_type`, or hours out of their bounds.
-        Fault, TableFaults, TableError: A file breaks the contract.
+        Violation, TableViolations, TableError: A file breaks the contract.
         ReportError: There are no exposures, or no file of interactions is named.
     """
     if target_type not in ITEM_TYPES:
@@ -134,9 +134,9 @@ def user_outcomes(
         (replace(INTERACTIONS, name=f"interactions_{number}"), file)
         for number, file in enumerate(dict.fromkeys(interactions))
     ]
-    with open_files([(EXPOSURES, exposures), *parts], settings) as (views, faults):
-        if faults:
-            raise faults[0]
+    with open_files([(EXPOSURES, exposures), *parts], settings) as (views, violations):
+        if violations:
+            raise violations[0]
         if not views.rows[EXPOSURES.name]:
             raise ReportError(f"No exposures in {exposures}.", "An experiment needs shown shelves.")
         names = ", ".join(column.name for column in INTERACTIONS.columns)

@@ -84,9 +84,9 @@ def build_graph_on(
     started = time.monotonic()
     if as_of.tzinfo is None:
         raise GraphError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
-    folds = settings.hgnn.folds
+    folds = settings.cross_fitting.folds
     if leave_out_fold is not None and not 0 <= leave_out_fold < folds:
-        raise GraphError(f"There is no fold {leave_out_fold}: hgnn.folds is {folds}.")
+        raise GraphError(f"There is no fold {leave_out_fold}: cross_fitting.folds is {folds}.")
     file = history / "interactions.parquet"
     if not file.exists():
         raise GraphError(f"No interactions at {file}.", "Run `colisten run`, which writes them.")

@@ -1,4 +1,4 @@
-"""AGG of paper eq. 1 over dense tables of neighbours: max, mean or weighted mean of sigma(told).
+"""AGG of paper eq. 1 over dense tables: max, mean or weighted mean of sigma(messages).
 
 sigma is ReLU. It is part of the aggregation, since for the maximum it costs nothing:
 max over k of relu(x_k) = max(0, max over k of x_k). A row without neighbours gives zeros.
@@ -39,18 +39,18 @@ SHARE = 256
 
 
 def aggregate(
-    told: Tensor,
+    messages: Tensor,
     table: Tensor,
     how: Aggregation = "max",
     weights: Tensor | None = None,
     *,
     engine: ModuleType | None = compiled,
 ) -> Tensor:
-    """What every row hears of its neighbours: [rows, d].
+    """Messages of every row's neighbours, aggregated: [rows, d].
 
     Args:
-        told: [n, d], what each possible neighbour tells, before sigma.
-        table: int64 [rows, k], rows of `told`; n marks an empty place.
+        messages: [n, d], the message of each possible neighbour, before sigma.
+        table: int64 [rows, k], rows of `messages`; n marks an empty place.
         how: "max", "mean", or "weighted": the mean by `weights`.
         weights: [rows, k], not negative; for "weighted".
         engine: Module of compiled kernels; None computes in torch.
@@ -59,9 +59,9 @@ def aggregate(
         TrainingError: Shapes do not fit, weights are missing, or `how` is none of the three.
     """
     known_word("Aggregation", how, get_args(Aggregation), TrainingError)
-    if told.dim() != 2 or table.dim() != 2:
+    if messages.dim() != 2 or table.dim() != 2:
         raise TrainingError(
-            f"Aggregation takes [n, d] and a table [rows, k], not {list(told.shape)} and "
+            f"Aggregation takes [n, d] and a table [rows, k], not {list(messages.shape)} and "
             f"{list(table.shape)}."
         )
     if how == "weighted" and (weights is None or weights.shape != table.shape):
@@ -72,37 +72,37 @@ def aggregate(
     if how != "weighted":
         weights = None
     if not table.numel():
-        return told.new_zeros(len(table), told.shape[1])
-    fits = how == "max" and told.dtype == torch.float32 and told.device.type == "cpu"
+        return messages.new_zeros(len(table), messages.shape[1])
+    fits = how == "max" and messages.dtype == torch.float32 and messages.device.type == "cpu"
     if engine is None or not fits:
-        return _plain(told, table, weights, how)
+        return _plain(messages, table, weights, how)
     out: Tensor = Max.apply(  # type: ignore[no-untyped-call]
-        told.contiguous(), table.contiguous(), engine
+        messages.contiguous(), table.contiguous(), engine
     )
     return out
 
 
 class Max(torch.autograd.Function):
-    """max(0, max over k of told[table[:, k]]); the gradient goes to the winners alone."""
+    """max(0, max over k of messages[table[:, k]]); the gradient goes to the winners alone."""
 
     @staticmethod
-    def forward(ctx: Any, told: Tensor, table: Tensor, engine: ModuleType) -> Tensor:
+    def forward(ctx: Any, messages: Tensor, table: Tensor, engine: ModuleType) -> Tensor:
         """Shapes as `aggregate`."""
-        out = told.new_empty(len(table), told.shape[1])
+        out = messages.new_empty(len(table), messages.shape[1])
         if not ctx.needs_input_grad[0]:
-            share(engine.max_forward, len(out), told.numpy(), table.numpy(), out.numpy())
+            share(engine.max_forward, len(out), messages.numpy(), table.numpy(), out.numpy())
             return out
         winners = torch.empty(out.shape, dtype=torch.int32)
         share(
             engine.max_forward_winners,
             len(out),
-            told.detach().numpy(),
+            messages.detach().numpy(),
             table.numpy(),
             out.numpy(),
             winners.numpy(),
         )
         ctx.save_for_backward(winners)
-        ctx.count, ctx.engine = len(told), engine
+        ctx.count, ctx.engine = len(messages), engine
         return out
 
     @staticmethod
@@ -141,15 +141,15 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix=f"colisten-aggregate-{process}")
 
 
-def _plain(told: Tensor, table: Tensor, weights: Tensor | None, how: Aggregation) -> Tensor:
+def _plain(messages: Tensor, table: Tensor, weights: Tensor | None, how: Aggregation) -> Tensor:
     """The same in torch operations, on any device and in any precision."""
-    padded = functional.pad(functional.relu(told), (0, 0, 0, 1))
-    near = padded.index_select(0, table.reshape(-1)).view(*table.shape, told.shape[1])
+    padded = functional.pad(functional.relu(messages), (0, 0, 0, 1))
+    near = padded.index_select(0, table.reshape(-1)).view(*table.shape, messages.shape[1])
     if how == "max":
         # Empty places hold zeros, which sigma never falls below.
         return near.amax(1)
-    by = (table < len(told)).to(told.dtype)
+    by = (table < len(messages)).to(messages.dtype)
     if weights is not None:
-        by = by * weights.to(told.dtype)
+        by = by * weights.to(messages.dtype)
     total = by.sum(1, keepdim=True)
     return torch.einsum("rk,rkd->rd", by, near) / torch.where(total > 0, total, 1)

@@ -90,30 +90,30 @@ def _layer(
         if not relation.num_edges:
             continue
 
-        def tell(block: Tensor, name: tuple[str, str] = (node, other)) -> Tensor:
+        def message(block: Tensor, name: tuple[str, str] = (node, other)) -> Tensor:
             return layer.message(name, block)
 
-        told = _through(tell, hidden, graph.slice_of(other), layer.update.out_features)
+        messages = _through(message, hidden, graph.slice_of(other), layer.update.out_features)
         rows = out[graph.slice_of(node)]
         for part in track(list(_blocks(len(rows))), f"{label}, {node}-{other}"):
-            _add_all_neighbours(rows, told, relation, part, how)
+            _add_all_neighbours(rows, messages, relation, part, how)
     for part in _blocks(graph.num_items):
         out[part] = layer.finish(torch.from_numpy(out[part])).numpy()
     return out
 
 
 def _add_all_neighbours(
-    out: np.ndarray, told: np.ndarray, relation: Neighbours, part: slice, how: Aggregation
+    out: np.ndarray, messages: np.ndarray, relation: Neighbours, part: slice, how: Aggregation
 ) -> None:
-    """Add what rows `part` of a relation hear of all their neighbours to `out`, in place."""
+    """Add the aggregated messages of all neighbours of rows `part` to `out`, in place."""
     indptr = relation.indptr[part.start : part.stop + 1]
     if compiled is not None:
-        heard: list[Any] = [indptr, relation.indices]
+        arrays: list[Any] = [indptr, relation.indices]
         if how != "max":
             none = np.zeros(0, np.float32)
-            heard.append(relation.weights if how == "weighted" else none)
+            arrays.append(relation.weights if how == "weighted" else none)
         kernel = compiled.max_csr if how == "max" else compiled.mean_csr
-        share(kernel, part.stop - part.start, *heard, told, out[part])
+        share(kernel, part.stop - part.start, *arrays, messages, out[part])
         return
     degrees = np.diff(indptr)
     # Rows of like degree share a table, so little of it is padding.
@@ -121,13 +121,13 @@ def _add_all_neighbours(
     for rows in np.array_split(order, max(1, len(order) // 1024)):
         edges = draw_edges(relation, rows + part.start, int(degrees[rows].max(initial=0)), 0)
         taken = edges >= 0
-        table = np.where(taken, relation.indices[edges], len(told))
+        table = np.where(taken, relation.indices[edges], len(messages))
         weights = None
         if how == "weighted":
             assert relation.weights is not None
             weights = torch.from_numpy(np.where(taken, relation.weights[edges], np.float32(0)))
-        heard_here = aggregate(torch.from_numpy(told), torch.from_numpy(table), how, weights)
-        out[rows + part.start] += heard_here.numpy()
+        aggregated = aggregate(torch.from_numpy(messages), torch.from_numpy(table), how, weights)
+        out[rows + part.start] += aggregated.numpy()
 
 
 def _through(

@@ -218,10 +218,10 @@ class HGNNLayer(nn.Module):
                 table = hop.tables[source, target]
                 if not table.size:
                     continue
-                told = self.message((source, target), hidden[bounds_in[b] : bounds_in[b + 1]])
+                message = self.message((source, target), hidden[bounds_in[b] : bounds_in[b + 1]])
                 weights = None if hop.weights is None else hop.weights[source, target]
                 part = part + aggregate(
-                    told,
+                    message,
                     torch.from_numpy(table).to(device),
                     self.aggregation,
                     None if weights is None else torch.from_numpy(weights).to(device),
@@ -230,9 +230,9 @@ class HGNNLayer(nn.Module):
         return self.finish(torch.cat(parts))
 
     def message(self, relation: RelationName, hidden: Tensor) -> Tensor:
-        """What neighbours tell, before sigma: [n, narrow]."""
-        told: Tensor = self.messages[_key(relation)](hidden)
-        return told
+        """Messages of neighbours, before sigma: [n, narrow]."""
+        message: Tensor = self.messages[_key(relation)](hidden)
+        return message
 
     def finish(self, summed: Tensor) -> Tensor:
         """The sigma of eq. 2, where the layer has it."""

@@ -30,11 +30,11 @@ class ItemBlocks:
         z: HGNN vectors [num_items, dim] float32; None for the model without graph.
         z_folds: [folds, num_items, dim] float32, may be memory-mapped: version k comes from the
             graph without the events of user fold k, for cross-fitting.
-        z_until: [num_items, dim] float32, from the graph as it was when the held-out rows begin:
+        z_validation: [num_items, dim] float32, from the graph as it was when held-out rows begin:
             what a release made then would serve. None validates with z itself.
         factors: Co-listening factors [num_items, f] float32; None for none. Only the echo hears
             them: a tower that learned from them would learn its own examples by heart.
-        factors_until: Factors [num_items, f] of the graph of `z_until`.
+        factors_validation: Factors [num_items, f] of the graph of `z_validation`.
 
     Raises:
         TrainingError: Shapes disagree, or there are fold versions of no z.
@@ -43,9 +43,9 @@ class ItemBlocks:
     text: np.ndarray
     z: np.ndarray | None = None
     z_folds: np.ndarray | None = None
-    z_until: np.ndarray | None = None
+    z_validation: np.ndarray | None = None
     factors: np.ndarray | None = None
-    factors_until: np.ndarray | None = None
+    factors_validation: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, block in self.inputs.items():
@@ -55,8 +55,8 @@ class ItemBlocks:
                     f"and 'text' has {self.num_items} items."
                 )
         for name, now, earlier in (
-            ("z", self.z, self.z_until),
-            ("factors", self.factors, self.factors_until),
+            ("z", self.z, self.z_validation),
+            ("factors", self.factors, self.factors_validation),
         ):
             shape = None if now is None else now.shape
             if earlier is not None and earlier.shape != shape:
@@ -75,8 +75,8 @@ class ItemBlocks:
         """The blocks that a release made before the held-out rows would have."""
         return ItemBlocks(
             self.text,
-            self.z if self.z_until is None else self.z_until,
-            factors=self.factors if self.factors_until is None else self.factors_until,
+            self.z if self.z_validation is None else self.z_validation,
+            factors=self.factors if self.factors_validation is None else self.factors_validation,
         )
 
     @property

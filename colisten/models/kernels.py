@@ -25,9 +25,9 @@ def max_forward(source, table, out, start, stop):
         for place in range(table.shape[1]):
             at = table[row, place]
             if at < count:
-                told = source[at]
+                message = source[at]
                 for column in range(width):
-                    best[column] = max(best[column], told[column])
+                    best[column] = max(best[column], message[column])
 
 
 @compiled
@@ -41,10 +41,10 @@ def max_forward_winners(source, table, out, winners, start, stop):
         for place in range(table.shape[1]):
             at = table[row, place]
             if at < count:
-                told, number = source[at], np.int32(at)
+                message, number = source[at], np.int32(at)
                 for column in range(width):
-                    better = told[column] > best[column]
-                    best[column] = told[column] if better else best[column]
+                    better = message[column] > best[column]
+                    best[column] = message[column] if better else best[column]
                     winner[column] = number if better else winner[column]
 
 
@@ -69,9 +69,9 @@ def max_csr(indptr, indices, source, out, start, stop):
             continue
         best[:] = 0
         for edge in range(first, last):
-            told = source[indices[edge]]
+            message = source[indices[edge]]
             for column in range(width):
-                best[column] = max(best[column], told[column])
+                best[column] = max(best[column], message[column])
         for column in range(width):
             out[row, column] += best[column]
 
@@ -88,9 +88,9 @@ def mean_csr(indptr, indices, weights, source, out, start, stop):
         for edge in range(first, last):
             weight = weights[edge] if len(weights) else np.float32(1)
             total += weight
-            told = source[indices[edge]]
+            message = source[indices[edge]]
             for column in range(width):
-                mean[column] += weight * max(told[column], np.float32(0))
+                mean[column] += weight * max(message[column], np.float32(0))
         if total > 0:
             share = np.float32(1) / total
             for column in range(width):

@@ -20,7 +20,7 @@ from colisten.features.users import UserBatch
 from colisten.index.exact import ExactCollection
 from colisten.index.protocol import Hits, check_search, check_width
 from colisten.models.onnx_tower import OnnxUserTower
-from colisten.release.canary import Canaries
+from colisten.release.golden_set import GoldenSet
 from colisten.release.manifest import Manifest
 from colisten.release.popular import PopularLists
 from colisten.sections import SIGNALS
@@ -206,9 +206,9 @@ class LoadedRelease:
                 )
         return None
 
-    def canaries(self) -> Canaries:
+    def golden_set(self) -> GoldenSet:
         """The users whose answers are known."""
-        return Canaries.read(self.folder / "canary")
+        return GoldenSet.read(self.folder)
 
     @cached_property
     def _positions(self) -> dict[str, int]:

@@ -38,7 +38,7 @@ class Bound(BaseModel):
         as_of: UTC moment, ISO 8601, before which everything was learned.
         target_type: Item type that is recommended.
         feature_service: Feast service that users' features come from.
-        counts: Items, target items, popular lists, canaries.
+        counts: Items, target items, popular lists, golden users.
         dims: Length of user features, of vectors, of history vectors.
         settings: What shaped the release; nothing of the machine it was made on.
         metrics: Figures from the window before the cut; none from after it.

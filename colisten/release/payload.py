@@ -21,7 +21,7 @@ from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
 from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
-from colisten.release.canary import TOP, Canaries, canary_rows
+from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound, shaping_settings
 from colisten.release.popular import popular_lists
 
@@ -51,7 +51,7 @@ def assemble_payload(
     metrics: dict[str, Any],
     settings: Settings,
     as_of: datetime,
-    canary_rows: pa.Table | None,
+    golden_users: pa.Table | None,
     feature_service: str = "serving_v1",
 ) -> Path:
     """Write a payload folder that `ReleaseStore.publish` takes; it appears whole or not at all.
@@ -70,7 +70,7 @@ def assemble_payload(
         metrics: Figures from the window before the cut.
         settings: The whole tree.
         as_of: The cut.
-        canary_rows: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
+        golden_users: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
             recorded; None records only the one of a user of whom nothing is known.
         feature_service: Feast service that users' features come from.
 
@@ -98,8 +98,8 @@ def assemble_payload(
         popular.write(folder / "popular.parquet")
         tower = OnnxUserTower(folder, threads=settings.threads)
         _check(tower, catalogue, target, towers)
-        canaries = _canaries(tower, catalogue, target, canary_rows)
-        canaries.write(folder / "canary")
+        golden = _golden_set(tower, catalogue, target, golden_users)
+        golden.write(folder)
         bound = Bound(
             as_of=utc(as_of).isoformat(),
             target_type=target_type,
@@ -108,7 +108,7 @@ def assemble_payload(
                 "items": len(catalogue),
                 "target_items": target.stop - target.start,
                 "popular_countries": len(popular.countries),
-                "canaries": len(canaries.vectors),
+                "golden_users": len(golden.vectors),
             },
             dims={
                 "user_features": tower.spec.width,
@@ -122,11 +122,11 @@ def assemble_payload(
     return out
 
 
-def _canaries(
+def _golden_set(
     tower: OnnxUserTower, catalogue: Catalogue, target: slice, table: pa.Table | None
-) -> Canaries:
+) -> GoldenSet:
     spec = tower.spec
-    rows = canary_rows(table, spec.types, spec.music_dim)
+    rows = golden_rows(table, spec.types, spec.music_dim)
     batch = UserBatch.from_table(rows, catalogue.index_of, spec.types, spec.music_dim)
     features = encode_users(spec, batch, tower.history_vectors)
     vectors = tower.from_features(features)
@@ -135,7 +135,7 @@ def _canaries(
         ids, tower.item_vectors, catalogue.languages[target], np.arange(len(ids))
     )
     positions, scores = items.search(vectors, TOP)
-    return Canaries(
+    return GoldenSet(
         rows,
         features,
         vectors,

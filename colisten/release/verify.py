@@ -12,7 +12,7 @@ from colisten.errors import ReleaseError, VectorIndexError
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.index.protocol import VectorIndex
-from colisten.release.canary import TOLERANCE, TOP
+from colisten.release.golden_set import TOLERANCE, TOP
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import Manifest
 from colisten.sections import GateSettings
@@ -28,7 +28,7 @@ class Verification:
     Attributes:
         release_id: Of the release.
         files: Files whose digests agree.
-        canaries: Users whose recorded answers were reproduced.
+        golden_users: Users whose recorded answers were reproduced.
         indexed: Items in its index collection.
         index_recall: Recall@10 of the index against exact search.
         faults: What is wrong, one sentence each; empty means it passed.
@@ -36,7 +36,7 @@ class Verification:
 
     release_id: str
     files: int
-    canaries: int
+    golden_users: int
     indexed: int
     index_recall: float | None
     faults: tuple[str, ...]
@@ -54,48 +54,50 @@ class Verification:
 def verify_release(folder: Path, index: VectorIndex) -> Verification:
     """Check a release folder and its collection.
 
-    File digests; canary features, vectors and answers to 1e-5; the collection's size; recall@10
-    of the index on canaries and on 100 items against the release's own gate.min_index_recall.
+    File digests; features, vectors and answers of the golden set to 1e-5; the collection's size;
+    recall@10 of the index on its users and on 100 items against the release's own
+    gate.min_index_recall.
 
     Raises:
         ReleaseCorrupt: The folder is not what its manifest says; nothing else was checked.
     """
     release = LoadedRelease.load(folder)
-    faults = canary_faults(release)
+    faults = golden_set_faults(release)
     recall, index_faults, indexed = check_collection(release, index)
     return Verification(
         release_id=release.release_id,
         files=len(release.manifest.files),
-        canaries=release.manifest.counts["canaries"],
+        golden_users=len(release.golden_set().vectors),
         indexed=indexed,
         index_recall=recall,
         faults=(*faults, *index_faults),
     )
 
 
-def canary_faults(release: LoadedRelease) -> list[str]:
+def golden_set_faults(release: LoadedRelease) -> list[str]:
     """What differs between the recorded answers and this machine's."""
-    canaries, spec = release.canaries(), release.spec
-    batch = UserBatch.from_table(canaries.rows, release.index_of, spec.types, spec.music_dim)
+    golden, spec = release.golden_set(), release.spec
+    batch = UserBatch.from_table(golden.rows, release.index_of, spec.types, spec.music_dim)
     features = encode_users(spec, batch, release.history_vectors)
-    vectors = release.tower.from_features(canaries.features)
+    vectors = release.tower.from_features(golden.features)
     faults = []
     for name, made, recorded in (
-        ("features", features, canaries.features),
-        ("vectors", vectors, canaries.vectors),
-        ("vectors from rows", release.user_vectors(batch), canaries.vectors),
+        ("features", features, golden.features),
+        ("vectors", vectors, golden.vectors),
+        ("vectors from rows", release.user_vectors(batch), golden.vectors),
     ):
         gap = float(np.abs(made - recorded).max()) if made.shape == recorded.shape else np.inf
         if not gap <= TOLERANCE:
-            faults.append(f"Canary {name} differ from the recorded ones by {gap:.2g}.")
+            faults.append(f"Golden {name} differ from the recorded ones by {gap:.2g}.")
     if faults:
         return faults
-    ids, scores = release.exact(canaries.vectors, TOP)
-    for at, (found, expected) in enumerate(zip(scores, canaries.top_scores, strict=True)):
+    ids, scores = release.exact(golden.vectors, TOP)
+    for at, (found, expected) in enumerate(zip(scores, golden.top_scores, strict=True)):
         # Scores and not ids: two items that score the same may change places.
         if len(found) != len(expected) or not np.allclose(found, expected, atol=TOLERANCE, rtol=0):
             faults.append(
-                f"Canary {at} is answered {ids[at][:3]}..., recorded {canaries.top_ids[at][:3]}...."
+                f"Golden user {at} is answered {ids[at][:3]}..., "
+                f"recorded {golden.top_ids[at][:3]}...."
             )
     return faults
 
@@ -124,13 +126,13 @@ def check_collection(
 
 
 def index_recall(release: LoadedRelease, index: VectorIndex) -> float:
-    """Share of the exact top ten that the index finds, over canaries and evenly chosen items.
+    """Share of the exact top ten that the index finds, over golden users and evenly chosen items.
 
     An item that scores as high as the exact tenth counts as found, so ties cost nothing.
     """
     n = len(release.item_vectors)
     chosen = np.unique(np.linspace(0, n - 1, num=min(SAMPLE, n)).astype(np.int64))
-    queries = np.concatenate([release.canaries().vectors, release.item_vectors[chosen]])
+    queries = np.concatenate([release.golden_set().vectors, release.item_vectors[chosen]])
     found, _ = index.search(release.manifest.collection, queries, TOP)
     _, exact = release.exact(queries, TOP)
     hits = wanted = 0

@@ -24,7 +24,7 @@ from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import deterministic
-from colisten.training.hgnn_loss import MIN_FREQUENCY, softmax_loss
+from colisten.training.hgnn.loss import MIN_FREQUENCY, softmax_loss
 
 TARGET, OTHER, USER = "target", "other", "user"
 LINK = (TARGET, USER)

@@ -78,14 +78,14 @@ class Features:
             drawn = dense.negatives[name]
             row, column = np.nonzero(drawn >= 0)
             wrong = np.stack([seeds[part[row, 0]] - first, seeds[drawn[row, column]] - second])
-            told = dense.given.get(name, np.zeros((0, 2), np.int64))
-            apart = np.stack([seeds[told[:, 0]] - first, seeds[told[:, 1]] - second])
+            given = dense.given.get(name, np.zeros((0, 2), np.int64))
+            apart = np.stack([seeds[given[:, 0]] - first, seeds[given[:, 1]] - second])
             batch[name].edge_label_index = torch.from_numpy(
                 np.concatenate([right, apart, wrong], 1)
             )
-            if drawn.shape[1] or len(told) or name in dense.labels:
+            if drawn.shape[1] or len(given) or name in dense.labels:
                 own = dense.labels.get(name, np.ones(len(part), np.float32))
-                zeros = np.zeros(len(told) + len(row), own.dtype)
+                zeros = np.zeros(len(given) + len(row), own.dtype)
                 batch[name].edge_label = torch.from_numpy(np.concatenate([own, zeros]))
             if name in dense.masks:
                 batch[name].negative_mask = torch.from_numpy(dense.masks[name])

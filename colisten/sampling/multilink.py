@@ -19,7 +19,6 @@ from colisten.errors import GraphError
 from colisten.graph.given import one_kind, times_of, whole
 from colisten.graph.graph import CoListeningGraph
 from colisten.sampling.adjacency import Adjacency
-from colisten.sampling.ahead import ahead
 from colisten.sampling.batch import MultiLinkBatch, distinct_seeds
 from colisten.sampling.edge_types import by_edge_type, reverse_types
 from colisten.sampling.epochs import Balance, EpochPlan
@@ -31,6 +30,7 @@ from colisten.sampling.leaks import warn_of_leaks
 from colisten.sampling.negatives import NegativeSampler
 from colisten.sampling.neighbours import FanOuts, NeighborSampler
 from colisten.sampling.pairs import Excluded
+from colisten.sampling.prefetch import prefetch
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.words import known_word, shown
 
@@ -236,11 +236,11 @@ class MultiLinkNeighborLoader:
         epoch, self.epoch = self.epoch, self.epoch + 1
         if self.features is None:
             return self.dense(epoch)
-        return self._ahead(lambda number: self.hetero(epoch, number), 0)
+        return self._prefetch(lambda number: self.hetero(epoch, number), 0)
 
     def dense(self, epoch: int, start: int = 0) -> Iterator[MultiLinkBatch]:
         """The batches of an epoch from number `start` on, in the dense layout."""
-        return self._ahead(lambda number: self.batch(epoch, number), start)
+        return self._prefetch(lambda number: self.batch(epoch, number), start)
 
     def batch(self, epoch: int, number: int) -> MultiLinkBatch:
         """Batch `number` of an epoch, without iterating to it."""
@@ -342,18 +342,18 @@ class MultiLinkNeighborLoader:
             own[name], negatives[name] = mine(part).astype(np.int64), mine(drawn)
             if self._known is not None and self.negatives == "in_batch":
                 masks[name] = self._known.in_batch(name, own[name])
-        told = {name: mine(part) for name, (part, _) in given.items() if len(mine(part))}
-        for name in told:
+        own_given = {name: mine(part) for name, (part, _) in given.items() if len(mine(part))}
+        for name in own_given:
             if name not in own:
                 own[name] = np.zeros((0, 2), np.int64)
                 negatives[name] = np.zeros((0, self.num_negatives), np.int64)
         moments = None
         if times is not None:
             moments = {name: mine(times[name]) if name in times else none for name in own}
-            for name in told:
+            for name in own_given:
                 apart = given[name][1]
                 moments["given", name] = none if apart is None else mine(apart)
-        ends = own | {("given", name): part for name, part in told.items()}
+        ends = own | {("given", name): part for name, part in own_given.items()}
         seeds, seen, place = distinct_seeds(ends, negatives, moments)
         around = self._sampler.sample(seeds, key, excluded, seen)
         return MultiLinkBatch(
@@ -367,9 +367,9 @@ class MultiLinkNeighborLoader:
             },
             masks,
             {name: mine(part) for name, part in labels.items() if name in own},
-            {name: place(part, ("given", name)) for name, part in told.items()},
+            {name: place(part, ("given", name)) for name, part in own_given.items()},
         )
 
-    def _ahead(self, make: Callable[[int], Any], start: int) -> Iterator[Any]:
+    def _prefetch(self, make: Callable[[int], Any], start: int) -> Iterator[Any]:
         numbers = range(start, len(self))
-        return ahead(make, numbers, self.num_workers, self.num_workers * self.prefetch_factor)
+        return prefetch(make, numbers, self.num_workers, self.num_workers * self.prefetch_factor)

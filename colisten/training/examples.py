@@ -202,7 +202,7 @@ class TowerExamples:
     def released_features(self, rows: np.ndarray, until: int) -> np.ndarray:
         """User tower inputs of some examples as a release made at `until` would see them.
 
-        The history ends there, and z is from the graph as it was then (`ItemBlocks.z_until`).
+        The history ends there, and z is from the graph as it was then (`ItemBlocks.z_validation`).
         Without whole histories it is that before the example itself.
         """
         users = self.users.take(rows) if self.whole is None else self._left_out(rows, until)

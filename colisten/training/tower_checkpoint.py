@@ -109,9 +109,9 @@ def input_digest(
         blocks.text,
         blocks.z,
         blocks.z_folds,
-        blocks.z_until,
+        blocks.z_validation,
         blocks.factors,
-        blocks.factors_until,
+        blocks.factors_validation,
     ):
         if array is None:
             digest.update(b"none")

@@ -14,9 +14,9 @@ def build_graph(
     graph: Output[Dataset],
     metrics: Output[Metrics],
 ) -> None:
-    """Build `full`, for cross-fitting `fold-<k>` without the users of fold k, and `until`.
+    """Build `full`, for cross-fitting `fold-<k>` without the users of fold k, and `validation`.
 
-    `until` ends where the rows begin that the towers hold out: what a release made then had.
+    `validation` ends where the rows begin that the towers hold out: what a release made then had.
 
     Args:
         history: Checked tables.
@@ -39,20 +39,20 @@ def build_graph(
     moment = parse_moment(as_of, "as_of")
     full = build_graph(Path(history.path), as_of=moment, settings=chosen)
     full.save(Path(graph.path) / "full")
-    for fold in range(chosen.hgnn.folds):
+    for fold in range(chosen.cross_fitting.folds):
         build_graph(Path(history.path), as_of=moment, settings=chosen, leave_out_fold=fold).save(
             Path(graph.path) / f"fold-{fold}"
         )
     streams = first_streams(
         Path(history.path), as_of=moment, target_type=chosen.data.target_type
     ).column("timestamp")
-    until = held_out_moment(streams, chosen.towers.validation_share)
+    validation_from = held_out_moment(streams, chosen.towers.validation_share)
     earlier = full
-    if until is not None:
-        earlier = build_graph(Path(history.path), as_of=until, settings=chosen)
-    earlier.save(Path(graph.path) / "until")
-    microseconds = None if until is None else round(until.timestamp() * 1e6)
-    write_json(Path(graph.path) / "until.json", microseconds)
+    if validation_from is not None:
+        earlier = build_graph(Path(history.path), as_of=validation_from, settings=chosen)
+    earlier.save(Path(graph.path) / "validation")
+    microseconds = None if validation_from is None else round(validation_from.timestamp() * 1e6)
+    write_json(Path(graph.path) / "validation.json", microseconds)
     graph.metadata["digest"] = full.digest()
     counts = {
         f"edges_{source}_{target}": float(relation.num_edges)

@@ -55,7 +55,7 @@ def publish(
     from components.figures import log_figures
     from feature_repo.repo import build_feature_repo, materialize
 
-    canaries = 32
+    golden = 32
     configure_logs()
     chosen = Settings.from_json(settings)
     moment = parse_moment(cut, "cut")
@@ -69,9 +69,9 @@ def publish(
         target_type=chosen.data.target_type,
         settings=chosen,
     )
-    step = max(1, len(people) // canaries)
+    step = max(1, len(people) // golden)
     rows = user_rows(
-        open_store(Path(features.path)), people.user_ids[::step][:canaries].tolist(), moment
+        open_store(Path(features.path)), people.user_ids[::step][:golden].tolist(), moment
     )
     store = ReleaseStore(root)
     index = open_index(root, chosen.index)
@@ -87,7 +87,7 @@ def publish(
             metrics=read_mapping(Path(table.path)),
             settings=chosen,
             as_of=moment,
-            canary_rows=rows,
+            golden_users=rows,
         )
         release_id = store.publish(payload, index)
     build_feature_repo(

@@ -22,7 +22,7 @@ def train_hgnn(
     Beside them lie the co-listening factors of the whole graph and the earlier one.
 
     Args:
-        graph: Graphs: `full`, `fold-<k>`, `until`.
+        graph: Graphs: `full`, `fold-<k>`, `validation`.
         text: Text vectors.
         checkpoints: Folder that keeps unfinished training across runs.
         settings: `Settings.to_json()`.
@@ -45,7 +45,7 @@ def train_hgnn(
     configure_logs()
     chosen = Settings.from_json(settings)
     full = CoListeningGraph.load(Path(graph.path) / "full")
-    until = read_json(Path(graph.path) / "until.json")
+    validation_from = read_json(Path(graph.path) / "validation.json")
     text_file = Path(text.path) / "vectors.npy"
     matrix = np.load(text_file)
     for finding in graph_report(full, matrix, data=chosen.data, seed=chosen.seed).findings:
@@ -55,11 +55,11 @@ def train_hgnn(
             "graph": full.digest(),
             "text": file_digest(text_file),
             "settings": to_json(chosen.hgnn) + str(chosen.seed),
-            "until": str(until),
+            "validation_from": str(validation_from),
         }
     )
     work = Path(checkpoints) / f"hgnn-{key[:16]}"
-    result = train_hgnn(full, matrix, chosen, out=work, until=until)
+    result = train_hgnn(full, matrix, chosen, out=work, validation_from=validation_from)
     shutil.copytree(work, model.path, ignore=shutil.ignore_patterns("checkpoint*"))
     Path(vectors.path).mkdir(parents=True)
     np.save(Path(vectors.path) / "z.npy", embed_catalogue(result.model, full, matrix))
@@ -67,12 +67,12 @@ def train_hgnn(
         embed_catalogue(
             result.model, CoListeningGraph.load(Path(graph.path) / f"fold-{fold}"), matrix
         )
-        for fold in range(chosen.hgnn.folds)
+        for fold in range(chosen.cross_fitting.folds)
     ]
     np.save(Path(vectors.path) / "z_folds.npy", np.stack(folds))
-    earlier = CoListeningGraph.load(Path(graph.path) / "until")
-    np.save(Path(vectors.path) / "z_until.npy", embed_catalogue(result.model, earlier, matrix))
-    for name, seen in (("factors", full), ("factors_until", earlier)):
+    earlier = CoListeningGraph.load(Path(graph.path) / "validation")
+    np.save(Path(vectors.path) / "z_validation.npy", embed_catalogue(result.model, earlier, matrix))
+    for name, seen in (("factors", full), ("factors_validation", earlier)):
         np.save(
             Path(vectors.path) / f"{name}.npy", co_listening_factors(seen, chosen.graph.factors)
         )

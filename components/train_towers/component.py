@@ -58,9 +58,9 @@ def train_towers(
         "text": Path(text.path) / "vectors.npy",
         "z": Path(vectors.path) / "z.npy",
         "z_folds": Path(vectors.path) / "z_folds.npy",
-        "z_until": Path(vectors.path) / "z_until.npy",
+        "z_validation": Path(vectors.path) / "z_validation.npy",
         "factors": Path(vectors.path) / "factors.npy",
-        "factors_until": Path(vectors.path) / "factors_until.npy",
+        "factors_validation": Path(vectors.path) / "factors_validation.npy",
     }
     chosen_blocks = [known_word("Item block", name, ("text", "z")) for name in blocks.split(",")]
     with_graph = "z" in chosen_blocks
@@ -71,9 +71,9 @@ def train_towers(
         text=text_vectors if "text" in chosen_blocks else text_vectors[:, :0],
         z=np.load(files["z"]) if with_graph else None,
         z_folds=np.load(files["z_folds"], mmap_mode="r") if with_graph else None,
-        z_until=np.load(files["z_until"], mmap_mode="r") if with_graph else None,
+        z_validation=np.load(files["z_validation"], mmap_mode="r") if with_graph else None,
         factors=np.load(files["factors"]) if with_factors else None,
-        factors_until=np.load(files["factors_until"]) if with_factors else None,
+        factors_validation=np.load(files["factors_validation"]) if with_factors else None,
     )
     key = combined_digest(
         {name: file_digest(file) for name, file in files.items()}

@@ -388,7 +388,7 @@ ON_JSON: dict[str, tuple[tuple[str, ...], ...]] = {
         ("explain", "--out", "{work}/home"),
     ),
     "releases/{release}/spec.json": (("release", "verify", "{release}", "--out", "{work}/home"),),
-    "releases/{release}/canary/top.json": (
+    "releases/{release}/golden_set/top.json": (
         ("release", "verify", "{release}", "--out", "{work}/home", "--json"),
     ),
     "releases/journal.jsonl": (

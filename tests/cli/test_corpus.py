@@ -19,7 +19,6 @@ import pytest
 
 from cli.app import UNEXPECTED, answer
 from colisten.config import Settings
-from colisten.data.world import WorldSettings, simulate
 from colisten.files import file_digest
 from colisten.graph.build import build_graph
 from colisten.index import open_index
@@ -27,6 +26,7 @@ from colisten.json_files import parse_json
 from colisten.logs import configure_logs
 from colisten.release.store import ReleaseStore
 from colisten.sections import IndexSettings
+from colisten.simulator import WorldSettings, simulate
 from tests.cli.corpus import Case, Ground, all_cases
 from tests.conftest import CUT, write_tiny_source
 from tests.release.payloads import make_parts
@@ -133,7 +133,7 @@ def faults(code: int, errors: str, output: str) -> list[str]:
     checked = code == 2 and bool(lines) and lines[-1].endswith("nothing was written.")
     if code == 2 and output.startswith('{\n  "ok": false,') and not lines:
         # A machine asked: faults are its answer.
-        return [] if parse_json(output)["faults"] else ["no fault in the answer"]
+        return [] if parse_json(output)["violations"] else ["no violation in the answer"]
     if code and not usage and not checked and (len(told) != 1 or lines[-1] != told[0]):
         found.append("not one line of error")
     if any(not c.isprintable() and c not in "\n\t" for c in "".join(told)):

@@ -24,8 +24,8 @@ from colisten.errors import ColistenError
 from colisten.features.names import ONLINE_FILE
 from colisten.release.pointer import POINTER
 from serving.environment import Environment
-from serving.messages import EventRequest, Refused, fault_of
 from serving.runtime import Runtime
+from serving.schemas import EventRequest, Refused, error_response
 from tests.conftest import CUT
 from tests.serving.strange import STRANGE, make_strange_home, moments
 
@@ -189,9 +189,9 @@ def test_the_shell_and_the_service_say_the_same(
     try:
         accepted = runtime.push(EventRequest.model_validate_json(json.dumps(event)))
     except ValidationError as error:
-        status, fault = 400, fault_of(error)
+        status, fault = 400, error_response(error)
     except Refused as refused:
-        status, fault = refused.status, refused.fault
+        status, fault = refused.status, refused.response
     assert (told.code, status) in {(0, 200), (2, 400)}, told.said
     if fault is not None and fault.fields[0].field != "body":  # Such a body is no JSON.
         said = [one.message.replace("The moment '", "--at '") for one in fault.fields]

@@ -36,7 +36,7 @@ OTHERWISE = load_settings(
         "data.auxiliary_type=audiobook",
         "text.max_chars=99",
         "graph.top_k=9",
-        "hgnn.folds=3",
+        "cross_fitting.folds=3",
         "hgnn.dim=16",
         "towers.epochs=3",
         "features.history_length=8",
@@ -71,7 +71,7 @@ def value(settings: Settings, name: str) -> Any:
         ("features.half_life_days=9", {"towers"}),
         ("features.history_length=9", {"features", "towers"}),
         ("hgnn.alpha=0.5", {"hgnn"}),
-        ("hgnn.folds=2", {"graph", "hgnn"}),
+        ("cross_fitting.folds=2", {"graph", "hgnn"}),
         ("graph.top_k=7", {"graph"}),
         ("graph.factors=7", {"hgnn"}),
         ("evaluation.bootstrap=7", {"ranking"}),
@@ -108,7 +108,13 @@ def test_steps_read_nothing_that_they_are_not_told(tiny_source: Path, tmp_path: 
 
     settings = load_settings(
         None,
-        ("threads=1", "hgnn.max_steps=2", "hgnn.folds=2", "towers.epochs=1", "hgnn.batch_size=64"),
+        (
+            "threads=1",
+            "hgnn.max_steps=2",
+            "cross_fitting.folds=2",
+            "towers.epochs=1",
+            "hgnn.batch_size=64",
+        ),
     ).to_json()
     cut = CUT.isoformat()
     history, holdout = made(Dataset, "history"), made(Dataset, "holdout")

@@ -1,4 +1,4 @@
-"""Ways to break sound tables, each with the one fault that must come of it."""
+"""Ways to break sound tables, each with the one violation that must come of it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colisten.data import faults
-from colisten.data.faults import Fault
+from colisten.data import violations
+from colisten.data.violation import Violation
 from tests.data.sources import damage, drop, edit, put, recast, replace
 
 
 @dataclass(frozen=True)
 class Case:
-    """A way to break sound tables, and the one fault that must come of it."""
+    """A way to break sound tables, and the one violation that must come of it."""
 
     name: str
-    fault: type[Fault]
+    violation: type[Violation]
     place: str
     spoil: Callable[[Path], object]
     count: int = 0
@@ -83,20 +83,20 @@ NAN, INF = float("nan"), float("inf")
 CASES = [
     Case(
         "items missing",
-        faults.TableMissing,
+        violations.TableMissing,
         "items",
         lambda folder: (folder / "items.parquet").unlink(),
     ),
     Case(
         "interactions missing",
-        faults.TableMissing,
+        violations.TableMissing,
         "interactions",
         lambda folder: (folder / "interactions.parquet").unlink(),
     ),
-    Case("a folder of parts", faults.TableNotAFile, "interactions", _as_folder, says="COPY"),
+    Case("a folder of parts", violations.TableNotAFile, "interactions", _as_folder, says="COPY"),
     Case(
         "two files for one table",
-        faults.TableTwice,
+        violations.TableTwice,
         "users",
         lambda folder: [
             shutil.copy(folder / "users.parquet", folder / "Users.parquet"),
@@ -106,14 +106,14 @@ CASES = [
     ),
     Case(
         "two columns for one",
-        faults.ColumnTwice,
+        violations.ColumnTwice,
         "users.country",
         lambda folder: _two_spellings(folder / "users.parquet", "country"),
         says="Rename the column 'Country' or ' country' to 'country'.",
     ),
     Case(
         "moments beyond every calendar",
-        faults.MomentOutOfRange,
+        violations.MomentOutOfRange,
         "items.published_at",
         lambda folder: replace(
             folder,
@@ -126,83 +126,83 @@ CASES = [
     ),
     Case(
         "truncated",
-        faults.TableUnreadable,
+        violations.TableUnreadable,
         "interactions",
         lambda folder: _truncate(folder / "interactions.parquet"),
     ),
     Case(
         "no bytes",
-        faults.TableUnreadable,
+        violations.TableUnreadable,
         "users",
         lambda folder: (folder / "users.parquet").write_bytes(b""),
     ),
     Case(
         "damaged inside",
-        faults.TableUnreadable,
+        violations.TableUnreadable,
         "interactions",
         lambda folder: damage(folder / "interactions.parquet"),
     ),
     Case(
         "no interactions",
-        faults.TableEmpty,
+        violations.TableEmpty,
         "interactions",
         lambda folder: edit(folder, "interactions", lambda rows: []),
     ),
     Case(
         "column missing",
-        faults.ColumnMissing,
+        violations.ColumnMissing,
         "interactions.signal",
         lambda folder: drop(folder, "interactions", "signal"),
     ),
     Case(
         "column of another spelling",
-        faults.ColumnMissing,
+        violations.ColumnMissing,
         "items.item_id",
         lambda folder: _rename(folder, "items", "item_id", "ItemID"),
         says="Rename the column 'ItemID' to 'item_id'.",
     ),
-    Case("column twice", faults.ColumnTwice, "items.title", _twice),
+    Case("column twice", violations.ColumnTwice, "items.title", _twice),
     Case(
         "numeric user ids",
-        faults.WrongType,
+        violations.WrongType,
         "users.user_id",
         _ids("users"),
         says="frame['user_id'].astype('Int64').astype('string')",
     ),
     Case(
         "genres as one text",
-        faults.WrongType,
+        violations.WrongType,
         "items.genres",
         lambda folder: replace(folder, "items", "genres", pa.array(["crime"] * 100)),
         says="is string, not list of text",
     ),
     Case(
         "ages as text",
-        faults.WrongType,
+        violations.WrongType,
         "users.age",
         lambda folder: recast(folder, "users", "age", pa.string()),
     ),
     Case(
         "dates for timestamps",
-        faults.WrongType,
+        violations.WrongType,
         "interactions.timestamp",
         lambda folder: recast(folder, "interactions", "timestamp", pa.date32()),
     ),
     Case(
         "timestamps without zone",
-        faults.TimestampWithoutZone,
+        violations.TimestampWithoutZone,
         "interactions.timestamp",
         lambda folder: recast(folder, "interactions", "timestamp", pa.timestamp("us")),
     ),
     Case(
         "publishing date without zone",
-        faults.TimestampWithoutZone,
+        violations.TimestampWithoutZone,
         "items.published_at",
         lambda folder: recast(folder, "items", "published_at", pa.timestamp("ns")),
     ),
     Case(
         "null user id",
-        faults.NullId,
+        violations.NullId,
         "interactions.user_id",
         lambda folder: put(folder, "interactions", "user_id", {3: None, 8: None}),
         count=2,
@@ -210,7 +210,7 @@ CASES = [
     ),
     Case(
         "null ids all through",
-        faults.NullId,
+        violations.NullId,
         "exposures.request_id",
         lambda folder: replace(folder, "exposures", "request_id", pa.nulls(40)),
         count=40,
@@ -218,7 +218,7 @@ CASES = [
     ),
     Case(
         "blank item id",
-        faults.BlankId,
+        violations.BlankId,
         "items.item_id",
         lambda folder: edit(
             folder, "items", lambda rows: [*rows, {**rows[0], "item_id": " \t\u3000"}]
@@ -228,7 +228,7 @@ CASES = [
     ),
     Case(
         "blank variant",
-        faults.BlankId,
+        violations.BlankId,
         "exposures.variant",
         lambda folder: put(folder, "exposures", "variant", {5: ""}),
         count=1,
@@ -236,7 +236,7 @@ CASES = [
     ),
     Case(
         "ids of more bytes than characters",
-        faults.LongId,
+        violations.LongId,
         "interactions.user_id",
         lambda folder: put(
             folder, "interactions", "user_id", {2: "\U0001f600" * 16_384, 5: "x" * 65_535}
@@ -247,7 +247,7 @@ CASES = [
     ),
     Case(
         "item twice",
-        faults.DuplicateItem,
+        violations.DuplicateItem,
         "items.item_id",
         lambda folder: edit(folder, "items", lambda rows: [*rows, rows[2]]),
         count=2,
@@ -255,7 +255,7 @@ CASES = [
     ),
     Case(
         "one id, two types",
-        faults.DuplicateItem,
+        violations.DuplicateItem,
         "items.item_id",
         lambda folder: edit(
             folder, "items", lambda rows: [*rows, {**rows[2], "item_type": "podcast"}]
@@ -265,7 +265,7 @@ CASES = [
     ),
     Case(
         "user twice",
-        faults.DuplicateUser,
+        violations.DuplicateUser,
         "users.user_id",
         lambda folder: edit(folder, "users", lambda rows: [*rows, rows[4], rows[4]]),
         count=3,
@@ -273,7 +273,7 @@ CASES = [
     ),
     Case(
         "unknown item type",
-        faults.UnknownItemType,
+        violations.UnknownItemType,
         "items.item_type",
         lambda folder: edit(
             folder, "items", lambda rows: [*rows, {**rows[0], "item_id": "m", "item_type": "Movie"}]
@@ -284,7 +284,7 @@ CASES = [
     ),
     Case(
         "null item type",
-        faults.UnknownItemType,
+        violations.UnknownItemType,
         "interactions.item_type",
         lambda folder: put(folder, "interactions", "item_type", {0: None}),
         count=1,
@@ -292,7 +292,7 @@ CASES = [
     ),
     Case(
         "unknown signals",
-        faults.UnknownSignal,
+        violations.UnknownSignal,
         "interactions.signal",
         lambda folder: put(
             folder, "interactions", "signal", dict.fromkeys(range(0, 70, 10), "Stream")
@@ -302,7 +302,7 @@ CASES = [
     ),
     Case(
         "null timestamp",
-        faults.NullTimestamp,
+        violations.NullTimestamp,
         "interactions.timestamp",
         lambda folder: put(folder, "interactions", "timestamp", {11: None}),
         count=1,
@@ -310,7 +310,7 @@ CASES = [
     ),
     Case(
         "event in the future",
-        faults.FutureTimestamp,
+        violations.FutureTimestamp,
         "interactions.timestamp",
         lambda folder: put(folder, "interactions", "timestamp", {12: FUTURE}),
         count=1,
@@ -319,7 +319,7 @@ CASES = [
     ),
     Case(
         "music of the future",
-        faults.FutureTimestamp,
+        violations.FutureTimestamp,
         "music.timestamp",
         lambda folder: put(folder, "music", "timestamp", {1: FUTURE}),
         count=1,
@@ -327,7 +327,7 @@ CASES = [
     ),
     Case(
         "a default date",
-        faults.EarlyTimestamp,
+        violations.EarlyTimestamp,
         "exposures.timestamp",
         lambda folder: put(folder, "exposures", "timestamp", {2: datetime(1970, 1, 1, tzinfo=UTC)}),
         count=1,
@@ -336,7 +336,7 @@ CASES = [
     ),
     Case(
         "publishing dates of seconds read as milliseconds",
-        faults.PublishedInWrongUnit,
+        violations.PublishedInWrongUnit,
         "items.published_at",
         lambda folder: put(
             folder, "items", "published_at", {3: datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)}
@@ -347,7 +347,7 @@ CASES = [
     ),
     Case(
         "interaction with an unknown item",
-        faults.InteractionWithUnknownItem,
+        violations.InteractionWithUnknownItem,
         "interactions.item_id",
         lambda folder: put(folder, "interactions", "item_id", {6: "nope"}),
         count=1,
@@ -356,7 +356,7 @@ CASES = [
     ),
     Case(
         "type against the catalogue",
-        faults.ItemTypeContradiction,
+        violations.ItemTypeContradiction,
         "interactions.item_type",
         lambda folder: edit(
             folder,
@@ -367,7 +367,7 @@ CASES = [
     ),
     Case(
         "exposure of an unknown item",
-        faults.ExposureOfUnknownItem,
+        violations.ExposureOfUnknownItem,
         "exposures.item_id",
         lambda folder: put(folder, "exposures", "item_id", {9: "nope"}),
         count=1,
@@ -375,7 +375,7 @@ CASES = [
     ),
     Case(
         "positions from zero",
-        faults.PositionOutOfRange,
+        violations.PositionOutOfRange,
         "exposures.position",
         lambda folder: put(folder, "exposures", "position", {0: 0, 1: -1, 2: None}),
         count=3,
@@ -383,7 +383,7 @@ CASES = [
     ),
     Case(
         "birth years for ages",
-        faults.AgeOutOfRange,
+        violations.AgeOutOfRange,
         "users.age",
         lambda folder: put(folder, "users", "age", {1: 1980.0, 2: -1.0, 3: 150.0, 4: INF}),
         count=4,
@@ -391,7 +391,7 @@ CASES = [
     ),
     Case(
         "no vector",
-        faults.NullMusicVector,
+        violations.NullMusicVector,
         "music.music_vector",
         lambda folder: put(folder, "music", "music_vector", {0: None, 2: []}),
         count=2,
@@ -399,7 +399,7 @@ CASES = [
     ),
     Case(
         "a shorter vector",
-        faults.MusicVectorLength,
+        violations.MusicVectorLength,
         "music.music_vector",
         lambda folder: put(folder, "music", "music_vector", {4: [1.0, 2.0]}),
         count=1,
@@ -407,7 +407,7 @@ CASES = [
     ),
     Case(
         "vectors of no numbers",
-        faults.NonFiniteMusicVector,
+        violations.NonFiniteMusicVector,
         "music.music_vector",
         lambda folder: put(
             folder,
@@ -420,7 +420,7 @@ CASES = [
     ),
     Case(
         "two vectors at once",
-        faults.MusicVectorConflict,
+        violations.MusicVectorConflict,
         "music.music_vector",
         lambda folder: edit(folder, "music", _both_vectors),
         count=2,
@@ -428,7 +428,7 @@ CASES = [
     ),
     Case(
         "no audiobooks",
-        faults.ItemTypeMissing,
+        violations.ItemTypeMissing,
         "items.item_type",
         _no_audiobooks,
         says="items has no audiobook",

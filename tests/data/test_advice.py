@@ -19,29 +19,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colisten.data import faults
+from colisten.data import violations
 from colisten.data.advice import advice
 from colisten.data.checks import check_tables
 from colisten.data.contract import AGE, EXPOSURES, INTERACTIONS, ITEMS, MOMENT, TEXT, USERS, WHOLE
-from colisten.data.faults import Fault
+from colisten.data.violation import Violation
 from tests.data.sources import copy_source, replace
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LINE = re.compile(r"(frame\['[a-z_]+'\] = .*?)\.(?: |$)")
 
 
-def follow(fault: Fault, folder: Path) -> None:
-    """Do what the fault says, as a reader would: read, paste the line, write."""
-    file = folder / f"{fault.table}.parquet"
+def follow(violation: Violation, folder: Path) -> None:
+    """Do what the violation says, as a reader would: read, paste the line, write."""
+    file = folder / f"{violation.table}.parquet"
     frame = pd.read_parquet(file)
-    found = LINE.search(f"{fault.do} ")
-    assert found, fault.do
+    found = LINE.search(f"{violation.do} ")
+    assert found, violation.do
     exec(found[1], {"pandas": pd, "frame": frame})
     frame.to_parquet(file, index=False)
 
 
-def refused(folder: Path) -> Fault:
-    with pytest.raises(Fault) as raised:
+def refused(folder: Path) -> Violation:
+    with pytest.raises(Violation) as raised:
         check_tables(folder)
     return raised.value
 
@@ -108,9 +108,9 @@ def test_advice_on_times_gives_the_right_times(
         before[5:8] = [None] * 3 if table == "items" else before[5:8]
         written = [None if at is None else write(at) for at in before]
         replace(folder, table, column, pa.array(written, kind))
-        fault = refused(folder)
-        assert isinstance(fault, faults.WrongType | faults.TimestampWithoutZone)
-        follow(fault, folder)
+        violation = refused(folder)
+        assert isinstance(violation, violations.WrongType | violations.TimestampWithoutZone)
+        follow(violation, folder)
         check_tables(folder)
         after = pq.read_table(folder / f"{table}.parquet").column(column).to_pylist()
         assert [None if at is None else micros(at) for at in after] == [
@@ -314,9 +314,9 @@ def test_advice_on_a_folder_of_parts_gives_the_same_rows(
         part.parent.mkdir(parents=True)
         rows = table.filter(pc.equal(table.column("signal"), signal))
         pq.write_table(rows.drop_columns(["signal"]), part)
-    fault = refused(folder)
-    assert isinstance(fault, faults.TableNotAFile)
-    found = re.search(r"COPY .* TO '(.*?)'", fault.do)
+    violation = refused(folder)
+    assert isinstance(violation, violations.TableNotAFile)
+    found = re.search(r"COPY .* TO '(.*?)'", violation.do)
     assert found
     monkeypatch.chdir(folder)
     duckdb.sql(found[0])

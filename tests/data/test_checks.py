@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from cli.check import check
 from colisten.config import Settings
-from colisten.data import faults, parquet
+from colisten.data import parquet, violations
 from colisten.data.checks import check_tables
-from colisten.data.faults import Fault, TableFaults
 from colisten.data.moments import CLOCK_SKEW
 from colisten.data.prepare import prepare_tables
+from colisten.data.violation import TableViolations, Violation
 from colisten.errors import ConfigError, TableError
 from colisten.files import folder_digests
 from colisten.logs import configure_logs
@@ -42,69 +42,69 @@ def folder(tiny_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return copy_source(tiny_source, tmp_path / "source")
 
 
-def _fault_of(folder: Path) -> Fault:
-    with pytest.raises(Fault) as raised:
+def _violation_of(folder: Path) -> Violation:
+    with pytest.raises(Violation) as raised:
         check_tables(folder)
     return raised.value
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
-def test_every_fault_has_its_own_error_and_exit_code_2(
+def test_every_violation_has_its_own_error_and_exit_code_2(
     case: Case, folder: Path, app: typer.Typer
 ) -> None:
     case.spoil(folder)
     before = folder_digests(folder.parent)
 
-    fault = _fault_of(folder)
-    assert type(fault) is case.fault
-    assert fault.place == case.place
-    assert fault.count == case.count
+    violation = _violation_of(folder)
+    assert type(violation) is case.violation
+    assert violation.place == case.place
+    assert violation.count == case.count
     if case.first:
-        assert tuple(row.number for row in fault.rows) == case.first
-    assert fault.place in str(fault)
-    assert case.says in str(fault)
-    assert fault.do
-    assert fault.do in str(fault)
+        assert tuple(row.number for row in violation.rows) == case.first
+    assert violation.place in str(violation)
+    assert case.says in str(violation)
+    assert violation.do
+    assert violation.do in str(violation)
 
     answer = CliRunner().invoke(app, [str(folder)])
     assert answer.exit_code == 2
-    assert fault.kind in answer.stderr
-    assert "1 fault; nothing was written." in answer.stderr
+    assert violation.kind in answer.stderr
+    assert "1 violation; nothing was written." in answer.stderr
     assert folder_digests(folder.parent) == before
 
 
 def test_the_cases_cover_the_tree() -> None:
     classes = {
         value
-        for value in vars(faults).values()
-        if isinstance(value, type) and issubclass(value, Fault) and value is not Fault
+        for value in vars(violations).values()
+        if isinstance(value, type) and issubclass(value, Violation) and value is not Violation
     }
     elsewhere = {
-        faults.FolderMissing,
-        faults.NoHistory,
-        faults.NobodyStreamed,
-        faults.NobodyMeasured,
+        violations.FolderMissing,
+        violations.NoHistory,
+        violations.NobodyStreamed,
+        violations.NobodyMeasured,
     }
-    assert {case.fault for case in CASES} == classes - elsewhere
-    for fault in classes | {Fault, TableFaults}:
-        assert f"── {fault.__name__} " in str(faults.__doc__)
+    assert {case.violation for case in CASES} == classes - elsewhere
+    for violation in classes | {Violation, TableViolations}:
+        assert f"── {violation.__name__} " in str(violations.__doc__)
 
 
 def test_a_missing_folder(tmp_path: Path, app: typer.Typer) -> None:
-    with pytest.raises(faults.FolderMissing, match="nowhere is not a folder"):
+    with pytest.raises(violations.FolderMissing, match="nowhere is not a folder"):
         check_tables(tmp_path / "nowhere")
     assert CliRunner().invoke(app, [str(tmp_path / "nowhere")]).exit_code == 2
     assert list(tmp_path.iterdir()) == []
 
 
-def test_several_faults_come_together_in_table_order(folder: Path, app: typer.Typer) -> None:
+def test_several_violations_come_together_in_table_order(folder: Path, app: typer.Typer) -> None:
     put(folder, "interactions", "signal", {1: "like"})
     put(folder, "interactions", "item_id", {1: "nope"})
     put(folder, "users", "age", {0: 200.0})
     drop(folder, "items", "title")
-    with pytest.raises(TableFaults) as raised:
+    with pytest.raises(TableViolations) as raised:
         check_tables(folder)
-    assert [fault.kind for fault in raised.value.faults] == [
+    assert [violation.kind for violation in raised.value.violations] == [
         "ColumnMissing",
         "AgeOutOfRange",
         "UnknownSignal",
@@ -117,25 +117,25 @@ def test_several_faults_come_together_in_table_order(folder: Path, app: typer.Ty
     assert answer.exit_code == 2
     told = json.loads(answer.stdout)
     assert told["ok"] is False
-    assert told["faults"][2]["rows"][0]["row"] == 1
-    assert told["faults"][2]["rows"][0]["signal"] == "like"
+    assert told["violations"][2]["rows"][0]["row"] == 1
+    assert told["violations"][2]["rows"][0]["signal"] == "like"
 
 
-def test_a_broken_column_hides_no_other_fault(folder: Path) -> None:
+def test_a_broken_column_hides_no_other_violation(folder: Path) -> None:
     recast(folder, "interactions", "timestamp", pa.timestamp("us"))
     put(folder, "interactions", "user_id", {5: None})
-    with pytest.raises(TableFaults) as raised:
+    with pytest.raises(TableViolations) as raised:
         check_tables(folder)
-    zone, null = raised.value.faults
-    assert isinstance(zone, faults.TimestampWithoutZone)
-    assert isinstance(null, faults.NullId)
+    zone, null = raised.value.violations
+    assert isinstance(zone, violations.TimestampWithoutZone)
+    assert isinstance(null, violations.NullId)
     assert "timestamp" not in null.rows[0].values
 
 
 def test_now_is_the_border_of_the_future(folder: Path) -> None:
     last = max(pq.read_table(folder / "interactions.parquet").column("timestamp").to_pylist())
     assert check_tables(folder, now=last - CLOCK_SKEW).last == last
-    with pytest.raises(faults.FutureTimestamp):
+    with pytest.raises(violations.FutureTimestamp):
         check_tables(folder, now=last - CLOCK_SKEW - timedelta(microseconds=1))
     with pytest.raises(TableError, match="no time zone"):
         check_tables(folder, now=datetime(2026, 1, 1))
@@ -230,7 +230,7 @@ def test_row_numbers_hold_where_a_column_takes_their_name(folder: Path) -> None:
     users = pq.read_table(file)
     pq.write_table(users.append_column("file_row_number", pa.array([7] * 80)), file)
     put(folder, "users", "age", {33: -2.0})
-    assert [row.number for row in _fault_of(folder).rows] == [33]
+    assert [row.number for row in _violation_of(folder).rows] == [33]
 
 
 @pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()], ids=str)
@@ -252,13 +252,13 @@ def test_a_publishing_date_may_lie_ahead_or_far_back(folder: Path) -> None:
     assert check_tables(folder).items["audiobook"] == 40
 
 
-def test_an_impossible_memory_limit_is_a_setting_at_fault(tiny_source: Path) -> None:
+def test_an_impossible_memory_limit_is_a_setting_at_violation(tiny_source: Path) -> None:
     with pytest.raises(ConfigError, match="memory_limit=plenty"):
         check_tables(tiny_source, settings=Settings(memory_limit="plenty"))
 
 
 def test_messages_stay_short(folder: Path) -> None:
     put(folder, "interactions", "signal", dict.fromkeys(range(9), "x" * 5000))
-    fault = _fault_of(folder)
-    assert len(fault.rows) == 5
-    assert len(str(fault)) < 2000
+    violation = _violation_of(folder)
+    assert len(violation.rows) == 5
+    assert len(str(violation)) < 2000

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from colisten.data import faults
+from colisten.data import violations
 from colisten.data.contract import (
     AGE,
     MAX_AGE,
@@ -19,10 +19,10 @@ from colisten.data.contract import (
     Kind,
     Table,
 )
-from colisten.data.faults import BadRow, Fault, TableFaults
 from colisten.data.ids import MAX_ID_BYTES
 from colisten.data.moments import CLOCK_SKEW, EARLIEST, LATEST
 from colisten.data.rules import LARGEST_FLOAT, LARGEST_POSITION
+from colisten.data.violation import BadRow, TableViolations, Violation
 from colisten.errors import TableError
 from colisten.features.transform import FARTHEST
 
@@ -30,8 +30,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
 
 CLASSES = [
     value
-    for value in vars(faults).values()
-    if isinstance(value, type) and issubclass(value, Fault) and value is not Fault
+    for value in vars(violations).values()
+    if isinstance(value, type) and issubclass(value, Violation) and value is not Violation
 ]
 
 
@@ -49,10 +49,10 @@ def test_the_page_on_tables_lists_every_column(table: Table) -> None:
     ]
 
 
-def test_the_page_on_tables_lists_every_fault() -> None:
-    for fault in CLASSES:
-        assert f"| {fault.__name__} | {fault.__doc__} | " in PAGE
-        assert fault.advice in PAGE
+def test_the_page_on_tables_lists_every_violation() -> None:
+    for violation in CLASSES:
+        assert f"| {violation.__name__} | {violation.__doc__} | " in PAGE
+        assert violation.advice in PAGE
 
 
 def test_the_page_on_tables_tells_the_limits_that_are_kept() -> None:
@@ -73,24 +73,24 @@ def test_the_page_on_tables_tells_the_limits_that_are_kept() -> None:
         assert said in limits, said
 
 
-def test_each_fault_is_a_table_error_with_exit_code_2() -> None:
+def test_each_violation_is_a_table_error_with_exit_code_2() -> None:
     assert len(CLASSES) >= 18
-    for fault in [*CLASSES, TableFaults]:
-        assert issubclass(fault, TableError)
-        assert fault.exit_code == 2
+    for violation in [*CLASSES, TableViolations]:
+        assert issubclass(violation, TableError)
+        assert violation.exit_code == 2
 
 
-def test_a_fault_says_where_how_many_which_and_what_to_do() -> None:
+def test_a_violation_says_where_how_many_which_and_what_to_do() -> None:
     rows = [BadRow(number, {"user_id": None, "age": str(number)}) for number in range(9)]
-    fault = faults.AgeOutOfRange("users", "age", count=1234, rows=rows)
-    text = str(fault)
+    violation = violations.AgeOutOfRange("users", "age", count=1234, rows=rows)
+    text = str(violation)
     assert text.startswith("users.age: 1,234 rows: not an age in years.")
     assert "row 0: user_id=null, age='0'" in text
     assert "row 4" in text
     assert "row 5" not in text
-    assert text.endswith(faults.AgeOutOfRange.advice)
-    assert fault.to_dict()["rows"][1] == {"row": 1, "user_id": None, "age": "1"}
-    assert fault.faults == (fault,)
+    assert text.endswith(violations.AgeOutOfRange.advice)
+    assert violation.to_dict()["rows"][1] == {"row": 1, "user_id": None, "age": "1"}
+    assert violation.violations == (violation,)
 
 
 @pytest.mark.parametrize(

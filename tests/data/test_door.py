@@ -132,8 +132,8 @@ def accepted(source: Path, out: Path) -> Path | None:
         check_tables(source, now=NOW)
         check_cut(source, cut=CUT, window_days=14, settings=SETTINGS)
     except ColistenError as refused:
-        for fault in getattr(refused, "faults", (refused,)):
-            event(f"refused: {type(fault).__name__}")
+        for violation in getattr(refused, "violations", (refused,)):
+            event(f"refused: {type(violation).__name__}")
         return None
     event("accepted")
     prepare_tables(source, out, cut=CUT, window_days=14, settings=SETTINGS)

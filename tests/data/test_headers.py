@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colisten.config import Settings
-from colisten.data import faults
+from colisten.data import violations
 from colisten.data.checks import check_tables
 from colisten.data.contract import TABLES, Column, Table
 from colisten.data.prepare import prepare_tables
@@ -98,7 +98,7 @@ def test_a_required_column_under_another_spelling_is_refused_with_the_rename(
     spelt = data.draw(spellings(column.name).filter(lambda name: name != column.name))
     folder = copy_source(tiny_source, tmp_path_factory.mktemp("spelt"))
     rename(folder, table, column.name, spelt)
-    with pytest.raises(faults.ColumnMissing, match=f"Rename the column .* to '{column.name}'"):
+    with pytest.raises(violations.ColumnMissing, match=f"Rename the column .* to '{column.name}'"):
         check_tables(folder)
 
 
@@ -153,7 +153,7 @@ def test_a_longer_name_around_that_of_a_missing_column_is_named(
     rename(folder, table, column.name, spelt)
     said = f"'{spelt}' is meant, rename it to '{column.name}'"
     if column.required:
-        with pytest.raises(faults.ColumnMissing, match=f"If {re.escape(said)}"):
+        with pytest.raises(violations.ColumnMissing, match=f"If {re.escape(said)}"):
             check_tables(folder)
     else:
         told = " ".join(check_tables(folder).notices)
@@ -165,7 +165,9 @@ def test_another_spelling_of_another_type_is_refused(tiny_source: Path, tmp_path
     folder = copy_source(tiny_source, tmp_path / "source")
     recast(folder, "users", "age", pa.string())
     rename(folder, TABLES[1], "age", "Age")
-    with pytest.raises(faults.WrongType, match=r"Rename the column 'Age' to 'age', then") as raised:
+    with pytest.raises(
+        violations.WrongType, match=r"Rename the column 'Age' to 'age', then"
+    ) as raised:
         check_tables(folder)
     assert "is string, not number" in str(raised.value)
 
@@ -213,7 +215,7 @@ def test_what_may_be_meant_by_a_required_column_is_named(
 ) -> None:
     folder = copy_source(tiny_source, tmp_path / "source")
     rename(folder, TABLES[3], column, other)
-    with pytest.raises(faults.ColumnMissing, match=f"If '{other}' is meant, rename it"):
+    with pytest.raises(violations.ColumnMissing, match=f"If '{other}' is meant, rename it"):
         check_tables(folder)
 
 
@@ -248,7 +250,7 @@ def test_a_required_table_under_another_spelling_is_refused_with_the_rename(
 ) -> None:
     folder = copy_source(tiny_source, tmp_path / "source")
     (folder / "items.parquet").rename(folder / name)
-    with pytest.raises(faults.TableMissing, match=f"Rename '{name}' to 'items.parquet'"):
+    with pytest.raises(violations.TableMissing, match=f"Rename '{name}' to 'items.parquet'"):
         check_tables(folder)
 
 

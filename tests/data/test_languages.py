@@ -22,7 +22,7 @@ from colisten.data.languages import language_of, wanted_language
 from colisten.data.prepare import prepare_tables
 from colisten.errors import ConfigError
 from colisten.sections import ITEM_TYPES
-from serving.messages import RecommendRequest, SimilarRequest, fault_of
+from serving.schemas import RecommendRequest, SimilarRequest, error_response
 from tests.conftest import CUT
 from tests.data.sources import copy_source, replace
 
@@ -75,7 +75,7 @@ def test_a_text_that_is_no_tag_is_named(text: str) -> None:
     assert repr(text) in caught.value.what
     with pytest.raises(ValidationError) as refused:
         SimilarRequest(item_id="a", language=text)
-    fault = fault_of(refused.value)
+    fault = error_response(refused.value)
     assert [one.field for one in fault.fields] == ["language"]
     assert repr(text) in fault.message
 

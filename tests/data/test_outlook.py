@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from colisten.config import Settings, load_settings
-from colisten.data.faults import NobodyMeasured, NobodyStreamed
 from colisten.data.prepare import check_cut, cut_notices
+from colisten.data.violations import NobodyMeasured, NobodyStreamed
 from tests.data.small import CUT, Event, write_small
 
 SETTINGS = Settings()

@@ -14,13 +14,8 @@ from colisten.config import Settings
 from colisten.data import prepare
 from colisten.data.catalogue import Catalogue
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS, MUSIC, USERS
-from colisten.data.faults import (
-    FutureTimestamp,
-    ItemTypeMissing,
-    NoHistory,
-    TableUnreadable,
-)
 from colisten.data.prepare import TableSummary, check_cut, prepare_tables
+from colisten.data.violations import FutureTimestamp, ItemTypeMissing, NoHistory, TableUnreadable
 from colisten.errors import ConfigError, TableError
 from colisten.files import file_digest, folder_digests
 from tests.conftest import CUT, START
@@ -284,7 +279,7 @@ def test_exposures_that_begin_after_the_cut_leave_no_file_in_the_history(
         ),
     ],
 )
-def test_a_fault_leaves_nothing_behind(
+def test_a_violation_leaves_nothing_behind(
     spoil: Callable[[Path], None], error: type[TableError], source: Path, out: Path
 ) -> None:
     spoil(source)

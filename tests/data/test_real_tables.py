@@ -15,8 +15,8 @@ import pytest
 
 from colisten.config import Settings
 from colisten.data.checks import check_tables
-from colisten.data.faults import TableMissing
 from colisten.data.prepare import prepare_tables
+from colisten.data.violations import TableMissing
 
 REAL = os.environ.get("COLISTEN_REAL_DATA", "")
 

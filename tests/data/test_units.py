@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colisten.config import Settings
-from colisten.data import faults
+from colisten.data import violations
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
-from colisten.data.faults import Fault, TableFaults
 from colisten.data.moments import EPOCH, LATEST, microseconds
 from colisten.data.prepare import prepare_tables
 from colisten.data.units import units
+from colisten.data.violation import TableViolations, Violation
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT
 from tests.data.sources import copy_source, replace
@@ -62,13 +62,13 @@ def test_the_line_of_advice_gives_the_right_times(
     file = folder / f"{table}.parquet"
     before = [microseconds(at) + 10**6 for at in pq.read_table(file).column(column).to_pylist()]
     replace(folder, table, column, moments([at * factor[1] // factor[0] for at in before]))
-    with pytest.raises(Fault) as raised:
+    with pytest.raises(Violation) as raised:
         check_tables(folder)
-    fault = raised.value
-    assert fault.count == len(before)
-    assert "times too" in fault.detail
+    violation = raised.value
+    assert violation.count == len(before)
+    assert "times too" in violation.detail
     frame = pd.read_parquet(file)
-    found = LINE.search(f"{fault.do} ")
+    found = LINE.search(f"{violation.do} ")
     assert found
     exec(found[1], {"pandas": pd, "frame": frame})
     frame.to_parquet(file, index=False)
@@ -100,10 +100,12 @@ def test_lines_of_advice_leave_sound_rows_as_they_are(
     scale = {"us": (1, 1), "ms": (1, 1000), "ns": (1000, 1)}[unit]
     counts = [at * scale[0] // scale[1] for at in written]
     replace(folder, table, column, moments(counts, unit, zone))
-    with pytest.raises(TableFaults) as raised:
+    with pytest.raises(TableViolations) as raised:
         check_tables(folder)
     frame = pd.read_parquet(file)
-    lines = [line for fault in raised.value.faults for line in LINE.findall(f"{fault.do} ")]
+    lines = [
+        line for violation in raised.value.violations for line in LINE.findall(f"{violation.do} ")
+    ]
     assert len(lines) == len(wrong) - 1
     for line in lines:
         exec(line, {"pandas": pd, "frame": frame})
@@ -161,7 +163,7 @@ def test_the_ends_of_the_calendar_are_ahead_or_past_and_never_unknown(
 
 
 def test_events_at_the_ends_of_the_calendar_are_refused(tiny_source: Path, tmp_path: Path) -> None:
-    for value, kind in ((MOST, faults.FutureTimestamp), (-MOST, faults.EarlyTimestamp)):
+    for value, kind in ((MOST, violations.FutureTimestamp), (-MOST, violations.EarlyTimestamp)):
         folder = copy_source(tiny_source, tmp_path / kind.__name__)
         rows = pq.read_metadata(folder / "music.parquet").num_rows
         dates = [microseconds(EPOCH + timedelta(days=20_000))] * (rows - 1)

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from colisten.data import faults
+from colisten.data import violations
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
+from colisten.data.violation import Violation
 from colisten.errors import ColistenError, ConfigError, ReportError, TableError
 from colisten.experiments.outcomes import user_outcomes
 
@@ -267,41 +268,41 @@ def _text(column: str) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
-BOTH: list[tuple[Callable[[pa.Table], pa.Table], type[faults.Fault]]] = [
-    (_zoneless, faults.TimestampWithoutZone),
-    (_text("timestamp"), faults.WrongType),
-    (_with("timestamp", None), faults.NullTimestamp),
-    (_with("timestamp", datetime(2100, 1, 1, tzinfo=UTC)), faults.FutureTimestamp),
-    (_with("timestamp", datetime(1970, 1, 1, tzinfo=UTC)), faults.EarlyTimestamp),
-    (_with("user_id", None), faults.NullId),
-    (_with("item_id", " "), faults.BlankId),
-    (_without("timestamp"), faults.ColumnMissing),
-    (_twice("user_id"), faults.ColumnTwice),
+BOTH: list[tuple[Callable[[pa.Table], pa.Table], type[Violation]]] = [
+    (_zoneless, violations.TimestampWithoutZone),
+    (_text("timestamp"), violations.WrongType),
+    (_with("timestamp", None), violations.NullTimestamp),
+    (_with("timestamp", datetime(2100, 1, 1, tzinfo=UTC)), violations.FutureTimestamp),
+    (_with("timestamp", datetime(1970, 1, 1, tzinfo=UTC)), violations.EarlyTimestamp),
+    (_with("user_id", None), violations.NullId),
+    (_with("item_id", " "), violations.BlankId),
+    (_without("timestamp"), violations.ColumnMissing),
+    (_twice("user_id"), violations.ColumnTwice),
 ]
 SHOWN = [
     *BOTH,
-    (_with("variant", None), faults.NullId),
-    (_with("variant", ""), faults.BlankId),
-    (_without("variant"), faults.ColumnMissing),
-    (_with("request_id", None), faults.NullId),
-    (_with("position", 0), faults.PositionOutOfRange),
-    (_text("position"), faults.WrongType),
+    (_with("variant", None), violations.NullId),
+    (_with("variant", ""), violations.BlankId),
+    (_without("variant"), violations.ColumnMissing),
+    (_with("request_id", None), violations.NullId),
+    (_with("position", 0), violations.PositionOutOfRange),
+    (_text("position"), violations.WrongType),
 ]
 DONE = [
     *BOTH,
-    (_with("item_type", "Audiobook"), faults.UnknownItemType),
-    (_with("item_type", None), faults.UnknownItemType),
-    (_with("signal", "Stream"), faults.UnknownSignal),
-    (_without("signal"), faults.ColumnMissing),
+    (_with("item_type", "Audiobook"), violations.UnknownItemType),
+    (_with("item_type", None), violations.UnknownItemType),
+    (_with("signal", "Stream"), violations.UnknownSignal),
+    (_without("signal"), violations.ColumnMissing),
 ]
 
 
 @pytest.mark.parametrize(
-    ("place", "change", "fault"),
+    ("place", "change", "violation"),
     [(0, *each) for each in SHOWN] + [(at, *each) for at in (1, 2) for each in DONE],
 )
 def test_every_file_is_held_to_its_contract(
-    place: int, change: Callable[[pa.Table], pa.Table], fault: type[faults.Fault], tmp_path: Path
+    place: int, change: Callable[[pa.Table], pa.Table], violation: type[Violation], tmp_path: Path
 ) -> None:
     rows = [event("u", "a", 0), event("v", "a", 0)]
     shown, files = write(tmp_path, [exposure("u", "a", 0), exposure("v", "a", 0)], rows, rows)
@@ -309,19 +310,19 @@ def test_every_file_is_held_to_its_contract(
     pq.write_table(change(pq.ParquetFile(file).read()), file)
     with pytest.raises(TableError) as refusal:
         user_outcomes(shown, files, target_type="audiobook")
-    assert [type(each) for each in refusal.value.faults] == [fault]  # type: ignore[attr-defined]
+    assert [type(each) for each in refusal.value.violations] == [violation]  # type: ignore[attr-defined]
     assert str(file) in str(refusal.value)
     assert refusal.value.exit_code == 2
 
 
 def test_a_file_that_is_not_there_or_none_of_parquet_is_named(tmp_path: Path) -> None:
     shown, files = write(tmp_path, [exposure("u", "a", 0)], [event("u", "a", 0)])
-    with pytest.raises(faults.TableMissing, match=r"gone\.parquet"):
+    with pytest.raises(violations.TableMissing, match=r"gone\.parquet"):
         user_outcomes(shown, [*files, tmp_path / "gone.parquet"], target_type="audiobook")
-    with pytest.raises(faults.TableNotAFile):
+    with pytest.raises(violations.TableNotAFile):
         user_outcomes(tmp_path, files, target_type="audiobook")
     files[0].write_bytes(b"no parquet")
-    with pytest.raises(faults.TableUnreadable, match="interactions0"):
+    with pytest.raises(violations.TableUnreadable, match="interactions0"):
         user_outcomes(shown, files, target_type="audiobook")
 
 
@@ -330,14 +331,14 @@ def test_unknown_items_are_looked_for_where_there_is_a_catalogue(tmp_path: Path)
     catalogue = tmp_path / "catalogue.parquet"
     item = {"item_id": "a", "item_type": "audiobook", "title": "A"}
     pq.write_table(pa.Table.from_pylist([item], ITEMS.schema), catalogue)
-    with pytest.raises(faults.ExposureOfUnknownItem):
+    with pytest.raises(violations.ExposureOfUnknownItem):
         user_outcomes(shown, files, target_type="audiobook", items=catalogue)
     assert user_outcomes(shown, files, target_type="audiobook").num_rows == 1
 
 
 def test_now_is_the_latest_moment(tmp_path: Path) -> None:
     shown, files = write(tmp_path, [exposure("u", "a", 0)], [event("u", "a", 1)])
-    with pytest.raises(faults.FutureTimestamp):
+    with pytest.raises(violations.FutureTimestamp):
         user_outcomes(shown, files, target_type="audiobook", now=START - timedelta(days=1))
 
 

@@ -99,7 +99,7 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
         metrics={},
         settings=settings,
         as_of=CUT,
-        canary_rows=rows.slice(0, 4),
+        golden_users=rows.slice(0, 4),
     )
     store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
     store.promote(store.publish(payload, index), index)

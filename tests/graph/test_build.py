@@ -237,7 +237,7 @@ def test_a_fold_left_out_is_as_if_its_users_never_were(
         shutil.copy(tiny_history / "items.parquet", folder)
     pq.write_table(events, whole / "interactions.parquet")
     pq.write_table(
-        events.filter(fold_of(ids, chosen.hgnn.folds) != 3), kept / "interactions.parquet"
+        events.filter(fold_of(ids, chosen.cross_fitting.folds) != 3), kept / "interactions.parquet"
     )
     without = build_graph(kept, as_of=CUT, settings=chosen)
     left_out = build_graph(whole, as_of=CUT, settings=chosen, leave_out_fold=3)

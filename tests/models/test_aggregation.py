@@ -21,21 +21,21 @@ WAYS = pytest.mark.parametrize("how", ["max", "mean", "weighted"])
 def drawn(
     rows: int, places: int, count: int, width: int, seed: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """told [count, width], table [rows, places] with empty places, weights (0 where empty)."""
+    """messages [count, width], table [rows, places] with empty places, weights (0 where empty)."""
     rng = torch.Generator().manual_seed(seed)
-    told = torch.randn(count, width, generator=rng)
+    messages = torch.randn(count, width, generator=rng)
     table = torch.randint(0, count + 1, (rows, places), generator=rng)
     weights = torch.rand(rows, places, generator=rng) + 0.1
-    return told, table, weights * (table < count)
+    return messages, table, weights * (table < count)
 
 
-def by_hand(told: Tensor, table: Tensor, how: Aggregation, weights: Tensor) -> Tensor:
+def by_hand(messages: Tensor, table: Tensor, how: Aggregation, weights: Tensor) -> Tensor:
     out = []
     for row, strength in zip(table.tolist(), weights, strict=True):
-        taken = [place for place, at in enumerate(row) if at < len(told)]
-        near = [told[row[place]].relu() for place in taken]
+        taken = [place for place, at in enumerate(row) if at < len(messages)]
+        near = [messages[row[place]].relu() for place in taken]
         if not near:
-            out.append(told.sum(0) * 0)
+            out.append(messages.sum(0) * 0)
         elif how == "max":
             out.append(torch.stack(near).amax(0))
         else:
@@ -63,12 +63,12 @@ def test_values_and_gradients_are_those_of_the_definition(
     width: int,
     seed: int,
 ) -> None:
-    told, table, weights = drawn(rows, places, count, width, seed)
-    mine, theirs = (told.clone().requires_grad_() for _ in range(2))
+    messages, table, weights = drawn(rows, places, count, width, seed)
+    mine, theirs = (messages.clone().requires_grad_() for _ in range(2))
     ours = aggregate(mine, table, how, weights, engine=engine)
     wanted = by_hand(theirs, table, how, weights)
     torch.testing.assert_close(ours, wanted)
-    torch.testing.assert_close(aggregate(told, table, how, weights, engine=engine), wanted)
+    torch.testing.assert_close(aggregate(messages, table, how, weights, engine=engine), wanted)
     slope = torch.randn(ours.shape, generator=torch.Generator().manual_seed(seed))
     (ours * slope).sum().backward()
     # The same neighbour may stand twice in a row; the definition must share its gradient alike.
@@ -81,13 +81,13 @@ def test_values_and_gradients_are_those_of_the_definition(
 @WAYS
 def test_many_rows_shared_by_threads(engine: ModuleType | None, how: Aggregation) -> None:
     """Enough rows and columns that threads share them; the kernel's runs are equal to the bit."""
-    told, table, weights = drawn(3000, 6, 500, 128, 1)
+    messages, table, weights = drawn(3000, 6, 500, 128, 1)
     results = []
     before = torch.get_num_threads()
     try:
         for threads in (1, 2, 2):
             torch.set_num_threads(threads)
-            leaf = told.clone().requires_grad_()
+            leaf = messages.clone().requires_grad_()
             out = aggregate(leaf, table, how, weights, engine=engine)
             out.square().sum().backward()
             results.append((out.detach(), leaf.grad))
@@ -98,13 +98,13 @@ def test_many_rows_shared_by_threads(engine: ModuleType | None, how: Aggregation
             assert torch.equal(out, results[0][0])
             assert grad is not None
             assert torch.equal(grad, results[0][1])
-        torch.testing.assert_close(out, by_hand(told, table, how, weights))
+        torch.testing.assert_close(out, by_hand(messages, table, how, weights))
 
 
 @WAYS
 def test_gradients_pass_gradcheck(how: Aggregation) -> None:
-    told, table, weights = drawn(6, 3, 5, 2, 3)
-    leaf = told.double().requires_grad_()
+    messages, table, weights = drawn(6, 3, 5, 2, 3)
+    leaf = messages.double().requires_grad_()
 
     def forward(values: Tensor) -> Tensor:
         return aggregate(values, table, how, weights.double())
@@ -115,11 +115,11 @@ def test_gradients_pass_gradcheck(how: Aggregation) -> None:
 @ENGINES
 @WAYS
 def test_nobody_to_hear_gives_zeros(engine: ModuleType | None, how: Aggregation) -> None:
-    told = torch.randn(4, 3)
+    messages = torch.randn(4, 3)
     empty = torch.full((5, 2), 4)
-    assert not aggregate(told, empty, how, torch.zeros(5, 2), engine=engine).any()
+    assert not aggregate(messages, empty, how, torch.zeros(5, 2), engine=engine).any()
     none = torch.zeros(5, 0, dtype=torch.long)
-    assert aggregate(told, none, how, torch.zeros(5, 0), engine=engine).shape == (5, 3)
+    assert aggregate(messages, none, how, torch.zeros(5, 0), engine=engine).shape == (5, 3)
     nothing = torch.zeros(0, 3)
     assert not aggregate(
         nothing, torch.zeros(5, 2, dtype=torch.long), how, torch.zeros(5, 2), engine=engine

@@ -110,7 +110,7 @@ def test_towers_are_blind_to_factors_and_to_their_absence() -> None:
     text, z, factors = rng.normal(size=(4, 3)), rng.normal(size=(4, 2)), rng.normal(size=(4, 5))
     factors[2] = 0.0
     catalogue = catalogue_of([None] * 4, [None] * 4)
-    blocks = ItemBlocks(text, z, factors=factors, factors_until=-factors)
+    blocks = ItemBlocks(text, z, factors=factors, factors_validation=-factors)
     spec = fitted(catalogue, blocks)
     assert blocks.dims == {"text": 3, "z": 2, "factors": 5}
     whole = encode_items(spec, catalogue, slice(0, 4), blocks.history_vectors())
@@ -131,7 +131,7 @@ def test_misfits_are_refused() -> None:
     with pytest.raises(TrainingError, match="beside z of shape None"):
         ItemBlocks(text, None, np.zeros((5, 4, 2)))
     with pytest.raises(TrainingError, match="Earlier factors"):
-        ItemBlocks(text, z, factors=z, factors_until=z[:, :1])
+        ItemBlocks(text, z, factors=z, factors_validation=z[:, :1])
     catalogue = catalogue_of([None] * 4, [None] * 4)
     spec = fitted(catalogue, ItemBlocks(text, z))
     with pytest.raises(TrainingError, match="ask for"):

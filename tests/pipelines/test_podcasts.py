@@ -15,7 +15,7 @@ from tests.conftest import CUT
 QUICK = (
     "hgnn.max_steps=5",
     "hgnn.batch_size=64",
-    "hgnn.folds=2",
+    "cross_fitting.folds=2",
     "towers.epochs=1",
     "towers.least_steps=0",
     "towers.batch_size=64",

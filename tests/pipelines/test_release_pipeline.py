@@ -81,13 +81,18 @@ def finished(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     graph = artifact(finished, "build-graph-2", "graph")
     folds = {f"fold-{k}" for k in range(5)}
-    assert {path.name for path in graph.iterdir()} == {"full", "until", "until.json", *folds}
+    assert {path.name for path in graph.iterdir()} == {
+        "full",
+        "validation",
+        "validation.json",
+        *folds,
+    }
     # The earlier graph ends where the held-out rows begin, so it is the smaller one.
-    until = json.loads((graph / "until.json").read_text())
-    assert START.timestamp() * 1e6 < until < CUT.timestamp() * 1e6
+    validation_from = json.loads((graph / "validation.json").read_text())
+    assert START.timestamp() * 1e6 < validation_from < CUT.timestamp() * 1e6
     edges = [
         sum(np.load(file).size for file in (graph / name).rglob("*indices.npy"))
-        for name in ("until", "full")
+        for name in ("validation", "full")
     ]
     assert 0 < edges[0] < edges[1]
     vectors = np.load(artifact(finished, "train-hgnn-2", "vectors") / "z.npy")
@@ -95,7 +100,7 @@ def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     factors, earlier = (
         np.load(artifact(finished, "train-hgnn-2", "vectors") / f"{name}.npy")
-        for name in ("factors", "factors_until")
+        for name in ("factors", "factors_validation")
     )
     assert factors.shape == earlier.shape == (100, 128)
     assert not np.array_equal(factors, earlier)

@@ -16,7 +16,8 @@ import pytest
 
 from colisten.config import load_settings
 from colisten.data.catalogue import Catalogue
-from colisten.data.faults import Fault, NobodyStreamed, NoHistory
+from colisten.data.violation import Violation
+from colisten.data.violations import NobodyStreamed, NoHistory
 from colisten.evaluation.table import EvaluationTable
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
@@ -28,7 +29,7 @@ LEAST = (
     "hgnn.evaluate_every=2",
     "hgnn.batch_size=32",
     "hgnn.dim=16",
-    "hgnn.folds=2",
+    "cross_fitting.folds=2",
     "hgnn.workers=0",
     "graph.factors=8",
     "towers.dim=16",
@@ -64,14 +65,14 @@ class World:
     Attributes:
         events: What happens in it.
         books, podcasts: Sizes of the catalogue.
-        refused: The fault at the door; None where it goes through.
-        says: Part of a notice or, where it is refused, of the fault.
+        refused: The violation at the door; None where it goes through.
+        says: Part of a notice or, where it is refused, of the violation.
     """
 
     events: list[Event]
     books: int = 12
     podcasts: int = 6
-    refused: type[Fault] | None = None
+    refused: type[Violation] | None = None
     says: str = ""
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from colisten.config import Settings
+from colisten.data.backtest import backtest_cut
 from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
-from colisten.data.rehearsal import rehearsal_cut
 
 WINDOW_DAYS = 14
 
@@ -52,7 +52,7 @@ class Walk:
     def steps(self) -> None:
         """Every step of the pipeline, in its order."""
         target = self.settings.data.target_type
-        rehearsal = rehearsal_cut(
+        rehearsal = backtest_cut(
             self.data, cut=self.cut, window_days=WINDOW_DAYS, target_type=target
         )
         tables = self._step(

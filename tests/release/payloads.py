@@ -106,7 +106,7 @@ class Parts:
             "metrics": metrics(0.3),
             "settings": Settings(),
             "as_of": self.as_of,
-            "canary_rows": self.rows,
+            "golden_users": self.rows,
         }
         return assemble_payload(out, **{**arguments, **changes})
 

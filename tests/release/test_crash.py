@@ -74,8 +74,8 @@ def check_whole(store: ReleaseStore, index: ExactIndex, live: str) -> None:
     release = store.load_live()
     assert release is not None
     assert release.release_id == live
-    canaries = release.canaries()
-    assert release.exact(canaries.vectors, 10)[0] == canaries.top_ids
+    golden = release.golden_set()
+    assert release.exact(golden.vectors, 10)[0] == golden.top_ids
     assert store.verify(live, index).passed
     for state in store.list():
         LoadedRelease.load(store.folder(state.release_id))

@@ -116,6 +116,6 @@ def test_towers_of_another_catalogue_are_refused(parts: Parts, tmp_path: Path) -
         parts.payload(tmp_path / "out", target_type="magazine")
 
 
-def test_canary_rows_without_a_column_are_refused(parts: Parts, tmp_path: Path) -> None:
+def test_golden_rows_without_a_column_are_refused(parts: Parts, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="podcast_signals"):
-        parts.payload(tmp_path / "out", canary_rows=parts.rows.drop_columns("podcast_signals"))
+        parts.payload(tmp_path / "out", golden_users=parts.rows.drop_columns("podcast_signals"))

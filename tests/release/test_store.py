@@ -30,6 +30,14 @@ from colisten.sections import GateSettings
 from tests.release.payloads import Parts
 
 
+def test_a_golden_set_by_its_name_of_yesterday(
+    store: ReleaseStore, index: ExactIndex, parts: Parts, tmp_path: Path
+) -> None:
+    payload = parts.payload(tmp_path / "payload")
+    (payload / "golden_set").rename(payload / "canary")
+    assert store.promote(store.publish(payload, index), index).golden_users == 13
+
+
 def test_from_payload_to_live(
     store: ReleaseStore, index: ExactIndex, payloads: tuple[Path, Path]
 ) -> None:
@@ -45,7 +53,7 @@ def test_from_payload_to_live(
     verification = store.promote(one, index)
     assert verification.passed
     assert verification.index_recall == 1.0
-    assert verification.canaries == 13
+    assert verification.golden_users == 13
     assert store.live() == one
     assert index.resolve_alias(LIVE_ALIAS) == f"release_{one}"
 
@@ -70,7 +78,7 @@ def test_the_collection_answers_as_the_release_does(
 ) -> None:
     one = store.publish(payloads[0], index)
     release = LoadedRelease.load(store.folder(one))
-    queries = release.canaries().vectors
+    queries = release.golden_set().vectors
     for language in (None, "de"):
         own = release.exact(queries, 7, language=language, exclude=["a000", "a002"])
         theirs = index.search(
@@ -114,7 +122,7 @@ def test_equal_inputs_make_equal_releases_anywhere(
         {"settings": Settings(seed=1)},
         {"metrics": {"k": 10}},
         {"feature_service": "serving_v2"},
-        {"canary_rows": None},
+        {"golden_users": None},
         {"hgnn": None, "graph": None},
     ],
 )
@@ -143,7 +151,7 @@ def cut_short(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    (folder / "canary" / "vectors.npy").unlink()
+    (folder / "golden_set" / "vectors.npy").unlink()
 
 
 def add(folder: Path) -> None:
@@ -383,7 +391,7 @@ def test_readers_never_see_half_a_flip(
     answers = {}
     for one in ids:
         release = LoadedRelease.load(store.folder(one))
-        answers[one] = release.canaries().top_ids[0]
+        answers[one] = release.golden_set().top_ids[0]
     assert answers[ids[0]] != answers[ids[1]]
     stop = threading.Event()
     seen: list[str] = []
@@ -395,8 +403,8 @@ def test_readers_never_see_half_a_flip(
             while not stop.is_set():
                 release = reader.load_live(verify=False)
                 assert release is not None
-                canaries = release.canaries()
-                found = release.exact(canaries.vectors[:1], 10)[0][0]
+                golden = release.golden_set()
+                found = release.exact(golden.vectors[:1], 10)[0][0]
                 assert found == answers[release.release_id]
                 assert release.folder.name == release.release_id
                 seen.append(release.release_id)
@@ -428,9 +436,9 @@ def test_an_old_release_can_be_read_while_it_is_pruned(
     ]
     store.promote(ids[1], index)
     release = LoadedRelease.load(store.folder(ids[0]))
-    canaries = release.canaries()
+    golden = release.golden_set()
     assert store.prune(0, index) == [ids[0]]
     shutil.rmtree(tmp_path / "p0")
-    assert release.exact(canaries.vectors, 10)[0] == canaries.top_ids
-    vectors = release.tower.from_features(canaries.features)
-    np.testing.assert_allclose(vectors, canaries.vectors, atol=1e-6)
+    assert release.exact(golden.vectors, 10)[0] == golden.top_ids
+    vectors = release.tower.from_features(golden.features)
+    np.testing.assert_allclose(vectors, golden.vectors, atol=1e-6)

@@ -27,7 +27,7 @@ QUICK = (
     "hgnn.max_steps=6",
     "hgnn.evaluate_every=3",
     "hgnn.dim=16",
-    "hgnn.folds=2",
+    "cross_fitting.folds=2",
     "towers.dim=16",
     "towers.hidden=[32]",
     "towers.epochs=2",
@@ -49,13 +49,11 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
     examples = first_streams(history, as_of=as_of, target_type="audiobook")
     rows = training_rows(store, examples)
     people = sorted(set(examples.column("user_id").to_pylist()))[:8]
-    canaries = user_rows(store, people, as_of)
+    golden = user_rows(store, people, as_of)
     ids = []
     with LiteServer(out):
         for seed in seeds:
-            payload = _payload(
-                history, out, catalogue, text, rows, canaries, as_of=as_of, seed=seed
-            )
+            payload = _payload(history, out, catalogue, text, rows, golden, as_of=as_of, seed=seed)
             with open_index(out, settings.index) as index:
                 ids.append(ReleaseStore(out).publish(payload, index))
         with open_index(out, settings.index) as index:
@@ -69,7 +67,7 @@ def _payload(
     catalogue: Catalogue,
     text: np.ndarray,
     rows: pa.Table,
-    canaries: pa.Table,
+    golden: pa.Table,
     *,
     as_of: datetime,
     seed: int,
@@ -86,7 +84,7 @@ def _payload(
             build_graph(history, as_of=as_of, settings=settings, leave_out_fold=fold),
             text,
         )
-        for fold in range(settings.hgnn.folds)
+        for fold in range(settings.cross_fitting.folds)
     ]
     blocks = ItemBlocks(text, z, np.stack(folds))
     train_towers(rows, catalogue, blocks, settings, out=work / "towers")
@@ -101,5 +99,5 @@ def _payload(
         metrics={},
         settings=settings,
         as_of=as_of,
-        canary_rows=canaries,
+        golden_users=golden,
     )

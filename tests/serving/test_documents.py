@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from colisten.variables import HOME, SETTINGS, WORKERS
 from serving import metrics
 from serving.app import ENDPOINTS
-from serving.messages import Fault
+from serving.schemas import ErrorResponse
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/serving.md").read_text()
@@ -36,7 +36,7 @@ def test_every_metric_is_documented_with_its_labels() -> None:
 
 
 def test_every_fault_is_documented() -> None:
-    names = set(get_args(Fault.model_fields["error"].annotation))
+    names = set(get_args(ErrorResponse.model_fields["error"].annotation))
     assert set(re.findall(r"^\| \d+ \| `(\w+)`", section("Faults"), re.MULTILINE)) == names
 
 
@@ -50,17 +50,17 @@ def test_every_endpoint_and_its_fields_are_documented() -> None:
 
 def test_every_reason_is_documented_and_none_else() -> None:
     source = "".join(
-        (ROOT / "serving" / f"{name}.py").read_text() for name in ("ladder", "similar")
+        (ROOT / "serving" / f"{name}.py").read_text() for name in ("recommender", "similar")
     )
     plain = set(re.findall(r'(?:fallbacks\.append\(|fallbacks=\[)"(\w+)"', source))
     guarded = {
-        f"{guard}_{why}"
-        for guard in ("features", "index")
+        f"{breaker}_{why}"
+        for breaker in ("features", "index")
         for why in ("timeout", "error", "resting")
     }
     written = {
         reason
-        for row in section("The ladder").splitlines()
+        for row in section("Fallbacks").splitlines()
         if row.startswith("|")
         for reason in re.findall(r"`(\w+)`", row.rsplit("|", 2)[1])
     } - {"how"}

@@ -56,7 +56,7 @@ def test_every_answer_is_of_one_release_while_releases_flip(service: Service) ->
         ended = threading.Event()
         wrong: list[str] = []
         seen: list[str] = []
-        rungs: list[str] = []
+        searches: list[str] = []
 
         def load(offset: int) -> None:
             with httpx.Client(base_url=service.url, timeout=30) as client:
@@ -74,7 +74,7 @@ def test_every_answer_is_of_one_release_while_releases_flip(service: Service) ->
                         continue
                     body = answer.json()
                     seen.append(body["release_id"])
-                    rungs.append(body["how"]["search"])
+                    searches.append(body["how"]["search"])
                     if read(body) != expected[body["release_id"], user]:
                         wrong.append(answer.text)
 
@@ -101,4 +101,4 @@ def test_every_answer_is_of_one_release_while_releases_flip(service: Service) ->
     assert wrong == []
     # Each take-up was waited for, so the load saw both releases many times over.
     assert sum(one != other for one, other in pairwise(seen)) >= FLIPS // 2
-    assert rungs.count("milvus") > 0.9 * len(rungs)
+    assert searches.count("milvus") > 0.9 * len(searches)

@@ -30,7 +30,8 @@ from colisten.features.users import UserBatch
 from colisten.release.loaded import LoadedRelease
 from serving.app import ENDPOINTS, THREADS, build_app
 from serving.environment import Environment
-from serving.messages import (
+from serving.runtime import Runtime
+from serving.schemas import (
     MAX_BODY_BYTES,
     EventRequest,
     RecommendRequest,
@@ -38,7 +39,6 @@ from serving.messages import (
     SimilarRequest,
     VectorRequest,
 )
-from serving.runtime import Runtime
 from tests.conftest import CUT
 from tests.serving.strange import STRANGE, make_strange_home, moments
 
@@ -187,7 +187,7 @@ def mended(home: Path, user: str) -> Iterator[None]:
 
 
 def others_are_well(client: TestClient) -> None:
-    """A good event of another user is stored, and another user gets a shelf by every rung."""
+    """A good event of another user is stored, and another user gets a shelf by every stage."""
     event = EVENT | {"user_id": "u0061", "timestamp": next(MOMENT).isoformat()}
     answer = client.post("/events", json=event)
     assert (answer.status_code, answer.json()["new"]) == (200, True)
@@ -229,7 +229,7 @@ def test_an_event_that_can_never_be_stored_is_its_senders_fault(
         with pytest.raises(serving.runtime.Refused) as caught:
             runtime.push(built)
         assert caught.value.status == 400
-        assert caught.value.fault.fields[0].field == "timestamp"
+        assert caught.value.response.fields[0].field == "timestamp"
     others_are_well(client)
 
 

@@ -1,4 +1,4 @@
-"""One worker's answers without HTTP and without a feature store: the lower rungs, and flips."""
+"""One worker's answers without HTTP and without a feature store: the later fallbacks, and flips."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
 from serving.app import build_app
 from serving.environment import Environment
-from serving.messages import (
+from serving.runtime import Runtime
+from serving.schemas import (
     EventRequest,
     RecommendRequest,
     Refused,
     SimilarRequest,
     VectorRequest,
 )
-from serving.runtime import Runtime
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
 from tests.serving.conftest import Home
@@ -170,7 +170,7 @@ def test_answering_loads_no_training_code(home: Home) -> None:
         "import sys; from pathlib import Path; import serving.service\n"
         "from colisten.config import load_settings\n"
         "from serving.environment import Environment\n"
-        "from serving.messages import RecommendRequest\n"
+        "from serving.schemas import RecommendRequest\n"
         "from serving.runtime import Runtime\n"
         "settings = load_settings(None, ('serving.features_budget_ms=5000',))\n"
         "runtime = Runtime.open(Environment(Path(sys.argv[1]), settings))\n"

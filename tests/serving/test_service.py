@@ -32,13 +32,13 @@ from colisten.models.export import read_specs
 from colisten.models.towers import TwoTowers, user_vectors
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
-from serving.messages import EventRequest, RecommendRequest, Request, SimilarRequest
 from serving.policy import POLICY
+from serving.schemas import EventRequest, RecommendRequest, Request, SimilarRequest
 from tests.browser import browser
 from tests.conftest import CUT
 from tests.serving.conftest import Home, Service, start, stop
 from tests.serving.home import QUICK
-from tests.serving.test_messages import BAD_BODIES
+from tests.serving.test_schemas import BAD_BODIES
 
 pytestmark = pytest.mark.slow
 

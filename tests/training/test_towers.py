@@ -298,7 +298,7 @@ def test_vectors_of_a_fold_reach_that_folds_examples_alone(world: World) -> None
 def test_taste_does_not_hear_factors_and_the_echo_does(world: World, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     factors = rng.normal(size=(len(world.text), 6)).astype(np.float32)
-    blocks = replace(world.blocks(graph=True), factors=factors, factors_until=factors)
+    blocks = replace(world.blocks(graph=True), factors=factors, factors_validation=factors)
     examples = TowerExamples.read(world.rows, world.catalogue, blocks, small())
     found = train_towers(world.rows, world.catalogue, blocks, small(), out=tmp_path / "t")
     rows = np.arange(40)

@@ -1,0 +1,310 @@
+"""Training the HGNN, top to bottom.
+
+A step: draw pairs of every relation and their neighbourhoods, compute the vectors of all ends
+once, add up each relation's loss with equal weight, step Adam. Every `evaluate_every` steps the
+same held-out pairs are scored and the best weights are kept. All draws follow from (seed, step),
+so a killed run goes on from its checkpoint as if nothing had happened. Under `torchrun` each
+process takes its share of every batch (`launch.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from colisten.config import Settings
+from colisten.errors import TrainingError
+from colisten.files import sweep_partials
+from colisten.graph.graph import CoListeningGraph
+from colisten.logs import logger
+from colisten.models.hgnn import HGNN, check_inputs
+from colisten.progress import track
+from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
+from colisten.sampling.supervision import SupervisedEdges
+from colisten.sections import HGNNSettings
+from colisten.training.checkpoint import (
+    Tensors,
+    adam_tensors,
+    copy_state,
+    deterministic,
+    load_adam,
+    prefixed,
+    read_tensors,
+    under,
+    write_tensors,
+)
+from colisten.training.distributed import World, world
+from colisten.training.hgnn.files import (
+    HGNNResult,
+    finished_hgnn,
+    training_key,
+    write_hgnn,
+)
+from colisten.training.hgnn.validation import Objective, hold_out, validation_batch
+
+CHECKPOINT = "checkpoint.safetensors"
+LOG_SECONDS = 10.0
+# P starts right and must not be thrown away by Adam's first steps, which are all of full size.
+PROJECT_RATE = 1 / 30
+
+log = logger("hgnn")
+
+
+def train_hgnn(
+    graph: CoListeningGraph,
+    text: np.ndarray,
+    settings: Settings,
+    *,
+    out: Path,
+    validation_from: int | None = None,
+) -> HGNNResult:
+    """Train on a graph and write the model to `out`.
+
+    Called again with the same inputs it returns the finished model, or goes on from the last
+    checkpoint with a result equal to that of an undisturbed run. Other inputs start afresh. A
+    graph without edges gives an untrained model, whose vectors follow the text alone. The graph
+    and the text may be memory-mapped.
+
+    Args:
+        graph: Edges to learn from.
+        text: float16 or float32 [num_items, d], in catalogue order; zero rows where an item has
+            no text.
+        settings: `hgnn`, `seed` and `threads`.
+        out: Folder of the result, one for all processes.
+        validation_from: Microseconds since 1970 UTC; with `hgnn.validation: time` no weight learns
+            from an edge of that moment or later. Whoever validates on events from then on wants
+            that.
+
+    Raises:
+        TrainingError: Inputs do not fit, or the loss stopped being finite.
+    """
+    check_inputs(graph, text)
+    options = settings.hgnn
+    if len(options.fanouts) != options.layers:
+        raise TrainingError(
+            f"hgnn.layers is {options.layers} but hgnn.fanouts has {len(options.fanouts)} numbers.",
+            "Give one fan-out per layer.",
+        )
+    with world(options.device) as among:
+        exact = among.device.type == "cpu"
+        with deterministic(settings.threads, settings.seed, exact=exact):
+            return _train(graph, text, settings, out, among, validation_from)
+
+
+def _train(
+    graph: CoListeningGraph,
+    text: np.ndarray,
+    settings: Settings,
+    out: Path,
+    among: World,
+    validation_from: int | None,
+) -> HGNNResult:
+    started = time.monotonic()
+    options = settings.hgnn
+    key = training_key(graph, text, settings, among.size)
+    key += "" if validation_from is None else f"-{validation_from}"
+    if (finished := finished_hgnn(out, key)) is not None:
+        log.info("model found, not trained again", folder=str(out))
+        return finished
+    if among.writes:
+        sweep_partials(out)
+
+    held = hold_out(graph, options, settings.seed, validation_from)
+    _warn_of_gaps(held.train, text)
+    ids = (graph.num_items, graph.ids_digest)
+    model = HGNN(text.shape[1], graph.item_types, options, ids)
+    model.start_from(text)
+    model.to(among.device)
+    loader = MultiLinkNeighborLoader(
+        held.messages,
+        options.fanouts,
+        held.train,
+        batch_size=options.batch_size,
+        balance=options.balance,
+        weighted=options.weighted_neighbours,
+        weighted_edges=options.weighted_edges,
+        negatives=_negatives(options),
+        num_negatives=options.negatives if options.loss == "margin" else 0,
+        temporal=options.temporal,
+        edge_weights=options.aggregation == "weighted",
+        seed=settings.seed,
+        rank=among.rank,
+        world_size=among.size,
+        num_workers=options.workers,
+    )
+    objective = Objective(held.every, options, text, among.device)
+    validation = validation_batch(loader, held.aside, settings.seed)
+    optimizers = _optimizers(model, options)
+    state: dict[str, Any] = {
+        "step": 0,
+        "best_step": 0,
+        "best_loss": None,
+        "losses": [],
+        "curve": [],
+    }
+    best = copy_state(model)
+    if (saved := _resume(out / CHECKPOINT, key)) is not None:
+        tensors, state = saved
+        model.load_state_dict(under("model", tensors))
+        for number, optimizer in enumerate(optimizers):
+            load_adam(optimizer, under(f"adam{number}", tensors))
+        best = under("best", tensors)
+        log.info("training goes on", step=state["step"])
+    among.wait()
+
+    network = among.wrap(model)
+    last = options.max_steps if len(loader) else 0
+    first = last if _stopped(state, options) else state["step"]
+    meter = Meter(last)
+    written = time.monotonic()
+    for batch in track(
+        _batches(loader, first, last, meter), "training HGNN", last - first, note=lambda: meter.note
+    ):
+        # Dropout of ids is drawn anew from (seed, step), so that a resumed run draws the same.
+        torch.manual_seed(settings.seed * 1_000_003 + state["step"])
+        network.train()
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        loss = objective(network, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for optimizer in optimizers:
+            optimizer.step()
+        state["step"] += 1
+        state["losses"].append(loss.item())
+        if not np.isfinite(state["losses"][-1]):
+            raise TrainingError(
+                f"The HGNN's loss became {state['losses'][-1]} at step {state['step']}.",
+                "Lower hgnn.learning_rate.",
+            )
+        meter.count(state["step"], batch.num_pairs * among.size)
+
+        measured = state["step"] % options.evaluate_every == 0 or state["step"] == last
+        if measured:
+            point = objective.evaluate(model, validation)
+            train_loss = float(np.mean(state["losses"]))
+            point = {"step": state["step"], "train_loss": train_loss, **point}
+            state["curve"].append(point)
+            state["losses"] = []
+            score = point.get("validation_loss")
+            if score is None or state["best_loss"] is None or score < state["best_loss"]:
+                state["best_step"], state["best_loss"] = state["step"], score
+                best = copy_state(model)
+            log.info("evaluated", **point, best_step=state["best_step"])
+        if among.writes and (measured or time.monotonic() - written > options.checkpoint_seconds):
+            tensors = prefixed("model", model.state_dict()) | prefixed("best", best)
+            for number, optimizer in enumerate(optimizers):
+                tensors |= prefixed(f"adam{number}", adam_tensors(optimizer))
+            write_tensors(out / CHECKPOINT, tensors, {**state, "key": key})
+            written = time.monotonic()
+        if among.agree(measured and _stopped(state, options)):
+            break
+
+    model.load_state_dict(best)
+    model.cpu().eval()
+    if among.writes:
+        write_hgnn(out, model, state, key)
+        (out / CHECKPOINT).unlink(missing_ok=True)
+    among.wait()
+    return HGNNResult(
+        out,
+        model,
+        state["step"],
+        state["best_step"],
+        state["best_loss"],
+        state["curve"],
+        round(time.monotonic() - started, 3),
+    )
+
+
+class Meter:
+    """Pairs per second, and how much of the time the loop waited for batches."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+        self.note = ""
+        self.waited = 0.0
+        self._pairs = 0
+        self._since = time.monotonic()
+
+    def count(self, step: int, pairs: int) -> None:
+        """Count a step; every `LOG_SECONDS` say how fast it goes."""
+        self._pairs += pairs
+        passed = time.monotonic() - self._since
+        speed, waiting = round(self._pairs / max(passed, 1e-9)), self.waited / max(passed, 1e-9)
+        self.note = f"{speed} pairs/s, {waiting:.0%} waiting"
+        if passed > LOG_SECONDS:
+            share = round(waiting, 3)
+            log.info(
+                "training", step=step, of=self.last, pairs_per_second=speed, waiting_share=share
+            )
+            self._pairs, self.waited, self._since = 0, 0.0, time.monotonic()
+
+
+def _batches(
+    loader: MultiLinkNeighborLoader, first: int, last: int, meter: Meter
+) -> Iterator[MultiLinkBatch]:
+    """The batches of steps first to last, epoch after epoch."""
+    step = first
+    while step < last:
+        epoch, start = divmod(step, len(loader))
+        batches = loader.dense(epoch, start)
+        while step < last:
+            asked = time.monotonic()
+            batch = next(batches, None)
+            meter.waited += time.monotonic() - asked
+            if batch is None:
+                break
+            yield batch
+            step += 1
+
+
+def _optimizers(model: HGNN, options: HGNNSettings) -> list[torch.optim.Optimizer]:
+    """Adam for the weights; its lazy form for id vectors, which moves a step's own rows only."""
+    named = dict(model.named_parameters())
+    ids = [named.pop(name) for name in list(named) if name.startswith("id_vectors.")]
+    project = [named.pop(name) for name in list(named) if name.startswith("project.")]
+    groups: list[dict[str, Any]] = [{"params": list(named.values())}]
+    if project:
+        groups.append({"params": project, "lr": options.learning_rate * PROJECT_RATE})
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, lr=options.learning_rate)]
+    if ids:
+        optimizers.append(torch.optim.SparseAdam(ids, lr=options.learning_rate))
+    return optimizers
+
+
+def _negatives(options: HGNNSettings) -> Negatives:
+    if options.loss == "softmax":
+        # Uniform negatives of which none are drawn leave the whole batch to compete.
+        return "in_batch" if options.mask_neighbours else "uniform"
+    return "hard" if options.hard_negatives else "uniform"
+
+
+def _stopped(state: dict[str, Any], options: HGNNSettings) -> bool:
+    """Whether `patience` evaluations in a row brought nothing better."""
+    since = [point for point in state["curve"] if point["step"] > state["best_step"]]
+    return len(since) >= options.patience
+
+
+def _warn_of_gaps(edges: SupervisedEdges, text: np.ndarray) -> None:
+    for name, pairs in edges.pairs.items():
+        if not len(pairs):
+            log.warning("relation has no edges, nothing is learned from it", relation=name)
+    if not edges.num_pairs:
+        log.warning("graph has no edges, the model stays untrained and follows the text alone")
+    if not text.any():
+        log.warning("no item has a text vector, so vectors tell little apart")
+
+
+def _resume(file: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
+    if not file.exists():
+        return None
+    tensors, state = read_tensors(file)
+    if state.pop("key") != key:
+        log.info("checkpoint is of other inputs, training starts afresh", file=str(file))
+        return None
+    return tensors, state

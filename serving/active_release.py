@@ -1,0 +1,178 @@
+"""The live release in this process: loaded beside the answers, swapped by one assignment.
+
+A request takes `ReleaseWatcher.current` once and answers from that alone. When the pointer moves,
+the next release is read, verified against its digests and warmed up in a thread; then the
+reference is replaced. A request that holds the old one ends on it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from colisten.errors import ColistenError
+from colisten.features.users import History, UserBatch
+from colisten.logs import logger
+from colisten.release.loaded import LoadedRelease
+from colisten.release.pointer import POINTER
+from colisten.release.store import ReleaseStore
+from serving import metrics
+from serving.environment import Environment
+from serving.feature_client import FeatureClient
+
+_RETRY_SECONDS = 5.0
+_NEVER = (-1, -1)
+_BLOCK_ROWS = 16_384
+_log = logger("serving.active_release")
+
+
+@dataclass(frozen=True, eq=False)
+class ActiveRelease:
+    """One release with what this process adds to it.
+
+    Attributes:
+        release: Vectors, tower, catalogue, popular lists.
+        features: Users as this release reads them.
+        target_scale: float32 [n_target], one over the length of each target item's history
+            vector; 0 where it has none.
+        loaded_at: UTC.
+    """
+
+    release: LoadedRelease
+    features: FeatureClient
+    target_scale: np.ndarray
+    loaded_at: datetime
+
+    @classmethod
+    def load(cls, store: ReleaseStore, release_id: str, environment: Environment) -> ActiveRelease:
+        """Read, verify and warm up a release.
+
+        Raises:
+            ReleaseError: It is not there, corrupt, or does not answer.
+        """
+        release = LoadedRelease.load(store.folder(release_id))
+        features = FeatureClient(environment.features, release)
+        features.look()
+        active = cls(release, features, _inverse_lengths(release), datetime.now(UTC))
+        release.exact(active.nobody(), 1)
+        release.index_of([])
+        return active
+
+    def nobody(self) -> np.ndarray:
+        """The vector of a user of whom nothing is known, float32 [1, dim]: something to warm by."""
+        spec = self.release.spec
+        user = UserBatch(
+            user_ids=np.array([None], dtype=object),
+            countries=np.array([None], dtype=object),
+            ages=np.full(1, np.nan, np.float32),
+            music=np.full((1, spec.music_dim), np.nan, np.float32),
+            histories={name: History.empty(1) for name in spec.types},
+        )
+        return self.release.user_vectors(user)
+
+    @property
+    def release_id(self) -> str:
+        """The release's name."""
+        return self.release.release_id
+
+
+class ReleaseWatcher:
+    """Follows the LIVE pointer of an output folder.
+
+    Args:
+        store: The folder's releases.
+        load: Makes a active of a release id; may take long.
+        seconds: How often the pointer is looked at.
+    """
+
+    def __init__(
+        self, store: ReleaseStore, load: Callable[[str], ActiveRelease], *, seconds: float
+    ) -> None:
+        self.current: ActiveRelease | None = None
+        self._store = store
+        self._load = load
+        self._seconds = seconds
+        self._seen: tuple[int, int] | None = _NEVER
+        self._failed = False
+        self._retry_at = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="follow-live", daemon=True)
+
+    def start(self) -> None:
+        """Load what is live now, then go on following; a release that fails is tried again."""
+        self.look()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def look(self) -> None:
+        """Take up what the pointer says, where it has moved since the last look."""
+        seen = self._pointer_identity()
+        again = self._failed and time.monotonic() >= self._retry_at
+        if seen == self._seen and not again:
+            return
+        self._seen = seen
+        try:
+            release_id = self._store.live()
+            if release_id is not None and (
+                self.current is None or self.current.release_id != release_id
+            ):
+                self._take_up(self._load(release_id))
+            self._failed = False
+        except (ColistenError, OSError) as error:
+            # What was live stays. The same pointer is tried again: its files may yet arrive.
+            self._failed = True
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
+            metrics.RELEASE_CHANGES.labels("refused").inc()
+            _log.error("release_refused", error=str(error), kept=self._name())
+
+    def _take_up(self, active: ActiveRelease) -> None:
+        old, self.current = self.current, active
+        metrics.RELEASE.labels(active.release_id).set(1)
+        if old is not None:
+            metrics.RELEASE.labels(old.release_id).set(0)
+        metrics.RELEASE_CHANGES.labels("taken_up").inc()
+        _log.info(
+            "release_live",
+            release_id=active.release_id,
+            left=None if old is None else old.release_id,
+        )
+
+    def _follow(self) -> None:
+        while not self._ended.wait(self._seconds):
+            try:
+                self.look()
+                if self.current is not None:
+                    self.current.features.look()
+            except Exception:
+                # Whatever it was, the thread must live on: without it no flip is ever seen.
+                _log.exception("follow_failed")
+
+    def _pointer_identity(self) -> tuple[int, int] | None:
+        try:
+            status = (self._store.releases / POINTER).stat()
+        except OSError:
+            return None
+        # The pointer is replaced by a rename, so a new one is a new file.
+        return status.st_ino, status.st_mtime_ns
+
+    def _name(self) -> str | None:
+        return None if self.current is None else self.current.release_id
+
+
+def _inverse_lengths(release: LoadedRelease) -> np.ndarray:
+    vectors = release.history_vectors[release.target]
+    scale = np.zeros(len(vectors), dtype=np.float32)
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        lengths = np.linalg.norm(vectors[start : start + _BLOCK_ROWS], axis=1)
+        np.divide(1.0, lengths, out=scale[start : start + len(lengths)], where=lengths > 0)
+    return scale

@@ -1,0 +1,149 @@
+"""Calling something that may be slow or dead, without becoming slow or dead oneself.
+
+A breaker gives each call a time budget and, after several failures in a row, stops asking for a
+while: a request then loses no time on a dependency that is known to be down.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TypeVar
+
+from colisten.errors import EventRefused, FeatureError, UserUnreadable
+from colisten.logs import logger
+
+T = TypeVar("T")
+_FIRST_SHARE = 0.05
+_NO_OUTAGE = (EventRefused, UserUnreadable)
+_log = logger("serving.circuit_breaker")
+
+
+class CallFailed(Exception):
+    """The dependency gave no answer; `reason` says why in a few letters.
+
+    Internal to the service: the recommender catches it and names `reason` in the answer.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class CallRefused(CallFailed):
+    """What was asked cannot be answered, by this dependency or any: no sign of its health.
+
+    Attributes:
+        error: Why; an `EventRefused` or a `UserUnreadable`.
+    """
+
+    def __init__(self, reason: str, error: FeatureError) -> None:
+        self.error = error
+        super().__init__(reason)
+
+
+class CircuitBreaker:
+    """Budget and circuit breaker around one dependency.
+
+    Args:
+        name: Prefix of the reasons: `name_timeout`, `name_error`, `name_resting`,
+            `name_refused`.
+        budget_seconds: Longest wait for a call.
+        failures: Failures in a row after which the dependency rests.
+        rest_seconds: Longest rest. The first is a twentieth of it, each next one twice the last,
+            so that a moment of overload costs little and an outage is not asked about often.
+            After a rest a single call probes.
+        threads: Calls in flight at once; a call that finds none free waits within its budget.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        budget_seconds: float,
+        *,
+        failures: int,
+        rest_seconds: float,
+        threads: int = 16,
+    ) -> None:
+        self.name = name
+        self._budget = budget_seconds
+        self._failures = failures
+        self._longest_rest = rest_seconds
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"breaker-{name}")
+        self._lock = threading.Lock()
+        self._failed = 0
+        self._rests = 0
+        self._resting_until = 0.0
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Run `work` within the budget.
+
+        Raises:
+            CallRefused: The fault is of this one event or user: it counts neither as a failure
+                of the dependency nor as an answer.
+            CallFailed: It took too long, failed, or the dependency is resting.
+        """
+        probe = self._admit()
+        future = self._pool.submit(work)
+        try:
+            result = future.result(timeout=self._budget)
+        except FutureTimeout as error:
+            # The work itself may have raised a TimeoutError; then the future is done.
+            late = not future.done()
+            future.cancel()
+            self._note_failure(error, probe)
+            raise CallFailed(f"{self.name}_{'timeout' if late else 'error'}") from error
+        except _NO_OUTAGE as error:
+            if probe:
+                self._probe_again()
+            raise CallRefused(f"{self.name}_refused", error) from error
+        except Exception as error:
+            self._note_failure(error, probe)
+            raise CallFailed(f"{self.name}_error") from error
+        finally:
+            # A future and the error that was raised from it hold each other: what the error's
+            # frames hold, such as a cursor, would stay until the collector comes by.
+            del future
+        with self._lock:
+            self._failed = self._rests = 0
+        return result
+
+    def close(self) -> None:
+        """Let go of the threads; calls in flight end by themselves."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _admit(self) -> bool:
+        """Let a call through or refuse it; returns whether it probes a resting dependency."""
+        with self._lock:
+            if self._failed < self._failures:
+                return False
+            now = time.monotonic()
+            if now < self._resting_until:
+                raise CallFailed(f"{self.name}_resting")
+            # This call probes; the others go on resting until it has come back.
+            self._resting_until = now + self._budget + _FIRST_SHARE * self._longest_rest
+            return True
+
+    def _probe_again(self) -> None:
+        """A probe that told nothing of the dependency: the next call probes."""
+        with self._lock:
+            self._resting_until = time.monotonic()
+
+    def _note_failure(self, error: BaseException, probe: bool) -> None:
+        with self._lock:
+            self._failed += 1
+            # Calls that were in flight together fail together: that is one outage, one rest.
+            rests = probe or self._failed == self._failures
+            if rests:
+                share = min(1.0, _FIRST_SHARE * 2.0**self._rests)
+                self._rests += 1
+                self._resting_until = time.monotonic() + share * self._longest_rest
+        _log.warning(
+            "dependency_failed",
+            dependency=self.name,
+            error=f"{type(error).__name__}: {error}"[:500],
+            rests=rests,
+        )

@@ -1,0 +1,114 @@
+"""The vector index as the service reaches it: opened when first needed, again when it has moved.
+
+An embedded index server that was restarted listens on another port and writes it down; a client
+that fails looks there before the next call. Nothing here opens Milvus Lite in this process: that
+would keep everyone else, publishing included, out of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from colisten.errors import VectorIndexError
+from colisten.index import VectorIndex, open_index
+from colisten.index.lite_server import live_endpoint
+from colisten.logs import logger
+from colisten.sections import IndexSettings
+
+_WARM_SECONDS = 10.0
+_log = logger("serving.index")
+
+
+class IndexClient:
+    """Searches the index of an output folder.
+
+    Args:
+        home: The folder that `colisten run --out` made.
+        settings: The `index` section.
+    """
+
+    def __init__(self, home: Path, settings: IndexSettings) -> None:
+        self._home = home
+        self._settings = settings
+        self._embedded = settings.backend == "milvus" and settings.uri is None
+        self._opening = threading.Lock()
+        self._index: VectorIndex | None = None
+        self._endpoint: str | None = None
+
+    def search(
+        self,
+        collection: str,
+        query: np.ndarray,
+        k: int,
+        *,
+        language: str | None,
+        exclude: Sequence[str],
+        deadline: float,
+    ) -> tuple[list[str], np.ndarray]:
+        """Ids of the k nearest items of one query float32 [1, d], and their scores.
+
+        Raises:
+            VectorIndexError: The index is out of reach or has no such collection.
+        """
+        index = self._index or self._open()
+        try:
+            ids, scores = index.search(
+                collection, query, k, language=language, exclude=exclude, deadline=deadline
+            )
+        except VectorIndexError:
+            self._look_again(index)
+            raise
+        return ids[0], scores[0]
+
+    def warm(self, collection: str, query: np.ndarray) -> None:
+        """Open the index and load a collection, so that the first request need not.
+
+        Waits a bounded time and raises nothing: without the index, exact search answers.
+        """
+        thread = threading.Thread(target=self._warm, args=(collection, query), daemon=True)
+        thread.start()
+        thread.join(_WARM_SECONDS)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        index, self._index = self._index, None
+        if index is not None:
+            index.close()
+
+    def _warm(self, collection: str, query: np.ndarray) -> None:
+        try:
+            self.search(collection, query, 1, language=None, exclude=[], deadline=_WARM_SECONDS)
+        except VectorIndexError as error:
+            _log.warning("index_not_warm", collection=collection, error=str(error))
+
+    def _open(self) -> VectorIndex:
+        # Opening can take seconds where a server does not answer: one thread at a time waits.
+        if not self._opening.acquire(blocking=False):
+            raise VectorIndexError("The index is being opened.")
+        try:
+            if self._index is None:
+                if self._embedded:
+                    self._endpoint = live_endpoint(self._home)
+                    if self._endpoint is None:
+                        raise VectorIndexError(
+                            f"No index server runs for {self._home}.",
+                            "`colisten serve` starts one; or set index.uri.",
+                        )
+                self._index = open_index(self._home, self._settings)
+                _log.info("index opened", **self._index.describe())
+            return self._index
+        finally:
+            self._opening.release()
+
+    def _look_again(self, failed: VectorIndex) -> None:
+        """Drop a connection whose embedded server is gone; a server by URI reconnects itself."""
+        if not self._embedded or live_endpoint(self._home) == self._endpoint:
+            return
+        with self._opening:
+            if self._index is failed:
+                self._index = None
+        failed.close()

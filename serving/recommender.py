@@ -1,0 +1,251 @@
+"""How a shelf is made: a chain of fallbacks, so that a broken part costs quality, not the answer.
+
+    user    features of the online store + user tower
+              -> popular in the user's country -> popular everywhere
+    search  vector index -> exact search in this process -> popular
+
+Each stage that is left has a reason: it stands in the answer's `how.fallbacks` and is counted.
+Nothing here raises for a dependency's sake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from colisten.features.users import UserBatch
+from colisten.index.protocol import check_search
+from colisten.logs import logger
+from colisten.sections import SIGNALS
+from serving.active_release import ActiveRelease
+from serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from serving.index_client import IndexClient
+from serving.schemas import How, RecommendRequest, SearchSource, Shelf, ShelfItem, VectorSource
+
+_STREAM = SIGNALS.index("stream")
+_VERBS = {
+    "stream": "you listened to",
+    "follow": "you follow",
+    "preview": "you previewed",
+    "intent_to_pay": "you were about to buy",
+}
+_log = logger("serving.recommender")
+
+
+@dataclass
+class RequestState:
+    """What is known so far of one request, and why stages were left."""
+
+    fallbacks: list[str] = field(default_factory=list)
+    user: UserBatch | None = None
+    vector: np.ndarray | None = None
+
+
+class Recommender:
+    """Makes shelves from a active.
+
+    Args:
+        index: The vector index.
+        features_breaker: Budget and breaker of the online store.
+        search_breaker: Budget and breaker of the index.
+        search_seconds: What the index is told to give up after.
+        index_source: What a search by the index is called in answers.
+    """
+
+    def __init__(
+        self,
+        index: IndexClient,
+        features_breaker: CircuitBreaker,
+        search_breaker: CircuitBreaker,
+        *,
+        search_seconds: float,
+        index_source: SearchSource,
+    ) -> None:
+        self._index = index
+        self._features_breaker = features_breaker
+        self._search_breaker = search_breaker
+        self._search_seconds = search_seconds
+        self._index_source = index_source
+
+    def shelf(self, active: ActiveRelease, request: RecommendRequest) -> Shelf:
+        """The shelf of one user, from one release."""
+        state = RequestState()
+        if request.language is not None and not active.release.speaks(request.language):
+            state.fallbacks.append("language_not_offered")
+        exclude = _recommendable(active, request.exclude)
+        found: tuple[SearchSource, list[ShelfItem]] | None = None
+        try:
+            self._know(active, request.user_id, state)
+            exclude += _seen_items(active, state.user)
+            found = self._near(active, state, request.k, request.language, exclude)
+        except Exception:
+            # Not a dependency's failure but a fault of ours: the user still gets a shelf.
+            _log.exception("recommender_failed", release_id=active.release_id)
+            state.fallbacks.append("internal_error")
+        if found is not None:
+            search, items = found
+            how = How(vector="two_tower", search=search, fallbacks=state.fallbacks)
+        else:
+            vector, items = _popular(active, state, request, exclude)
+            how = How(vector=vector, search="popular", fallbacks=state.fallbacks)
+        return Shelf(release_id=active.release_id, user_id=request.user_id, how=how, items=items)
+
+    def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
+        """What the online store says of a user; a batch of one.
+
+        Raises:
+            CallFailed: It does not answer.
+        """
+        return self._features_breaker.call(lambda: active.features.read(user_id))
+
+    def _know(self, active: ActiveRelease, user_id: str, state: RequestState) -> None:
+        """Fill in the user and their vector, as far as they can be had."""
+        try:
+            user = self.read(active, user_id)
+        except CallRefused as refused:
+            _log.warning("user_unreadable", error=str(refused.error)[:500])
+            state.fallbacks.append("user_unreadable")
+            return
+        except CallFailed as failed:
+            state.fallbacks.append(failed.reason)
+            return
+        if not user.known[0]:
+            state.fallbacks.append("user_unknown")
+            return
+        state.user = user
+        try:
+            vector = active.release.user_vectors(user)
+            # One user's numbers that no index takes are no failure of the index.
+            check_search(vector, 1, None, (), None)
+            state.vector = vector
+        except Exception as error:
+            _log.error("tower_failed", error=f"{type(error).__name__}: {error}"[:500])
+            state.fallbacks.append("tower_error")
+
+    def _near(
+        self,
+        active: ActiveRelease,
+        state: RequestState,
+        k: int,
+        language: str | None,
+        exclude: Sequence[str],
+    ) -> tuple[SearchSource, list[ShelfItem]] | None:
+        """Nearest items of the user's vector and where they were found; None without either."""
+        query = state.vector
+        if query is None:
+            return None
+        if language is not None and not active.release.speaks(language):
+            return "exact", []
+        try:
+            ids, scores = self._search_breaker.call(
+                lambda: self._index.search(
+                    active.release.manifest.collection,
+                    query,
+                    k,
+                    language=language,
+                    exclude=exclude,
+                    deadline=self._search_seconds,
+                )
+            )
+            if _all_of(active, ids):
+                return self._index_source, _explained(active, state, ids, scores)
+            # The collection is not the one that was published with this release.
+            state.fallbacks.append("index_foreign")
+        except CallFailed as failed:
+            state.fallbacks.append(failed.reason)
+        try:
+            all_ids, all_scores = active.release.exact(query, k, language=language, exclude=exclude)
+        except Exception as error:
+            _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
+            state.fallbacks.append("exact_error")
+            return None
+        return "exact", _explained(active, state, all_ids[0], all_scores[0])
+
+
+def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
+    """Those of a client's ids that could come back at all: the index is asked of no others."""
+    target = active.release.target
+    at = active.release.index_of(ids)
+    inside = (at >= target.start) & (at < target.stop)
+    return [item for item, kept in zip(ids, inside.tolist(), strict=True) if kept]
+
+
+def _seen_items(active: ActiveRelease, user: UserBatch | None) -> list[str]:
+    """Ids of the target items that the user's known history has streamed."""
+    history = None if user is None else user.histories.get(active.release.manifest.target_type)
+    if history is None:
+        return []
+    streamed = np.unique(history.items[history.signals == _STREAM])
+    return [str(item) for item in active.release.item_ids[streamed]]
+
+
+def _all_of(active: ActiveRelease, ids: list[str]) -> bool:
+    """Whether all ids are recommendable items of the release."""
+    at = active.release.index_of(ids)
+    target = active.release.target
+    return bool(((at >= target.start) & (at < target.stop)).all())
+
+
+def _explained(
+    active: ActiveRelease, state: RequestState, ids: list[str], scores: np.ndarray
+) -> list[ShelfItem]:
+    items = []
+    for rank, (at, score) in enumerate(
+        zip(active.release.index_of(ids).tolist(), scores.tolist(), strict=True), start=1
+    ):
+        why = None if state.user is None else _because(active, state.user, at)
+        items.append(_item(active, at, rank, score, why))
+    return items
+
+
+def _because(active: ActiveRelease, user: UserBatch, item: int) -> str | None:
+    """The history's nearest item with a title, in words."""
+    reason = active.release.because(item, user)
+    title = None if reason is None else active.release.titles[reason.item]
+    if reason is None or title is None:
+        return None
+    return f"because {_VERBS[reason.signal]} {title}"
+
+
+def _popular(
+    active: ActiveRelease, state: RequestState, request: RecommendRequest, exclude: Sequence[str]
+) -> tuple[VectorSource, list[ShelfItem]]:
+    """The most popular items that may be shown, the user's country first."""
+    country = request.country
+    if state.user is not None and state.user.countries[0] is not None:
+        country = str(state.user.countries[0])
+    lists = active.release.popular_lists
+    local = None if country is None else lists.countries.get(country)
+    gone = set(active.release.index_of(exclude).tolist())
+    languages = active.release.languages
+    here = 0 if local is None else len(local)
+    items: list[ShelfItem] = []
+    for place, at in enumerate(_once(local, lists.everywhere)):
+        if len(items) == request.k:
+            break
+        if at in gone or (request.language is not None and languages[at] != request.language):
+            continue
+        why = f"popular in {country}" if place < here else "popular"
+        items.append(_item(active, at, len(items) + 1, None, why))
+    return ("popular" if local is None else "popular_country"), items
+
+
+def _once(first: np.ndarray | None, then: np.ndarray) -> Iterator[int]:
+    """Both lists one after the other, each item once."""
+    seen: set[int] = set()
+    for items in (first, then):
+        for item in () if items is None else items:
+            if int(item) not in seen:
+                seen.add(int(item))
+                yield int(item)
+
+
+def _item(
+    active: ActiveRelease, at: int, rank: int, score: float | None, why: str | None
+) -> ShelfItem:
+    release = active.release
+    return ShelfItem(
+        item_id=release.item_ids[at], title=release.titles[at], rank=rank, score=score, why=why
+    )

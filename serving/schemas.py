@@ -1,0 +1,263 @@
+"""What the service is asked and what it answers: one model a message, strict on the way in.
+
+A request with a field that is unknown, of the wrong type or out of range is refused with the
+field's name. Ids, moments, languages and countries go through the rules of the tables: what is
+trained can be asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from colisten.data.countries import country_of
+from colisten.data.ids import MAX_ID_BYTES, id_fault
+from colisten.data.languages import wanted_language
+from colisten.data.moments import EARLIEST, parse_moment
+from colisten.errors import ConfigError, EventRefused
+from colisten.features.events import check_moment
+from colisten.sections import ItemType, Signal
+from colisten.words import advice, literal_words, shown
+
+MAX_ITEMS = 100
+MAX_EXCLUDED = 1000
+MAX_ERRORS = 100
+_TOLD_APART = 2_000
+# An event of the two longest ids fits, each of their bytes written as \u0000.
+MAX_BODY_BYTES = 1024 * 1024
+_FIELD_CHARS = 100
+
+
+def _id(text: str) -> str:
+    if fault := id_fault(text):
+        raise ValueError(fault)
+    return text
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = parse_moment(value, "The moment", zone_needed=True)
+        check_moment(moment)
+    except (ConfigError, EventRefused) as error:
+        raise ValueError(str(error)) from error
+    return moment
+
+
+def _language(text: str) -> str:
+    try:
+        return wanted_language(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+Id = Annotated[
+    str,
+    AfterValidator(_id),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "description": f"At most {MAX_ID_BYTES:,} bytes."}
+    ),
+]
+# Text is read as the shell reads `--at`; a `datetime` in this process is judged with its event.
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+# The rules that the tables went through: what they call `sv` and `SE` is found as `sv_SE` and `se`.
+Language = Annotated[str, AfterValidator(_language)]
+Country = Annotated[str, Field(min_length=1), AfterValidator(country_of)]
+Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
+
+VectorSource = Literal["two_tower", "popular_country", "popular", "item"]
+SearchSource = Literal["milvus", "exact", "popular"]
+
+
+class Request(BaseModel):
+    """A body that refuses fields it does not know and values of another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RecommendRequest(Request):
+    """Ask for a shelf for one user."""
+
+    user_id: Id = Field(description="Whose shelf.")
+    k: Count = Field(10, description="Items wanted; fewer come back where fewer fit.")
+    language: Language | None = Field(
+        None, description="Only items in this language, as a tag such as en or pt-BR."
+    )
+    exclude: Annotated[list[Id], Field(max_length=MAX_EXCLUDED)] = Field(
+        default_factory=list, description="Item ids that must not come back."
+    )
+    country: Country | None = Field(
+        None, description="Used for the popular fallback where the user's country is not known."
+    )
+
+
+class SimilarRequest(Request):
+    """Ask for the items of the recommended type nearest to any item of the catalogue."""
+
+    item_id: Id = Field(description="An item of any type.")
+    k: Count = Field(10, description="Items wanted; fewer come back where fewer fit.")
+    language: Language | None = Field(
+        None, description="Only items in this language, as a tag such as en or pt-BR."
+    )
+
+
+class EventRequest(Request):
+    """One thing a user just did."""
+
+    user_id: Id = Field(description="Who did it.")
+    item_id: Id = Field(description="To which item.")
+    item_type: ItemType = Field(description="The item's type.")
+    signal: Signal = Field(description="What was done.")
+    timestamp: Moment = Field(
+        description="When, as ISO 8601 with a time zone; "
+        f"not before {EARLIEST:%Y-%m-%d}, not in the future."
+    )
+
+
+class VectorRequest(Request):
+    """Ask for a user's vector (answered only where `serving.debug_vectors` is on)."""
+
+    user_id: Id = Field(description="Whose vector.")
+
+
+class How(BaseModel):
+    """By which stages of the fallback chain an answer was made."""
+
+    vector: VectorSource = Field(
+        description="two_tower: the user tower; item: an item's own vector; else which list."
+    )
+    search: SearchSource = Field(description="Where the nearest items were found.")
+    fallbacks: list[str] = Field(
+        description="Why each stage above was left, in order; often empty."
+    )
+
+
+class ShelfItem(BaseModel):
+    """One recommended item."""
+
+    item_id: str
+    title: str | None
+    rank: int = Field(description="From 1.")
+    score: float | None = Field(
+        description="Inner product of unit vectors; null for popular items, which are only ordered."
+    )
+    why: str | None = Field(description="A reason to show; null where there is none.")
+
+
+class Shelf(BaseModel):
+    """The answer of /recommend; every part of it comes from the one release it names."""
+
+    release_id: str
+    user_id: str
+    how: How
+    items: list[ShelfItem]
+
+
+class Similar(BaseModel):
+    """The answer of /similar."""
+
+    release_id: str
+    item_id: str
+    how: How
+    items: list[ShelfItem]
+
+
+class Accepted(BaseModel):
+    """The answer of /events: the event is in the online store, the next answer sees it."""
+
+    accepted: Literal[True] = True
+    new: bool = Field(description="False where the history already held this very event.")
+    known_item: bool = Field(
+        description="Whether the live release has the item; if not, it counts from the next one."
+    )
+
+
+class ReleaseInfo(BaseModel):
+    """The answer of /release."""
+
+    release_id: str
+    loaded_at: str = Field(description="When this process took it up, UTC.")
+    items: int = Field(description="Items of all types in its catalogue.")
+    target_items: int = Field(description="Items that can be recommended.")
+    index: SearchSource = Field(description="Where its vectors are searched first.")
+
+
+class Vector(BaseModel):
+    """The answer of /vector."""
+
+    release_id: str
+    user_id: str
+    known: bool
+    vector: list[float]
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ErrorResponse(BaseModel):
+    """Every answer that is not 200."""
+
+    error: Literal[
+        "bad_body",
+        "bad_request",
+        "too_large",
+        "unknown_item",
+        "not_stored",
+        "not_ready",
+        "off",
+        "internal",
+    ]
+    message: str
+    fields: list[FieldError] = Field(default_factory=list)
+
+
+def error_response(error: ValidationError) -> ErrorResponse:
+    """Say what a refused body got wrong, naming each field (400)."""
+    if error.error_count() > _TOLD_APART:
+        # Telling tens of thousands apart would hold up everybody else for half a second.
+        message = f"has {error.error_count():,} faults"
+        faults = [FieldError(field="body", message=message)]
+    else:
+        found = error.errors(include_url=False)[:MAX_ERRORS]
+        faults = [_field_error(detail) for detail in found]
+    spoken = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
+    return ErrorResponse(error="bad_body", message=spoken, fields=faults)
+
+
+def _field_error(detail: Any) -> FieldError:
+    where = ".".join(str(part)[:_FIELD_CHARS] for part in detail["loc"]) or "body"
+    if detail["type"] == "extra_forbidden":
+        return FieldError(field=where, message="unknown field")
+    if detail["type"] == "literal_error":
+        given = detail["input"]
+        said = f"{shown(given)} is unknown. {advice(given, literal_words(detail))}"
+        return FieldError(field=where, message=said)
+    if detail["type"] == "value_error":
+        return FieldError(field=where, message=str(detail["ctx"]["error"]))
+    if detail["type"] == "model_type":
+        return FieldError(field=where, message="must be a JSON object")
+    return FieldError(field=where, message=str(detail["msg"]))
+
+
+class Refused(Exception):
+    """A request that cannot be answered; becomes `status` with `response` as its body."""
+
+    def __init__(self, status: int, response: ErrorResponse) -> None:
+        self.status = status
+        self.response = response
+        super().__init__(response.message)

@@ -1,0 +1,186 @@
+"""A slow or dead dependency costs at most its budget, and soon nothing at all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from colisten.errors import EventRefused, UserUnreadable
+from serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+
+Make = Callable[..., CircuitBreaker]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    made: list[CircuitBreaker] = []
+
+    def build(budget: float = 0.05, **options: Any) -> CircuitBreaker:
+        options = {"failures": 3, "rest_seconds": 0.2, "threads": 4} | options
+        made.append(CircuitBreaker("index", budget, **options))
+        return made[-1]
+
+    yield build
+    for breaker in made:
+        breaker.close()
+
+
+def refuse() -> None:
+    raise OSError("connection refused")
+
+
+def test_a_result_passes_through(make: Make) -> None:
+    assert make().call(lambda: 7) == 7
+
+
+def test_an_error_is_named(make: Make) -> None:
+    with pytest.raises(CallFailed) as caught:
+        make().call(refuse)
+    assert caught.value.reason == "index_error"
+
+
+def test_a_timeout_raised_by_the_work_is_an_error_not_lateness(
+    make: Make,
+) -> None:
+    def work() -> None:
+        raise TimeoutError("socket")
+
+    with pytest.raises(CallFailed) as caught:
+        make().call(work)
+    assert caught.value.reason == "index_error"
+
+
+def test_slow_work_costs_its_budget_and_no_more(make: Make) -> None:
+    gate = threading.Event()
+    started = time.monotonic()
+    with pytest.raises(CallFailed) as caught:
+        make(budget=0.05).call(lambda: gate.wait(5))
+    assert time.monotonic() - started < 1
+    gate.set()
+    assert caught.value.reason == "index_timeout"
+
+
+def test_after_failures_in_a_row_it_is_not_asked_then_probed_once(
+    make: Make,
+) -> None:
+    breaker = make(rest_seconds=4.0)  # the first rest is 0.2 s
+    calls = 0
+
+    def work() -> None:
+        nonlocal calls
+        calls += 1
+        refuse()
+
+    reasons = []
+    for _ in range(6):
+        with pytest.raises(CallFailed) as caught:
+            breaker.call(work)
+        reasons.append(caught.value.reason)
+    assert reasons == ["index_error"] * 3 + ["index_resting"] * 3
+    assert calls == 3
+    time.sleep(0.25)
+    for _ in range(4):
+        with pytest.raises(CallFailed):
+            breaker.call(work)
+    assert calls == 4
+    time.sleep(0.45)  # the second rest is twice the first
+    assert breaker.call(lambda: "back") == "back"
+    assert breaker.call(lambda: "stays") == "stays"
+
+
+def test_rests_grow_while_an_outage_lasts_and_end_at_the_longest(
+    make: Make,
+) -> None:
+    breaker = make(failures=1, rest_seconds=0.4)
+    calls = 0
+
+    def work() -> None:
+        nonlocal calls
+        calls += 1
+        refuse()
+
+    end = time.monotonic() + 2.0
+    while time.monotonic() < end:
+        with pytest.raises(CallFailed):
+            breaker.call(work)
+        time.sleep(0.002)
+    # Rests of 0.02, 0.04, 0.08, 0.16, 0.32, then 0.4 s: eight or nine calls in two seconds.
+    assert 5 <= calls <= 10
+
+
+def test_calls_that_fail_together_are_one_outage(make: Make) -> None:
+    breaker = make(budget=5.0, failures=2, rest_seconds=2.0, threads=8)
+    gate = threading.Event()
+
+    def work() -> None:
+        gate.wait(5)
+        refuse()
+
+    def ask() -> None:
+        with pytest.raises(CallFailed):
+            breaker.call(work)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    gate.set()
+    for thread in threads:
+        thread.join()
+    time.sleep(0.15)  # eight failures, but one first rest of 0.1 s
+    assert breaker.call(lambda: "back") == "back"
+
+
+def refuse_the_event() -> None:
+    raise EventRefused("No such moment.", field="timestamp")
+
+
+def lament_the_row() -> None:
+    raise UserUnreadable("The history is torn.")
+
+
+@pytest.mark.parametrize("fault", [refuse_the_event, lament_the_row])
+def test_the_fault_of_one_message_or_user_is_no_outage(
+    make: Make, fault: Callable[[], None]
+) -> None:
+    breaker = make()
+    for _ in range(10):
+        with pytest.raises(CallRefused, match="index_refused"):
+            breaker.call(fault)
+    assert breaker.call(lambda: 7) == 7
+
+
+def test_the_fault_of_one_message_is_no_recovery_either(
+    make: Make,
+) -> None:
+    breaker = make(rest_seconds=60.0)  # the first rest is 3 s
+    for work in (refuse, refuse, refuse_the_event, refuse):
+        with pytest.raises(CallFailed):
+            breaker.call(work)
+    with pytest.raises(CallFailed, match="index_resting"):
+        breaker.call(lambda: 7)
+
+
+def test_a_probe_that_tells_nothing_is_followed_by_another(
+    make: Make,
+) -> None:
+    breaker = make(budget=5.0, failures=1, rest_seconds=1.0)  # the first rest is 0.05 s
+    with pytest.raises(CallFailed):
+        breaker.call(refuse)
+    time.sleep(0.06)
+    with pytest.raises(CallRefused):
+        breaker.call(refuse_the_event)
+    assert breaker.call(lambda: "back") == "back"
+
+
+def test_one_success_forgets_earlier_failures(make: Make) -> None:
+    breaker = make()
+    for _ in range(5):
+        for _ in range(2):
+            with pytest.raises(CallFailed, match="index_error"):
+                breaker.call(refuse)
+        breaker.call(lambda: None)

@@ -1,0 +1,161 @@
+"""Every bad body is refused with 400 and the name of the field at fault, before any work."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from colisten.data.ids import MAX_ID_BYTES, id_fault
+from serving.schemas import (
+    MAX_ERRORS,
+    EventRequest,
+    RecommendRequest,
+    Request,
+    SimilarRequest,
+    error_response,
+)
+
+EVENT = {
+    "user_id": "u1",
+    "item_id": "a1",
+    "item_type": "audiobook",
+    "signal": "stream",
+    "timestamp": "2025-06-01T12:00:00Z",
+}
+LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+# (model, body, field that the answer must name)
+BAD_BODIES: list[tuple[type[Request], bytes, str]] = [
+    (RecommendRequest, b"", "body"),
+    (RecommendRequest, b"not json", "body"),
+    (RecommendRequest, b"{", "body"),
+    (RecommendRequest, b'\xff\xfe{"user_id": "u"}', "body"),
+    (RecommendRequest, b"[]", "body"),
+    (RecommendRequest, b"null", "body"),
+    (RecommendRequest, b'"u1"', "body"),
+    (RecommendRequest, b"[" * 100_000, "body"),
+    (RecommendRequest, b"{}", "user_id"),
+    (RecommendRequest, b'{"user_id": null}', "user_id"),
+    (RecommendRequest, b'{"user_id": 7}', "user_id"),
+    (RecommendRequest, b'{"user_id": ""}', "user_id"),
+    (RecommendRequest, b'{"user_id": ["u1"]}', "user_id"),
+    (RecommendRequest, b'{"user_id": " \\n"}', "user_id"),
+    (RecommendRequest, json.dumps({"user_id": "u" * (MAX_ID_BYTES + 1)}).encode(), "user_id"),
+    (RecommendRequest, json.dumps({"user_id": "\U0001f600" * 16_384}).encode(), "user_id"),
+    (RecommendRequest, b'{"user_id": "\\ud800"}', "body"),
+    (RecommendRequest, b'{"user_id": "u", "k": 0}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": -1}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": 101}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": 1e400}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": NaN}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": "10"}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": 2.5}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": true}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": null}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "language": 4}', "language"),
+    (RecommendRequest, b'{"user_id": "u", "language": ""}', "language"),
+    (RecommendRequest, json.dumps({"user_id": "u", "language": "x" * 65}).encode(), "language"),
+    (RecommendRequest, b'{"user_id": "u", "exclude": "a1"}', "exclude"),
+    (RecommendRequest, b'{"user_id": "u", "exclude": null}', "exclude"),
+    (RecommendRequest, b'{"user_id": "u", "exclude": ["a1", 2]}', "exclude.1"),
+    (RecommendRequest, b'{"user_id": "u", "exclude": ["a1", ""]}', "exclude.1"),
+    (RecommendRequest, json.dumps({"user_id": "u", "exclude": ["a"] * 1001}).encode(), "exclude"),
+    (RecommendRequest, b'{"user_id": "u", "country": {}}', "country"),
+    (RecommendRequest, b'{"user_id": "u", "top": 5}', "top"),
+    (RecommendRequest, b'{"req": {"user_id": "u"}}', "req"),
+    (SimilarRequest, b"{}", "item_id"),
+    (SimilarRequest, b'{"item_id": 3}', "item_id"),
+    (SimilarRequest, b'{"item_id": "a", "k": 1000}', "k"),
+    (SimilarRequest, b'{"item_id": "a", "user_id": "u"}', "user_id"),
+    (EventRequest, b"{}", "timestamp"),
+    (EventRequest, json.dumps(EVENT | {"signal": "like"}).encode(), "signal"),
+    (EventRequest, json.dumps(EVENT | {"item_type": "song"}).encode(), "item_type"),
+    (EventRequest, json.dumps(EVENT | {"timestamp": 1_700_000_000}).encode(), "timestamp"),
+    (EventRequest, json.dumps(EVENT | {"timestamp": "yesterday"}).encode(), "timestamp"),
+    (EventRequest, json.dumps(EVENT | {"timestamp": "2025-06-01T12:00:00"}).encode(), "timestamp"),
+    (EventRequest, json.dumps(EVENT | {"timestamp": "1700000000"}).encode(), "timestamp"),
+    (EventRequest, json.dumps(EVENT | {"timestamp": LATER}).encode(), "timestamp"),
+    *[
+        (EventRequest, json.dumps(EVENT | {"timestamp": moment}).encode(), "timestamp")
+        for moment in (
+            "1969-12-31T23:59:59Z",
+            "1989-12-31T23:59:59.999999Z",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:00-14:00",
+            "2025-06-01T12:00:00+99:00",
+            "2025-06-01T12:00:00Z\n",
+            "9" * 5_000,
+        )
+    ],
+    (EventRequest, json.dumps(EVENT | {"weight": 2}).encode(), "weight"),
+]
+
+
+@pytest.mark.parametrize(("model", "body", "field"), BAD_BODIES)
+def test_a_bad_body_is_refused_by_the_name_of_its_field(
+    model: type[Request], body: bytes, field: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate_json(body)
+    fault = error_response(caught.value)
+    assert fault.error == "bad_body"
+    assert field in [one.field for one in fault.fields]
+    assert field in fault.message
+    fault.model_dump_json()
+
+
+def test_a_fault_is_no_longer_than_it_need_be() -> None:
+    body = json.dumps({f"{number}" * 500: 1 for number in range(400, 600)}).encode()
+    with pytest.raises(ValidationError) as caught:
+        RecommendRequest.model_validate_json(body)
+    fault = error_response(caught.value)
+    assert len(fault.fields) == MAX_ERRORS
+    assert len(fault.model_dump_json()) < 40_000
+
+
+def test_a_body_of_faults_alone_is_told_so_and_no_more() -> None:
+    body = json.dumps({f"{number}": 1 for number in range(5_000)}).encode()
+    with pytest.raises(ValidationError) as caught:
+        RecommendRequest.model_validate_json(body)
+    assert error_response(caught.value).message == "body: has 5,001 faults"
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    request = RecommendRequest.model_validate_json(b'{"user_id": "u"}')
+    assert (request.k, request.language, request.exclude, request.country) == (10, None, [], None)
+
+
+def test_a_moment_becomes_utc() -> None:
+    body = json.dumps(EVENT | {"timestamp": "2025-06-01T14:00:00+02:00"})
+    assert EventRequest.model_validate_json(body).timestamp == datetime(2025, 6, 1, 12, tzinfo=UTC)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(["user_id", "k", "language", "exclude", "country", "x"]), inner
+            )
+        ),
+        max_leaves=10,
+    )
+)
+def test_any_json_is_either_a_good_request_or_a_named_fault(value: Any) -> None:
+    try:
+        request = RecommendRequest.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        fault = error_response(error)
+        assert fault.fields
+        assert fault.message
+        fault.model_dump_json()
+    else:
+        assert 1 <= request.k <= 100
+        assert id_fault(request.user_id) is None
