@@ -32,7 +32,6 @@ from monitoring.experiment import experiment_report
 from tests.ablations.test_report import report as ablations  # noqa: F401
 from tests.browser import Browser, Visit, browser
 from tests.experiments.test_comparison import table as outcomes_of
-from tests.explain.conftest import explanation, home, inputs  # noqa: F401
 from tests.hostile import SCRIPTS, VALUES, hostile
 from tests.reports.test_page import PAGES
 from tests.reports.test_tiers import measured
@@ -192,7 +191,7 @@ def test_hostile_ablations_are_text(
 def test_a_hostile_explanation_is_text(
     chromium: Browser,
     tmp_path: Path,
-    explanation: Explanation,  # noqa: F811
+    explanation: Explanation,
 ) -> None:
     def write(out: Path, evil: bool) -> list[str]:
         tree = explanation.model_dump(mode="json")
