@@ -49,25 +49,30 @@ def drives(found: Explanation, side: Side) -> str:
         return ""
     name = leading_measure(found)
     whole = found.importance.of(side, EVERYTHING).losses[name]
-    first = order[0].losses[name]
     whom = "user" if side == "user" else "item"
-    if not (first.low is not None and first.low > 0):
+    sure = [one for one in order if (one.losses[name].low or 0.0) > 0]
+    if not sure:
         return f"No single input about {whom}s surely matters."
-    sure = [one for one in order[1:] if (one.losses[name].low or 0.0) > 0][:2]
-    then = f" (then {' and '.join(one.group for one in sure)})" if sure else ""
-    said = (
-        f"Of what the model reads about {whom}s, {order[0].group} matters most{then}: taken from "
+    first = sure[0].losses[name]
+    then = f" (then {' and '.join(one.group for one in sure[1:3])})" if sure[1:] else ""
+    most = "matters most" if sure[0] is order[0] else "surely matters"
+    sentence = (
+        f"Of what the model reads about {whom}s, {sure[0].group} {most}{then}: taken from "
         f"another {whom}, it "
     )
     if name == CHANGED:
-        return (
-            f"{said}changes {_share(first)} of a list; everything taken from another {whom} "
+        sentence += (
+            f"changes {_share(first)} of a list; everything taken from another {whom} "
             f"changes {_share(whole, interval=False)}."
         )
-    return (
-        f"{said}makes what people streamed {_times(first)} times less likely; everything taken "
-        f"from another {whom}, {_times(whole, interval=False)} times."
-    )
+    else:
+        sentence += (
+            f"makes what people streamed {_times(first)} times less likely; everything taken "
+            f"from another {whom}, {_times(whole, interval=False)} times."
+        )
+    if sure[0] is not order[0]:
+        sentence += f" {order[0].group.capitalize()} may matter more, but not surely."
+    return sentence
 
 
 def trust(found: Explanation) -> str:
@@ -122,10 +127,15 @@ def _confidence(found: Calibration) -> str:
 
 
 def _times(loss: Estimate, *, interval: bool = True) -> str:
-    value = exp(loss.value or 0.0)
+    value = _factor(loss.value or 0.0)
     if not interval or loss.low is None or loss.high is None:
-        return f"{value:.3g}"
-    return f"{value:.3g} ({exp(loss.low):.3g} to {exp(loss.high):.3g})"
+        return value
+    return f"{value} ({_factor(loss.low)} to {_factor(loss.high)})"
+
+
+def _factor(nats: float) -> str:
+    """e^nats to three digits, in full."""
+    return f"{float(f'{exp(nats):.3g}'):,.12g}"
 
 
 def _share(one: Estimate, *, interval: bool = True) -> str:

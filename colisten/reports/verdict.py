@@ -6,6 +6,9 @@ from colisten.data.moments import days_from, parse_moment
 from colisten.evaluation.comparison import Contrast
 from colisten.evaluation.table import EvaluationTable
 
+FEW = 10
+"""With fewer users than this nobody is said to lead: one user would turn the verdict."""
+
 
 def headline_metrics(table: EvaluationTable) -> tuple[str, ...]:
     """The measures of the paper's tables: hit rate, MRR, coverage."""
@@ -19,8 +22,12 @@ def verdicts(table: EvaluationTable, part: str = "all") -> list[str]:
     """
     if table.empty:
         return [nothing_to_measure(table)]
-    if not table.users[part]:
+    users = table.users[part]
+    if not users:
         return [f"No {part} user had a target, so there is nothing to say about {part} users."]
+    if users < FEW and len(table.models) > 1:
+        whom = f"{users} {'' if part == 'all' else part + ' '}user{'s' if users > 1 else ''}"
+        return [f"Only {whom} had a target: too few to say who leads."]
     return [_verdict(table, metric, part) for metric in headline_metrics(table)]
 
 
@@ -67,10 +74,8 @@ def _verdict(table: EvaluationTable, metric: str, part: str) -> str:
     best = table.value(lead.model, metric, part)
     second = table.value(lead.against, metric, part)
     if lead.value == 0:
-        return (
-            f"{metric}, {whom}: nobody leads; {lead.model} and {lead.against} both have "
-            f"{number(best)}."
-        )
+        level = [model for model in table.models if table.value(model, metric, part) == best]
+        return f"{metric}, {whom}: {len(level)} models share {number(best)}: {', '.join(level)}."
     # Past tenfold a percentage only says that the runner-up is next to nothing.
     times = f", {lead.value / second:+.0%}" if second and lead.value < 9 * second else ""
     return (

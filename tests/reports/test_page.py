@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colisten.json_files import parse_json, to_json
-from colisten.reports.page import escape, figure_text, json_text, markdown_text, page, write_page
+from colisten.reports.page import (
+    escape,
+    figure_text,
+    json_text,
+    markdown_text,
+    page,
+    render,
+    theme,
+    write_page,
+)
 from colisten.shown import plain
 from tests.hostile import VALUES
 
@@ -151,6 +160,22 @@ def strings(tree: ast.AST) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
     ]
+
+
+def test_a_template_shows_values_as_text_on_one_line() -> None:
+    made = render("curve", "<b>\x1b\n\u202e", planes={})
+    assert "<h1>&lt;b&gt;\\x1b \\u202e</h1>" in made
+    assert theme() in made
+
+
+def test_templates_hold_nothing_that_the_policy_refuses_and_escape_all() -> None:
+    files = sorted((HOME.parent / "templates").glob("*.jinja"))
+    assert len(files) > 5
+    for file in files:
+        text = file.read_text()
+        assert not re.search(r"\bsafe\b|autoescape|<a\b|<img|\s(style|on[a-z]+)\s*=", text), file
+        if file.name != "page.jinja":
+            assert not re.search(r"<(script|style|meta|link)\b", text), file
 
 
 def test_pages_are_put_together_in_one_place() -> None:

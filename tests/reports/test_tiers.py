@@ -1,4 +1,4 @@
-"""The picture over tiers shows the subject, its strongest rivals and chance, tier by tier."""
+"""The evaluation page's planes: accuracy against coverage, and measures tier by tier."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from colisten.config import settings_from
 from colisten.evaluation.rankers import RandomRanker, Ranker
 from colisten.evaluation.slices import finer_slices
 from colisten.evaluation.table import EvaluationTable, evaluate
-from colisten.reports.evaluation import to_html
-from colisten.reports.tiers import RIVALS, shown_models, tier_lines, tier_names
+from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP
+from colisten.reports.evaluation import (
+    RIVALS,
+    scatter,
+    shown_models,
+    tier_names,
+    tiers,
+    to_html,
+)
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 
 SETTINGS = settings_from({"evaluation": {"bootstrap": 50, "depth": 20}})
@@ -41,10 +48,30 @@ def test_the_strongest_rivals_stand_beside_the_subject() -> None:
 def test_every_shown_model_has_a_line_over_every_tier() -> None:
     table = measured()
     for metric in ("HR@10", "coverage"):
-        drawn = tier_lines(table, metric)
-        assert drawn.count("<polyline") == RIVALS + 2
-        assert drawn.count("<title>rival 0: ") == 6
-        assert drawn.count('<polyline class="own"') == drawn.count('<polyline class="chance"') == 1
+        drawn = tiers(table, metric)
+        assert [line.name for line in drawn.series] == shown_models(table)
+        assert [len(line.points) for line in drawn.series] == [6] * (RIVALS + 2)
+        kinds = [line.kind for line in drawn.series]
+        assert kinds.count("own") == kinds.count("chance") == 1
+        assert [label for _, label in drawn.x_ticks] == tier_names(table)
     page = to_html(table)
-    assert page.count("<svg") == 12
+    assert page.count('class="plane"') == 3
     assert "coverage by popularity tier" in page
+
+
+def test_every_model_has_a_numbered_point_inside_and_a_line_in_the_legend() -> None:
+    table = measured()
+    drawn = scatter(table)
+    assert [line.number for line in drawn.legend] == list(range(1, len(table.models) + 1))
+    assert {line.name.split(":")[0] for line in drawn.legend} == set(table.models)
+    values = [table.value(line.name.split(":")[0], "HR@10") for line in drawn.legend]
+    assert values == sorted(values, key=lambda one: -(one or 0.0))
+    for line in drawn.series:
+        (point,) = line.points
+        assert LEFT <= point.x <= RIGHT
+        assert TOP <= point.y <= BOTTOM
+
+
+def test_no_axis_of_coverage_passes_one() -> None:
+    labels = [float(label) for _, label in scatter(measured()).y_ticks]
+    assert max(labels) == 1.0
