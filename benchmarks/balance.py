@@ -96,6 +96,7 @@ class Epoch:
             batch_size=OPTIONS.batch_size,
             balance=balance,
             weighted=True,
+            edge_weights=OPTIONS.aggregation == "weighted",
         )
         self.model = HGNN(text.shape[1], ("audiobook", "podcast"), OPTIONS)
         self.objective = Objective(edges, OPTIONS, text, torch.device("cpu"))

@@ -14,17 +14,10 @@ YEAR = 365 * 86_400 * 1_000_000
 # The paper's imbalance: few events are of audiobooks.
 AUDIOBOOK_SHARE = 0.15
 HEAVY_SHARE, HEAVIER = 0.05, 4.0
+AUDIOBOOKS, PODCASTS = 20_000, 80_000
 
 
-def write_events(
-    folder: Path,
-    *,
-    users: int,
-    events: int,
-    audiobooks: int = 20_000,
-    podcasts: int = 80_000,
-    seed: int = 0,
-) -> Path:
+def write_events(folder: Path, *, users: int, events: int, seed: int = 0) -> Path:
     """Write `items.parquet` and `interactions.parquet` (docs/tables.md) within one year."""
     rng = np.random.default_rng(seed)
     activity = rng.lognormal(0, 0.6, users)
@@ -33,17 +26,17 @@ def write_events(
     book = rng.random(events) < AUDIOBOOK_SHARE
     popularity = rng.random(events) ** 3
     item = np.where(
-        book, popularity * audiobooks, audiobooks + np.floor(popularity * podcasts)
+        book, popularity * AUDIOBOOKS, AUDIOBOOKS + np.floor(popularity * PODCASTS)
     ).astype(np.int64)
     moment = START + rng.integers(0, YEAR, events)
     order = np.argsort(moment, kind="stable")
     user, item, moment = user[order], item[order], moment[order]
     ids = pa.array(
-        [f"audiobook-{number:07}" for number in range(audiobooks)]
-        + [f"podcast-{number:07}" for number in range(podcasts)]
+        [f"audiobook-{number:07}" for number in range(AUDIOBOOKS)]
+        + [f"podcast-{number:07}" for number in range(PODCASTS)]
     )
     types = pa.array(["audiobook", "podcast"])
-    kind = pa.array((item >= audiobooks).astype(np.int8))
+    kind = pa.array((item >= AUDIOBOOKS).astype(np.int8))
     names = pa.array([f"user-{number}" for number in range(users)])
     folder.mkdir(parents=True, exist_ok=True)
     parquet.write(
@@ -58,12 +51,12 @@ def write_events(
         ),
         folder / "interactions.parquet",
     )
-    count = audiobooks + podcasts
+    count = AUDIOBOOKS + PODCASTS
     parquet.write(
         pa.table(
             {
                 "item_id": ids,
-                "item_type": types.take(pa.array((np.arange(count) >= audiobooks).astype(np.int8))),
+                "item_type": types.take(pa.array((np.arange(count) >= AUDIOBOOKS).astype(np.int8))),
                 "title": ids,
                 "description": ids,
                 "language": pa.array(["en"] * count),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,14 @@ from colisten.sections import GraphSettings
 
 USERS, EVENTS = 200_000, 2_000_000
 AS_OF = datetime(2030, 1, 1, tzinfo=UTC)
-CHOSEN = Settings(graph=GraphSettings(min_colisteners=2, weights="colisteners"))
+SETTINGS = Settings(graph=GraphSettings(min_colisteners=2, weights="colisteners"))
 
 
 def run() -> None:
     """Time all three on the same events with the same filters; each ends with the same edges."""
     with tempfile.TemporaryDirectory() as work:
         folder = write_events(Path(work), users=USERS, events=EVENTS)
-        graph = build_graph(folder, as_of=AS_OF, settings=CHOSEN)
+        graph = build_graph(folder, as_of=AS_OF, settings=SETTINGS)
         for rival in (pandas_join, scipy_product):
             assert rival(folder) == graph.num_edges, "the rival builds the same graph"
         facts = {"users": USERS, "events": EVENTS, "edges": graph.num_edges}
@@ -36,8 +37,8 @@ def run() -> None:
         ):
             compare(
                 name,
-                lambda: build_graph(folder, as_of=AS_OF, settings=CHOSEN),
-                lambda rival=rival: rival(folder),
+                partial(build_graph, folder, as_of=AS_OF, settings=SETTINGS),
+                partial(rival, folder),
                 rival_name=(rival.__doc__ or "").partition(". ")[0],
                 facts=facts,
             )
@@ -50,9 +51,9 @@ def pandas_join(folder: Path) -> int:
     pairs = touched.merge(touched, on="user", suffixes=("", "_other"))
     pairs = pairs[pairs["item"] != pairs["item_other"]]
     counted = pairs.groupby(["item", "item_other"], as_index=False).size()
-    counted = counted[counted["size"] >= CHOSEN.graph.min_colisteners]
-    arrays = (counted[name].to_numpy() for name in ("item", "item_other", "size"))
-    return _strongest(*arrays, books)
+    counted = counted[counted["size"] >= SETTINGS.graph.min_colisteners]
+    source, target, size = (counted[name].to_numpy() for name in ("item", "item_other", "size"))
+    return _strongest(source, target, size, books)
 
 
 def scipy_product(folder: Path) -> int:
@@ -61,7 +62,7 @@ def scipy_product(folder: Path) -> int:
     ones = np.ones(len(touched), np.int32)
     ratings = coo_matrix((ones, (touched["user"].to_numpy(), touched["item"].to_numpy()))).tocsr()
     counted = (ratings.T @ ratings).tocoo()
-    kept = (counted.data >= CHOSEN.graph.min_colisteners) & (counted.row != counted.col)
+    kept = (counted.data >= SETTINGS.graph.min_colisteners) & (counted.row != counted.col)
     return _strongest(counted.row[kept], counted.col[kept], counted.data[kept], books)
 
 
@@ -71,7 +72,7 @@ def _touched(folder: Path) -> tuple[pd.DataFrame, int]:
     events = parquet.read(folder / "interactions.parquet", columns=columns).to_pandas()
     events = events[
         (events["timestamp"] < pd.Timestamp(AS_OF))
-        & events["signal"].isin(CHOSEN.graph.signals or CHOSEN.data.signal_names)
+        & events["signal"].isin(SETTINGS.graph.signals or SETTINGS.data.signal_names)
     ]
     events = events.assign(
         user=pd.factorize(events["user_id"])[0], item=pd.factorize(events["item_id"], sort=True)[0]
@@ -81,7 +82,7 @@ def _touched(folder: Path) -> tuple[pd.DataFrame, int]:
         ["user", "item_type", "timestamp", "item"], ascending=[True, True, False, True]
     )
     place = touched.groupby(["user", "item_type"]).cumcount()
-    touched = touched[place < CHOSEN.graph.max_items_per_user]
+    touched = touched[place < SETTINGS.graph.max_items_per_user]
     # Ids are numbered in their own order, audiobooks first, as in the catalogue.
     books = int(touched.loc[touched["item_type"] == "audiobook", "item"].max()) + 1
     return touched, books
@@ -93,4 +94,4 @@ def _strongest(source: np.ndarray, target: np.ndarray, count: np.ndarray, books:
     group = source[order].astype(np.int64) * 2 + kind[order]
     first = np.flatnonzero(np.diff(group, prepend=-1))
     rank = np.arange(len(group)) - np.repeat(first, np.diff(first, append=len(group)))
-    return int((rank < CHOSEN.graph.top_k).sum())
+    return int((rank < SETTINGS.graph.top_k).sum())

@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from benchmarks.pairs import machine, write_result
 from cli.trials import Window, run_trials
 from colisten.config import Settings
 from colisten.data import parquet
-from colisten.evaluation.table import SUBJECT
+from colisten.ranking.rankers import SUBJECT
 from colisten.simulator import WorldSettings, simulate
-from pipelines.trials import BOTH, Trial
+from colisten.steps.trials import BOTH, TrainingRun
+from colisten.terminal import Terminal
 
 USERS = 500
 FACTORS = (1, 4, 16)
@@ -47,10 +46,10 @@ def measured(folder: Path, factor: int) -> dict[str, Any]:
     run_trials(
         Window(folder / "world", cut, report.window_days),
         folder / "run",
-        [Trial(SUBJECT, Settings(), BOTH)],
+        [TrainingRun(SUBJECT, Settings(), BOTH)],
         Settings(),
         subject=SUBJECT,
-        console=Console(stderr=True),
+        console=Terminal(stderr=True),
     )
     seconds = round(time.monotonic() - started, 1)
     return {"users": USERS * factor, "events": events, "seconds": seconds}

@@ -6,7 +6,8 @@ import itertools
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def run() -> None:
     graph = random_graph(NODES, PAIRS)
     text = np.random.default_rng(1).standard_normal((graph.num_items, DIM), dtype=np.float32)
     features = torch.from_numpy(text)
-    data = graph.to_hetero_data(text)
+    data, weighted = graph.to_hetero_data(text), graph.to_hetero_data(text)
     for name in data.edge_types:
         del data[name].edge_attr
     every = SupervisedEdges.of(graph)
@@ -56,52 +57,65 @@ def run() -> None:
     for pair in (BOOKS, SHOWS):
         edge_type = (pair[1], "colistened", pair[0])
         theirs = pyg_rival.endless(pyg_rival.loader(data, edge_type, BATCH, FAN_OUTS))
-        ours = MultiLinkNeighborLoader(
+        loader = MultiLinkNeighborLoader(
             data, FAN_OUTS, [edge_type], batch_size=BATCH, num_negatives=1
         )
-        numbers = itertools.count()
+        ours = (loader.hetero(0, number % len(loader)) for number in itertools.count())
         compare(
             f"loader_{pair[0]}",
-            lambda ours=ours, numbers=numbers: [
-                ours.hetero(0, next(numbers) % len(ours)) for _ in range(STEPS)
-            ],
-            lambda theirs=theirs: [next(theirs) for _ in range(STEPS)],
+            partial(_take, ours, STEPS),
+            partial(_take, theirs, STEPS),
             rival_name="PyG LinkNeighborLoader, HeteroData batches with one negative a pair",
             facts=facts,
         )
         alone = SupervisedEdges({pair: every.pairs[pair]}, every.strength, every.num_items)
         for project in (False, True):
-            step = Step(graph, features, alone)
+            step = Step(graph, features, alone, "max")
             compare(
                 f"step_{pair[0]}_{'project' if project else 'plain'}",
-                lambda step=step: step.run(STEPS),
-                _pyg_steps(data, [edge_type], project=project),
+                partial(step.run, STEPS),
+                _pyg_steps(data, [edge_type], pyg_rival.maximum(DIM, project=project)),
                 rival_name=f"PyG LinkNeighborLoader + HeteroConv(SAGEConv(max, {project=}))",
                 facts={**facts, "split": step.split},
             )
 
-    step = Step(graph, features, every)
-    compare(
-        "step_three_relations",
-        lambda: step.run(STEPS),
-        _pyg_steps(data, [(b, "colistened", a) for a, b in every.pairs], project=False),
-        rival_name="three PyG LinkNeighborLoaders, one a relation, + HeteroConv(SAGEConv(max))",
-        facts={**facts, "seed_edges_per_batch": 3 * BATCH, "split": step.split},
-    )
+    edge_types = [(b, "colistened", a) for a, b in every.pairs]
+    for name, aggregation, given, convolution, rival in (
+        ("step_three_relations", "max", data, pyg_rival.maximum(DIM), "SAGEConv(max)"),
+        # What we train by default: a mean by edge strength.
+        ("step_weighted", "weighted", weighted, pyg_rival.by_weight(DIM), "GraphConv(mean)"),
+    ):
+        step = Step(graph, features, every, aggregation)
+        compare(
+            name,
+            partial(step.run, STEPS),
+            _pyg_steps(given, edge_types, convolution),
+            rival_name=f"three PyG LinkNeighborLoaders, one a relation, + HeteroConv({rival})",
+            facts={**facts, "seed_edges_per_batch": 3 * BATCH, "split": step.split},
+        )
 
 
 class Step:
-    """Our training step, in the paper's form, and where its time goes.
+    """Our training step, in the paper's form but for the aggregation, and where its time goes.
 
     Attributes:
         split: Median milliseconds of sampling, gather, forward and backward with update; filled
             by `run`.
     """
 
-    def __init__(self, graph: Any, features: torch.Tensor, edges: SupervisedEdges) -> None:
-        settings = HGNNSettings(residual=False, dim=DIM, fanouts=tuple(FAN_OUTS))
+    def __init__(
+        self, graph: Any, features: torch.Tensor, edges: SupervisedEdges, aggregation: str
+    ) -> None:
+        settings = HGNNSettings.model_validate(
+            {"residual": False, "dim": DIM, "fanouts": FAN_OUTS, "aggregation": aggregation}
+        )
         self.loader = MultiLinkNeighborLoader(
-            graph, FAN_OUTS, edges, batch_size=BATCH, num_negatives=1
+            graph,
+            FAN_OUTS,
+            edges,
+            batch_size=BATCH,
+            num_negatives=1,
+            edge_weights=aggregation == "weighted",
         )
         self.features = features
         self.model = HGNN(DIM, graph.item_types, settings)
@@ -143,11 +157,18 @@ class Step:
         self.split.update(zip(names, (round(1000 * each, 1) for each in medians), strict=True))
 
 
-def _pyg_steps(data: Any, edge_types: list[Any], *, project: bool) -> Callable[[], None]:
+def _take(batches: Iterator[Any], steps: int) -> None:
+    for _ in range(steps):
+        next(batches)
+
+
+def _pyg_steps(
+    data: Any, edge_types: list[Any], convolution: Callable[[], torch.nn.Module]
+) -> Callable[[], None]:
     loaders = [
         pyg_rival.endless(pyg_rival.loader(data, name, BATCH, FAN_OUTS)) for name in edge_types
     ]
-    model = pyg_rival.Model(DIM, list(data.edge_types), project=project)
+    model = pyg_rival.Model(list(data.edge_types), convolution)
     adam = pyg_rival.adam(model)
 
     def steps() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from colisten.json_files import read_mapping, write_json
 
 RESULTS = Path(__file__).parent / "results"
+COUNTED = 5
+"""Pairs of runs that count."""
 
 
 def compare(
@@ -22,7 +24,6 @@ def compare(
     rival: Callable[[], Any],
     *,
     rival_name: str,
-    pairs: int = 5,
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run ours and the rival in turn, after one warm-up of each; write and return the ratios.
@@ -32,13 +33,12 @@ def compare(
         ours: One run of ours.
         rival: One run of the rival on the same input.
         rival_name: What the rival is.
-        pairs: Counted pairs.
         facts: Sizes and whatever else a reader needs.
     """
     ours()
     rival()
     seconds: dict[str, list[float]] = {"ours": [], "rival": []}
-    for _ in range(pairs):
+    for _ in range(COUNTED):
         for who, work in (("ours", ours), ("rival", rival)):
             start = time.perf_counter()
             work()
@@ -51,13 +51,13 @@ def compare(
         "facts": facts or {},
         "seconds": {who: spread_of(values) for who, values in seconds.items()},
         "times_faster_than_rival": spread_of(ratios),
-        "pairs": pairs,
+        "pairs": COUNTED,
     }
     write_result(name, result)
     spread = result["times_faster_than_rival"]
     print(
         f"{name}: {spread['median']:.2f}x as fast as {rival_name} "
-        f"({spread['min']:.2f} to {spread['max']:.2f} over {pairs} pairs)"
+        f"({spread['min']:.2f} to {spread['max']:.2f} over {COUNTED} pairs)"
     )
     return result
 

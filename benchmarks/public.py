@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from benchmarks.pairs import machine, write_result
 from cli.inputs import parse_cut
 from cli.run import execute
 from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
 from colisten.json_files import read_mapping
+from colisten.terminal import Terminal
 
 NAME = "public_food_kitchen"
 CUTS, DAYS, SEEDS = ("2013-11-15", "2014-04-24"), 90, 3
@@ -55,7 +54,7 @@ def run() -> None:
                 DAYS,
                 out,
                 Settings(),
-                console=Console(stderr=True),
+                console=Terminal(stderr=True),
                 seeds=SEEDS,
             )
             found[cut] = collected(read_mapping(out / "metrics.json"))

@@ -9,13 +9,15 @@ dependency of this project. In an environment of its own:
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric.nn import HeteroConv, SAGEConv
+from torch_geometric.nn import GraphConv, HeteroConv, SAGEConv
 
 MARGIN = 0.1
 
@@ -23,7 +25,7 @@ MARGIN = 0.1
 def installed() -> bool:
     """Whether PyG's loader can run here; says how to get what is missing."""
     try:
-        import torch_sparse  # noqa: F401
+        import_module("torch_sparse")
     except ImportError:
         print("PyG's LinkNeighborLoader needs torch-sparse, which is not installed here.")
         print((__doc__ or "").partition("In an environment")[2].strip())
@@ -54,33 +56,41 @@ def endless(source: Any) -> Iterator[Any]:
         yield from source
 
 
+def maximum(dim: int, *, project: bool = False) -> Callable[[], nn.Module]:
+    """Makes `SAGEConv(max)`; `project` transforms neighbours before, as the paper's eq. 1 does."""
+    return partial(SAGEConv, (dim, dim), dim, aggr="max", project=project)
+
+
+def by_weight(dim: int) -> Callable[[], nn.Module]:
+    """Makes `GraphConv(mean)`, which multiplies what a neighbour says by its edge's weight."""
+    return partial(GraphConv, (dim, dim), dim, aggr="mean")
+
+
 class Model(nn.Module):
-    """Two layers of `HeteroConv(SAGEConv(max))`.
+    """Two layers of `HeteroConv`.
 
     Args:
-        dim: Length of every vector.
         edge_types: Of the graph.
-        project: Transform neighbours before the maximum, as the paper's eq. 1 does.
+        convolution: Makes the convolution of one edge type.
     """
 
-    def __init__(self, dim: int, edge_types: list[Any], *, project: bool) -> None:
+    def __init__(self, edge_types: list[Any], convolution: Callable[[], nn.Module]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            HeteroConv(
-                {
-                    name: SAGEConv((dim, dim), dim, aggr="max", project=project)
-                    for name in edge_types
-                },
-                aggr="sum",
-            )
-            for _ in range(2)
+            HeteroConv({name: convolution() for name in edge_types}, aggr="sum") for _ in range(2)
         )
 
     def forward(self, batch: Any) -> dict[str, Tensor]:
         """Unit vectors by node type."""
         hidden = batch.x_dict
+        named = {}
+        if "edge_attr" in batch.edge_stores[0]:
+            # Strengths, which `GraphConv` takes one by one.
+            named["edge_weight_dict"] = {
+                name: strength.flatten() for name, strength in batch.edge_attr_dict.items()
+            }
         for layer in self.layers:
-            out = layer(hidden, batch.edge_index_dict)
+            out = layer(hidden, batch.edge_index_dict, **named)
             hidden = {name: rows.relu() for name, rows in out.items()}
         return {name: functional.normalize(rows) for name, rows in hidden.items()}
 

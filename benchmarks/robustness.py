@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
 
 from benchmarks.pairs import machine, write_result
 from cli.run import execute
@@ -25,6 +24,7 @@ from colisten.data import parquet
 from colisten.evaluation.table import EvaluationTable
 from colisten.json_files import read_mapping, to_json
 from colisten.simulator import WorldSettings, simulate
+from colisten.terminal import Terminal
 
 NAME = "robustness"
 # Titles enough for most of a thinned catalogue to have a handful of events or none.
@@ -59,7 +59,7 @@ def measured(tables: Path, cut: datetime, window_days: int) -> dict[str, Any]:
     shared.mkdir(exist_ok=True)
     (out / "cache").mkdir(parents=True)
     (out / "cache" / "text").symlink_to(shared)
-    execute(tables, cut, window_days, out, Settings(), console=Console(stderr=True))
+    execute(tables, cut, window_days, out, Settings(), console=Terminal(stderr=True))
     table = EvaluationTable.model_validate(read_mapping(out / "metrics.json")["test"])
     rivals = [model for model in table.models if model not in OWN]
     against: dict[str, Any] = {}

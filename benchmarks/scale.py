@@ -2,110 +2,51 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
-
-from benchmarks.pairs import machine, write_result
-from colisten.json_files import parse_json, to_json
-
-FAN_OUTS, BATCH, STEPS, RUNS = (10, 5), 86, 40, 5
-
-STORE = """
-nodes = {"audiobook": 250_000 // part, "podcast": 3_500_000 // part}
-pairs = {
-    ("audiobook", "audiobook"): 2_100_000 // part,
-    ("audiobook", "podcast"): 10_500_000 // part,
-    ("podcast", "podcast"): 40_000_000 // part,
-}
-graph = random_graph(nodes, pairs)
-graph.save(folder / "graph")
-rng = np.random.default_rng(0)
-shape = (graph.num_items, 384)
-text = np.lib.format.open_memmap(folder / "text.npy", "w+", np.float16, shape)
-for start in range(0, len(text), 65536):
-    rows = rng.standard_normal((min(65536, len(text) - start), 384), dtype=np.float32)
-    text[start : start + len(rows)] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-text.flush()
-figures = {"items": graph.num_items, "directed_edges": graph.num_edges}
-"""
-TRAIN = """
-graph = CoListeningGraph.load(folder / "graph")
-text = np.load(folder / "text.npy", mmap_mode="r")
-loaded = time.perf_counter()
-edges = SupervisedEdges.of(graph)
-loader = MultiLinkNeighborLoader(
-    graph, options.fanouts, edges, batch_size=options.batch_size, weighted=True, num_workers=1
-)
-model = HGNN(384, graph.item_types, options)
-objective = Objective(edges, options, text, torch.device("cpu"))
-adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-ready = time.perf_counter()
-speeds, seeds, inputs = [], 0, 0
-batches = loader.dense(0)
-since = time.perf_counter()
-for step, batch in zip(range(runs * steps), batches):
-    adam.zero_grad(set_to_none=True)
-    loss = objective(model, batch)
-    loss.backward()
-    adam.step()
-    seeds += batch.num_pairs
-    inputs += len(batch.neighbourhood.inputs)
-    if (step + 1) % steps == 0:
-        speeds.append(seeds / (time.perf_counter() - since))
-        seeds, since = 0, time.perf_counter()
-figures = {
-    "load_seconds": round(loaded - started, 2),
-    "prepare_seconds": round(ready - loaded, 1),
-    "steps": runs * steps,
-    "seed_edges_per_second": [round(speed, 1) for speed in speeds],
-    "inputs_per_step": inputs // (runs * steps),
-    "loss": round(loss.item(), 4),
-}
-"""
-EMBED = """
-graph = CoListeningGraph.load(folder / "graph")
-text = np.load(folder / "text.npy", mmap_mode="r")
-model = HGNN(384, graph.item_types, options)
-vectors = embed_catalogue(model, graph, text, folder / "z.npy")
-assert vectors.shape == (graph.num_items, 128)
-sample = np.asarray(vectors[:: max(1, len(vectors) // 1000)])
-assert np.allclose(np.linalg.norm(sample, axis=1), 1, atol=1e-5)
-figures = {"vectors": len(vectors)}
-"""
-AROUND = """
-import resource, sys, time
+import time
 from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
+
+from benchmarks.alone import alone
 from benchmarks.graphs import random_graph
-from colisten.sections import HGNNSettings
+from benchmarks.pairs import machine, write_result
 from colisten.graph.graph import CoListeningGraph
 from colisten.json_files import to_json
 from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
+from colisten.sections import HGNNSettings
 from colisten.training.hgnn.validation import Objective
-folder, part, runs, steps = Path(sys.argv[1]), *map(int, sys.argv[2:5])
-options = HGNNSettings(batch_size=int(sys.argv[5]), fanouts=tuple(map(int, sys.argv[6:])))
-torch.set_num_threads(2)
-torch.manual_seed(0)
-started = time.perf_counter()
-{body}
-figures["seconds"] = round(time.perf_counter() - started, 1)
-figures["peak_gib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
-print(to_json(figures))
-"""
+
+PARTS = {"tenth": 10, "whole": 1}
+NODES = {"audiobook": 250_000, "podcast": 3_500_000}
+PAIRS = {
+    ("audiobook", "audiobook"): 2_100_000,
+    ("audiobook", "podcast"): 10_500_000,
+    ("podcast", "podcast"): 40_000_000,
+}
+TEXT_DIM = 384
+OPTIONS = HGNNSettings(batch_size=86, fanouts=(10, 5))
+STEPS, RUNS = 40, 5
 
 
 def run() -> None:
-    """Both sizes, each stage in a process of its own, so that its peak memory is its own."""
+    """Both sizes, each stage in a process of its own."""
     sizes = {}
-    for name, part in (("tenth", 10), ("whole", 1)):
-        with tempfile.TemporaryDirectory() as folder:
-            stages = {"store": STORE, "train": TRAIN, "embed": EMBED}
-            sizes[name] = {stage: _child(body, folder, part) for stage, body in stages.items()}
+    for name, part in PARTS.items():
+        with tempfile.TemporaryDirectory() as work:
+            folder = Path(work)
+            nodes = {item_type: count // part for item_type, count in NODES.items()}
+            pairs = {relation: count // part for relation, count in PAIRS.items()}
+            sizes[name] = {
+                "store": alone(store, folder, nodes, pairs),
+                "train": alone(train, folder, OPTIONS, RUNS, STEPS),
+                "embed": alone(embed, folder, OPTIONS),
+            }
         print(f"scale, {name}: {to_json(sizes[name])}")
     speeds = [
         sorted(sizes[name]["train"]["seed_edges_per_second"])[RUNS // 2]
@@ -115,22 +56,85 @@ def run() -> None:
         "scale",
         {
             **machine(),
-            "fan_outs": FAN_OUTS,
-            "pairs_per_relation_and_batch": BATCH,
+            "fan_outs": OPTIONS.fanouts,
+            "pairs_per_relation_and_batch": OPTIONS.batch_size,
             "sizes": sizes,
             "speed_of_whole_over_tenth": round(speeds[0] / speeds[1], 3),
         },
     )
 
 
-def _child(body: str, folder: str, part: int) -> dict[str, object]:
-    numbers = [part, RUNS, STEPS, BATCH, *FAN_OUTS]
-    done = subprocess.run(
-        [sys.executable, "-c", AROUND.replace("{body}", body), folder, *map(str, numbers)],
-        capture_output=True,
-        text=True,
+def store(folder: Path, nodes: dict[str, int], pairs: dict[tuple[str, str], int]) -> dict[str, Any]:
+    """Draw a graph and text vectors and write both."""
+    graph = random_graph(nodes, pairs)
+    graph.save(folder / "graph")
+    rng = np.random.default_rng(0)
+    shape = (graph.num_items, TEXT_DIM)
+    text = np.lib.format.open_memmap(folder / "text.npy", "w+", np.float16, shape)
+    for start in range(0, len(text), 65536):
+        rows = rng.standard_normal((min(65536, len(text) - start), TEXT_DIM), dtype=np.float32)
+        text[start : start + len(rows)] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    text.flush()
+    return {"items": graph.num_items, "directed_edges": graph.num_edges}
+
+
+def train(folder: Path, options: HGNNSettings, runs: int, steps: int) -> dict[str, Any]:
+    """Load both and train; seed edges a second in each run of so many steps."""
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    started = time.perf_counter()
+    graph, text = _loaded(folder)
+    loaded = time.perf_counter()
+    edges = SupervisedEdges.of(graph)
+    loader = MultiLinkNeighborLoader(
+        graph,
+        options.fanouts,
+        edges,
+        batch_size=options.batch_size,
+        weighted=True,
+        edge_weights=options.aggregation == "weighted",
+        num_workers=1,
     )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    figures: dict[str, object] = parse_json(done.stdout.splitlines()[-1])
-    return figures
+    model = HGNN(TEXT_DIM, graph.item_types, options)
+    objective = Objective(edges, options, text, torch.device("cpu"))
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    ready = time.perf_counter()
+    speeds: list[float] = []
+    seeds, inputs, last = 0, 0, 0.0
+    since = time.perf_counter()
+    for step, batch in zip(range(runs * steps), loader.dense(0), strict=False):
+        adam.zero_grad(set_to_none=True)
+        loss = objective(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        last = loss.item()
+        seeds += batch.num_pairs
+        inputs += len(batch.neighbourhood.inputs)
+        if (step + 1) % steps == 0:
+            speeds.append(seeds / (time.perf_counter() - since))
+            seeds, since = 0, time.perf_counter()
+    return {
+        "load_seconds": round(loaded - started, 2),
+        "prepare_seconds": round(ready - loaded, 1),
+        "steps": runs * steps,
+        "seed_edges_per_second": [round(speed, 1) for speed in speeds],
+        "inputs_per_step": inputs // (runs * steps),
+        "loss": round(last, 4),
+    }
+
+
+def embed(folder: Path, options: HGNNSettings) -> dict[str, Any]:
+    """Vectors of the whole catalogue from an untrained model, onto disk."""
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    graph, text = _loaded(folder)
+    model = HGNN(TEXT_DIM, graph.item_types, options)
+    vectors = embed_catalogue(model, graph, text, folder / "z.npy")
+    assert vectors.shape == (graph.num_items, options.dim)
+    sample = np.asarray(vectors[:: max(1, len(vectors) // 1000)])
+    assert np.allclose(np.linalg.norm(sample, axis=1), 1, atol=1e-5)
+    return {"vectors": len(vectors)}
+
+
+def _loaded(folder: Path) -> tuple[CoListeningGraph, np.ndarray]:
+    return CoListeningGraph.load(folder / "graph"), np.load(folder / "text.npy", mmap_mode="r")

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from scipy import stats
 
 from benchmarks.pairs import machine, write_result
@@ -24,7 +23,8 @@ from colisten.ablations.registry import ABLATIONS, FULL
 from colisten.config import load_settings
 from colisten.evaluation.table import EvaluationTable
 from colisten.simulator import WorldSettings, simulate
-from pipelines.trials import BOTH, TEXT, Trial
+from colisten.steps.trials import BOTH, TEXT, TrainingRun
+from colisten.terminal import Terminal
 
 # Other worlds than those that defaults were tried on.
 SEEDS = range(100, 105)
@@ -65,10 +65,10 @@ def measured(folder: Path, seed: int) -> EvaluationTable:
         folder / "world", WorldSettings(seed=seed, users=USERS, audiobooks=AUDIOBOOKS)
     )
     default = load_settings(None, (f"seed={seed}",))
-    trials = [Trial(FULL, default, BOTH, beside=BESIDE), Trial(WITHOUT, default, TEXT)]
-    trials.append(Trial(PRESET, load_settings(None, (f"seed={seed}", "preset=paper")), BOTH))
+    trials = [TrainingRun(FULL, default, BOTH, beside=BESIDE), TrainingRun(WITHOUT, default, TEXT)]
+    trials.append(TrainingRun(PRESET, load_settings(None, (f"seed={seed}", "preset=paper")), BOTH))
     trials += [
-        Trial(each.name, load_settings(None, (f"seed={seed}", *each.overrides)), each.blocks)
+        TrainingRun(each.name, load_settings(None, (f"seed={seed}", *each.overrides)), each.blocks)
         for each in ROWS
     ]
     cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
@@ -78,7 +78,7 @@ def measured(folder: Path, seed: int) -> EvaluationTable:
         trials,
         default,
         subject=FULL,
-        console=Console(stderr=True),
+        console=Terminal(stderr=True),
     )
 
 

@@ -96,7 +96,7 @@ def ablate(
     from colisten.ablations.report import AblationReport
     from colisten.reports.ablations import to_html
     from colisten.reports.ablations_terminal import to_rich
-    from pipelines.trials import ablation_trials
+    from colisten.steps.trials import ablation_trials
 
     table = run_trials(
         Window(data, moment, window_days),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import colisten
 from colisten.data.contract import TABLES
 from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
-from colisten.files import combined_digest, file_digest, folder_digests
+from colisten.files import combined_digest, file_digest
 from colisten.sections import ITEM_TYPES, ItemType
 from colisten.words import known_word
 
@@ -56,15 +54,3 @@ def tables_digest(data: Path) -> str:
     return combined_digest(
         {name: file_digest(file) for name, file in found.items() if file is not None}
     )
-
-
-def code_digest() -> str:
-    """Digest of the installed colisten sources, so that a cached step never outlives its code."""
-    root = Path(colisten.__file__).parent
-    digests = {
-        f"{room}/{name}": digest
-        for room in (root, *(root.parent / name for name in ("components", "feature_repo")))
-        for name, digest in folder_digests(room).items()
-        if name.endswith(".py")
-    }
-    return hashlib.sha256(combined_digest(digests).encode()).hexdigest()[:16]

@@ -18,7 +18,6 @@ from cli.inputs import (
     OutOption,
     SetOption,
     WindowOption,
-    code_digest,
     parse_cut,
     parse_target,
     tables_digest,
@@ -113,6 +112,7 @@ def execute(
     from cli.steps import shown_steps
     from colisten.evaluation.table import EvaluationTable
     from pipelines.local import run_local
+    from pipelines.parameters import step_parameters
     from pipelines.release_pipeline import release_pipeline
 
     out = located(out)
@@ -121,14 +121,14 @@ def execute(
         "data": str(located(data)),
         "data_digest": tables_digest(data),
         "cut": cut.isoformat(),
-        "rehearsal_cut": backtest_cut(
+        "backtest_cut": backtest_cut(
             data, cut=cut, window_days=window_days, target_type=settings.data.target_type
         ).isoformat(),
         "window_days": window_days,
         "home": str(out),
         "checkpoints": str(out / "cache" / "checkpoints"),
-        "settings": settings.to_json(),
-        "code": code_digest(),
+        "text_cache": str(out / "cache" / "text"),
+        **step_parameters(release_pipeline, settings),
     }
     with shown_steps(console) as listen:
         left = run_local(
@@ -141,7 +141,7 @@ def execute(
     table = read_model(Path(left["table"].path), EvaluationTable)
     if seeds > 1:
         from cli.trials import Window, run_trials
-        from pipelines.trials import further_seeds
+        from colisten.steps.trials import further_seeds
 
         table = run_trials(
             Window(data, cut, window_days),

@@ -11,8 +11,8 @@ from rich.text import Text
 from colisten.terminal import Terminal, said
 from pipelines.local import StepEvent
 
-# The first step of every trial; it takes no time worth a line.
-_FIRST = "split-settings"
+# The first step of every trial.
+_FIRST = "build-graph"
 
 
 @contextmanager
@@ -34,17 +34,14 @@ def shown_steps(
     )
     with bar:
         task = bar.add_task("starting", total=None)
-        split = 0
+        begun = 0
 
         def listen(event: StepEvent) -> None:
-            nonlocal split
-            if event.step.startswith(_FIRST) and event.state != "failed":
-                # The pipeline splits the settings that all share, then those of each trial.
-                if event.state != "started":
-                    split += 1
-                    if 0 < split - 1 <= len(trials):
-                        console.print(f"[{split - 1}/{len(trials)}] {trials[split - 2]}")
-            elif event.state == "started":
+            nonlocal begun
+            if trials and event.step.startswith(_FIRST) and event.state in ("started", "cached"):
+                begun += 1
+                console.print(f"[{begun}/{len(trials)}] {trials[begun - 1]}")
+            if event.state == "started":
                 bar.update(task, description=event.step)
             elif event.state == "cached":
                 console.print(said(f"  {event.step:<28} unchanged", "dim"))

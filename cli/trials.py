@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cli.inputs import code_digest, tables_digest
+from cli.inputs import tables_digest
 from cli.steps import shown_steps
 from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_model
+from colisten.steps.trials import TrainingRun, check_trials
 from colisten.terminal import Terminal
 from pipelines.local import run_local
-from pipelines.trials import Trial, check_trials
+from pipelines.parameters import step_parameters, trial_item
 from pipelines.trials_pipeline import trials_pipeline
 
 
@@ -31,7 +32,7 @@ class Window:
 def run_trials(
     window: Window,
     out: Path,
-    trials: Sequence[Trial],
+    trials: Sequence[TrainingRun],
     settings: Settings,
     *,
     subject: str,
@@ -65,11 +66,10 @@ def run_trials(
                 "data_digest": tables_digest(window.data),
                 "cut": window.cut.isoformat(),
                 "window_days": window.days,
-                "home": str(out),
                 "checkpoints": str(out / "cache" / "checkpoints"),
-                "settings": settings.to_json(),
-                "code": code_digest(),
-                "trials": [trial.item() for trial in trials],
+                "text_cache": str(out / "cache" / "text"),
+                **step_parameters(trials_pipeline, settings),
+                "trials": [trial_item(trial) for trial in trials],
                 "subject": subject,
                 "measured": "" if measured is None else str(measured),
             },

@@ -35,7 +35,7 @@ from colisten.words import advice, known_word, literal_words, nearest, shown
 from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 
 # The paper's recipe, as far as it says: plain means, uniform draws, margin loss, no skip, no
-# gate, no cross-fitting. What it leaves open (steps, text encoder) stays as it is.
+# popularity prior, no cross-fitting. What it leaves open (steps, text encoder) stays as it is.
 PAPER: dict[str, Any] = {
     "graph": {"window_days": 90, "weights": "colisteners", "factors": 0},
     "hgnn": {
@@ -55,13 +55,13 @@ PAPER: dict[str, Any] = {
         "loss": "paper",
         "batch_size": 128,
         "epochs": 10,
-        "least_steps": 0,
+        "min_steps": 0,
         "validation_share": 0.0,
         "dropout": 0.0,
         "cross_fit": False,
         "leave_one_out": 0.0,
-        "cold_share": 0.0,
-        "echo": False,
+        "cold_start_dropout": 0.0,
+        "knn_term": False,
         "popularity_half_lives": [],
     },
     "features": {"half_life_days": 1e6},

@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from colisten.words import nearest
+
 Signal = Literal["stream", "follow", "preview", "intent_to_pay"]
 SIGNALS: tuple[Signal, ...] = ("stream", "follow", "preview", "intent_to_pay")
 
@@ -115,7 +117,8 @@ class DataSettings(Section):
             )
         if lost := [name for name in self.start_signals if name not in self.signals]:
             raise ValueError(
-                f"data.start_signals names {lost[0]!r}, which data.signals does not have; set both"
+                f"data.start_signals names {lost[0]!r}, which data.signals does not have; the "
+                f"nearest is {nearest(lost[0], self.signals)!r}"
             )
         return self
 
@@ -165,7 +168,7 @@ class GraphSettings(Section):
         ge=0,
         le=1024,
         description="Length of an item's co-listening factors, the graph's leading eigenvectors, "
-        "which the towers' echo hears; 0: none.",
+        "which the towers' kNN term reads; 0: none.",
     )
     relations: tuple[RelationKind, ...] = Field(
         RELATION_KINDS,
@@ -283,7 +286,7 @@ class TowerSettings(Section):
     )
     batch_size: Positive = Field(512, description="Examples per step; the rest are negatives.")
     epochs: Positive = Field(4, description="Upper bound on passes over the training rows.")
-    least_steps: int = Field(
+    min_steps: int = Field(
         200,
         ge=0,
         description="Steps that the bound on passes must leave room for: few rows take more "
@@ -293,8 +296,8 @@ class TowerSettings(Section):
     temperature: float = Field(0.1, gt=0, description="Initial temperature; learned after.")
     popularity_half_lives: tuple[HalfLife, ...] = Field(
         (7.0, 30.0, 365.0),
-        description="Half-lives in days of the popularity gate: log popularity as of the day, each "
-        "times a weight the user tower learns. Empty for none; the paper's loss has none.",
+        description="Half-lives in days of the popularity prior: log popularity as of the day, "
+        "each times a weight the user tower learns. Empty for none; the paper's loss has none.",
     )
     leave_one_out: Share = Field(
         1.0,
@@ -302,12 +305,12 @@ class TowerSettings(Section):
         "before the cut except on the example's own item, so that short histories teach more; "
         "the others know what lay before the example, as serving does. Held-out rows always do.",
     )
-    cold_share: Share = Field(
+    cold_start_dropout: Share = Field(
         0.2,
         description="Share of the examples of an epoch, drawn afresh, whose history of the target "
         "type is hidden where they have another, so that the model learns to answer cold users.",
     )
-    echo: bool = Field(
+    knn_term: bool = Field(
         True,
         description="Add how near an item is to the user's history in text, z and co-listening "
         "factors as they came, at weights chosen on held-out rows; needs sampled_softmax and a "
@@ -316,8 +319,8 @@ class TowerSettings(Section):
     dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
     validation_share: Share = Field(
         0.2,
-        description="Latest share of training rows held out, in time, to choose epochs and echo; "
-        "best about as long as the days that a release must last.",
+        description="Latest share of training rows held out, in time, to choose epochs and weights "
+        "of the kNN term; best about as long as the days that a release must last.",
     )
     patience: Positive = Field(
         2, description="Epochs that rank worse than the best, beyond noise, before stopping."
@@ -331,14 +334,14 @@ class TowerSettings(Section):
     max_genres: Positive = Field(128, description="Item genres with a column of their own.")
 
     @property
-    def gate_half_lives(self) -> tuple[float, ...]:
-        """Half-lives of the popularity gate that this loss trains."""
+    def prior_half_lives(self) -> tuple[float, ...]:
+        """Half-lives of the popularity prior that this loss trains."""
         return self.popularity_half_lives if self.loss == "sampled_softmax" else ()
 
     @property
-    def has_echo(self) -> bool:
-        """Whether vectors have room for an echo."""
-        return self.echo and self.loss == "sampled_softmax" and self.validation_share > 0
+    def has_knn_term(self) -> bool:
+        """Whether vectors have room for a kNN term."""
+        return self.knn_term and self.loss == "sampled_softmax" and self.validation_share > 0
 
 
 class FeatureSettings(Section):
@@ -359,10 +362,10 @@ class EvaluationSettings(Section):
     depth: Positive = Field(100, description="List length behind MRR, coverage and the output.")
     bootstrap: Positive = Field(1000, description="Resamples of users behind an interval.")
     confidence: float = Field(0.95, gt=0, lt=1, description="Mass of an interval.")
-    rivals: bool = Field(
+    baselines: bool = Field(
         True,
-        description="Measure tuned rivals (decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN, "
-        "HGNN with users as nodes) after the cut as well.",
+        description="Measure tuned baselines (decayed popularity, item-kNN, EASE, ALS, BPR, "
+        "LightGCN, HGNN with users as nodes) after the cut as well.",
     )
     popularity_days: Positive = Field(
         90, description="Days before the cut that the recent popularity list counts."

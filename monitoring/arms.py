@@ -15,8 +15,9 @@ from evidently.legacy.renderers.html_widgets import (
     text_widget,
 )
 
-from colisten.experiments.comparison import Comparison, Lift, wilson
+from colisten.experiments.comparison import Comparison, Lift
 from colisten.reports.page import markdown_text
+from colisten.statistics.proportions import wilson
 
 COLOURS = ("#9db4c0", "#1b6ca8")
 TITLES = {"stream_rate": "Stream rate", "new_start_rate": "New-start rate"}

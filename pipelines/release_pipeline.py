@@ -24,10 +24,10 @@ from components.check_tables.component import check_tables
 from components.embed_text.component import embed_text
 from components.evaluate.component import evaluate
 from components.gate.component import gate
+from components.inspect_graph.component import inspect_graph
 from components.publish.component import publish
 from components.recommend.component import recommend
 from components.report.component import report
-from components.split_settings.component import split_settings
 from components.train_hgnn.component import train_hgnn
 from components.train_towers.component import train_towers
 
@@ -56,40 +56,39 @@ def fit(
     features: Input[Dataset],
     as_of: str,
     checkpoints: str,
-    graph_settings: str,
-    hgnn_settings: str,
-    rows_settings: str,
-    towers_settings: str,
+    build_graph_settings: str,
+    inspect_graph_settings: str,
+    train_hgnn_settings: str,
+    build_training_rows_settings: str,
+    train_towers_settings: str,
 ) -> Fitted:
     """One pass over the model path; reads nothing at or after `as_of`."""
-    graph = build_graph(history=history, as_of=as_of, settings=graph_settings)
+    graph = build_graph(history=history, as_of=as_of, settings=build_graph_settings)
+    factors = inspect_graph(
+        graph=graph.outputs["graph"], text=text, settings=inspect_graph_settings
+    )
     hgnn = train_hgnn(
         graph=graph.outputs["graph"],
         text=text,
         checkpoints=checkpoints,
-        settings=hgnn_settings,
+        settings=train_hgnn_settings,
     )
     rows = build_training_rows(
-        history=history, features=features, as_of=as_of, settings=rows_settings
+        history=history, features=features, as_of=as_of, settings=build_training_rows_settings
     )
-    towers = train_towers(
-        rows=rows.outputs["rows"],
-        history=history,
-        text=text,
-        vectors=hgnn.outputs["vectors"],
-        blocks="text,z",
-        checkpoints=checkpoints,
-        settings=towers_settings,
-    ).set_display_name("train towers (2T-HGNN)")
-    towers_text = train_towers(
-        rows=rows.outputs["rows"],
-        history=history,
-        text=text,
-        vectors=hgnn.outputs["vectors"],
-        blocks="text",
-        checkpoints=checkpoints,
-        settings=towers_settings,
-    ).set_display_name("train towers (2T, no graph)")
+    towers, towers_text = (
+        train_towers(
+            rows=rows.outputs["rows"],
+            history=history,
+            text=text,
+            vectors=hgnn.outputs["vectors"],
+            factors=factors.outputs["factors"],
+            blocks=blocks,
+            checkpoints=checkpoints,
+            settings=train_towers_settings,
+        ).set_display_name(f"train towers ({title})")
+        for blocks, title in (("text,z", "2T-HGNN"), ("text", "2T, no graph"))
+    )
     return Fitted(
         graph=graph.outputs["graph"],
         hgnn=hgnn.outputs["model"],
@@ -107,79 +106,94 @@ def release_pipeline(
     data: str,
     data_digest: str,
     cut: str,
-    rehearsal_cut: str,
+    backtest_cut: str,
     window_days: int,
     home: str,
     checkpoints: str,
-    settings: str,
-    code: str,
+    text_cache: str,
+    check_tables_settings: str,
+    embed_text_settings: str,
+    build_features_settings: str,
+    build_graph_settings: str,
+    inspect_graph_settings: str,
+    train_hgnn_settings: str,
+    build_training_rows_settings: str,
+    train_towers_settings: str,
+    evaluate_settings: str,
+    gate_settings: str,
+    publish_settings: str,
+    recommend_settings: str,
+    report_settings: str,
 ) -> Released:
     """Everything from tables to reports.
+
+    Every `<step>_settings` is what that step reads of the settings and the digest of its code,
+    by `pipelines.parameters.step_parameters`; a step is cached by that and its inputs.
 
     Args:
         data: Folder of contract tables.
         data_digest: Digest of those tables, so that a cached step never outlives its input.
         cut: UTC moment (ISO 8601); nothing at or after it reaches the release.
-        rehearsal_cut: An earlier cut, by rule one window before, where the gate is judged.
+        backtest_cut: An earlier cut, by rule one window before, where the gate is judged.
         window_days: Days after a cut that measure it.
         home: Folder that owns releases, online features, index and reports.
         checkpoints: Folder that keeps unfinished training across runs.
-        settings: `Settings.to_json()`.
-        code: Digest of the installed colisten sources: new code, new cache.
+        text_cache: Folder that keeps text vectors across runs.
     """
-    # A step that learns is told what it reads and no more: other towers, the same HGNN.
-    told = split_settings(settings=settings, code=code)
     tables = check_tables(
-        data=data,
-        data_digest=data_digest,
+        source=data,
+        source_digest=data_digest,
         cut=cut,
         window_days=window_days,
-        settings=told.outputs["tables"],
-        code=code,
+        settings=check_tables_settings,
     )
     history, holdout = tables.outputs["history"], tables.outputs["holdout"]
-    text = embed_text(history=history, home=home, settings=told.outputs["text"]).outputs["vectors"]
+    text = embed_text(history=history, cache=text_cache, settings=embed_text_settings).outputs[
+        "vectors"
+    ]
     features = build_features(
-        history=history, text=text, cut=cut, settings=told.outputs["features"]
+        history=history, text=text, cut=cut, settings=build_features_settings
     ).outputs["features"]
-    rehearsed = fit(
-        history=history,
-        text=text,
-        features=features,
-        as_of=rehearsal_cut,
-        checkpoints=checkpoints,
-        graph_settings=told.outputs["graph"],
-        hgnn_settings=told.outputs["hgnn"],
-        rows_settings=told.outputs["rows"],
-        towers_settings=told.outputs["towers"],
-    ).set_display_name("rehearse as of one window before the cut")
-    rehearsal = evaluate(
-        history=history,
-        events=history,
-        features=features,
-        text=text,
-        vectors=rehearsed.outputs["vectors"],
-        towers=rehearsed.outputs["towers"],
-        towers_text=rehearsed.outputs["towers_text"],
-        as_of=rehearsal_cut,
-        window_days=window_days,
-        rivals=False,
-        settings=settings,
-    ).set_display_name("evaluate on the window before the cut")
-    fitted = fit(
-        history=history,
-        text=text,
-        features=features,
-        as_of=cut,
-        checkpoints=checkpoints,
-        graph_settings=told.outputs["graph"],
-        hgnn_settings=told.outputs["hgnn"],
-        rows_settings=told.outputs["rows"],
-        towers_settings=told.outputs["towers"],
-    ).set_display_name("fit as of the cut")
+    backtested, fitted = (
+        fit(
+            history=history,
+            text=text,
+            features=features,
+            as_of=as_of,
+            checkpoints=checkpoints,
+            build_graph_settings=build_graph_settings,
+            inspect_graph_settings=inspect_graph_settings,
+            train_hgnn_settings=train_hgnn_settings,
+            build_training_rows_settings=build_training_rows_settings,
+            train_towers_settings=train_towers_settings,
+        ).set_display_name(title)
+        for as_of, title in (
+            (backtest_cut, "backtest as of one window before the cut"),
+            (cut, "fit as of the cut"),
+        )
+    )
+    backtest, measured = (
+        evaluate(
+            history=history,
+            events=events,
+            features=features,
+            text=text,
+            vectors=made.outputs["vectors"],
+            towers=made.outputs["towers"],
+            towers_text=made.outputs["towers_text"],
+            as_of=as_of,
+            window_days=window_days,
+            baselines=baselines,
+            settings=evaluate_settings,
+        ).set_display_name(title)
+        for made, events, as_of, baselines, title in (
+            (backtested, history, backtest_cut, False, "evaluate on the window before the cut"),
+            (fitted, holdout, cut, True, "measure on the window after the cut"),
+        )
+    )
     # Releases, the pointer and the online store are the world's state, not a function of the
     # inputs, so the steps that read or change them never come from a cache.
-    decision = gate(table=rehearsal.outputs["table"], home=home, settings=settings)
+    decision = gate(table=backtest.outputs["table"], home=home, settings=gate_settings)
     decision.set_caching_options(False)
     published = publish(
         history=history,
@@ -188,37 +202,24 @@ def release_pipeline(
         graph=fitted.outputs["graph"],
         hgnn=fitted.outputs["hgnn"],
         towers=fitted.outputs["towers"],
-        table=rehearsal.outputs["table"],
+        table=backtest.outputs["table"],
         decision=decision.outputs["decision"],
         cut=cut,
         home=home,
-        settings=settings,
+        settings=publish_settings,
     )
     published.set_caching_options(False)
-    measured = evaluate(
-        history=history,
-        events=holdout,
-        features=features,
-        text=text,
-        vectors=fitted.outputs["vectors"],
-        towers=fitted.outputs["towers"],
-        towers_text=fitted.outputs["towers_text"],
-        as_of=cut,
-        window_days=window_days,
-        rivals=True,
-        settings=settings,
-    ).set_display_name("measure on the window after the cut")
     recommended = recommend(
         history=history,
         features=features,
         release=published.outputs["release"],
         towers_text=fitted.outputs["towers_text"],
-        rehearsal=rehearsal.outputs["table"],
+        backtest=backtest.outputs["table"],
         measured=measured.outputs["table"],
         cut=cut,
         window_days=window_days,
         home=home,
-        settings=settings,
+        settings=recommend_settings,
     )
     recommended.set_caching_options(False)
     reported = report(
@@ -228,9 +229,9 @@ def release_pipeline(
         graph=fitted.outputs["graph"],
         text=text,
         cut=cut,
-        rehearsal_cut=rehearsal_cut,
+        backtest_cut=backtest_cut,
         home=home,
-        settings=settings,
+        settings=report_settings,
     )
     reported.set_caching_options(False)
     return Released(table=measured.outputs["table"], lists=measured.outputs["lists"])

@@ -2,11 +2,11 @@
 
     check tables -> embed text -> build features
                         |
-        for each trial: build graph -> train HGNN -> train towers -> rank
+        for each trial: build graph -> inspect graph, train HGNN -> train towers -> rank
                         |
                      compare
 
-Every step of a trial is told only the settings that it reads, so two trials share each step whose
+Every step of a trial gets only the settings that it reads, so two trials share each step whose
 settings and inputs are equal: those that differ in their towers have one graph and one HGNN, and
 those that differ in their seed one graph.
 """
@@ -22,8 +22,8 @@ from components.build_training_rows.component import build_training_rows
 from components.check_tables.component import check_tables
 from components.compare.component import compare
 from components.embed_text.component import embed_text
+from components.inspect_graph.component import inspect_graph
 from components.rank.component import rank
-from components.split_settings.component import split_settings
 from components.train_hgnn.component import train_hgnn
 from components.train_towers.component import train_towers
 
@@ -53,29 +53,36 @@ def trial(
     model: str,
     blocks: str,
     beside: str,
-    settings: str,
-    code: str,
+    build_graph_settings: str,
+    inspect_graph_settings: str,
+    train_hgnn_settings: str,
+    build_training_rows_settings: str,
+    train_towers_settings: str,
+    rank_settings: str,
 ) -> Ranked:
     """One pass over the model path; the holdout serves to rank for its users and nothing else."""
-    told = split_settings(settings=settings, code=code)
-    graph = build_graph(history=history, as_of=cut, settings=told.outputs["graph"])
+    graph = build_graph(history=history, as_of=cut, settings=build_graph_settings)
+    factors = inspect_graph(
+        graph=graph.outputs["graph"], text=text, settings=inspect_graph_settings
+    )
     hgnn = train_hgnn(
         graph=graph.outputs["graph"],
         text=text,
         checkpoints=checkpoints,
-        settings=told.outputs["hgnn"],
+        settings=train_hgnn_settings,
     )
     rows = build_training_rows(
-        history=history, features=features, as_of=cut, settings=told.outputs["rows"]
+        history=history, features=features, as_of=cut, settings=build_training_rows_settings
     )
     towers = train_towers(
         rows=rows.outputs["rows"],
         history=history,
         text=text,
         vectors=hgnn.outputs["vectors"],
+        factors=factors.outputs["factors"],
         blocks=blocks,
         checkpoints=checkpoints,
-        settings=told.outputs["towers"],
+        settings=train_towers_settings,
     )
     ranked = rank(
         history=history,
@@ -88,7 +95,7 @@ def trial(
         beside=beside,
         as_of=cut,
         window_days=window_days,
-        settings=told.outputs["ranking"],
+        settings=rank_settings,
     )
     return Ranked(lists=ranked.outputs["lists"])
 
@@ -107,10 +114,12 @@ def make_trials_pipeline(parallelism: int = 1) -> Any:
         data_digest: str,
         cut: str,
         window_days: int,
-        home: str,
         checkpoints: str,
-        settings: str,
-        code: str,
+        text_cache: str,
+        check_tables_settings: str,
+        embed_text_settings: str,
+        build_features_settings: str,
+        compare_settings: str,
         trials: list,  # type: ignore[type-arg]
         subject: str,
         measured: str,
@@ -122,32 +131,28 @@ def make_trials_pipeline(parallelism: int = 1) -> Any:
             data_digest: Digest of those tables, so that a cached step never outlives its input.
             cut: UTC moment (ISO 8601); nothing at or after it is learned from.
             window_days: Days after the cut that measure the trials.
-            home: Folder that keeps text vectors across runs.
             checkpoints: Folder that keeps unfinished training across runs.
-            settings: `Settings.to_json()` of what all trials share.
-            code: Digest of the installed colisten sources: new code, new cache.
+            text_cache: Folder that keeps text vectors across runs.
             trials: A mapping each: `model` (name in the table; trials of one name are trainings
-                of one model), `settings` (`Settings.to_json()`, with its own seed), `blocks`
-                (`text,z`, `text` or `z`) and `beside` (other rankers, with commas).
+                of one model), `blocks` (`text,z`, `text` or `z`), `beside` (other rankers, with
+                commas) and the settings of its steps, by `pipelines.parameters.trial_item`.
             subject: The model that every other is compared with.
             measured: Folder of lists of the same window that an `evaluate` step wrote and that
                 join the table; empty for none.
         """
-        told = split_settings(settings=settings, code=code)
         tables = check_tables(
-            data=data,
-            data_digest=data_digest,
+            source=data,
+            source_digest=data_digest,
             cut=cut,
             window_days=window_days,
-            settings=told.outputs["tables"],
-            code=code,
+            settings=check_tables_settings,
         )
         history, holdout = tables.outputs["history"], tables.outputs["holdout"]
-        text = embed_text(history=history, home=home, settings=told.outputs["text"]).outputs[
+        text = embed_text(history=history, cache=text_cache, settings=embed_text_settings).outputs[
             "vectors"
         ]
         features = build_features(
-            history=history, text=text, cut=cut, settings=told.outputs["features"]
+            history=history, text=text, cut=cut, settings=build_features_settings
         ).outputs["features"]
         with dsl.ParallelFor(trials, parallelism=parallelism) as each:
             ranked = trial(
@@ -161,8 +166,12 @@ def make_trials_pipeline(parallelism: int = 1) -> Any:
                 model=each.model,
                 blocks=each.blocks,
                 beside=each.beside,
-                settings=each.settings,
-                code=code,
+                build_graph_settings=each.build_graph_settings,
+                inspect_graph_settings=each.inspect_graph_settings,
+                train_hgnn_settings=each.train_hgnn_settings,
+                build_training_rows_settings=each.build_training_rows_settings,
+                train_towers_settings=each.train_towers_settings,
+                rank_settings=each.rank_settings,
             )
         compared = compare(
             history=history,
@@ -174,7 +183,7 @@ def make_trials_pipeline(parallelism: int = 1) -> Any:
             subject=subject,
             as_of=cut,
             window_days=window_days,
-            settings=settings,
+            settings=compare_settings,
         )
         return Compared(table=compared.outputs["table"], page=compared.outputs["page"])
 

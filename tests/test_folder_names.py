@@ -20,8 +20,7 @@ from colisten.data.contract import EXPOSURES, TABLES
 from colisten.data.interactions import read_interactions
 from colisten.data.prepare import prepare_tables
 from colisten.evaluation.popularity import PopularityRanker, popularity
-from colisten.evaluation.recommend import recommend
-from colisten.evaluation.split import audience, evaluation_set
+from colisten.evaluation.split import evaluation_set
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
 from colisten.explain.tables import RunTables
@@ -31,6 +30,8 @@ from colisten.files import folder_digests
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
 from colisten.index import ExactIndex
+from colisten.ranking.eligible import eligible_users
+from colisten.ranking.recommend import recommend
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.release.store import ReleaseStore
 from colisten.sections import ITEM_TYPES
@@ -120,7 +121,7 @@ def _features(
 
 def _measured(history: Path, out: Path, catalogue: Catalogue) -> dict[str, Any]:
     folders = [history, out / "holdout"]
-    people = audience(folders, catalogue, cut=CUT, target_type=TARGET)
+    people = eligible_users(folders, catalogue, cut=CUT, target_type=TARGET)
     asked = evaluation_set(folders, catalogue, cut=CUT, window_days=14, target_type=TARGET)
     counts = popularity([history], catalogue, as_of=CUT, target_type=TARGET)
     ranker = PopularityRanker("popularity", counts)

@@ -11,7 +11,7 @@ from colisten.errors import ConfigError
 def test_the_papers_preset_is_the_papers_recipe() -> None:
     paper = load_settings(None, ("preset=paper",))
     assert (paper.hgnn.loss, paper.hgnn.residual, paper.towers.loss) == ("margin", False, "paper")
-    assert paper.towers.gate_half_lives == ()
+    assert paper.towers.prior_half_lives == ()
     assert (paper.towers.batch_size, paper.towers.linear_skip) == (128, False)
     # What the preset does not name is the default.
     assert paper.hgnn.dim == Settings().hgnn.dim

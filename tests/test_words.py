@@ -18,19 +18,19 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from cli.inputs import parse_target
+from colisten.baselines.interaction_matrix import InteractionMatrix
+from colisten.baselines.item_knn import fit_item_knn
 from colisten.config import SECTIONS, Settings, load_settings, settings_from
 from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ColistenError, ConfigError, GraphError
-from colisten.evaluation.rankers import mean_vectors
 from colisten.explain.importance import GroupImportance, Importance
 from colisten.features.examples import first_streams
 from colisten.features.history import history_rows
 from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer
-from colisten.rivals.models import fit_item_knn
-from colisten.rivals.touches import Touches
+from colisten.ranking.rankers import mean_vectors
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sections import Section
 from colisten.training.distributed import world
@@ -102,7 +102,7 @@ OF_WORDS = sorted(_settings_of_words())
 
 
 def test_the_settings_that_take_words_are_found() -> None:
-    assert len(OF_WORDS) >= 14
+    assert len(OF_WORDS) >= 11
     assert ("graph.relations", "auxiliary-auxiliary", True) in OF_WORDS
 
 
@@ -115,9 +115,9 @@ def test_a_setting_names_the_word_that_was_meant(name: str, word: str, listed: b
     assert caught.value.do.startswith(f"The nearest known one is '{word}'")
 
 
-def test_a_key_of_a_mapping_is_a_word_too() -> None:
-    with pytest.raises(ConfigError, match=r"'streem'.*nearest known one is 'stream'"):
-        load_settings(None, ("features.signal_weights={streem: 1.0}",))
+def test_a_start_is_one_of_the_signals() -> None:
+    with pytest.raises(ConfigError, match=r"'stream', which .* nearest is 'streem'"):
+        load_settings(None, ("data.signals={streem: 1.0, click: 0.1}",))
 
 
 @given(anything)
@@ -131,8 +131,8 @@ def _empty_catalogue() -> Catalogue:
     return Catalogue(pa.table({"item_id": [], "item_type": []}))
 
 
-def _nobody() -> Touches:
-    return Touches(
+def _nobody() -> InteractionMatrix:
+    return InteractionMatrix(
         sparse.csr_matrix((1, 1), dtype=np.float32),
         np.zeros(0, np.int64),
         np.array(["u"], object),

@@ -79,15 +79,17 @@ ABLATIONS: tuple[Ablation, ...] = (
         "cross-fitting: training sees vectors that its own answers shaped",
         ("towers.cross_fit=false",),
     ),
-    Ablation("no-popularity-gate", "the popularity gate", ("towers.popularity_half_lives=[]",)),
+    Ablation("no-popularity-prior", "the popularity prior", ("towers.popularity_half_lives=[]",)),
     Ablation("no-leave-one-out", "leave-one-out examples", ("towers.leave_one_out=0",)),
-    Ablation("no-cold-share", "examples asked as a cold user", ("towers.cold_share=0",)),
     Ablation(
-        "no-echo",
-        "the echo of text, z and co-listening factors as they came",
-        ("towers.echo=false",),
+        "no-cold-start-dropout", "examples asked as a cold user", ("towers.cold_start_dropout=0",)
     ),
-    Ablation("no-factors", "co-listening factors in the echo", ("graph.factors=0",)),
+    Ablation(
+        "no-knn-term",
+        "the kNN term of text, z and co-listening factors as they came",
+        ("towers.knn_term=false",),
+    ),
+    Ablation("no-factors", "co-listening factors in the kNN term", ("graph.factors=0",)),
     Ablation(
         "no-linear-skip", "the linear map beside the dense layers", ("towers.linear_skip=false",)
     ),

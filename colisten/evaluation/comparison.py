@@ -8,20 +8,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from colisten.config import Settings
-from colisten.evaluation.intervals import (
-    Difference,
-    Interval,
-    bootstrap_means,
-    coverage_difference,
-    coverage_interval,
-    mcnemar,
-    mean_difference,
-    mean_interval,
-)
 from colisten.evaluation.metrics import COVERAGE, metric_names, user_metric_names
-from colisten.evaluation.rankers import CHANCE
-from colisten.evaluation.seeds import SeedMeans, SeedNoise, with_seeds
-from colisten.evaluation.trials import Sample
+from colisten.evaluation.slices import Sample
+from colisten.ranking.rankers import CHANCE
+from colisten.statistics.bootstrap import bootstrap_means, mean_interval
+from colisten.statistics.differences import mcnemar, mean_difference
+from colisten.statistics.interval import Difference, Estimate, Interval
+from colisten.statistics.jackknife import share_difference, share_interval
+from colisten.statistics.seeds import SeedMeans, SeedNoise, with_seeds
 
 
 class Part(BaseModel):
@@ -30,7 +24,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Measure(Part):
+class Measure(Estimate):
     """A value with its interval; None where there is no user, or too few for an interval.
 
     Attributes:
@@ -38,9 +32,6 @@ class Measure(Part):
         by_seed: The value under each seed, in order; empty for one.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
     spread: float | None = None
     by_seed: tuple[float, ...] = ()
 
@@ -171,14 +162,12 @@ class Comparison:
 
     def _measure(self, at: int, metric: str) -> Measure:
         if not self.users or np.isnan(self._value(at, metric)):
-            return Measure(value=None, low=None, high=None)
-        found = self._interval(at, metric)
+            return Measure(value=None)
         means, column = self._seeds(at, metric)
         several = len(means) > 1
-        return Measure(
-            value=found.value,
-            low=found.low,
-            high=found.high,
+        return Measure.of(
+            self._value(at, metric),
+            self._interval(at, metric),
             spread=float(means.spread[column]) if several else None,
             by_seed=tuple(means.means[:, column].tolist()) if several else (),
         )
@@ -188,12 +177,11 @@ class Comparison:
             return self.samples[at].coverage.value
         return float(self.values[at, self.columns.index(metric)])
 
-    def _interval(self, at: int, metric: str) -> Interval:
+    def _interval(self, at: int, metric: str) -> Interval | None:
         value, noises = self._value(at, metric), [self._noise(at, metric)]
         if metric == COVERAGE:
-            return coverage_interval(
-                self.samples[at].coverage, confidence=self.confidence, noises=noises
-            )
+            alone = self.samples[at].coverage.alone
+            return share_interval(value, alone, confidence=self.confidence, noises=noises)
         column = self.columns.index(metric)
         return mean_interval(
             value,
@@ -203,30 +191,26 @@ class Comparison:
         )
 
     def _contrast(self, first: int, second: int, metric: str) -> Contrast:
-        found = self._difference(first, second, metric)
+        value = self._value(first, metric) - self._value(second, metric)
+        found = self._difference(first, second, metric, value)
         return Contrast(
             model=self.names[first],
             against=self.names[second],
             slice=self.part,
             metric=metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            p=found.p,
+            value=value,
+            low=found.low if found else None,
+            high=found.high if found else None,
+            p=found.p if found else None,
             p_test=self._test(first, second, metric),
         )
 
-    def _difference(self, first: int, second: int, metric: str) -> Difference:
+    def _difference(self, first: int, second: int, metric: str, value: float) -> Difference | None:
         noises = [self._noise(first, metric), self._noise(second, metric, sign=-1.0)]
         if metric == COVERAGE:
-            return coverage_difference(
-                self.samples[first].coverage,
-                self.samples[second].coverage,
-                confidence=self.confidence,
-                noises=noises,
-            )
+            alone = self.samples[first].coverage.alone - self.samples[second].coverage.alone
+            return share_difference(value, alone, confidence=self.confidence, noises=noises)
         column = self.columns.index(metric)
-        value = float(self.values[first, column] - self.values[second, column])
         draws = self.means[:, first, column] - self.means[:, second, column]
         return mean_difference(
             value,

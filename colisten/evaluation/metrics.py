@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from colisten.evaluation.ragged import Ragged
+from colisten.ranking.ragged import Ragged
 
 COVERAGE = "coverage"
 BLOCK = 1 << 16

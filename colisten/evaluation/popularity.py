@@ -1,4 +1,4 @@
-"""The rival that every recommender must beat first: what others streamed."""
+"""The baseline that every recommender must beat first: what others streamed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import days_from
-from colisten.evaluation.events import event_tables, moment_literal
+from colisten.ranking.events import event_tables, moment_literal
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,18 +12,16 @@ import numpy as np
 
 from colisten.config import Settings
 from colisten.errors import EvaluationError
+from colisten.evaluation.beyond_accuracy import BEYOND_ACCURACY, BeyondAccuracy
 from colisten.evaluation.comparison import Comparison, Contrast, Part, Row
-from colisten.evaluation.facts import FACT_METRICS, ItemFacts
-from colisten.evaluation.lists import rank_lists
 from colisten.evaluation.metrics import metric_names
-from colisten.evaluation.rankers import Ranker
-from colisten.evaluation.slices import Slice, user_slices
+from colisten.evaluation.slices import SeedRuns, Slice, user_slices
 from colisten.evaluation.split import EvaluationSet
-from colisten.evaluation.trials import Trials
 from colisten.logs import logger
+from colisten.ranking.lists import rank_lists
+from colisten.ranking.rankers import SUBJECT, Ranker
 from colisten.words import known_word
 
-SUBJECT = "2T-HGNN"
 SLICES = ("all", "warm", "cold")
 
 log = logger("evaluation")
@@ -76,7 +74,9 @@ class EvaluationTable(Part):
     def metrics(self) -> tuple[str, ...]:
         """Names of the measures, in order."""
         return tuple(
-            name for name in (*metric_names(self.k), *FACT_METRICS) if name in self.rows[0].metrics
+            name
+            for name in (*metric_names(self.k), *BEYOND_ACCURACY)
+            if name in self.rows[0].metrics
         )
 
     def row(self, model: str, part: str = "all") -> Row:
@@ -118,7 +118,7 @@ def evaluate(
     *,
     subject: str = SUBJECT,
     finer: Sequence[Slice] = (),
-    facts: ItemFacts | None = None,
+    beyond: BeyondAccuracy | None = None,
 ) -> EvaluationTable:
     """Rank for every user, then measure: `rank_lists` and `evaluate_lists`, one list a ranker.
 
@@ -129,7 +129,7 @@ def evaluate(
         seed: Of the resampling.
         subject: See `evaluate_lists`.
         finer: See `evaluate_lists`.
-        facts: See `evaluate_lists`.
+        beyond: See `evaluate_lists`.
 
     Raises:
         EvaluationError: There is no ranker, two share a name, or scores are wrong.
@@ -142,7 +142,7 @@ def evaluate(
         seed,
         subject=subject,
         finer=finer,
-        facts=facts,
+        beyond=beyond,
     )
 
 
@@ -154,7 +154,7 @@ def evaluate_lists(
     *,
     subject: str | None = None,
     finer: Sequence[Slice] = (),
-    facts: ItemFacts | None = None,
+    beyond: BeyondAccuracy | None = None,
 ) -> EvaluationTable:
     """Measure ranked lists side by side, with the noise of users and of training seeds.
 
@@ -171,14 +171,14 @@ def evaluate_lists(
         subject: The model compared with every other; None means `SUBJECT`, and where that is not
             measured the model with the highest HR@k takes its place.
         finer: Slices beside all, warm and cold users, such as `finer_slices` gives.
-        facts: Adds popularity, novelty and diversity of lists.
+        beyond: Adds popularity, novelty and diversity of lists.
 
     Raises:
         EvaluationError: There is no model, one has no list, or a list is of other users, of other
             items or too short.
     """
     names = list(trials)
-    found = _trials(trials, evaluation_set, settings, facts)
+    found = _trials(trials, evaluation_set, settings, beyond)
     slices = user_slices(evaluation_set)
     rows: list[Row] = []
     differences: list[Contrast] = []
@@ -196,7 +196,7 @@ def evaluate_lists(
             part.name,
             settings,
             seed=1000 * seed + at,
-            further=facts.metrics if facts is not None else (),
+            further=beyond.metrics if beyond is not None else (),
         )
         if at >= len(slices):
             finer_rows += comparison.rows()
@@ -235,25 +235,27 @@ def _trials(
     trials: Mapping[str, Sequence[np.ndarray]],
     data: EvaluationSet,
     settings: Settings,
-    facts: ItemFacts | None,
-) -> list[Trials]:
+    beyond: BeyondAccuracy | None,
+) -> list[SeedRuns]:
     if not trials or not all(len(lists) for lists in trials.values()):
         raise EvaluationError(
             f"The models to evaluate are {list(trials)}.",
             "Give at least one, each with a list for every training seed.",
         )
-    if facts is not None and len(facts.streams) != len(data.available):
+    if beyond is not None and len(beyond.streams) != len(data.available):
         raise EvaluationError(
-            f"The facts are of {len(facts.streams):,} items, the catalogue has "
+            f"Beyond accuracy, {len(beyond.streams):,} items are known, the catalogue has "
             f"{len(data.available):,} of type {data.target_type}.",
-            "Pass facts of the items of the target type, in catalogue order.",
+            "Pass what is known of the items of the target type, in catalogue order.",
         )
     depth = settings.evaluation.depth
     found = []
     for model, lists in trials.items():
         for items in lists:
             _check(model, items, data, depth)
-        found.append(Trials.of([items[:, :depth] for items in lists], facts, settings.evaluation.k))
+        found.append(
+            SeedRuns.of([items[:, :depth] for items in lists], beyond, settings.evaluation.k)
+        )
     return found
 
 

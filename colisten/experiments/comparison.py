@@ -3,12 +3,10 @@ the split came out as planned."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from numbers import Real
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,8 @@ from scipy import stats
 
 from colisten.errors import ConfigError, ReportError
 from colisten.experiments.shares import check_control, listed, planned_shares
+from colisten.statistics.interval import Interval
+from colisten.statistics.proportions import relative_lift, wilson
 
 RATES = ("stream_rate", "new_start_rate")
 COLUMNS = ("variant", "variants", "streams", "new_starts")
@@ -30,15 +30,6 @@ MOST_UNPLANNED = 0.01
 plan, not strays."""
 
 MOST_CONFIDENCE = 0.9999
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with the bounds of its confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -234,33 +225,13 @@ def compare_arms(
     )
 
 
-def wilson(hits: int, users: int, confidence: float) -> Interval:
-    """Wilson's interval of a share."""
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = hits / users
-    middle = (share + z * z / (2 * users)) / (1 + z * z / users)
-    half = (
-        z
-        / (1 + z * z / users)
-        * math.sqrt(share * (1 - share) / users + z * z / (4 * users * users))
-    )
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
-
-
 def _lift(
     arm: str, rate: str, hits: int, users: int, base_hits: int, base_users: int, confidence: float
 ) -> Lift:
-    if not hits or not base_hits:
+    found = relative_lift(hits, users, base_hits, base_users, confidence)
+    if found is None:
         return Lift(arm, rate, None, None)
-    ratio = (hits / users) / (base_hits / base_users)
-    error = math.sqrt(1 / hits - 1 / users + 1 / base_hits - 1 / base_users)
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    low, high = ratio * math.exp(-z * error), ratio * math.exp(z * error)
-    # Without an error everybody converted in both arms, and the ratio is 1.
-    score = abs(math.log(ratio)) / error if error else 0.0
-    # Not by the normal distribution's cdf, which loses what lies below 1e-16.
-    p_value = math.erfc(score / math.sqrt(2))
-    return Lift(arm, rate, Interval(ratio - 1, low - 1, high - 1), p_value)
+    return Lift(arm, rate, Interval(found.value, found.low, found.high, confidence), found.p)
 
 
 def _users(count: int) -> str:

@@ -19,15 +19,15 @@ model is too sure of itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from statistics import NormalDist
 
 import numpy as np
 
-from colisten.evaluation.ragged import Ragged
-from colisten.experiments.comparison import wilson
-from colisten.explain.estimate import Estimate, Part
+from colisten.explain.estimate import Part
 from colisten.explain.sample import Logits, UserSample, log_softmax
 from colisten.progress import track
+from colisten.ranking.ragged import Ragged
+from colisten.statistics.interval import Estimate, normal_quantile
+from colisten.statistics.proportions import wilson
 
 BINS = 10
 # Edges are found on a grid of log-probability, so that no pair needs to be kept or sorted.
@@ -174,7 +174,7 @@ def _bin(pairs: int, expected: float, streamed: int, confidence: float) -> Bin:
         expected=expected,
         streamed=streamed,
         predicted=expected / pairs,
-        observed=Estimate(value=rate.value, low=rate.low, high=rate.high),
+        observed=Estimate.of(rate.value, rate),
     )
 
 
@@ -218,5 +218,5 @@ def _slope(pieces: Callable[[str], Pieces], users: int, confidence: float) -> Es
         return nothing
     # Choices of one user go together, so the error is that of sums over users (Huber's sandwich).
     error = float(np.sqrt((gradients**2).sum())) / curvature
-    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * error
+    reach = normal_quantile(confidence) * error
     return Estimate(value=factor, low=factor - reach, high=factor + reach)

@@ -16,15 +16,16 @@ from typing import Literal
 import numpy as np
 
 from colisten.errors import ReportError
-from colisten.evaluation.intervals import bootstrap_means, mean_interval
 from colisten.evaluation.metrics import hit_matrix, user_metrics
-from colisten.evaluation.ragged import Ragged
-from colisten.evaluation.ranking import top_k
-from colisten.explain.estimate import Estimate, Part
+from colisten.explain.estimate import Part
 from colisten.explain.groups import item_groups, user_groups
 from colisten.explain.sample import UserSample, log_softmax
 from colisten.explain.towers import ServedTowers
 from colisten.progress import track
+from colisten.ranking.ragged import Ragged
+from colisten.ranking.top_k import top_k
+from colisten.statistics.bootstrap import bootstrap_means, mean_interval
+from colisten.statistics.interval import Estimate
 from colisten.words import known_word
 
 Side = Literal["user", "item"]
@@ -210,14 +211,11 @@ def _intervals(losses: np.ndarray, how: Measuring) -> Sequence[list[Estimate]]:
     values = losses.mean(axis=(0, 1))
     out = []
     for group in range(groups):
-        found = [
-            mean_interval(
-                float(values[group, at]),
-                drawn[:, group, at],
-                users=users,
-                confidence=how.confidence,
-            )
-            for at in range(measures)
-        ]
-        out.append([Estimate(value=one.value, low=one.low, high=one.high) for one in found])
+        row = []
+        for at in range(measures):
+            value = float(values[group, at])
+            means = drawn[:, group, at]
+            interval = mean_interval(value, means, users=users, confidence=how.confidence)
+            row.append(Estimate.of(value, interval))
+        out.append(row)
     return out

@@ -17,7 +17,7 @@ from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ReleaseNotFound, ReportError
 from colisten.evaluation.popularity import popularity
-from colisten.evaluation.split import Audience, audience, evaluation_set
+from colisten.evaluation.split import evaluation_set
 from colisten.explain.sample import UserSample
 from colisten.explain.tables import RunTables, find_tables
 from colisten.explain.towers import ServedTowers
@@ -26,6 +26,7 @@ from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.store import open_store, users_as_of
 from colisten.features.transform import encode_users
 from colisten.models.items import ItemFeatureSpec, encode_items
+from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.sections import EvaluationSettings
@@ -121,7 +122,7 @@ def _evaluation(settings: dict[str, Any]) -> EvaluationSettings:
 
 def _people(
     tables: RunTables, catalogue: Catalogue, target_type: str, days: int, settings: Settings
-) -> Audience:
+) -> EligibleUsers:
     """Users with a target in the window; everyone with history where no one has any."""
     if days:
         found = evaluation_set(
@@ -134,7 +135,7 @@ def _people(
         )
         if len(found.targets.values):
             return found
-    return audience(
+    return eligible_users(
         [tables.history], catalogue, cut=tables.cut, target_type=target_type, settings=settings
     )
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from colisten.evaluation.intervals import bootstrap_means, mean_interval
-from colisten.explain.estimate import Estimate, Part
+from colisten.explain.estimate import Part
+from colisten.statistics.bootstrap import bootstrap_means, mean_interval
+from colisten.statistics.interval import Estimate
 
 NEAREST = 5
 _RESAMPLES = 1000
@@ -204,8 +205,9 @@ def _agreement(
     measure = Estimate(value=None)
     if len(both):
         means = bootstrap_means(shares[:, None], resamples=_RESAMPLES, seed=seed)[:, 0]
-        found = mean_interval(float(shares.mean()), means, users=len(both), confidence=confidence)
-        measure = Estimate(value=found.value, low=found.low, high=found.high)
+        value = float(shares.mean())
+        interval = mean_interval(value, means, users=len(both), confidence=confidence)
+        measure = Estimate.of(value, interval)
     return Agreement(
         first=first,
         second=second,

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from colisten.evaluation.ragged import Ragged
-from colisten.evaluation.split import Audience, EvaluationSet
+from colisten.evaluation.split import EvaluationSet
+from colisten.ranking.eligible import EligibleUsers
+from colisten.ranking.ragged import Ragged
 
 _BLOCK_BYTES = 64 << 20
 
@@ -40,7 +41,7 @@ class UserSample:
     unreachable: int = 0
 
     @classmethod
-    def of(cls, people: Audience, *, most_users: int, seed: int) -> UserSample:
+    def of(cls, people: EligibleUsers, *, most_users: int, seed: int) -> UserSample:
         """At most `most_users` users, drawn by `seed`; of a window those with a target."""
         targets = Ragged.empty(len(people))
         unreachable = 0

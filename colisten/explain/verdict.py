@@ -7,10 +7,10 @@ from typing import get_args
 
 from colisten.errors import ReportError
 from colisten.explain.calibration import Calibration
-from colisten.explain.estimate import Estimate
 from colisten.explain.groups import EVERYTHING
 from colisten.explain.importance import CHANGED, LOG_PROBABILITY, GroupImportance, Side
 from colisten.explain.report import TASTE, TEXT, Explanation, Z
+from colisten.statistics.interval import Estimate
 from colisten.words import known_word
 
 NO_WINDOW = (

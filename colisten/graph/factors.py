@@ -22,7 +22,7 @@ from colisten.logs import logger
 _TEMPER = 0.25
 # A factor weighs as this power of its eigenvalue.
 _POWER = 0.25
-# Root mean square of the vectors' lengths: brings useful weights of the echo within its steps.
+# Root mean square of the vectors' lengths: brings useful weights of the kNN term within its steps.
 _LENGTH = 2.0
 _TINY = 1e-12
 # Restarts of the iteration; graphs of a million edges need about ten.

@@ -1,34 +1,27 @@
-"""Towers on disk: the folder that a release carries and the service answers from.
-
-The ONNX graphs are written node by node. An MLP takes ten kinds of line, and the bytes then depend
-on the weights alone, not on the version of an exporter.
-"""
+"""Towers on disk: the folder that a release carries and the service answers from."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+import torch
 from safetensors.torch import save_file
 
 from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import write_aside
 from colisten.json_files import read_mapping, write_json
-from colisten.models.echo import EchoLayout
 from colisten.models.items import ItemFeatureSpec
-from colisten.models.towers import CLIP, ItemTower, Tower, TwoTowers, UserTower, tower_vectors
+from colisten.models.towers import Tower, TwoTowers, tower_vectors
 
 PARITY = 1e-5
 # What ONNX Runtime 1.12 and later, and the Triton images of the last years, can read.
 _OPSET = 17
-_IR_VERSION = 8
-_EPSILON = 1e-12  # of torch.nn.functional.normalize
 
 
 def export_towers(
@@ -71,7 +64,7 @@ def export_towers(
             ("item_tower", towers.item, item_features),
         ):
             file = folder / f"{name}.onnx"
-            file.write_bytes(tower_onnx(tower, name).SerializeToString(deterministic=True))
+            write_onnx(tower, file)
             check_parity(tower, file, features)
         weights = {name: value.contiguous() for name, value in sorted(towers.state_dict().items())}
         save_file(weights, folder / "towers.safetensors")
@@ -96,133 +89,31 @@ def read_specs(folder: Path) -> tuple[UserFeatureSpec, ItemFeatureSpec]:
     )
 
 
-def tower_onnx(tower: Tower, name: str) -> onnx.ModelProto:
-    """A tower as ONNX: `features` [B, input_width] float32 to unit `vectors` [B, dim], any B.
+def write_onnx(tower: Tower, file: Path) -> None:
+    """Write a tower: `features` [B, input_width] float32 to unit `vectors` [B, dim], any B.
 
-    Dropout is left out, standardisation is in.
+    Dropout is left out, standardisation is in. Equal weights give equal bytes under one version of
+    torch: what the exporter says of itself is taken out.
     """
-    nodes: list[onnx.NodeProto] = []
-    weights: list[onnx.TensorProto] = []
-
-    def constant(label: str, value: np.ndarray) -> str:
-        weights.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), label))
-        return label
-
-    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-        return output
-
-    def parameters(layer: Any, label: str) -> list[str]:
-        names = [constant(f"{label}.weight", layer.weight.detach().numpy())]
-        if layer.bias is not None:
-            names.append(constant(f"{label}.bias", layer.bias.detach().numpy()))
-        return names
-
-    def span(label: str, start: int, stop: int) -> list[str]:
-        borders = {"starts": start, "ends": stop, "axes": 1}
-        for name, value in borders.items():
-            weights.append(numpy_helper.from_array(np.array([value], np.int64), f"{label}_{name}"))
-        return [f"{label}_{name}" for name in borders]
-
-    def unit(vector: str, label: str, output: str) -> str:
-        norm = node("ReduceL2", [vector], f"{label}norm", axes=[1], keepdims=1)
-        safe = node("Max", [norm, epsilon], f"safe_{label}norm")
-        return node("Div", [vector, safe], output)
-
-    epsilon = constant("epsilon", np.array(_EPSILON))
-    read = "features"
-    if tower.input_width != tower.width:
-        read = node("Slice", ["features", *span("dense", 0, tower.width)], "dense_features")
-    centred = node("Sub", [read, constant("mean", tower.mean.numpy())], "centred")
-    scaled = node("Mul", [centred, constant("scale", tower.scale.numpy())], "scaled")
-    low, high = constant("low", np.array(-CLIP)), constant("high", np.array(CLIP))
-    x = node("Clip", [scaled, low, high], "standardised")
-    h = x
-    for at, layer in enumerate(tower.layers):
-        dense = node("Gemm", [h, *parameters(layer, f"layers.{at}")], f"dense.{at}", transB=1)
-        h = node("Relu", [dense], f"hidden.{at}")
-    deep = node("Gemm", [h, *parameters(tower.out, "out")], "deep", transB=1)
-    both = deep
-    if tower.skip is not None:
-        linear = node("Gemm", [x, *parameters(tower.skip, "skip")], "linear", transB=1)
-        both = node("Add", [linear, deep], "sum")
-
-    def cut(label: str, start: int, size: int) -> str:
-        return node("Slice", ["features", *span(label, start, start + size)], label)
-
-    def user_echo(echo: EchoLayout, factors: np.ndarray) -> list[str]:
-        """The users' side of each block: weighted unit means, added up over the types."""
-        parts = []
-        for b, size in enumerate(echo.dims):
-            heard = ""
-            for t, starts in enumerate(echo.means):
-                label = f"mean_{t}_{b}"
-                mean = unit(cut(label, starts[b], size), f"{label}_", f"unit_{label}")
-                factor = constant(f"echo_{t}_{b}", factors[t, b])
-                weighed = node("Mul", [mean, factor], f"weighed_{t}_{b}")
-                heard = node("Add", [heard, weighed], f"heard_{t}_{b}") if heard else weighed
-            parts.append(heard)
-        return parts
-
-    def item_echo(echo: EchoLayout, centre: np.ndarray, one: str) -> list[str]:
-        """The items' side of each block: the own vector about the catalogue's mean."""
-        parts, start = [], 0
-        for b, size in enumerate(echo.dims):
-            middle = constant(f"centre_{b}", centre[start : start + size])
-            about = node("Sub", [cut(f"own_{b}", echo.own[b], size), middle], f"about_{b}")
-            there = node("Sub", [one, cut(f"absent_{b}", echo.absent[b], 1)], f"there_{b}")
-            parts.append(node("Mul", [about, there], f"echo_{b}"))
-            start += size
-        return parts
-
-    if not tower.side:
-        unit(both, "", "vectors")
-    else:
-        tail = [unit(both, "taste_", "taste")]
-        zero = constant("zero", np.array(0.0))
-        if isinstance(tower, UserTower):
-            if tower.gates:
-                deep_gate = node(
-                    "Gemm", [h, *parameters(tower.gate, "gate")], "deep_gate", transB=1
-                )
-                skip = parameters(tower.gate_skip, "gate_skip")
-                linear_gate = node("Gemm", [x, *skip], "linear_gate", transB=1)
-                weights_of = node("Add", [linear_gate, deep_gate], "gate_sum")
-                reach = constant("reach", tower.reach.numpy())
-                tail.append(node("Mul", [weights_of, reach], "gate_part"))
-            if tower.echo:
-                tail += user_echo(tower.echo, (tower.echo_weights * tower.reach).numpy())
-            # The last dimension is a zero, whatever is known of the user.
-            tail.append(node("Mul", [cut("any_column", 0, 1), zero], "nothing"))
-        elif isinstance(tower, ItemTower):
-            one = constant("one", np.array(1.0))
-            beside = []
-            if tower.gates:
-                given = cut("log_popularity", tower.width, tower.gates)
-                level = constant("level", tower.level.numpy())
-                beside.append(node("Sub", [given, level], "above_level"))
-            if tower.echo:
-                beside += item_echo(tower.echo, tower.echo_centre.numpy(), one)
-            whole = node("Concat", beside, "beside", axis=1)
-            shrunk = node("Mul", [whole, constant("shrink", tower.shrink.numpy())], "shrunk")
-            length = node("ReduceSumSquare", [shrunk], "beside_length", axes=[1], keepdims=1)
-            positive = node("Max", [node("Sub", [one, length], "rest"), zero], "positive_rest")
-            tail += [shrunk, node("Sqrt", [positive], "filling")]
-        unit(node("Concat", tail, "whole", axis=1), "whole_", "vectors")
-
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["B", tower.input_width])],
-        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["B", tower.dim])],
-        weights,
-    )
-    model = helper.make_model(
-        graph, producer_name="colisten", opset_imports=[helper.make_opsetid("", _OPSET)]
-    )
-    model.ir_version = _IR_VERSION
+    with warnings.catch_warnings():
+        # The exporter that torch prefers needs onnxscript, and its bytes change with that too. The
+        # check of shapes in `forward` is left out of the graph; ONNX Runtime has its own.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            tower,
+            (torch.zeros(2, tower.input_width),),
+            file,
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=["features"],
+            output_names=["vectors"],
+            dynamic_axes={"features": {0: "B"}, "vectors": {0: "B"}},
+        )
+    model = onnx.load(file)
+    model.graph.name, model.producer_name, model.producer_version = file.stem, "colisten", ""
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = tower.dim
     onnx.checker.check_model(model, full_check=True)
-    return model
+    file.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def check_parity(tower: Tower, file: Path, features: np.ndarray) -> float:

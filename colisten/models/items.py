@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 
-# The block that towers pass on to the echo and do not learn from.
+# The block that towers pass on to the kNN term and do not learn from.
 UNLEARNED = "factors"
 
 
@@ -30,9 +30,9 @@ class ItemBlocks:
         z: HGNN vectors [num_items, dim] float32; None for the model without graph.
         z_folds: [folds, num_items, dim] float32, may be memory-mapped: version k comes from the
             graph without the events of user fold k, for cross-fitting.
-        z_validation: [num_items, dim] float32, from the graph as it was when held-out rows begin:
-            what a release made then would serve. None validates with z itself.
-        factors: Co-listening factors [num_items, f] float32; None for none. Only the echo hears
+        z_validation: [num_items, dim] float32, from the graph as it was when the held-out rows
+            begin: what a release made then would serve. None validates with z itself.
+        factors: Co-listening factors [num_items, f] float32; None for none. Only the kNN term sees
             them: a tower that learned from them would learn its own examples by heart.
         factors_validation: Factors [num_items, f] of the graph of `z_validation`.
 
@@ -128,7 +128,7 @@ class ItemFeatureSpec(BaseModel):
 
     Columns in order: one-hot language (known ones, other, none), multi-hot genres (known ones,
     other, none), one flag a block that says the item's vector is all zero, the blocks, then log
-    popularity at each half-life of the gate.
+    popularity at each half-life of the popularity prior.
 
     Attributes:
         target_type: Item type that is encoded.
@@ -165,7 +165,7 @@ class ItemFeatureSpec(BaseModel):
             blocks: `ItemBlocks.dims`.
             max_languages: Languages that get a column; the others share one.
             max_genres: Genres that get a column; the others share one.
-            popularity_half_lives: Half-lives of the popularity gate; none without a gate.
+            popularity_half_lives: Half-lives of the popularity prior; none without one.
         """
         target = catalogue.slice_of(target_type)
         languages = _languages(catalogue, target)

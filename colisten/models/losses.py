@@ -46,7 +46,7 @@ def sampled_softmax_loss(
         own: Which of them each user chose [B], int64.
         log_p: `log_inclusion` of each of them [C].
         temperature: Positive scalar.
-        prior: Added to the logits [B, C], the popularity gate's part; None for none.
+        prior: Added to the logits [B, C], the popularity prior's part; None for none.
 
     Returns:
         Mean cross-entropy, a scalar; zero where there is one candidate.

@@ -2,15 +2,15 @@
 
 A score is the inner product of a user's and an item's vector, in evaluation, in the index and in
 the service alike. Beside the paper's inner product of tastes, the default adds a **popularity
-gate**: log popularity of the item at several half-lives, each times a weight that the user tower
+prior**: log popularity of the item at several half-lives, each times a weight that the user tower
 gives to this user. It costs a few more dimensions and stays one inner product:
 
-    user = [o_u, reach * w_u, 0] / length,   item = [o_i, p_i, sqrt(1 - |p_i|^2)] / sqrt(2)
+    user = [o_u, side_scale * w_u, 0] / length,   item = [o_i, p_i, sqrt(1 - |p_i|^2)] / sqrt(2)
 
 with p_i the item's centred log popularity, scaled into the unit ball. The last dimension of
 an item fills its length up to one and meets a zero, so all vectors are of unit length and the order
-of a user's items is that of `o_u . o_i / temperature + w_u . popularity_i`. The **echo**
-(`colisten.models.echo`) lies beside popularity in the same way, with its own weights.
+of a user's items is that of `o_u . o_i / temperature + w_u . popularity_i`. The **kNN term**
+(`colisten.models.knn_term`) lies beside popularity in the same way, with its own weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colisten.errors import TrainingError
-from colisten.models.echo import EchoLayout
+from colisten.models.knn_term import KnnTermLayout
 from colisten.sections import TowerSettings
 
 # A standardised input lies within this many standard deviations; beyond, it is cut. A column
@@ -52,9 +52,9 @@ class Tower(nn.Module):
         hidden: Sizes of the dense layers before the output.
         dim: Length of the taste vector.
         dropout: Share of hidden activations dropped in training.
-        gates: Half-lives of the popularity gate, H; 0 for none.
+        prior_dim: Half-lives of the popularity prior, H; 0 for none.
         linear_skip: Whether there is the linear map; without it the MLP starts at random.
-        echo: Where the echo's inputs lie; None for no echo.
+        knn_term: Where the kNN term's inputs lie; None for no kNN term.
     """
 
     mean: Tensor
@@ -66,15 +66,15 @@ class Tower(nn.Module):
         hidden: Sequence[int],
         dim: int,
         dropout: float,
-        gates: int = 0,
+        prior_dim: int = 0,
         linear_skip: bool = True,
-        echo: EchoLayout | None = None,
+        knn_term: KnnTermLayout | None = None,
     ) -> None:
         super().__init__()
         self.width = width
         self.taste_dim = dim
-        self.gates = gates
-        self.echo = echo if echo is not None and echo.dim else None
+        self.prior_dim = prior_dim
+        self.knn_term = knn_term if knn_term is not None and knn_term.dim else None
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
         sizes = (width, *hidden)
@@ -92,8 +92,8 @@ class Tower(nn.Module):
 
     @property
     def side(self) -> int:
-        """Dimensions beside taste: popularity and echo."""
-        return self.gates + (self.echo.dim if self.echo else 0)
+        """Dimensions beside taste: popularity and kNN term."""
+        return self.prior_dim + (self.knn_term.dim if self.knn_term else 0)
 
     @property
     def input_width(self) -> int:
@@ -142,12 +142,13 @@ class UserTower(Tower):
     """Country, age, music taste and history means to a user vector; see `Tower` for arguments.
 
     Attributes:
-        reach: Temperature times the scale of popularity and echo, set by `TwoTowers.seal`.
-        echo_weights: Weights of the echo [types, blocks], set by `TwoTowers.seal`.
+        side_scale: Temperature times the scale of popularity and kNN term, set by
+            `TwoTowers.fit_to_catalogue`.
+        knn_weights: Weights of the kNN term [types, blocks], set by `TwoTowers.fit_to_catalogue`.
     """
 
-    reach: Tensor
-    echo_weights: Tensor
+    side_scale: Tensor
+    knn_weights: Tensor
 
     def __init__(
         self,
@@ -155,29 +156,29 @@ class UserTower(Tower):
         hidden: Sequence[int],
         dim: int,
         dropout: float,
-        gates: int = 0,
+        prior_dim: int = 0,
         linear_skip: bool = True,
-        echo: EchoLayout | None = None,
+        knn_term: KnnTermLayout | None = None,
     ) -> None:
-        super().__init__(width, hidden, dim, dropout, gates, linear_skip, echo)
+        super().__init__(width, hidden, dim, dropout, prior_dim, linear_skip, knn_term)
         if self.side:
-            self.register_buffer("reach", torch.ones(()))
-        if self.echo:
-            shape = (len(self.echo.means), len(self.echo.dims))
-            self.register_buffer("echo_weights", torch.zeros(shape))
-        if gates:
-            self.gate = nn.Linear(self.out.in_features, gates, bias=False)
-            self.gate_skip = nn.Linear(width, gates)
-            nn.init.zeros_(self.gate.weight)
-            nn.init.zeros_(self.gate_skip.weight)
-            nn.init.constant_(self.gate_skip.bias, _FIRST_WEIGHT)
+            self.register_buffer("side_scale", torch.ones(()))
+        if self.knn_term:
+            shape = (len(self.knn_term.means), len(self.knn_term.dims))
+            self.register_buffer("knn_weights", torch.zeros(shape))
+        if prior_dim:
+            self.prior = nn.Linear(self.out.in_features, prior_dim, bias=False)
+            self.prior_skip = nn.Linear(width, prior_dim)
+            nn.init.zeros_(self.prior.weight)
+            nn.init.zeros_(self.prior_skip.weight)
+            nn.init.constant_(self.prior_skip.bias, _FIRST_WEIGHT)
 
     def parts(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Taste vectors [B, taste_dim] and popularity weights [B, gates]."""
+        """Taste vectors [B, taste_dim] and popularity weights [B, prior_dim]."""
         taste, x, h = self.taste(features)
-        if not self.gates:
+        if not self.prior_dim:
             return taste, taste[:, :0]
-        return taste, self.gate(h) + self.gate_skip(x)
+        return taste, self.prior(h) + self.prior_skip(x)
 
     def forward(self, features: Tensor) -> Tensor:
         """Vectors [B, dim] of unit length for features [B, width].
@@ -188,10 +189,10 @@ class UserTower(Tower):
         taste, beside = self.parts(features)
         if not self.side:
             return taste
-        if self.echo:
-            heard = self.echo.of_users(features, self.echo_weights)
+        if self.knn_term:
+            heard = self.knn_term.of_users(features, self.knn_weights)
             beside = torch.cat([beside, heard], dim=1)
-        whole = torch.cat([taste, beside * self.reach, torch.zeros_like(taste[:, :1])], dim=1)
+        whole = torch.cat([taste, beside * self.side_scale, torch.zeros_like(taste[:, :1])], dim=1)
         return functional.normalize(whole, dim=1)
 
 
@@ -199,14 +200,15 @@ class ItemTower(Tower):
     """Language, genres, text, z and popularity to an item vector; see `Tower` for arguments.
 
     Attributes:
-        level: Mean log popularity [gates], set by `TwoTowers.seal`.
-        echo_centre: Mean vector of the catalogue [echo.dim], set by `TwoTowers.seal`.
-        shrink: Factor that brings the farthest item to the unit sphere.
+        level: Mean log popularity [prior_dim], set by `TwoTowers.fit_to_catalogue`.
+        knn_centre: Mean vector of the catalogue [knn_term.dim], set by
+            `TwoTowers.fit_to_catalogue`.
+        item_scale: Factor that brings the farthest item to the unit sphere.
     """
 
     level: Tensor
-    echo_centre: Tensor
-    shrink: Tensor
+    knn_centre: Tensor
+    item_scale: Tensor
 
     def __init__(
         self,
@@ -214,49 +216,49 @@ class ItemTower(Tower):
         hidden: Sequence[int],
         dim: int,
         dropout: float,
-        gates: int = 0,
+        prior_dim: int = 0,
         linear_skip: bool = True,
-        echo: EchoLayout | None = None,
+        knn_term: KnnTermLayout | None = None,
     ) -> None:
-        super().__init__(width, hidden, dim, dropout, gates, linear_skip, echo)
-        if gates:
-            self.register_buffer("level", torch.zeros(gates))
-        if self.echo:
-            self.register_buffer("echo_centre", torch.zeros(self.echo.dim))
+        super().__init__(width, hidden, dim, dropout, prior_dim, linear_skip, knn_term)
+        if prior_dim:
+            self.register_buffer("level", torch.zeros(prior_dim))
+        if self.knn_term:
+            self.register_buffer("knn_centre", torch.zeros(self.knn_term.dim))
         if self.side:
-            self.register_buffer("shrink", torch.ones(()))
+            self.register_buffer("item_scale", torch.ones(()))
 
     @property
     def input_width(self) -> int:
         """Columns that `forward` takes: those of the MLP, then the log popularities."""
-        return self.width + self.gates
+        return self.width + self.prior_dim
 
     def parts(self, features: Tensor) -> Tensor:
         """Taste vectors [B, taste_dim] for features [B, width], popularity not among them."""
         return self.taste(features)[0]
 
     def forward(self, features: Tensor) -> Tensor:
-        """Vectors [B, dim] of unit length for features [B, width + gates].
+        """Vectors [B, dim] of unit length for features [B, width + prior_dim].
 
         Raises:
-            TrainingError: `features` is not [B, width + gates].
+            TrainingError: `features` is not [B, width + prior_dim].
         """
         self._check(features, self.input_width)
         taste = self.parts(features[:, : self.width])
         if not self.side:
             return taste
-        beside = self.beside(features) * self.shrink
+        beside = self.beside(features) * self.item_scale
         rest = 1.0 - (beside * beside).sum(dim=1, keepdim=True)
         whole = torch.cat([taste, beside, rest.clamp(min=0.0).sqrt()], dim=1)
         return functional.normalize(whole, dim=1)
 
     def beside(self, features: Tensor) -> Tensor:
-        """Centred popularity and echo [B, side], before they are shrunk."""
+        """Centred popularity and kNN term [B, side], before they are scaled."""
         parts = []
-        if self.gates:
+        if self.prior_dim:
             parts.append(features[:, self.width :] - self.level)
-        if self.echo:
-            parts.append(self.echo.of_items(features, self.echo_centre))
+        if self.knn_term:
+            parts.append(self.knn_term.of_items(features, self.knn_centre))
         return torch.cat(parts, dim=1)
 
 
@@ -266,8 +268,8 @@ class TwoTowers(nn.Module):
     Args:
         user_width: Width of `UserFeatureSpec`.
         item_width: Dense width of `ItemFeatureSpec`, without popularity.
-        settings: Layer sizes, dropout, initial temperature and half-lives of the gate.
-        echo: Where the echo's inputs lie; None for no echo.
+        settings: Layer sizes, dropout, initial temperature and half-lives of the popularity prior.
+        knn_term: Where the kNN term's inputs lie; None for no kNN term.
     """
 
     def __init__(
@@ -275,13 +277,13 @@ class TwoTowers(nn.Module):
         user_width: int,
         item_width: int,
         settings: TowerSettings,
-        echo: EchoLayout | None = None,
+        knn_term: KnnTermLayout | None = None,
     ) -> None:
         super().__init__()
         shape = (settings.hidden, settings.dim, settings.dropout)
-        gates, skip = len(settings.gate_half_lives), settings.linear_skip
-        self.user = UserTower(user_width, *shape, gates, skip, echo)
-        self.item = ItemTower(item_width, *shape, gates, skip, echo)
+        prior_dim, skip = len(settings.prior_half_lives), settings.linear_skip
+        self.user = UserTower(user_width, *shape, prior_dim, skip, knn_term)
+        self.item = ItemTower(item_width, *shape, prior_dim, skip, knn_term)
         self.log_temperature = nn.Parameter(torch.tensor(float(np.log(settings.temperature))))
 
     @property
@@ -289,29 +291,30 @@ class TwoTowers(nn.Module):
         """Positive scalar, kept within [0.01, 1] so that a step cannot blow the softmax up."""
         return self.log_temperature.exp().clamp(0.01, 1.0)
 
-    def seal(self, items: np.ndarray, echo: Sequence[float] = ()) -> None:
+    def fit_to_catalogue(self, items: np.ndarray, knn_term: Sequence[float] = ()) -> None:
         """Fit the towers' last dimensions to the catalogue that will be served.
 
         Args:
             items: Item tower inputs of every target item [n, input_width] as of the release.
-            echo: Weight of each part of the echo, as in `EchoLayout.names`; empty for none.
+            knn_term: Weight of each part of the kNN term, as in `KnnTermLayout.names`; empty for
+                none.
         """
         if not self.item.side:
             return
         features = torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32))
         with torch.no_grad():
-            if self.item.gates:
+            if self.item.prior_dim:
                 popularity = features[:, self.item.width :].double()
                 self.item.level.copy_(popularity.mean(dim=0))
-            if self.item.echo:
-                self.item.echo_centre.copy_(self.item.echo.centre(features))
-                if len(echo):
-                    weights = torch.tensor(list(echo)).view_as(self.user.echo_weights)
-                    self.user.echo_weights.copy_(weights)
+            if self.item.knn_term:
+                self.item.knn_centre.copy_(self.item.knn_term.centre(features))
+                if len(knn_term):
+                    weights = torch.tensor(list(knn_term)).view_as(self.user.knn_weights)
+                    self.user.knn_weights.copy_(weights)
             beside = self.item.beside(features).double()
             farthest = max(float(beside.square().sum(dim=1).max().sqrt()) * _MARGIN, _TINY)
-            self.item.shrink.fill_(1.0 / farthest)
-            self.user.reach.copy_(self.temperature * farthest)
+            self.item.item_scale.fill_(1.0 / farthest)
+            self.user.side_scale.copy_(self.temperature * farthest)
 
 
 def tower_vectors(tower: Tower, features: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import utc
@@ -22,7 +22,7 @@ from colisten.index.exact import ExactCollection
 from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
-from colisten.release.manifest import Bound, shaping_settings
+from colisten.release.manifest import Bound
 from colisten.release.popular import popular_lists
 
 PAYLOAD = "payload.json"
@@ -49,7 +49,8 @@ def assemble_payload(
     hgnn: Path | None,
     graph: Path | None,
     metrics: dict[str, Any],
-    settings: Settings,
+    shaping: Mapping[str, Any],
+    threads: int,
     as_of: datetime,
     golden_users: pa.Table | None,
     feature_service: str = "serving_v1",
@@ -68,7 +69,8 @@ def assemble_payload(
         hgnn: Folder of hgnn.safetensors and hgnn.json; None for a release without a graph.
         graph: Folder of the graph, whose graph.json carries its digest; None likewise.
         metrics: Figures from the window before the cut.
-        settings: The whole tree.
+        shaping: Settings that shaped it, see `manifest.shaping_settings`.
+        threads: Of the tower that answers for the golden set.
         as_of: The cut.
         golden_users: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
             recorded; None records only the one of a user of whom nothing is known.
@@ -96,7 +98,7 @@ def assemble_payload(
         parquet.write(items, folder / "items.parquet")
         popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
         popular.write(folder / "popular.parquet")
-        tower = OnnxUserTower(folder, threads=settings.threads)
+        tower = OnnxUserTower(folder, threads=threads)
         _check(tower, catalogue, target, towers)
         golden = _golden_set(tower, catalogue, target, golden_users)
         golden.write(folder)
@@ -115,7 +117,7 @@ def assemble_payload(
                 "vectors": tower.dim,
                 "history_vectors": tower.spec.vector_dim,
             },
-            settings=shaping_settings(settings),
+            settings=dict(shaping),
             metrics=metrics,
         )
         write_json(folder / PAYLOAD, bound, indent=1)

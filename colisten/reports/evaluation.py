@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from colisten.evaluation.beyond_accuracy import POPULARITY
 from colisten.evaluation.comparison import Measure, Row
-from colisten.evaluation.facts import POPULARITY
 from colisten.evaluation.metrics import COVERAGE
-from colisten.evaluation.rankers import CHANCE
 from colisten.evaluation.slices import NEW_ITEMS, TIERS
 from colisten.evaluation.table import SLICES, EvaluationTable
+from colisten.ranking.rankers import CHANCE
 from colisten.reports import charts
 from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP, Plane, Point, Scale, Series, ends
 from colisten.reports.page import Page, render
@@ -23,7 +23,7 @@ from colisten.reports.verdict import (
     verdicts,
 )
 
-RIVALS = 4
+BASELINES = 4
 
 
 def to_html(table: EvaluationTable) -> Page:
@@ -120,12 +120,12 @@ def tier_names(table: EvaluationTable) -> list[str]:
 
 
 def shown_models(table: EvaluationTable) -> list[str]:
-    """The subject, its strongest rivals on all users, and chance where it was measured."""
+    """The subject, its strongest baselines on all users, and chance where it was measured."""
     hits = table.metrics[0]
     others = [model for model in table.models if model not in (table.subject, CHANCE)]
     others.sort(key=lambda model: -(table.value(model, hits) or 0.0))
     random = [CHANCE] if CHANCE in table.models and table.subject != CHANCE else []
-    return [table.subject, *others[:RIVALS], *random]
+    return [table.subject, *others[:BASELINES], *random]
 
 
 def tiers(table: EvaluationTable, metric: str) -> Plane:

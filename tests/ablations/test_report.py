@@ -11,8 +11,8 @@ from rich.console import Console
 from colisten.ablations.registry import FULL, select
 from colisten.ablations.report import AblationReport, verdicts
 from colisten.config import Settings, load_settings
-from colisten.evaluation.lists import rank_lists
 from colisten.evaluation.table import evaluate_lists
+from colisten.ranking.lists import rank_lists
 from colisten.reports.ablations import to_html
 from colisten.reports.ablations_terminal import to_rich
 from tests.evaluation.conftest import Scores, perfect, random_set

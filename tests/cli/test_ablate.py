@@ -53,7 +53,7 @@ def test_help_teaches_with_an_example() -> None:
 
 def test_the_target_shorthand_swaps_both_types() -> None:
     settings = load_settings(None, target_overrides("podcast"))
-    assert (settings.data.target_type, settings.data.auxiliary_type) == ("podcast", "audiobook")
+    assert (settings.data.target_type, settings.data.context_types) == ("podcast", ("audiobook",))
     assert target_overrides(None) == ()
     line = ["run", "--data", "t", "--cut", "2025-06-30", "--out", "o", "--target", "song"]
     assert answer(line) == 2

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from colisten.data.catalogue import Catalogue
-from colisten.evaluation.ragged import Ragged
 from colisten.evaluation.split import EvaluationSet
+from colisten.ranking.ragged import Ragged
 
 DAY = datetime(2025, 6, 1, tzinfo=UTC)
 Event = tuple[str, str, str, str, float]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.evaluation.rankers import Ranker
 from colisten.evaluation.table import EvaluationTable
+from colisten.ranking.rankers import Ranker
 from tests.conftest import CUT
 
 GUIDE = Path(__file__).parents[2] / "docs/evaluation.md"

@@ -20,7 +20,7 @@ from colisten.evaluation.metrics import (
     user_metric_names,
     user_metrics,
 )
-from colisten.evaluation.ragged import Ragged
+from colisten.ranking.ragged import Ragged
 
 ITEMS = 15
 

@@ -15,9 +15,9 @@ import pytest
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.evaluation.popularity import PopularityRanker, popularity
-from colisten.evaluation.rankers import RandomRanker
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import evaluate
+from colisten.ranking.rankers import RandomRanker
 
 CUT = datetime(2013, 11, 15, tzinfo=UTC)
 REAL = os.environ.get("COLISTEN_REAL_DATA", "")

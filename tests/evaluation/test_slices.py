@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from colisten.config import settings_from
 from colisten.data.catalogue import Catalogue
-from colisten.evaluation.rankers import RandomRanker
 from colisten.evaluation.slices import NEW_ITEMS, finer_slices
 from colisten.evaluation.table import EvaluationTable, evaluate
+from colisten.ranking.rankers import RandomRanker
 from colisten.reports.evaluation import to_html
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 

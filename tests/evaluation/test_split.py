@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.split import Audience, EvaluationSet, audience, evaluation_set
+from colisten.evaluation.split import EvaluationSet, evaluation_set
+from colisten.ranking.eligible import EligibleUsers, eligible_users
 from tests.conftest import CUT
 from tests.evaluation.conftest import DAY, Event, at, catalogue_of, write_events
 
@@ -66,7 +67,7 @@ def naive(log: list[Event], cut: float, window: float, available: set[str]) -> d
     return users
 
 
-def described(found: Audience, catalogue: Catalogue) -> dict[str, Facts]:
+def described(found: EligibleUsers, catalogue: Catalogue) -> dict[str, Facts]:
     ids = catalogue.item_ids[catalogue.slice_of("audiobook")]
     people = {}
     for row, user in enumerate(found.user_ids):
@@ -88,7 +89,7 @@ def test_agrees_with_the_protocol_in_plain_python(
     catalogue = catalogue_of(AUDIOBOOKS, PODCASTS, published)
     with tempfile.TemporaryDirectory() as folder:
         source = [write_events(Path(folder), log)]
-        everyone = audience(source, catalogue, cut=at(cut), target_type="audiobook")
+        everyone = eligible_users(source, catalogue, cut=at(cut), target_type="audiobook")
         measured = evaluation_set(
             source, catalogue, cut=at(cut), window_days=WINDOW, target_type="audiobook"
         )
@@ -105,7 +106,7 @@ def test_agrees_with_the_protocol_in_plain_python(
 
 def test_users_are_sorted_and_the_row_of_every_array(events_at: Callable[..., Path]) -> None:
     log = typed([("b", "a0", "stream", -1), ("ä", "p0", "stream", -2), ("B", "a1", "follow", -3)])
-    found = audience(
+    found = eligible_users(
         [events_at(log)], catalogue_of(AUDIOBOOKS, PODCASTS), cut=DAY, target_type="audiobook"
     )
     assert found.user_ids.tolist() == ["B", "b", "ä"]
@@ -159,9 +160,9 @@ def test_what_happens_after_the_cut_changes_nothing_but_targets(
     changed = type(table).from_pylist(altered, table.schema)
     pq.write_table(changed, tmp_path / "interactions.parquet")
 
-    def read(folder: Path) -> tuple[Audience, EvaluationSet]:
+    def read(folder: Path) -> tuple[EligibleUsers, EvaluationSet]:
         return (
-            audience([folder], catalogue, cut=CUT, target_type="audiobook"),
+            eligible_users([folder], catalogue, cut=CUT, target_type="audiobook"),
             evaluation_set([folder], catalogue, cut=CUT, window_days=30, target_type="audiobook"),
         )
 
@@ -216,8 +217,8 @@ def test_no_event_after_the_cut_gives_an_empty_set(tiny_history: Path) -> None:
 def test_says_what_is_wrong_with_the_input(tiny_history: Path, tmp_path: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
     with pytest.raises(EvaluationError, match=str(tmp_path)):
-        audience([tmp_path], catalogue, cut=CUT, target_type="audiobook")
+        eligible_users([tmp_path], catalogue, cut=CUT, target_type="audiobook")
     with pytest.raises(EvaluationError, match="no time zone"):
-        audience([tiny_history], catalogue, cut=datetime(2025, 1, 1), target_type="audiobook")
+        eligible_users([tiny_history], catalogue, cut=datetime(2025, 1, 1), target_type="audiobook")
     with pytest.raises(EvaluationError, match="0 days"):
         evaluation_set([tiny_history], catalogue, cut=CUT, window_days=0, target_type="audiobook")

@@ -16,10 +16,10 @@ from colisten.config import Settings, settings_from
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
 from colisten.evaluation.popularity import PopularityRanker, popularity
-from colisten.evaluation.ragged import Ragged
-from colisten.evaluation.rankers import RandomRanker, Ranker, VectorRanker
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import EvaluationTable, evaluate
+from colisten.ranking.ragged import Ragged
+from colisten.ranking.rankers import RandomRanker, Ranker, VectorRanker
 from colisten.reports.evaluation import to_html
 from colisten.reports.terminal import to_rich
 from colisten.reports.verdict import standing, verdicts
@@ -114,10 +114,10 @@ def test_a_better_model_leads_surely_and_equal_ones_do_not() -> None:
     assert lead.model == "2T-HGNN"
     assert lead.sure
     value = table.value("2T-HGNN", "HR@10")
-    rival = table.value(lead.against, "HR@10")
+    baseline = table.value(lead.against, "HR@10")
     assert value is not None
-    assert rival is not None
-    assert lead.value == pytest.approx(value - rival)
+    assert baseline is not None
+    assert lead.value == pytest.approx(value - baseline)
     twins = evaluate([rankers[0], rankers[2]], data, SETTINGS, 0).lead("HR@10")
     assert twins is not None
     assert not twins.sure

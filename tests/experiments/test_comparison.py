@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from colisten.errors import ColistenError, ConfigError, ReportError
-from colisten.experiments.comparison import RATES, compare_arms, wilson
+from colisten.experiments.comparison import RATES, compare_arms
 
 SHARES = {"popularity": 0.5, "2t-hgnn": 0.5}
 
@@ -201,14 +201,6 @@ def _check_reading(
 
 def _no_number(constant: str) -> NoReturn:
     raise AssertionError(f"{constant} is no JSON")
-
-
-def test_wilson_agrees_with_scipy() -> None:
-    from scipy.stats import binomtest
-
-    ours = wilson(7, 50, 0.95)
-    theirs = binomtest(7, 50).proportion_ci(0.95, method="wilson")
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
 def counted(hits: dict[str, tuple[int, int]]) -> pa.Table:

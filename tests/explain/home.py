@@ -21,10 +21,11 @@ from colisten.features.store import open_store, user_rows
 from colisten.features.transform import UserFeatureSpec, encode_users
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
-from colisten.models.echo import EchoLayout
 from colisten.models.export import export_towers
 from colisten.models.items import ItemFeatureSpec, encode_items
+from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, tower_vectors
+from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.sections import TowerSettings
@@ -76,7 +77,7 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     popularity = _popularity(history, catalogue, target)
     towers = planted_towers(user_spec, item_spec, plant)
     item_features = encode_items(item_spec, catalogue, target, vectors, popularity)
-    towers.seal(item_features)
+    towers.fit_to_catalogue(item_features)
     export_towers(
         out / "towers",
         towers=towers,
@@ -97,7 +98,8 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
         hgnn=None,
         graph=None,
         metrics={},
-        settings=settings,
+        shaping=shaping_settings(settings),
+        threads=settings.threads,
         as_of=CUT,
         golden_users=rows.slice(0, 4),
     )
@@ -122,11 +124,11 @@ def planted_towers(
     user_spec: UserFeatureSpec,
     item_spec: ItemFeatureSpec,
     plant: Plant,
-    echo: EchoLayout | None = None,
+    knn_term: KnnTermLayout | None = None,
 ) -> TwoTowers:
     """Towers whose taste is the leading columns of one group each."""
     settings = TowerSettings(dim=4, hidden=(8,), popularity_half_lives=HALF_LIVES, temperature=0.5)
-    towers = TwoTowers(user_spec.width, item_spec.dense_width, settings, echo)
+    towers = TwoTowers(user_spec.width, item_spec.dense_width, settings, knn_term)
     columns = item_groups(item_spec)[plant.item]
     if plant.item in BLOCKS:
         columns = columns[1:]  # the first one says whether the vector is missing
@@ -140,7 +142,7 @@ def planted_towers(
             tower.skip.bias.fill_(0.01)  # whoever has none of it still points somewhere
             for row, column in enumerate(read[:4].tolist()):
                 tower.skip.weight[row, column] = 1.0
-        torch.nn.init.constant_(towers.user.gate_skip.bias, plant.popularity)
+        torch.nn.init.constant_(towers.user.prior_skip.bias, plant.popularity)
     return towers
 
 

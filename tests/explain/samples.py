@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from colisten.evaluation.ragged import Ragged
 from colisten.explain.sample import Logits, UserSample, log_softmax
+from colisten.ranking.ragged import Ragged
 
 
 def drawn_sample(

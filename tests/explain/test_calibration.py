@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from colisten.evaluation.ragged import Ragged
 from colisten.explain.calibration import Calibration, calibration
 from colisten.explain.sample import UserSample
+from colisten.ranking.ragged import Ragged
 from tests.explain.samples import answering, drawn_sample
 
 LOGITS = np.random.default_rng(7).normal(scale=1.5, size=(3000, 40)).astype(np.float32)

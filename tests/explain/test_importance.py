@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from colisten.config import Settings
-from colisten.evaluation.ragged import Ragged
 from colisten.explain.groups import EVERYTHING
 from colisten.explain.importance import (
     CHANGED,
@@ -17,6 +16,7 @@ from colisten.explain.importance import (
     importance,
 )
 from colisten.explain.inputs import ExplanationInputs
+from colisten.ranking.ragged import Ragged
 from tests.explain.home import Plant, write_home
 
 QUICK = Measuring(repeats=3, resamples=200)

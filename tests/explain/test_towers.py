@@ -9,26 +9,26 @@ import torch
 from colisten.errors import ReleaseError
 from colisten.explain.inputs import ExplanationInputs
 from colisten.explain.towers import ServedTowers
-from colisten.models.echo import EchoLayout
+from colisten.models.knn_term import KnnTermLayout
 from tests.explain.home import HALF_LIVES, Plant, planted_towers
 
 
-@pytest.mark.parametrize("with_echo", [False, True])
+@pytest.mark.parametrize("with_knn_term", [False, True])
 def test_logits_are_those_of_the_trained_softmax(
-    inputs: ExplanationInputs, with_echo: bool
+    inputs: ExplanationInputs, with_knn_term: bool
 ) -> None:
     """Serving's unit vectors hide a factor of each user; it must come back exactly."""
     served = inputs.towers
-    echo = EchoLayout.of(served.user_spec, served.item_spec) if with_echo else None
-    towers = planted_towers(served.user_spec, served.item_spec, Plant(popularity=0.7), echo)
-    towers.seal(inputs.item_features, (0.5, 1.0, -0.3, 2.0) if with_echo else ())
+    knn_term = KnnTermLayout.of(served.user_spec, served.item_spec) if with_knn_term else None
+    towers = planted_towers(served.user_spec, served.item_spec, Plant(popularity=0.7), knn_term)
+    towers.fit_to_catalogue(inputs.item_features, (0.5, 1.0, -0.3, 2.0) if with_knn_term else ())
     towers.eval()
     users = torch.from_numpy(inputs.user_features)
     items = torch.from_numpy(inputs.item_features)
     with torch.inference_mode():
         taste, beside = towers.user.parts(users)
-        if echo is not None:
-            heard = echo.of_users(users, towers.user.echo_weights)
+        if knn_term is not None:
+            heard = knn_term.of_users(users, towers.user.knn_weights)
             beside = torch.cat([beside, heard], dim=1)
         own = towers.item.parts(items[:, : towers.item.width])
         wanted = taste @ own.T / towers.temperature + beside @ towers.item.beside(items).T

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from colisten.explain.calibration import Calibration
-from colisten.explain.estimate import Estimate
 from colisten.explain.importance import CHANGED, Importance
 from colisten.explain.report import Explanation
 from colisten.explain.verdict import NO_WINDOW, drives, moved, trust, verdicts
+from colisten.statistics.interval import Estimate
 from tests.explain.home import Plant
 
 

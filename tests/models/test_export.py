@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -15,9 +16,9 @@ from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import folder_digests
 from colisten.models import export
-from colisten.models.echo import EchoLayout
-from colisten.models.export import check_parity, export_towers, read_specs, tower_onnx
+from colisten.models.export import check_parity, export_towers, read_specs, write_onnx
 from colisten.models.items import ItemFeatureSpec
+from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import Tower, TwoTowers, tower_vectors, user_vectors
 from colisten.sections import TowerSettings
 
@@ -45,14 +46,14 @@ SHAPE = TowerSettings(hidden=(32, 16), dim=8)
 def trained() -> TwoTowers:
     """Towers whose every weight is non-zero, as after training."""
     torch.manual_seed(1)
-    towers = TwoTowers(USER.width, ITEM.dense_width, SHAPE, EchoLayout.of(USER, ITEM))
+    towers = TwoTowers(USER.width, ITEM.dense_width, SHAPE, KnnTermLayout.of(USER, ITEM))
     for tower in (towers.user, towers.item):
         tower.standardise(np.linspace(-1, 1, tower.width), np.linspace(0, 3, tower.width))
         torch.nn.init.normal_(tower.out.weight)
-    torch.nn.init.normal_(towers.user.gate.weight)
-    torch.nn.init.normal_(towers.user.gate_skip.weight, std=0.1)
+    torch.nn.init.normal_(towers.user.prior.weight)
+    torch.nn.init.normal_(towers.user.prior_skip.weight, std=0.1)
     catalogue = np.random.default_rng(2).normal(size=(9, ITEM.width)).astype(np.float32)
-    towers.seal(catalogue, (2.0, 0.5))
+    towers.fit_to_catalogue(catalogue, (2.0, 0.5))
     return towers.eval()
 
 
@@ -88,7 +89,7 @@ def test_the_folder_holds_what_serving_needs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "towers/curve.json").read_text()) == [
         {"epoch": 1, "fit_loss": 0.5}
     ]
-    again = TwoTowers(USER.width, ITEM.dense_width, SHAPE, EchoLayout.of(USER, ITEM))
+    again = TwoTowers(USER.width, ITEM.dense_width, SHAPE, KnnTermLayout.of(USER, ITEM))
     again.load_state_dict(load_file(tmp_path / "towers/towers.safetensors"))
     features = np.random.default_rng(3).normal(size=(5, USER.width)).astype(np.float32)
     np.testing.assert_array_equal(user_vectors(again, features), user_vectors(towers, features))
@@ -113,7 +114,7 @@ def test_the_papers_form_has_neither_skip_nor_gate(tmp_path: Path) -> None:
     file = tmp_path / "tower.onnx"
     for tower in (towers.user, towers.item):
         assert (tower.dim, tower.input_width) == (8, tower.width)
-        file.write_bytes(tower_onnx(tower, "tower").SerializeToString())
+        write_onnx(tower, file)
         features = np.random.default_rng(0).normal(size=(4, tower.width)).astype(np.float32)
         assert check_parity(tower, file, features) <= 1e-5
     assert not any("skip" in name for name in towers.state_dict())
@@ -126,16 +127,15 @@ def test_equal_towers_are_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_a_wrong_onnx_is_never_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(tower: Tower, name: str) -> object:
-        model = tower_onnx(tower, name)
-        for node in model.graph.node:
-            if node.name == "hidden.0":
-                node.op_type = "Tanh"
-        return model
+    def wrong(tower: Tower, file: Path) -> None:
+        write_onnx(tower, file)
+        model = onnx.load(file)
+        next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Tanh"
+        onnx.save(model, file)
 
     write(tmp_path / "towers", trained())
     before = folder_digests(tmp_path / "towers")
-    monkeypatch.setattr(export, "tower_onnx", wrong)
+    monkeypatch.setattr(export, "write_onnx", wrong)
     with pytest.raises(TrainingError, match="differs from the trained tower"):
         write(tmp_path / "towers", trained())
     assert folder_digests(tmp_path / "towers") == before
@@ -145,7 +145,7 @@ def test_a_wrong_onnx_is_never_left_behind(tmp_path: Path, monkeypatch: pytest.M
 def test_parity_catches_other_weights(tmp_path: Path) -> None:
     towers = trained()
     file = tmp_path / "tower.onnx"
-    file.write_bytes(tower_onnx(towers.user, "tower").SerializeToString())
+    write_onnx(towers.user, file)
     features = np.random.default_rng(0).normal(size=(4, USER.width)).astype(np.float32)
     assert check_parity(towers.user, file, features) <= 1e-5
     with torch.no_grad():

@@ -85,12 +85,12 @@ def test_user_vectors_ignore_dropout_and_block_borders() -> None:
 def test_one_inner_product_ranks_as_taste_and_popularity_do() -> None:
     torch.manual_seed(0)
     towers = TwoTowers(6, 5, TowerSettings(dim=16, hidden=(8,))).eval()
-    torch.nn.init.normal_(towers.user.gate_skip.weight, std=0.3)
+    torch.nn.init.normal_(towers.user.prior_skip.weight, std=0.3)
     rng = np.random.default_rng(0)
     people, items = rng.normal(size=(7, 6)), rng.normal(size=(40, 5))
     popularity = np.log1p(rng.geometric(0.1, size=(40, 3)))
     people, items, popularity = (part.astype(np.float32) for part in (people, items, popularity))
-    towers.seal(np.concatenate([items, popularity], axis=1))
+    towers.fit_to_catalogue(np.concatenate([items, popularity], axis=1))
     with torch.no_grad():
         taste, weights = towers.user.parts(torch.from_numpy(people))
         own = towers.item.parts(torch.from_numpy(items))

@@ -15,7 +15,7 @@ from pipelines.release_pipeline import release_pipeline
 from pipelines.trials_pipeline import make_trials_pipeline, trials_pipeline
 
 LEARNING = {
-    "split-settings",
+    "inspect-graph",
     "check-tables",
     "embed-text",
     "build-features",
@@ -72,7 +72,11 @@ def test_every_reference_is_resolved(spec: dict[str, Any], trials: dict[str, Any
 
 def test_trials_are_a_parameter_and_meet_in_one_table(trials: dict[str, Any]) -> None:
     parsed = json_format.ParseDict(trials, pipeline_spec_pb2.PipelineSpec())
-    assert set(parsed.root.input_definitions.parameters) >= {"trials", "subject", "settings"}
+    assert set(parsed.root.input_definitions.parameters) >= {
+        "trials",
+        "subject",
+        "compare_settings",
+    }
     assert set(parsed.root.output_definitions.artifacts) == {"table", "page"}
     tasks = trials["root"]["dag"]["tasks"]
     (loop,) = [task for task in tasks.values() if "parameterIterator" in task]

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 # Signals, each in another step, and the exit code that follows.
 # Rivals take minutes and hear of no signal here.
-ALONE = ("--set", "evaluation.rivals=false")
+ALONE = ("--set", "evaluation.baselines=false")
 ENDS = (
     ("build-features", signal.SIGTERM, 143),
     ("train-hgnn", signal.SIGHUP, 129),

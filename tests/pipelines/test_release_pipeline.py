@@ -31,7 +31,7 @@ QUICK = (
     "hgnn.max_steps=20",
     "hgnn.batch_size=64",
     "towers.epochs=2",
-    "towers.least_steps=0",
+    "towers.min_steps=0",
     "towers.batch_size=64",
     "evaluation.bootstrap=200",
 )

@@ -35,7 +35,7 @@ LEAST = (
     "towers.dim=16",
     "towers.hidden=[16]",
     "towers.epochs=1",
-    "towers.least_steps=0",
+    "towers.min_steps=0",
     "towers.batch_size=32",
     "evaluation.bootstrap=50",
     "index.backend=exact",
@@ -146,7 +146,7 @@ def test_what_cannot_be_learned_from_is_refused_at_the_door(
 def test_a_small_world_goes_the_whole_way(name: str, tmp_path: Path, texts: Path) -> None:
     world = WORLDS[name]
     data = write_small(tmp_path / "data", world.events, books=world.books, podcasts=world.podcasts)
-    settings = load_settings(None, (*LEAST, "evaluation.rivals=false"))
+    settings = load_settings(None, (*LEAST, "evaluation.baselines=false"))
     walk = Walk(data, tmp_path / "out", texts, CUT, settings)
     walk.doors()
     assert world.says in " ".join(walk.notices)
@@ -183,7 +183,7 @@ def test_the_command_goes_the_whole_way(name: str, tmp_path: Path) -> None:
     world = WORLDS[name]
     data = write_small(tmp_path / "data", world.events, books=world.books, podcasts=world.podcasts)
     out = tmp_path / "out"
-    options = [part for one in (*LEAST, "evaluation.rivals=false") for part in ("--set", one)]
+    options = [part for one in (*LEAST, "evaluation.baselines=false") for part in ("--set", one)]
     when = ["--cut", CUT.date().isoformat(), "--window-days", str(WINDOW_DAYS)]
     done = subprocess.run(
         [

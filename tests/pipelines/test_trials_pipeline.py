@@ -18,7 +18,7 @@ from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport
 from colisten.config import load_settings
 from colisten.errors import PipelineError
-from pipelines.trials import Trial
+from colisten.steps.trials import TrainingRun
 from tests.conftest import CUT
 
 pytestmark = pytest.mark.slow
@@ -128,7 +128,10 @@ def test_a_failed_trial_is_told_and_leaves_the_results_as_they_were(
         run_trials(
             Window(tiny_source, CUT, WINDOW_DAYS),
             out,
-            [Trial("broken", broken), Trial(FULL, settings, beside=("popularity", "HGNN-mean"))],
+            [
+                TrainingRun("broken", broken),
+                TrainingRun(FULL, settings, beside=("popularity", "HGNN-mean")),
+            ],
             settings,
             subject=FULL,
             console=Console(stderr=True),

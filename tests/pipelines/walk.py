@@ -52,7 +52,7 @@ class Walk:
     def steps(self) -> None:
         """Every step of the pipeline, in its order."""
         target = self.settings.data.target_type
-        rehearsal = backtest_cut(
+        backtest = backtest_cut(
             self.data, cut=self.cut, window_days=WINDOW_DAYS, target_type=target
         )
         tables = self._step(
@@ -64,14 +64,14 @@ class Walk:
             "features"
         ]
         known = {"history": history, "text": text, "features": features}
-        rehearsed = self._fit(known, rehearsal)
+        backtested = self._fit(known, backtest)
         table = self._step(
             "evaluate",
             **known,
-            **rehearsed[1],
+            **backtested[1],
             events=history,
-            as_of=rehearsal,
-            rivals=False,
+            as_of=backtest,
+            baselines=False,
             window=True,
         )["table"]
         graph, fitted, hgnn = self._fit(known, self.cut)
@@ -93,7 +93,7 @@ class Walk:
             **fitted,
             events=tables["holdout"],
             as_of=self.cut,
-            rivals=True,
+            baselines=True,
             window=True,
         )["table"]
         self._step(
@@ -102,7 +102,7 @@ class Walk:
             features=features,
             release=release,
             towers_text=fitted["towers_text"],
-            rehearsal=table,
+            backtest=table,
             measured=measured,
             cut=self.cut,
             home=self.home,
@@ -114,7 +114,7 @@ class Walk:
             release=release,
             graph=graph,
             cut=self.cut,
-            rehearsal_cut=rehearsal,
+            backtest_cut=backtest,
             home=self.home,
         )
 

@@ -19,6 +19,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
+from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 
 TYPES = ("audiobook", "podcast")
@@ -95,7 +96,7 @@ class Parts:
     rows: pa.Table
     as_of: datetime
 
-    def payload(self, out: Path, **changes: Any) -> Path:
+    def payload(self, out: Path, settings: Settings | None = None, **changes: Any) -> Path:
         arguments: dict[str, Any] = {
             "catalogue": self.catalogue,
             "target_type": "audiobook",
@@ -104,7 +105,8 @@ class Parts:
             "hgnn": self.hgnn,
             "graph": self.graph,
             "metrics": metrics(0.3),
-            "settings": Settings(),
+            "shaping": shaping_settings(settings or Settings()),
+            "threads": 2,
             "as_of": self.as_of,
             "golden_users": self.rows,
         }

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from colisten.config import Settings
 from colisten.errors import GateRefused
-from colisten.evaluation.rankers import RandomRanker
 from colisten.evaluation.table import evaluate
+from colisten.ranking.rankers import RandomRanker
 from colisten.release.gate import decide
 from colisten.sections import GateSettings
 from tests.evaluation.conftest import perfect, random_set

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from colisten.config import settings_from
-from colisten.evaluation.rankers import RandomRanker, Ranker
 from colisten.evaluation.slices import finer_slices
 from colisten.evaluation.table import EvaluationTable, evaluate
+from colisten.ranking.rankers import RandomRanker, Ranker
 from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP
 from colisten.reports.evaluation import (
-    RIVALS,
+    BASELINES,
     scatter,
     shown_models,
     tier_names,
@@ -30,18 +30,18 @@ def measured() -> EvaluationTable:
     rankers: list[Ranker] = [RandomRanker(ITEMS)]
     for at in range(7):
         noise = (0.4 + 0.2 * at) * rng.normal(size=matrix.shape)
-        rankers.append(Scores("2T-HGNN" if at == 3 else f"rival {at}", matrix + noise))
+        rankers.append(Scores("2T-HGNN" if at == 3 else f"baseline {at}", matrix + noise))
     streams = np.concatenate([np.arange(50, 0, -1), np.zeros(10)])
     catalogue = catalogue_of([f"a{at:03d}" for at in range(ITEMS)])
     finer = finer_slices(data, catalogue, streams, np.ones(USERS))
     return evaluate(rankers, data, SETTINGS, 0, finer=finer)
 
 
-def test_the_strongest_rivals_stand_beside_the_subject() -> None:
+def test_the_strongest_baselines_stand_beside_the_subject() -> None:
     table = measured()
     shown = shown_models(table)
-    assert shown == ["2T-HGNN", "rival 0", "rival 1", "rival 2", "rival 4", "random"]
-    assert len(shown) == RIVALS + 2
+    assert shown == ["2T-HGNN", "baseline 0", "baseline 1", "baseline 2", "baseline 4", "random"]
+    assert len(shown) == BASELINES + 2
     assert tier_names(table) == [*(f"tier {at}" for at in range(1, 6)), "new items"]
 
 
@@ -50,7 +50,7 @@ def test_every_shown_model_has_a_line_over_every_tier() -> None:
     for metric in ("HR@10", "coverage"):
         drawn = tiers(table, metric)
         assert [line.name for line in drawn.series] == shown_models(table)
-        assert [len(line.points) for line in drawn.series] == [6] * (RIVALS + 2)
+        assert [len(line.points) for line in drawn.series] == [6] * (BASELINES + 2)
         kinds = [line.kind for line in drawn.series]
         assert kinds.count("own") == kinds.count("chance") == 1
         assert [label for _, label in drawn.x_ticks] == tier_names(table)

@@ -16,6 +16,7 @@ from colisten.graph.build import build_graph
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.models.items import ItemBlocks
+from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.text.vectors import embed_items
@@ -31,7 +32,7 @@ QUICK = (
     "towers.dim=16",
     "towers.hidden=[32]",
     "towers.epochs=2",
-    "towers.least_steps=0",
+    "towers.min_steps=0",
     "threads=1",
 )
 
@@ -97,7 +98,8 @@ def _payload(
         hgnn=work / "hgnn",
         graph=work / "graph",
         metrics={},
-        settings=settings,
+        shaping=shaping_settings(settings),
+        threads=settings.threads,
         as_of=as_of,
         golden_users=golden,
     )

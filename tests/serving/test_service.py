@@ -27,8 +27,8 @@ from colisten.features.store import open_store, user_rows
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.index.lite_server import LiteServer, endpoint_of
-from colisten.models.echo import EchoLayout
 from colisten.models.export import read_specs
+from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, user_vectors
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
@@ -232,8 +232,8 @@ def test_served_vectors_are_the_training_vectors(service: Service, tiny_history:
     features = encode_users(spec, batch, release.history_vectors)
     weights = load_file(release.folder / "towers.safetensors")
     item_width = weights["item.skip.weight"].shape[1]
-    echo = EchoLayout.of(*read_specs(release.folder))
-    towers = TwoTowers(spec.width, item_width, load_settings(None, QUICK).towers, echo)
+    knn_term = KnnTermLayout.of(*read_specs(release.folder))
+    towers = TwoTowers(spec.width, item_width, load_settings(None, QUICK).towers, knn_term)
     towers.load_state_dict(weights)
     trained = user_vectors(towers.eval(), features)
     served = []

@@ -1,0 +1,36 @@
+"""What a baseline is: a way to fit, and the values its settings are tuned over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from colisten.baselines.interaction_matrix import InteractionMatrix
+from colisten.ranking.top_k import Scorer
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A model with the settings it is tuned over.
+
+    Attributes:
+        name: What the table calls it.
+        fit: Interactions, parameters, threads and seed to a scorer of the matrix's rows.
+        grid: Values tried of each parameter.
+        needs_text: Whether it learns from the items' text vectors as well.
+    """
+
+    name: str
+    fit: Callable[[InteractionMatrix, Parameters, int, int], Scorer]
+    grid: Mapping[str, tuple[Any, ...]]
+    needs_text: bool = False
+
+    def choices(self) -> list[dict[str, Any]]:
+        """Every combination of the grid."""
+        return [
+            dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())
+        ]

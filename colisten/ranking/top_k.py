@@ -1,0 +1,120 @@
+"""The best k items of every user, in blocks that bound memory.
+
+Equal scores rank by position in the catalogue, lower first, so a list does not depend on the
+block size, on threads or on the order in which a selection algorithm visits items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from colisten.errors import EvaluationError
+from colisten.progress import track
+from colisten.ranking.ragged import Ragged
+
+Scorer = Callable[[np.ndarray], np.ndarray]
+"""Rows of users (int64 [b]) to scores (float32 [b, num_target])."""
+
+
+@dataclass(frozen=True, eq=False)
+class RankedBlock:
+    """The lists of some users.
+
+    Attributes:
+        rows: int64 [b], which users.
+        items: int32 [b, k], best first; -1 behind a user's last candidate.
+        scores: float32 [b, k]; -inf where there is no item.
+    """
+
+    rows: np.ndarray
+    items: np.ndarray
+    scores: np.ndarray
+
+
+def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k highest scores of each row and where they are; ties by position, lower first.
+
+    Args:
+        scores: float32 [b, n]; -inf marks what may not be chosen.
+        k: Length of a list; rows with fewer choices end in -1.
+
+    Returns:
+        Positions int32 [b, k] and scores float32 [b, k].
+
+    Raises:
+        EvaluationError: A score is nan.
+    """
+    rows, n = scores.shape
+    if np.isnan(scores).any():
+        row, column = np.argwhere(np.isnan(scores))[0]
+        raise EvaluationError(f"The score of row {row} for item {column} is not a number.")
+    items = np.full((rows, k), -1, dtype=np.int32)
+    best = np.full((rows, k), -np.inf, dtype=np.float32)
+    kept = min(k, n)
+    if not rows or not kept:
+        return items, best
+    # One more than asked for tells whether the k-th place is tied with the next.
+    found = torch.topk(torch.from_numpy(np.ascontiguousarray(scores)), min(kept + 1, n), dim=1)
+    values, positions = found.values.numpy(), found.indices.numpy()
+    if n > kept:
+        tied = np.flatnonzero(values[:, kept - 1] == values[:, kept])
+        for row in tied[values[tied, kept - 1] > -np.inf].tolist():
+            last = values[row, kept - 1]
+            above = np.flatnonzero(scores[row] > last)
+            level = np.flatnonzero(scores[row] == last)[: kept - len(above)]
+            positions[row, :kept] = np.concatenate([above, level])
+        values, positions = values[:, :kept], positions[:, :kept]
+    positions = np.sort(positions, axis=1)
+    values = np.take_along_axis(scores, positions, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    best[:, :kept] = np.take_along_axis(values, order, axis=1)
+    items[:, :kept] = np.take_along_axis(positions, order, axis=1)
+    items[best == -np.inf] = -1
+    return items, best
+
+
+def ranked_blocks(
+    scorer: Scorer,
+    rows: np.ndarray,
+    k: int,
+    *,
+    exclusions: Ragged,
+    available: np.ndarray,
+    block_megabytes: int = 256,
+    label: str = "ranking",
+) -> Iterator[RankedBlock]:
+    """Rank candidates for users, a block of users at a time.
+
+    Args:
+        scorer: Scores of a block of users over all items of the target type.
+        rows: int64 [U], users in the order wanted.
+        k: Length of a list.
+        exclusions: By user row, items that are never shown to that user.
+        available: bool [num_target], items that may be shown at all.
+        block_megabytes: Memory of the block of scores and of the copy that is masked.
+        label: What the progress bar calls the work.
+
+    Raises:
+        EvaluationError: The scorer gave another shape or a nan.
+    """
+    n = len(available)
+    size = max(1, (block_megabytes << 20) // max(1, 2 * 4 * n))
+    starts = range(0, len(rows), size)
+    closed = np.flatnonzero(~available)
+    for start in track(starts, label):
+        block = rows[start : start + size]
+        scores = np.array(scorer(block), dtype=np.float32)
+        if scores.shape != (len(block), n):
+            raise EvaluationError(
+                f"{label}: scores are {scores.shape}, expected {(len(block), n)}.",
+                "A ranker scores every item of the target type.",
+            )
+        scores[:, closed] = -np.inf
+        hidden = exclusions.take(block)
+        scores[hidden.rows, hidden.values] = -np.inf
+        items, best = top_k(scores, k)
+        yield RankedBlock(block, items, best)

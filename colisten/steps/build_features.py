@@ -1,0 +1,51 @@
+"""Step: the feature repository that training rows are joined from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from colisten.engine import Engine
+from colisten.sections import FeatureSettings
+from colisten.steps.artifacts import Features, History, TextVectors
+from colisten.steps.settings import Setting, TypesAndSignals, Without, whole
+
+
+class Built(NamedTuple):
+    """The repository."""
+
+    features: Features
+
+
+def build_features(
+    history: History,
+    text: TextVectors,
+    cut: datetime,
+    *,
+    data: TypesAndSignals,
+    # How a mean is taken over a history is the towers' affair; the store keeps the events.
+    store: Annotated[FeatureSettings, Setting("features"), Without("half_life_days")],
+    engine: Engine,
+    out: Path,
+) -> Built:
+    """Write Feast's offline sources as of the cut and apply the definitions.
+
+    Args:
+        history: Checked tables.
+        text: Text vectors.
+        cut: UTC moment; no later event enters the sources.
+
+    Raises:
+        FeatureError: Feast refuses the definitions.
+    """
+    from feature_repo.repo import build_feature_repo
+
+    folder = build_feature_repo(
+        history.folder,
+        out / "features",
+        as_of=cut,
+        settings=whole(data, store, engine=engine),
+        text_vectors=text.vectors,
+    )
+    return Built(Features(folder))

@@ -1,0 +1,71 @@
+"""Step: the co-listening graph, whole and once per left-out user fold."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from colisten.engine import Engine
+from colisten.sections import GraphSettings
+from colisten.steps.artifacts import GraphSet, History, Metrics
+from colisten.steps.settings import Setting, TypesAndSignals, Without, whole
+
+
+class Built(NamedTuple):
+    """The graphs."""
+
+    graph: GraphSet
+    metrics: Metrics
+
+
+def build_graph(
+    history: History,
+    as_of: datetime,
+    *,
+    data: TypesAndSignals,
+    graph: Annotated[GraphSettings, Without("factors")],
+    folds: Annotated[int, Setting("cross_fitting.folds")],
+    validation_share: Annotated[float, Setting("towers.validation_share")],
+    engine: Engine,
+    out: Path,
+) -> Built:
+    """Build the whole graph, one without each user fold, and one for validation.
+
+    Those without a fold serve cross-fitting. The last ends where the rows begin that the towers
+    hold out: what a release made then had.
+
+    Args:
+        history: Checked tables.
+        as_of: UTC moment; events at or after it make no edge.
+
+    Raises:
+        GraphError: The tables cannot be read.
+    """
+    from colisten.data.moments import microseconds
+    from colisten.features.examples import first_streams
+    from colisten.graph.build import build_graph as build
+    from colisten.sections import CrossFittingSettings
+    from colisten.training.towers.validation import held_out_moment
+
+    settings = whole(data, graph, CrossFittingSettings(folds=folds), engine=engine)
+    tables = history.folder
+    full = build(tables, as_of=as_of, settings=settings)
+    streams = first_streams(tables, as_of=as_of, target_type=data.target_type).column("timestamp")
+    moment = held_out_moment(streams, validation_share)
+    graphs = GraphSet.write(
+        out / "graph",
+        full,
+        [
+            partial(build, tables, as_of=as_of, settings=settings, leave_out_fold=fold)
+            for fold in range(folds)
+        ],
+        None if moment is None else build(tables, as_of=moment, settings=settings),
+        None if moment is None else microseconds(moment),
+    )
+    edges = {
+        f"edges_{'_'.join(name)}": float(relation.num_edges)
+        for name, relation in full.relations.items()
+    }
+    return Built(graphs, Metrics(edges))

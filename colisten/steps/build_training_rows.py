@@ -1,0 +1,43 @@
+"""Step: training rows, joined point-in-time by Feast."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from colisten.steps.artifacts import Features, History, Metrics, TrainingRows
+from colisten.steps.settings import TypesAndSignals
+
+
+class Joined(NamedTuple):
+    """The rows."""
+
+    rows: TrainingRows
+    metrics: Metrics
+
+
+def build_training_rows(
+    history: History, features: Features, as_of: datetime, *, data: TypesAndSignals
+) -> Joined:
+    """One row per first start of a target item before `as_of`, with what was known just before.
+
+    Args:
+        history: Checked tables.
+        features: Feast repository.
+        as_of: UTC moment; streams at or after it are no examples.
+
+    Raises:
+        FeatureError: The store cannot answer.
+    """
+    import pyarrow.compute as pc
+
+    from colisten.features.examples import first_streams
+    from colisten.features.store import training_rows, user_rows
+
+    examples = first_streams(history.folder, as_of=as_of, target_type=data.target_type)
+    store = features.open()
+    rows = training_rows(store, examples)
+    # Once per user, what was known of them at the cut: leave-one-out examples are made of it.
+    users = pc.unique(examples.column("user_id")).sort().to_pylist()
+    made = TrainingRows(rows, user_rows(store, users, as_of))
+    return Joined(made, Metrics({"rows": float(rows.num_rows)}))

@@ -1,0 +1,241 @@
+"""Steps one after the other in this process, each computed once for what it is computed from.
+
+A finished step is a folder, named after the step and a digest of its inputs, the settings it reads
+and the code it can reach. It counts once `entry.json` is in it, which is written last; what a
+killed run left is removed by the next, which goes on from there. Entries that the newest runs did
+not use are swept.
+
+Steps share this process: torch and Feast are imported once for all of them (some eight seconds a
+step otherwise), a kill leaves nobody computing, and a step returns its memory by handing its
+results over as files. Whoever wants a process a step has Kubeflow's runner (`pipelines/`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import gc
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import pyarrow as pa
+
+from colisten.config import Settings
+from colisten.errors import FileError, PipelineError
+from colisten.files import sweep_partials
+from colisten.json_files import read_mapping, to_json, write_json
+from colisten.steps.artifacts import Artifact
+from colisten.steps.execution import execute, result_types
+from colisten.steps.settings import settings_json, settings_of
+
+# Runs of each workflow whose entries are kept, so that settings can be tried back and forth.
+KEPT_RUNS = 3
+_ENTRY = "entry.json"
+_RUNS = "runs.json"
+_DIGITS = 16
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """Something that happened to a step.
+
+    Attributes:
+        step: Its name.
+        state: started, done, cached or failed.
+        seconds: How long it took.
+        part: Which of several calls of one step it is, such as `backtest`.
+    """
+
+    step: str
+    state: str
+    seconds: float = 0.0
+    part: str = ""
+
+
+def _silent(event: StepEvent) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class StepCache:
+    """Runs steps under some settings, or finds them finished.
+
+    Attributes:
+        root: Folder of the entries.
+        settings: All of them; a step gets those that it reads.
+        use_cache: Whether finished steps count.
+        listen: Called at every change of a step.
+        part: Of every event.
+        used: Names of the entries that this run stands on.
+    """
+
+    root: Path
+    settings: Settings
+    use_cache: bool = True
+    listen: Callable[[StepEvent], None] = _silent
+    part: str = ""
+    used: set[str] = field(default_factory=set)
+
+    def under(self, settings: Settings, part: str = "") -> StepCache:
+        """The same cache under other settings, or for another part of the work."""
+        return replace(self, settings=settings, part=part)
+
+    def run(
+        self,
+        step: Callable[..., Result],
+        *,
+        part: str = "",
+        changes_world: bool = False,
+        **inputs: Any,
+    ) -> Result:
+        """What a step returns, computed now or found.
+
+        Args:
+            step: See `colisten.steps`.
+            part: Which of several calls it is, for whoever listens.
+            changes_world: It reads or changes releases, pointers or stores, so that it is no
+                function of its inputs and always runs.
+            inputs: By parameter: artifacts and plain values; not settings.
+
+        Raises:
+            ColistenError: As the step does.
+        """
+        name = step.__name__
+        key = _key(step, self.settings, inputs)
+        folder = self.root / f"{name}-{key[:_DIGITS]}"
+        self.used.add(folder.name)
+
+        def tell(state: str, seconds: float = 0.0) -> None:
+            self.listen(StepEvent(name, state, seconds, part or self.part))
+
+        if self.use_cache and not changes_world:
+            found: Result | None = _found(step, folder, key)
+            if found is not None:
+                tell("cached")
+                return found
+        shutil.rmtree(folder, ignore_errors=True)
+        tell("started")
+        began = time.monotonic()
+        try:
+            returned: Result = execute(step, inputs, settings_of(step, self.settings), folder)
+        except BaseException:
+            tell("failed", time.monotonic() - began)
+            raise
+        seconds = time.monotonic() - began
+        digests = {each: getattr(returned, each).digest for each in result_types(step)}
+        write_json(folder / _ENTRY, {"key": key, "digests": digests, "seconds": seconds})
+        _free_memory()
+        tell("done", seconds)
+        return returned
+
+
+@contextmanager
+def step_cache(
+    root: Path,
+    workflow: str,
+    settings: Settings,
+    *,
+    use_cache: bool = True,
+    listen: Callable[[StepEvent], None] = _silent,
+) -> Iterator[StepCache]:
+    """Hold a folder of finished steps for one run.
+
+    Args:
+        root: The folder; made where it is missing.
+        workflow: What is run, so that runs of others keep their entries.
+        settings: All settings.
+        use_cache: Whether finished steps count.
+        listen: Called at every change of a step.
+
+    Raises:
+        PipelineError: Another run holds the folder.
+    """
+    # Threads that spin at every barrier cost six times the work on a machine that has anything
+    # else to do; sleeping ones cost nothing measurable on an idle one. Huge pages for torch's
+    # large tensors: touching fresh memory is much of a training step.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PipelineError(
+                f"Another run is working in {root}.", "Wait for it, or use another folder."
+            ) from error
+        sweep_partials(root)
+        for folder in root.iterdir():
+            if folder.is_dir() and not (folder / _ENTRY).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+        cache = StepCache(root, settings, use_cache, listen)
+        yield cache
+        _sweep(root, workflow, sorted(cache.used))
+
+
+def _key(step: Callable[..., Any], settings: Settings, inputs: dict[str, Any]) -> str:
+    parts = {
+        "step": step.__name__,
+        "settings": settings_json(step, settings),
+        # A path is a place; what lies there, an artifact's digest tells.
+        "inputs": {
+            name: _told(value) for name, value in inputs.items() if not isinstance(value, Path)
+        },
+    }
+    return hashlib.sha256(to_json(parts, sort=True).encode()).hexdigest()
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_told(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.digest if isinstance(value, Artifact) else value
+
+
+def _found(step: Callable[..., Result], folder: Path, key: str) -> Result | None:
+    """A finished step; None where there is none, or its files are gone."""
+    try:
+        entry = read_mapping(folder / _ENTRY)
+        if entry["key"] != key:
+            return None
+        results = {
+            name: kind.load(folder / name, entry["digests"][name])
+            for name, kind in result_types(step).items()
+        }
+    except (OSError, KeyError, FileError, PipelineError):
+        return None
+    returned: Callable[..., Result] = get_type_hints(step)["return"]
+    return returned(**results)
+
+
+def _sweep(root: Path, workflow: str, used: list[str]) -> None:
+    """Remove entries that none of the newest runs used."""
+    file = root / _RUNS
+    try:
+        runs = read_mapping(file)
+    except (OSError, FileError):
+        runs = {}
+    runs[workflow] = [used, *(run for run in runs.get(workflow, ()) if run != used)][:KEPT_RUNS]
+    write_json(file, runs)
+    kept = {name for newest in runs.values() for run in newest for name in run}
+    for folder in root.iterdir():
+        if folder.is_dir() and folder.name not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_memory() -> None:
+    """Hand back to the system what a step no longer needs."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)

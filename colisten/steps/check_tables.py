@@ -1,0 +1,59 @@
+"""Step: check the input tables and split them at the cut."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from colisten.engine import Engine
+from colisten.steps.artifacts import Events, History, Metrics
+from colisten.steps.settings import TypesAndSignals, whole
+
+
+class Checked(NamedTuple):
+    """Events before the cut, and those of the window after it."""
+
+    history: History
+    holdout: Events
+    metrics: Metrics
+
+
+def check_tables(
+    source: Path,
+    source_digest: str,
+    cut: datetime,
+    window_days: int,
+    *,
+    data: TypesAndSignals,
+    engine: Engine,
+    out: Path,
+) -> Checked:
+    """Check tables; events before the cut become `history`, the window after it `holdout`.
+
+    Args:
+        source: Folder of contract tables.
+        source_digest: Digest of those tables; part of the cache key.
+        cut: UTC moment.
+        window_days: Days of `holdout`.
+
+    Raises:
+        TableError: The tables break the contract, or leave nothing to learn from.
+    """
+    import shutil
+
+    from colisten.data.prepare import check_cut, prepare_tables
+
+    settings = whole(data, engine=engine)
+    both = out / "tables"
+    summary = prepare_tables(source, both, cut=cut, window_days=window_days, settings=settings)
+    # A cut that leaves the towers nothing to learn from ends here, before anything is trained.
+    check_cut(source, cut=cut, window_days=window_days, settings=settings)
+    for name in ("history", "holdout"):
+        shutil.move(both / name, out / name)
+    both.rmdir()
+    return Checked(
+        History(out / "history"),
+        Events(out / "holdout"),
+        Metrics({f"{name}_rows": float(rows) for name, rows in summary.rows.items()}),
+    )

@@ -1,0 +1,115 @@
+"""Step: one table of several trainings, whose intervals hold the noise of seeds too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from colisten.engine import Engine
+from colisten.sections import EvaluationSettings
+from colisten.steps.artifacts import (
+    Events,
+    Features,
+    History,
+    HtmlPage,
+    Measured,
+    Metrics,
+    RankedLists,
+    TextVectors,
+)
+from colisten.steps.settings import TypesAndSignals, whole
+
+
+class Compared(NamedTuple):
+    """The table, for programs and for people."""
+
+    table: Measured
+    page: HtmlPage
+    metrics: Metrics
+
+
+def compare(
+    history: History,
+    events: Events,
+    features: Features,
+    text: TextVectors,
+    lists: list[RankedLists],
+    measured: RankedLists | None,
+    subject: str,
+    as_of: datetime,
+    window_days: int,
+    *,
+    data: TypesAndSignals,
+    evaluation: EvaluationSettings,
+    seed: int,
+    engine: Engine,
+) -> Compared:
+    """HR, MRR and coverage of every model over all of its trainings; all, warm and cold users.
+
+    Args:
+        history: Checked tables.
+        events: Events of the window.
+        features: Feast repository.
+        text: Text vectors.
+        lists: Of every trial; those of one model are its trainings.
+        measured: Lists that come first.
+        subject: The model that every other is compared with.
+        as_of: UTC moment that starts the window.
+        window_days: Length of the window.
+
+    Raises:
+        EvaluationError: Lists are of other users or items.
+    """
+    import numpy as np
+
+    from colisten.evaluation.popularity import popularity
+    from colisten.evaluation.split import evaluation_set
+    from colisten.evaluation.table import evaluate_lists
+    from colisten.features.store import music_dim, user_rows
+    from colisten.features.users import UserBatch
+    from colisten.reports.evaluation import to_html
+    from colisten.sections import ITEM_TYPES
+    from colisten.steps.windows import list_slices, window_facts
+
+    settings = whole(data, evaluation, engine=engine, seed=seed)
+    catalogue, target = history.catalogue, data.target_type
+    folders = [history.folder, events.folder]
+    window = evaluation_set(
+        folders,
+        catalogue,
+        cut=as_of,
+        window_days=window_days,
+        target_type=target,
+        settings=settings,
+    )
+    trainings: dict[str, list[np.ndarray]] = {}
+    for each in [*([] if measured is None else [measured]), *lists]:
+        ranked = each.read()
+        ranked.check(window)
+        for model in ranked.models:
+            trainings.setdefault(model, []).append(ranked[model])
+    streams = popularity(
+        folders, catalogue, as_of=as_of, target_type=target, window_days=None, settings=settings
+    )
+    store = features.open()
+    users = UserBatch.from_table(
+        user_rows(store, window.user_ids.tolist(), as_of),
+        catalogue.index_of,
+        ITEM_TYPES,
+        music_dim(store),
+    )
+    table = evaluate_lists(
+        trainings,
+        window,
+        settings,
+        seed,
+        subject=subject,
+        finer=list_slices(window, catalogue, streams, users),
+        beyond=window_facts(streams, text, catalogue, target),
+    )
+    figures = {
+        "users": float(len(window)),
+        "models": float(len(trainings)),
+        "trainings": float(max(map(len, trainings.values()))),
+    }
+    return Compared(Measured(table), HtmlPage(to_html(table)), Metrics(figures))

@@ -1,0 +1,37 @@
+"""Step: text vectors for every item."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from colisten.sections import TextSettings
+from colisten.steps.artifacts import History, Metrics, TextVectors
+
+
+class Embedded(NamedTuple):
+    """The vectors."""
+
+    vectors: TextVectors
+    metrics: Metrics
+
+
+def embed_text(history: History, cache: Path, *, text: TextSettings) -> Embedded:
+    """Encode titles and descriptions; only texts not seen before reach the encoder.
+
+    Args:
+        history: Checked tables.
+        cache: Folder that keeps vectors across runs.
+
+    Raises:
+        TextError: The encoder cannot be loaded, or gave a vector that is not finite.
+    """
+    from colisten.text.vectors import embed_items
+
+    matrix = embed_items(history.catalogue, text, cache)
+    figures = {
+        "items": float(len(matrix)),
+        "items_with_text": float(matrix.any(axis=1).sum()),
+        "dim": float(matrix.shape[1]),
+    }
+    return Embedded(TextVectors(matrix), Metrics(figures))

@@ -1,0 +1,127 @@
+"""Step: publish the release, and flip to it if the gate passed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from colisten.engine import Engine
+from colisten.release.manifest import shaping_settings
+from colisten.sections import FeatureSettings, IndexSettings
+from colisten.steps.artifacts import (
+    Decision,
+    Features,
+    GraphSet,
+    HGNNModel,
+    History,
+    Measured,
+    Metrics,
+    Published,
+    TextVectors,
+    Towers,
+)
+from colisten.steps.settings import Computed, Setting, TypesAndSignals, whole
+
+# Users whose answers the release records.
+GOLDEN_USERS = 32
+
+
+class Publication(NamedTuple):
+    """The release."""
+
+    release: Published
+    metrics: Metrics
+
+
+def publish(
+    history: History,
+    features: Features,
+    text: TextVectors,
+    graph: GraphSet,
+    hgnn: HGNNModel,
+    towers: Towers,
+    table: Measured,
+    decision: Decision,
+    cut: datetime,
+    home: Path,
+    *,
+    data: TypesAndSignals,
+    store: Annotated[FeatureSettings, Setting("features")],
+    index: IndexSettings,
+    shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
+    engine: Engine,
+) -> Publication:
+    """Write everything under the new id, verify it, bring online features up, flip the pointer.
+
+    Args:
+        history: Checked tables.
+        features: Feast repository that training used.
+        text: Text vectors.
+        graph: Graphs; the release binds the whole one by digest.
+        hgnn: The HGNN.
+        towers: 2T-HGNN.
+        table: Evaluation on the window before the cut; the release carries these figures.
+        decision: The gate's verdict.
+        cut: UTC moment.
+        home: Folder that owns releases, online features and index.
+        shaping: Settings that shaped the release; its manifest carries them.
+
+    Raises:
+        ReleaseError: A part is missing, or the candidate did not pass its own verification.
+    """
+    import tempfile
+
+    from colisten.features.store import user_rows
+    from colisten.index.opening import open_index
+    from colisten.ranking.eligible import eligible_users
+    from colisten.release.payload import assemble_payload
+    from colisten.release.store import ReleaseStore
+    from feature_repo.repo import build_feature_repo, materialize
+
+    settings = whole(data, store, engine=engine)
+    people = eligible_users(
+        [history.folder],
+        history.catalogue,
+        cut=cut,
+        target_type=data.target_type,
+        settings=settings,
+    )
+    some = people.user_ids[:: max(1, len(people) // GOLDEN_USERS)][:GOLDEN_USERS]
+    releases, served = ReleaseStore(home), open_index(home, index)
+    with tempfile.TemporaryDirectory() as work:
+        payload = assemble_payload(
+            Path(work) / "payload",
+            catalogue=history.catalogue,
+            target_type=data.target_type,
+            history=history.folder,
+            towers=towers.folder,
+            hgnn=hgnn.folder,
+            graph=graph.full_folder,
+            metrics=table.table.model_dump(mode="json"),
+            shaping=shaping,
+            threads=engine.threads,
+            as_of=cut,
+            golden_users=user_rows(features.open(), some.tolist(), cut),
+        )
+        release_id = releases.publish(payload, served)
+    build_feature_repo(
+        history.folder,
+        home / "features",
+        as_of=cut,
+        settings=settings,
+        text_vectors=text.vectors,
+    )
+    materialize(home / "features", as_of=cut)
+    if decision.passed:
+        releases.promote(release_id, served)
+    return Publication(
+        Published(
+            release_id=release_id,
+            folder=str(releases.folder(release_id)),
+            promoted=decision.passed,
+            reasons=decision.reasons,
+            warnings=decision.warnings,
+        ),
+        Metrics({"promoted": float(decision.passed)}),
+    )

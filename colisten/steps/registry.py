@@ -1,0 +1,34 @@
+"""The steps by name, each imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+from colisten.errors import PipelineError
+from colisten.steps.settings import Step
+from colisten.words import known_word
+
+STEPS = (
+    "check_tables",
+    "embed_text",
+    "build_features",
+    "build_graph",
+    "inspect_graph",
+    "train_hgnn",
+    "build_training_rows",
+    "train_towers",
+    "evaluate",
+    "gate",
+    "publish",
+    "recommend",
+    "report",
+    "rank",
+    "compare",
+)
+
+
+def step_named(name: str) -> Step:
+    """The step of a name; raises PipelineError, with the nearest, where there is none."""
+    known_word("Step", name, STEPS, PipelineError)
+    step: Step = getattr(importlib.import_module(f"colisten.steps.{name}"), name)
+    return step

@@ -1,0 +1,91 @@
+"""Step: the reports an analyst opens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from colisten.steps.artifacts import (
+    Features,
+    GraphSet,
+    History,
+    HtmlPage,
+    Metrics,
+    Published,
+    TextVectors,
+    Towers,
+)
+from colisten.steps.settings import TypesAndSignals
+
+
+class Reported(NamedTuple):
+    """The drift report."""
+
+    drift: HtmlPage
+    metrics: Metrics
+
+
+def report(
+    history: History,
+    features: Features,
+    release: Published,
+    graph: GraphSet,
+    text: TextVectors,
+    cut: datetime,
+    backtest_cut: datetime,
+    home: Path,
+    *,
+    data: TypesAndSignals,
+    seed: int,
+) -> Reported:
+    """What the graph looks like; how users, vectors and scores drift between two windows.
+
+    Args:
+        history: Checked tables.
+        features: Feast repository.
+        release: The published release, whose tower sees both windows.
+        graph: Graphs; the whole one is described.
+        text: Text vectors.
+        cut: End of the later window.
+        backtest_cut: End of the earlier window, one window before.
+        home: Folder that owns the reports.
+
+    Raises:
+        ReleaseError: The release cannot be read.
+    """
+    from colisten.errors import ReportError
+    from colisten.features.store import users_as_of
+    from colisten.graph.report import graph_report
+    from colisten.json_files import write_json
+    from colisten.logs import logger
+    from colisten.reports.graph import to_html
+    from colisten.reports.page import escape, page, write_page
+    from monitoring.drift import drift_report
+    from monitoring.drift_features import active_users, drift_features
+
+    tower = Towers(Path(release.folder)).open()
+    catalogue, store = history.catalogue, features.open()
+    frames = []
+    for end in (backtest_cut, cut):
+        people = active_users(history.folder, since=end - (cut - backtest_cut), until=end)
+        users = users_as_of(store, people.tolist(), end, catalogue.index_of, tower.spec)
+        frames.append(drift_features(users, tower))
+    reports = home / "reports"
+    described = graph_report(graph.full, text.vectors, catalogue.titles, data=data, seed=seed)
+    write_page(reports / "graph.html", to_html(described))
+    write_json(reports / "graph.json", described)
+    figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
+    try:
+        drift = drift_report(frames[0], frames[1], reports / "drift.html", seed=seed)
+    except ReportError as error:
+        # A short history has no earlier window; a release does not hang on a report.
+        logger("report").warning("no drift report", reason=str(error))
+        return Reported(
+            HtmlPage(page("No drift report", f"<p>{escape(error)}</p>")), Metrics(figures)
+        )
+    figures |= {
+        "columns": float(len(drift.columns)),
+        "drifted_columns": float(len(drift.drifted)),
+    }
+    return Reported(HtmlPage(reports / "drift.html"), Metrics(figures))

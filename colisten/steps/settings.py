@@ -1,0 +1,138 @@
+"""Which settings a step reads: its signature tells, and whoever starts it hands over no others.
+
+A keyword parameter named after a section of the settings, or after a setting at the top such as
+`seed`, takes that; `engine` takes an `Engine`. An annotation says more:
+
+    k: Annotated[int, Setting("evaluation.k")]                      one setting of a section
+    graph: Annotated[GraphSettings, Without("factors")]             a section, but for some of it
+    histories: Annotated[FeatureSettings, Setting("features")]      another name for a section
+
+So a setting that no step is handed changes no cache key.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, TypeAdapter
+
+from colisten.config import Settings
+from colisten.engine import Engine
+from colisten.json_files import parse_json, to_json
+from colisten.sections import DataSettings
+from colisten.steps.code import code_digest
+
+Step = Callable[..., Any]
+_CODE = "code"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The parameter takes the setting, or the section, of this name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Without:
+    """These settings of the section come at their defaults; the step does not read them."""
+
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The parameter takes what this makes of all settings: a section or JSON values."""
+
+    make: Callable[[Settings], Any]
+
+
+def _without_weights(settings: Settings) -> DataSettings:
+    data = settings.data
+    return data.model_copy(update={"signals": dict.fromkeys(data.signals, 1.0)})
+
+
+# Which types and signals there are. How much a signal weighs in a mean is the towers' affair.
+TypesAndSignals = Annotated[DataSettings, Computed(_without_weights)]
+
+
+def settings_of(step: Step, settings: Settings) -> dict[str, Any]:
+    """What a step reads of the settings, by the names of its parameters."""
+    chosen: dict[str, Any] = {}
+    for name, hint in _hints(step).items():
+        found = _found(name, hint, settings)
+        if found is not None:
+            chosen[name] = found[0]
+    return chosen
+
+
+def settings_json(step: Step, settings: Settings) -> str:
+    """What a step reads of the settings and the digest of its code, as a pipeline parameter."""
+    tree = {
+        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        for name, value in settings_of(step, settings).items()
+    }
+    return to_json({_CODE: code_digest(step.__module__), **tree}, sort=True, finite=True)
+
+
+def settings_from_json(step: Step, text: str) -> dict[str, Any]:
+    """What `settings_json` wrote, as keyword arguments of the step."""
+    tree = parse_json(text, name=f"The settings of {step.__name__}")
+    hints = _hints(step)
+    return {
+        name: TypeAdapter(_plain(hints[name])).validate_python(value)
+        for name, value in tree.items()
+        if name != _CODE
+    }
+
+
+def whole(*sections: BaseModel, engine: Engine | None = None, **values: Any) -> Settings:
+    """A tree of settings in which everything but some sections is at its default.
+
+    For functions that take all settings and read few of them.
+    """
+    by_type = {type(field.default): name for name, field in Settings.model_fields.items()}
+    tree = {by_type[type(section)]: section for section in sections}
+    bounds = engine.model_dump() if engine is not None else {}
+    return Settings().model_copy(update=tree | bounds | values)
+
+
+def _hints(step: Step) -> dict[str, Any]:
+    hints = get_type_hints(step, include_extras=True)
+    return {name: hints[name] for name in inspect.signature(step).parameters}
+
+
+def _found(name: str, hint: Any, settings: Settings) -> tuple[Any] | None:
+    """The value of a parameter, in a tuple; None where it is no setting."""
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    for mark in marks:
+        if isinstance(mark, Computed):
+            return (mark.make(settings),)
+        if isinstance(mark, Setting):
+            name = mark.name
+    plain = _plain(hint)
+    if plain is Engine:
+        return (Engine(threads=settings.threads, memory_limit=settings.memory_limit),)
+    asked = any(isinstance(mark, Setting | Without) for mark in marks)
+    top, _, leaf = name.partition(".")
+    field = Settings.model_fields.get(top)
+    if field is None or not (asked or plain in (type(field.default), field.annotation)):
+        return None
+    value = getattr(settings, top)
+    if leaf:
+        value = getattr(value, leaf)
+    for mark in marks:
+        if isinstance(mark, Without):
+            default = type(value)()
+            value = value.model_copy(update={each: getattr(default, each) for each in mark.names})
+    return (value,)
+
+
+def _plain(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint

@@ -1,0 +1,384 @@
+"""Training rows of the towers as examples: who, which item, and what both towers see of it.
+
+An example is one moment at which a user chose an item. What the towers see comes from before
+that moment (the rows are point-in-time), and from item vectors that were computed without the
+events of the user's own fold: an edge of the co-listening graph that this very choice made would
+carry the answer into the question (cross-fitting).
+
+Beside its past, an example can be asked with its user's whole history up to the cut, less the
+example's own item (leave one out). Users of a new content type have touched few items, and most
+examples have next to no past; the whole history lets every pair of a user's items teach in both
+directions. It is not what serving sees, so only a share of the examples is asked so, and none that
+a model is judged by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from colisten.config import Settings
+from colisten.data.catalogue import Catalogue
+from colisten.errors import TrainingError
+from colisten.features.popularity import DailyPopularity, day_of
+from colisten.features.transform import UserFeatureSpec, encode_users
+from colisten.features.users import History, UserBatch
+from colisten.graph.folds import fold_of
+from colisten.logs import logger
+from colisten.models.items import (
+    ItemBlocks,
+    ItemFeatureSpec,
+    encode_static,
+    join_items,
+)
+
+# User features up to this size are encoded once and kept; beyond it, batch by batch.
+FEATURE_CACHE_BYTES = 1 << 30
+_ENCODE_ROWS = 4096
+
+log = logger("towers")
+
+
+@dataclass(eq=False)
+class TowerExamples:
+    """N examples in order of time (then user and item), so that row order has no say.
+
+    Attributes:
+        users: What is known of each user at the moment, N rows.
+        items: Chosen item [N] int64, counted from the start of the target type's slice.
+        times: Microseconds since 1970 UTC [N] int64.
+        folds: User fold [N] int64; all zero without cross-fitting.
+        cross_fit: Whether fold versions of the blocks are used.
+        user_spec: Columns of the user tower.
+        item_spec: Columns of the item tower.
+        blocks: Item vectors.
+        target: Range of the target type's items in the catalogue.
+        static: Item columns that no vector shapes [n_target, item_spec.static_width].
+        popularity: Log popularity of the target items by day; None without a popularity
+            prior.
+        whole: Every user's history up to the cut; None where it is not known.
+        whole_row: Row of `whole` that holds each example's user [N].
+    """
+
+    users: UserBatch
+    items: np.ndarray
+    times: np.ndarray
+    folds: np.ndarray
+    cross_fit: bool
+    user_spec: UserFeatureSpec
+    item_spec: ItemFeatureSpec
+    blocks: ItemBlocks
+    target: slice
+    static: np.ndarray
+    popularity: DailyPopularity | None = None
+    whole: UserBatch | None = None
+    whole_row: np.ndarray | None = None
+    _cache: np.ndarray | None = None
+
+    @classmethod
+    def read(
+        cls,
+        rows: pa.Table,
+        catalogue: Catalogue,
+        blocks: ItemBlocks,
+        settings: Settings,
+        whole: pa.Table | None = None,
+    ) -> TowerExamples:
+        """Take training rows apart and learn both feature specifications from them.
+
+        `whole` are feature rows of every user as of the cut, for leave-one-out examples and to
+        ask held-out ones as a release would.
+
+        Raises:
+            TrainingError: There is no row, a row's item is not of the target type, the blocks
+                do not fit the catalogue, or a block lacks the fold versions cross-fitting needs.
+            FeatureError: A feature column is missing or broken.
+        """
+        target_type = settings.data.target_type
+        if not rows.num_rows:
+            raise TrainingError(
+                f"There are no training rows: nobody streamed a {target_type} before the cut.",
+                "Choose a later cut or data with streams of the target type.",
+            )
+        if blocks.num_items != catalogue.num_items:
+            raise TrainingError(
+                f"Item blocks hold {blocks.num_items} items, the catalogue {catalogue.num_items}.",
+                "Compute the vectors for the catalogue of the same history folder.",
+            )
+        rows = in_order(rows)
+        target = catalogue.slice_of(target_type)
+        items = catalogue.index_of(rows.column("item_id").to_pylist())
+        foreign = np.flatnonzero((items < target.start) | (items >= target.stop))
+        if foreign.size:
+            raise TrainingError(
+                f"{foreign.size} training rows are about items that are no {target_type} of the "
+                f"catalogue; the first is '{rows.column('item_id')[int(foreign[0])]}'.",
+                "Build rows and catalogue from the same history folder.",
+            )
+        types = (target_type, *settings.data.context_types)
+        users = UserBatch.from_table(rows, catalogue.index_of, types, _music_dim(rows))
+        user_spec = UserFeatureSpec.fit(
+            users, settings=settings, vector_dim=sum(blocks.dims.values()), types=types
+        )
+        item_spec = ItemFeatureSpec.fit(
+            catalogue,
+            target_type,
+            blocks.dims,
+            max_languages=settings.towers.max_languages,
+            max_genres=settings.towers.max_genres,
+            popularity_half_lives=settings.towers.prior_half_lives,
+        )
+        cross_fit = _cross_fit(blocks, settings)
+        folds = np.zeros(len(items), dtype=np.int64)
+        if cross_fit:
+            folds = np.asarray(fold_of(users.user_ids, blocks.num_folds), dtype=np.int64)
+        times = rows.column("timestamp").cast(pa.int64()).to_numpy()
+        half_lives = settings.towers.prior_half_lives
+        everything, whole_row = None, None
+        if whole is not None:
+            everything = UserBatch.from_table(
+                whole, catalogue.index_of, types, users.music.shape[1]
+            )
+            whole_row = _rows_of(users.user_ids, everything.user_ids)
+        examples = cls(
+            users=users,
+            items=items - target.start,
+            times=times,
+            folds=folds,
+            cross_fit=cross_fit,
+            user_spec=user_spec,
+            item_spec=item_spec,
+            blocks=blocks,
+            target=target,
+            static=encode_static(item_spec, catalogue, target),
+            popularity=DailyPopularity(
+                items - target.start, times, target.stop - target.start, half_lives
+            )
+            if half_lives
+            else None,
+            whole=everything,
+            whole_row=whole_row,
+        )
+        if len(examples) * user_spec.width * 4 <= FEATURE_CACHE_BYTES:
+            examples._cache = examples._encode(np.arange(len(examples)))
+        return examples
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def cached(self) -> bool:
+        """Whether user features are few enough to be kept."""
+        return self._cache is not None
+
+    @property
+    def num_items(self) -> int:
+        """Items of the target type."""
+        return len(self.static)
+
+    def user_features(self, rows: np.ndarray) -> np.ndarray:
+        """User tower inputs [n, user_spec.width] of some examples, each in its own fold."""
+        if self._cache is not None:
+            kept: np.ndarray = self._cache[rows]
+            return kept
+        return self._encode(rows)
+
+    def left_out_features(self, rows: np.ndarray, until: int | None = None) -> np.ndarray:
+        """User tower inputs of some examples with their users' whole history but the own item.
+
+        Args:
+            rows: Examples [n].
+            until: Events at or after this moment (microseconds) are left out too; None keeps all
+                before the cut.
+
+        Returns:
+            float32 [n, user_spec.width]; each in its own fold.
+        """
+        return self._encode(rows, self._left_out(rows, until))
+
+    def released_features(self, rows: np.ndarray, until: int) -> np.ndarray:
+        """User tower inputs of some examples as a release made at `until` would see them.
+
+        The history ends there, and z is from the graph as it was then (`ItemBlocks.z_validation`).
+        Without whole histories it is that before the example itself.
+        """
+        users = self.users.take(rows) if self.whole is None else self._left_out(rows, until)
+        return self._encode(rows, users, self.blocks.earlier())
+
+    def released_items(self, items: np.ndarray) -> np.ndarray:
+        """Dense item tower inputs of some target items beside `released_features`."""
+        vectors = self.blocks.earlier().rows(items + self.target.start)
+        return join_items(self.item_spec, self.static[items], vectors)
+
+    def seen_items(self, rows: np.ndarray, until: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the users of some examples had by `until`, their own item aside.
+
+        Returns:
+            Position in `rows` [n] and target item [n], one entry an event.
+        """
+        users = self.users.take(rows) if self.whole is None else self._left_out(rows, until)
+        history = users.histories[self.user_spec.types[0]]
+        owner = np.repeat(np.arange(len(history)), history.counts)
+        items = history.items - self.target.start
+        other = (items != self.items[rows][owner]) & (history.times < until)
+        return owner[other], items[other]
+
+    def cold(self, features: np.ndarray) -> np.ndarray:
+        """The same inputs [n, width] without the history of the target type, where there is
+        another; the rest stays."""
+        first, *others = (self.user_spec.history(kind) for kind in self.user_spec.types)
+        out = features.copy()
+        known = np.any([out[:, other.stop - 1] > 0 for other in others], axis=0)
+        out[known, first] = 0.0
+        return out
+
+    def _left_out(self, rows: np.ndarray, until: int | None) -> UserBatch:
+        """Whole histories of some examples' users, less the example's own item."""
+        if self.whole is None or self.whole_row is None:
+            raise TrainingError(
+                "Leave-one-out examples need every user's history as of the cut.",
+                "Pass it as `whole`, or set towers.leave_one_out=0.",
+            )
+        batch = self.whole.take(self.whole_row[rows])
+        own = self.items[rows] + self.target.start
+        histories = {}
+        for name, history in batch.histories.items():
+            owner = np.repeat(np.arange(len(history)), history.counts)
+            kept = history.items != own[owner]
+            if until is not None:
+                kept &= history.times < until
+            counts = np.bincount(owner[kept], minlength=len(history))
+            offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+            histories[name] = History(
+                offsets, history.items[kept], history.signals[kept], history.times[kept]
+            )
+        return replace(batch, histories=histories)
+
+    def log_popularity(self, days: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
+        """Log popularity [D, C, prior_dim] of target items (None: all) at the start of days."""
+        if self.popularity is None:
+            count = self.num_items if items is None else len(items)
+            return np.zeros((len(days), count, 0), dtype=np.float32)
+        return self.popularity.at(days, items)
+
+    def served_popularity(self) -> np.ndarray:
+        """Log popularity [n_target, prior_dim] on the day after the last example."""
+        served: np.ndarray = self.log_popularity(day_of(self.times[-1:]) + 1)[0]
+        return served
+
+    def item_features(self, items: np.ndarray, fold: int | None) -> np.ndarray:
+        """Dense item tower inputs [n, item_spec.dense_width] of some target items.
+
+        Args:
+            items: Positions in the target slice [n].
+            fold: Whose examples they are for; None for serving.
+        """
+        if not self.cross_fit:
+            fold = None
+        vectors = self.blocks.rows(items + self.target.start, fold)
+        return join_items(self.item_spec, self.static[items], vectors)
+
+    def batches(self, rows: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """`rows` in random batches of about `size`, each within one user fold.
+
+        The items of one batch then all come from the same fold's vectors. A fold's rows are dealt
+        evenly, so that none is left over in a tiny batch.
+        """
+        dealt: list[np.ndarray] = []
+        for fold in np.unique(self.folds[rows]):
+            members = rng.permutation(rows[self.folds[rows] == fold])
+            dealt += np.array_split(members, max(1, round(len(members) / size)))
+        order = rng.permutation(len(dealt))
+        return [dealt[at] for at in order]
+
+    def item_shares(self, rows: np.ndarray) -> np.ndarray:
+        """Share of `rows` that are about each target item [n_target] float32."""
+        counts = np.bincount(self.items[rows], minlength=self.num_items)
+        return (counts / max(len(rows), 1)).astype(np.float32)
+
+    def _encode(
+        self, rows: np.ndarray, users: UserBatch | None = None, blocks: ItemBlocks | None = None
+    ) -> np.ndarray:
+        """Encode examples; `users` says otherwise what is known of them, row by row.
+
+        Each example sees its own fold's vectors, or, with `blocks`, those of serving.
+        """
+        batch = self.users.take(rows) if users is None else users
+        out = np.empty((len(rows), self.user_spec.width), dtype=np.float32)
+        folds = self.folds[rows] if blocks is None else np.zeros(len(rows), dtype=np.int64)
+        for fold in np.unique(folds):
+            members = np.flatnonzero(folds == fold)
+            own = int(fold) if self.cross_fit and blocks is None else None
+            for start in range(0, len(members), _ENCODE_ROWS):
+                at = members[start : start + _ENCODE_ROWS]
+                out[at] = self._encode_within(batch.take(at), own, blocks or self.blocks)
+        return out
+
+    def _encode_within(self, batch: UserBatch, fold: int | None, blocks: ItemBlocks) -> np.ndarray:
+        """Encode examples of one fold, gathering only the item vectors that they need."""
+        needed, position = np.unique(
+            np.concatenate([history.items for history in batch.histories.values()]),
+            return_inverse=True,
+        )
+        histories, start = {}, 0
+        for name, history in batch.histories.items():
+            stop = start + len(history.items)
+            histories[name] = replace(history, items=position[start:stop])
+            start = stop
+        vectors = blocks.rows(needed, fold)
+        return encode_users(self.user_spec, replace(batch, histories=histories), vectors)
+
+
+def in_order(rows: pa.Table) -> pa.Table:
+    """Training rows by time, then user, then item.
+
+    Raises:
+        TrainingError: A key column is missing or holds a null.
+    """
+    keys = ("timestamp", "user_id", "item_id")
+    for name in keys:
+        if name not in rows.column_names or rows.column(name).null_count:
+            raise TrainingError(
+                f"Training rows have no complete column '{name}'.",
+                "Read them with colisten.features.store.training_rows.",
+            )
+    order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in keys])
+    return rows.take(order).combine_chunks()
+
+
+def _cross_fit(blocks: ItemBlocks, settings: Settings) -> bool:
+    if blocks.z is None:
+        return False
+    if not settings.towers.cross_fit:
+        log.warning("training without cross-fitting: z has seen the answers")
+        return False
+    if blocks.z_folds is None:
+        raise TrainingError(
+            "z has no fold versions, so a training example would see item vectors shaped by its "
+            "own answer.",
+            "Compute z per user fold, or set towers.cross_fit=false to train with the leak.",
+        )
+    return True
+
+
+def _rows_of(wanted: np.ndarray, user_ids: np.ndarray) -> np.ndarray:
+    """Row of each wanted user in `user_ids`."""
+    found = np.asarray(pd.Index(user_ids, dtype=object).get_indexer(pd.Index(wanted)), np.int64)
+    if (found < 0).any():
+        raise TrainingError(
+            f"The whole histories lack user '{wanted[int(np.argmin(found))]}', who has an example.",
+            "Build rows and whole histories from the same feature folder and moment.",
+        )
+    return found
+
+
+def _music_dim(rows: pa.Table) -> int:
+    if "music_vector" not in rows.column_names or pa.types.is_null(
+        rows.schema.field("music_vector").type
+    ):
+        return 0
+    return int(pc.max(pc.list_value_length(rows.column("music_vector"))).as_py() or 0)

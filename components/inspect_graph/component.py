@@ -1,0 +1,19 @@
+"""Step: what the graph says before anything is learned from it: its findings and its factors."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Output
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def inspect_graph(
+    graph: Input[Dataset],
+    text: Input[Dataset],
+    settings: str,
+    factors: Output[Dataset],
+) -> None:
+    """Warn of what a model could not learn from, and compute co-listening factors."""
+    from components.launch import launch
+
+    launch("inspect_graph", locals())

@@ -1,0 +1,115 @@
+"""Every benchmark runs: here at a size that measures nothing but whether it does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import (
+    balance,
+    events,
+    graph_build,
+    graph_build_large,
+    kernels,
+    loader_step,
+    pairs,
+    pyg_rival,
+    scale,
+)
+from benchmarks.alone import measured
+from benchmarks.graphs import random_graph
+from colisten.sampling.supervision import SupervisedEdges
+from colisten.sections import HGNNSettings
+
+NODES = {"audiobook": 60, "podcast": 120}
+PAIRS = {
+    ("audiobook", "audiobook"): 150,
+    ("audiobook", "podcast"): 300,
+    ("podcast", "podcast"): 600,
+}
+SMALL = HGNNSettings(dim=8, fanouts=(3, 2), batch_size=16, in_batch=16)
+SIZES: dict[ModuleType, dict[str, Any]] = {
+    events: {"AUDIOBOOKS": 200, "PODCASTS": 800},
+    graph_build: {"USERS": 100, "EVENTS": 2_000},
+    graph_build_large: {"SIZES": ((50, 500), (100, 2_000))},
+    pairs: {"COUNTED": 2},
+    kernels: {"NODES": NODES, "PAIRS": PAIRS, "SEEDS": 20, "SOURCES": 90, "ROWS": 30, "DIM": 8},
+    loader_step: {"NODES": NODES, "PAIRS": PAIRS, "DIM": 8, "BATCH": 16},
+    balance: {"NODES": NODES, "PAIRS": PAIRS, "STEPS": 3, "SEEDS": 2, "OPTIONS": SMALL},
+    scale: {
+        "PARTS": {"tenth": 2, "whole": 1},
+        "NODES": NODES,
+        "PAIRS": PAIRS,
+        "OPTIONS": SMALL,
+        "STEPS": 2,
+        "RUNS": 2,
+        # A process of its own, which `graph_build_large` shows, takes seconds to load torch.
+        "alone": measured,
+    },
+}
+WRITES = {
+    graph_build: {"graph_build_pandas", "graph_build_scipy"},
+    graph_build_large: {"graph_build_large"},
+    kernels: {"kernel_sampling_uniform", "kernel_sampling_weighted", "kernel_aggregation_max"},
+    balance: {"balance_epoch", "balance_quality"},
+    scale: {"scale"},
+}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where results go: not where the committed ones are."""
+    for module, sizes in SIZES.items():
+        for name, size in sizes.items():
+            monkeypatch.setattr(module, name, size)
+    monkeypatch.setattr(pairs, "RESULTS", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("module", WRITES, ids=lambda module: module.__name__)
+def test_it_runs_and_writes_what_is_committed(module: ModuleType, results: Path) -> None:
+    committed = {path.stem: json.loads(path.read_text()) for path in COMMITTED}
+    module.run()
+    written = {path.stem: json.loads(path.read_text()) for path in results.iterdir()}
+    assert written.keys() == WRITES[module]
+    for name, result in written.items():
+        assert result.keys() == committed[name].keys()
+
+
+COMMITTED = sorted(pairs.RESULTS.glob("*.json"))
+
+
+@pytest.mark.parametrize("aggregation", ["max", "weighted"])
+def test_our_side_of_the_steps_runs_without_the_rival(results: Path, aggregation: str) -> None:
+    graph = random_graph(NODES, PAIRS)
+    step = loader_step.Step(graph, torch.randn(180, 8), SupervisedEdges.of(graph), aggregation)
+    step.run(2)
+    assert step.split.keys() == {
+        "sampling_ms",
+        "gather_ms",
+        "forward_ms",
+        "backward_and_update_ms",
+    }
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_the_rival_of_the_steps_learns(weights: bool) -> None:
+    """Over the whole graph, which its loader would sample: that needs torch-sparse."""
+    text = np.random.default_rng(0).standard_normal((180, 8), dtype=np.float32)
+    data = random_graph(NODES, PAIRS).to_hetero_data(text)
+    for name in data.edge_types if not weights else ():
+        del data[name].edge_attr
+    convolution = pyg_rival.by_weight(8) if weights else pyg_rival.maximum(8, project=True)
+    model = pyg_rival.Model(list(data.edge_types), convolution)
+    vectors = model(data)
+    vectors["audiobook"].sum().backward()
+    assert {name: len(rows) for name, rows in vectors.items()} == NODES
+    assert all(each.grad is not None for each in list(model.parameters())[:2])
