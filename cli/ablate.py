@@ -23,7 +23,7 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut, cut_notices
 from colisten.errors import ConfigError
 from colisten.json_files import write_json
-from colisten.reports.page import write_page
+from colisten.pages import write_page
 from colisten.terminal import Terminal
 
 

@@ -11,7 +11,7 @@ import typer
 
 from colisten.errors import ConfigError
 from colisten.json_files import write_json
-from colisten.reports.page import write_page
+from colisten.pages import write_page
 from colisten.terminal import Terminal
 
 

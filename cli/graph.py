@@ -10,7 +10,7 @@ import typer
 
 from colisten.errors import GraphError
 from colisten.json_files import write_json
-from colisten.reports.page import write_page
+from colisten.pages import write_page
 from colisten.terminal import Terminal, said
 
 app = typer.Typer(no_args_is_help=True, help="Look at a co-listening graph.")

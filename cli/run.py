@@ -28,7 +28,7 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_mapping, read_model, to_json, write_json
-from colisten.reports.page import write_page
+from colisten.pages import write_page
 from colisten.sections import ITEM_TYPES, ItemType
 from colisten.terminal import Terminal
 

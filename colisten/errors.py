@@ -12,6 +12,7 @@
     ├── TrainingError          training cannot start or cannot go on
     ├── EvaluationError        there is nothing to measure, or a measure is undefined
     ├── VectorIndexError       the vector index refuses or is out of reach
+    │   └── FilterRefused      a filter names a column or value that does not fit          exit 2
     ├── ReleaseError           a release cannot be written, read or switched
     │   ├── ReleaseNotFound    no release of that id                                    exit 2
     │   ├── ReleaseCorrupt     a file's digest differs from the manifest
@@ -99,6 +100,22 @@ class EvaluationError(ColistenError):
 
 class VectorIndexError(ColistenError):
     """The vector index refuses or is out of reach."""
+
+
+class FilterRefused(VectorIndexError):
+    """A filter names a column that is not declared, or a value that is none of its kind.
+
+    Args:
+        what: What is wrong, in one sentence.
+        do: What is known, or what to write.
+        column: The column at fault.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, do: str = "", *, column: str) -> None:
+        self.column = column
+        super().__init__(what, do)
 
 
 class ReleaseError(ColistenError):

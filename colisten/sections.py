@@ -34,6 +34,20 @@ RELATION_KINDS: tuple[RelationKind, ...] = (
 
 Device = Literal["auto", "cpu", "cuda"]
 
+# Where the class of each index is: another one is its module and a line here.
+INDEX_BACKENDS = {
+    "exact": "colisten.index.exact:ExactIndex",
+    "milvus": "colisten.index.milvus:MilvusIndex",
+}
+
+FilterKind = Literal["keyword", "keywords", "number", "moment"]
+# Columns that the table contract names are of these kinds.
+_CONTRACT_KINDS: dict[str, FilterKind] = {
+    **dict.fromkeys(("item_type", "title", "description", "language"), "keyword"),
+    "genres": "keywords",
+    "published_at": "moment",
+}
+
 # A word that tables hold: an item type, a signal. Files and fields take it through
 # `colisten.words.identifier`.
 Name = Annotated[
@@ -87,6 +101,11 @@ class DataSettings(Section):
         min_length=1,
         description="Signals that count as a start: what is learned, recommended and measured.",
     )
+    filterable: dict[Name, FilterKind] = Field(
+        {},
+        description="Columns of the items table that answers can be filtered by besides language, "
+        "each with its kind: keyword, keywords (a list of text), number or moment.",
+    )
 
     @property
     def item_types(self) -> tuple[str, ...]:
@@ -97,6 +116,11 @@ class DataSettings(Section):
     def signal_names(self) -> tuple[str, ...]:
         """The signals, in the order of their codes."""
         return tuple(self.signals)
+
+    @property
+    def filter_columns(self) -> dict[str, FilterKind]:
+        """Every column that answers can be filtered by, with its kind."""
+        return {"language": "keyword", **self.filterable}
 
     @property
     def start_codes(self) -> tuple[int, ...]:
@@ -115,6 +139,12 @@ class DataSettings(Section):
             raise ValueError(
                 f"{self.target_type!r} is data.target_type and in data.context_types too"
             )
+        if "item_id" in self.filterable:
+            raise ValueError("data.filterable names 'item_id', which is excluded by in any case")
+        for name, kind in self.filterable.items():
+            if kind != _CONTRACT_KINDS.get(name, kind):
+                known = _CONTRACT_KINDS[name]
+                raise ValueError(f"data.filterable calls {name!r} {kind!r}; it is {known!r}")
         if lost := [name for name in self.start_signals if name not in self.signals]:
             raise ValueError(
                 f"data.start_signals names {lost[0]!r}, which data.signals does not have; the "
@@ -313,8 +343,8 @@ class TowerSettings(Section):
     knn_term: bool = Field(
         True,
         description="Add how near an item is to the user's history in text, z and co-listening "
-        "factors as they came, at weights chosen on held-out rows; needs sampled_softmax and a "
-        "validation share.",
+        "factors as they came, at weights chosen on held-out rows; not with the paper's loss, nor "
+        "without a validation share.",
     )
     dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
     validation_share: Share = Field(
@@ -334,14 +364,19 @@ class TowerSettings(Section):
     max_genres: Positive = Field(128, description="Item genres with a column of their own.")
 
     @property
+    def learns_logits(self) -> bool:
+        """Whether the loss learns a temperature and a popularity prior; the paper's does not."""
+        return self.loss != "paper"
+
+    @property
     def prior_half_lives(self) -> tuple[float, ...]:
         """Half-lives of the popularity prior that this loss trains."""
-        return self.popularity_half_lives if self.loss == "sampled_softmax" else ()
+        return self.popularity_half_lives if self.learns_logits else ()
 
     @property
     def has_knn_term(self) -> bool:
         """Whether vectors have room for a kNN term."""
-        return self.knn_term and self.loss == "sampled_softmax" and self.validation_share > 0
+        return self.knn_term and self.learns_logits and self.validation_share > 0
 
 
 class FeatureSettings(Section):
@@ -430,6 +465,16 @@ class ServingSettings(Section):
     rest_seconds: float = Field(2.0, gt=0, description="Longest time it is not asked.")
     follow_seconds: float = Field(
         0.5, gt=0, description="How often a worker looks whether another release is live."
+    )
+    reasons: dict[Name, str] = Field(
+        {
+            "stream": "you listened to",
+            "follow": "you follow",
+            "preview": "you previewed",
+            "intent_to_pay": "you were about to buy",
+        },
+        description="By signal what a reason says between 'because' and a title; of others it says "
+        "'because of'.",
     )
     debug_vectors: bool = Field(
         False, description="Answer /vector with users' vectors, for parity checks."

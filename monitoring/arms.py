@@ -16,7 +16,7 @@ from evidently.legacy.renderers.html_widgets import (
 )
 
 from colisten.experiments.comparison import Comparison, Lift
-from colisten.reports.page import markdown_text
+from colisten.pages import markdown_text
 from colisten.statistics.proportions import wilson
 
 COLOURS = ("#9db4c0", "#1b6ca8")

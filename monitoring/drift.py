@@ -13,7 +13,7 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset, DataSummaryPreset
 
 from colisten.json_files import write_json
-from colisten.reports.page import write_page
+from colisten.pages import write_page
 from monitoring.page import report_page
 from monitoring.windows import comparable
 

@@ -15,7 +15,7 @@ from evidently.legacy.model.widget import BaseWidgetInfo
 
 from colisten.experiments.comparison import RATES, Comparison, compare_arms
 from colisten.json_files import write_json
-from colisten.reports.page import write_page
+from colisten.pages import write_page
 from monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
 from monitoring.page import report_page
 

@@ -2,7 +2,7 @@
 
 Evidently's `save_html` puts values as they are into a script, and its figures are plotly's, which
 reads tags and links in the text that it draws. Here a report becomes a page in
-`colisten.reports.page`, like any other.
+`colisten.pages`, like any other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evidently.legacy.model.widget import AdditionalGraphInfo
 from evidently.legacy.renderers.html_widgets import group_widget
 
 from colisten.json_files import parse_json, to_json
-from colisten.reports.page import Page, figure_text, json_text, page
+from colisten.pages import Page, figure_text, json_text, page
 from colisten.shown import plain_lines
 
 _STATIC = Path(evidently.__file__).parent / "nbextension" / "static"

@@ -8,13 +8,13 @@ would keep everyone else, publishing included, out of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from colisten.errors import VectorIndexError
 from colisten.index import VectorIndex, open_index
+from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.lite_server import live_endpoint
 from colisten.logs import logger
 from colisten.sections import IndexSettings
@@ -45,8 +45,7 @@ class IndexClient:
         query: np.ndarray,
         k: int,
         *,
-        language: str | None,
-        exclude: Sequence[str],
+        filter: Filter,
         deadline: float,
     ) -> tuple[list[str], np.ndarray]:
         """Ids of the k nearest items of one query float32 [1, d], and their scores.
@@ -56,9 +55,7 @@ class IndexClient:
         """
         index = self._index or self._open()
         try:
-            ids, scores = index.search(
-                collection, query, k, language=language, exclude=exclude, deadline=deadline
-            )
+            ids, scores = index.search(collection, query, k, filter=filter, deadline=deadline)
         except VectorIndexError:
             self._look_again(index)
             raise
@@ -81,7 +78,7 @@ class IndexClient:
 
     def _warm(self, collection: str, query: np.ndarray) -> None:
         try:
-            self.search(collection, query, 1, language=None, exclude=[], deadline=_WARM_SECONDS)
+            self.search(collection, query, 1, filter=EVERY_ITEM, deadline=_WARM_SECONDS)
         except VectorIndexError as error:
             _log.warning("index_not_warm", collection=collection, error=str(error))
 

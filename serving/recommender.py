@@ -10,27 +10,22 @@ Nothing here raises for a dependency's sake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from colisten.features.users import UserBatch
+from colisten.index.filter import Filter
 from colisten.index.protocol import check_search
 from colisten.logs import logger
-from colisten.sections import SIGNALS
 from serving.active_release import ActiveRelease
 from serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from serving.filters import asked_filter, offered
 from serving.index_client import IndexClient
 from serving.schemas import How, RecommendRequest, SearchSource, Shelf, ShelfItem, VectorSource
 
-_STREAM = SIGNALS.index("stream")
-_VERBS = {
-    "stream": "you listened to",
-    "follow": "you follow",
-    "preview": "you previewed",
-    "intent_to_pay": "you were about to buy",
-}
+_NEUTRAL = "of"  # because of TITLE
 _log = logger("serving.recommender")
 
 
@@ -38,7 +33,9 @@ _log = logger("serving.recommender")
 class RequestState:
     """What is known so far of one request, and why stages were left."""
 
+    asked: Filter
     fallbacks: list[str] = field(default_factory=list)
+    allowed: np.ndarray | None = None
     user: UserBatch | None = None
     vector: np.ndarray | None = None
 
@@ -52,6 +49,7 @@ class Recommender:
         search_breaker: Budget and breaker of the index.
         search_seconds: What the index is told to give up after.
         index_source: What a search by the index is called in answers.
+        reasons: By signal how a reason goes on after "because".
     """
 
     def __init__(
@@ -62,24 +60,29 @@ class Recommender:
         *,
         search_seconds: float,
         index_source: SearchSource,
+        reasons: Mapping[str, str],
     ) -> None:
         self._index = index
         self._features_breaker = features_breaker
         self._search_breaker = search_breaker
         self._search_seconds = search_seconds
         self._index_source = index_source
+        self._reasons = reasons
 
     def shelf(self, active: ActiveRelease, request: RecommendRequest) -> Shelf:
-        """The shelf of one user, from one release."""
-        state = RequestState()
-        if request.language is not None and not active.release.speaks(request.language):
-            state.fallbacks.append("language_not_offered")
+        """The shelf of one user, from one release.
+
+        Raises:
+            Refused: The release does not declare what the filter asks (400).
+        """
+        state = RequestState(asked_filter(request.language, request.filter, active.release))
+        state.allowed = offered(active.release, state.asked, state.fallbacks)
         exclude = _recommendable(active, request.exclude)
         found: tuple[SearchSource, list[ShelfItem]] | None = None
         try:
             self._know(active, request.user_id, state)
             exclude += _seen_items(active, state.user)
-            found = self._near(active, state, request.k, request.language, exclude)
+            found = self._near(active, state, request.k, exclude)
         except Exception:
             # Not a dependency's failure but a fault of ours: the user still gets a shelf.
             _log.exception("recommender_failed", release_id=active.release_id)
@@ -118,7 +121,7 @@ class Recommender:
         try:
             vector = active.release.user_vectors(user)
             # One user's numbers that no index takes are no failure of the index.
-            check_search(vector, 1, None, (), None)
+            check_search(vector, 1, None)
             state.vector = vector
         except Exception as error:
             _log.error("tower_failed", error=f"{type(error).__name__}: {error}"[:500])
@@ -129,39 +132,58 @@ class Recommender:
         active: ActiveRelease,
         state: RequestState,
         k: int,
-        language: str | None,
         exclude: Sequence[str],
     ) -> tuple[SearchSource, list[ShelfItem]] | None:
         """Nearest items of the user's vector and where they were found; None without either."""
         query = state.vector
         if query is None:
             return None
-        if language is not None and not active.release.speaks(language):
+        if state.allowed is not None and not state.allowed.any():
             return "exact", []
+        # The index is asked of ids and keywords of the release alone.
+        asked = active.release.columns.known(state.asked).excluding(exclude)
         try:
             ids, scores = self._search_breaker.call(
                 lambda: self._index.search(
                     active.release.manifest.collection,
                     query,
                     k,
-                    language=language,
-                    exclude=exclude,
+                    filter=asked,
                     deadline=self._search_seconds,
                 )
             )
             if _all_of(active, ids):
-                return self._index_source, _explained(active, state, ids, scores)
+                return self._index_source, self._explained(active, state, ids, scores)
             # The collection is not the one that was published with this release.
             state.fallbacks.append("index_foreign")
         except CallFailed as failed:
             state.fallbacks.append(failed.reason)
         try:
-            all_ids, all_scores = active.release.exact(query, k, language=language, exclude=exclude)
+            all_ids, all_scores = active.release.exact(query, k, filter=asked)
         except Exception as error:
             _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
             state.fallbacks.append("exact_error")
             return None
-        return "exact", _explained(active, state, all_ids[0], all_scores[0])
+        return "exact", self._explained(active, state, all_ids[0], all_scores[0])
+
+    def _explained(
+        self, active: ActiveRelease, state: RequestState, ids: list[str], scores: np.ndarray
+    ) -> list[ShelfItem]:
+        items = []
+        for rank, (at, score) in enumerate(
+            zip(active.release.index_of(ids).tolist(), scores.tolist(), strict=True), start=1
+        ):
+            why = None if state.user is None else self._because(active, state.user, at)
+            items.append(_item(active, at, rank, score, why))
+        return items
+
+    def _because(self, active: ActiveRelease, user: UserBatch, item: int) -> str | None:
+        """The history's nearest item with a title, in words."""
+        reason = active.release.because(item, user)
+        title = None if reason is None else active.release.titles[reason.item]
+        if reason is None or title is None:
+            return None
+        return f"because {self._reasons.get(reason.signal, _NEUTRAL)} {title}"
 
 
 def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
@@ -173,11 +195,11 @@ def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
 
 
 def _seen_items(active: ActiveRelease, user: UserBatch | None) -> list[str]:
-    """Ids of the target items that the user's known history has streamed."""
+    """Ids of the target items that the user is known to have started."""
     history = None if user is None else user.histories.get(active.release.manifest.target_type)
     if history is None:
         return []
-    streamed = np.unique(history.items[history.signals == _STREAM])
+    streamed = np.unique(history.items[active.release.starts(history.signals)])
     return [str(item) for item in active.release.item_ids[streamed]]
 
 
@@ -186,27 +208,6 @@ def _all_of(active: ActiveRelease, ids: list[str]) -> bool:
     at = active.release.index_of(ids)
     target = active.release.target
     return bool(((at >= target.start) & (at < target.stop)).all())
-
-
-def _explained(
-    active: ActiveRelease, state: RequestState, ids: list[str], scores: np.ndarray
-) -> list[ShelfItem]:
-    items = []
-    for rank, (at, score) in enumerate(
-        zip(active.release.index_of(ids).tolist(), scores.tolist(), strict=True), start=1
-    ):
-        why = None if state.user is None else _because(active, state.user, at)
-        items.append(_item(active, at, rank, score, why))
-    return items
-
-
-def _because(active: ActiveRelease, user: UserBatch, item: int) -> str | None:
-    """The history's nearest item with a title, in words."""
-    reason = active.release.because(item, user)
-    title = None if reason is None else active.release.titles[reason.item]
-    if reason is None or title is None:
-        return None
-    return f"because {_VERBS[reason.signal]} {title}"
 
 
 def _popular(
@@ -219,13 +220,13 @@ def _popular(
     lists = active.release.popular_lists
     local = None if country is None else lists.countries.get(country)
     gone = set(active.release.index_of(exclude).tolist())
-    languages = active.release.languages
+    first = active.release.target.start
     here = 0 if local is None else len(local)
     items: list[ShelfItem] = []
     for place, at in enumerate(_once(local, lists.everywhere)):
         if len(items) == request.k:
             break
-        if at in gone or (request.language is not None and languages[at] != request.language):
+        if at in gone or not (state.allowed is None or state.allowed[at - first]):
             continue
         why = f"popular in {country}" if place < here else "popular"
         items.append(_item(active, at, len(items) + 1, None, why))

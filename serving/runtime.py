@@ -47,7 +47,7 @@ class Runtime:
         store = ReleaseStore(environment.home)
         index = resolve_index(environment.settings.index, store.index_settings())
         self._debug_vectors = serving.debug_vectors
-        self._index_source: SearchSource = "exact" if index.backend == "exact" else "milvus"
+        self._index_source: SearchSource = index.backend
         self._index = IndexClient(environment.home, index)
         rest: dict[str, Any] = {
             "failures": serving.rest_after,
@@ -64,6 +64,7 @@ class Runtime:
             self._breakers[1],
             search_seconds=serving.search_budget_ms / 1000,
             index_source=self._index_source,
+            reasons=serving.reasons,
         )
         self._store = store
         self._environment = environment

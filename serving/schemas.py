@@ -26,11 +26,12 @@ from colisten.data.languages import wanted_language
 from colisten.data.moments import EARLIEST, parse_moment
 from colisten.errors import ConfigError, EventRefused
 from colisten.features.events import check_moment
-from colisten.sections import ItemType, Signal
-from colisten.words import advice, literal_words, shown
+from colisten.sections import INDEX_BACKENDS
 
 MAX_ITEMS = 100
 MAX_EXCLUDED = 1000
+MAX_VALUES = 1000
+MAX_COLUMNS = 32
 MAX_ERRORS = 100
 _TOLD_APART = 2_000
 # An event of the two longest ids fits, each of their bytes written as \u0000.
@@ -62,6 +63,12 @@ def _language(text: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def _filter_value(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("must be a text or a number")
+    return value
+
+
 Id = Annotated[
     str,
     AfterValidator(_id),
@@ -77,13 +84,46 @@ Country = Annotated[str, Field(min_length=1), AfterValidator(country_of)]
 Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
 
 VectorSource = Literal["two_tower", "popular_country", "popular", "item"]
-SearchSource = Literal["milvus", "exact", "popular"]
+SearchSource = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": [*INDEX_BACKENDS, "popular"]})
+]
+# The kind of a value is that of its column, which the release declares.
+FilterValue = Annotated[
+    Any, AfterValidator(_filter_value), WithJsonSchema({"type": ["string", "number"]})
+]
+FilterValues = Annotated[list[FilterValue], Field(min_length=1, max_length=MAX_VALUES)]
 
 
 class Request(BaseModel):
     """A body that refuses fields it does not know and values of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RangeRequest(Request):
+    """Both ends belong to the range; null leaves one open."""
+
+    min: FilterValue | None = None
+    max: FilterValue | None = None
+
+
+class FilterRequest(Request):
+    """Which items may come back, by the columns that the release declares.
+
+    A moment is a text as ISO 8601 with a time zone.
+    """
+
+    include: Annotated[dict[str, FilterValues], Field(max_length=MAX_COLUMNS)] = Field(
+        default_factory=dict,
+        description="Per column the values of which an item must have one.",
+    )
+    exclude: Annotated[dict[str, FilterValues], Field(max_length=MAX_COLUMNS)] = Field(
+        default_factory=dict, description="Per column the values that no item of the answer has."
+    )
+    ranges: Annotated[dict[str, RangeRequest], Field(max_length=MAX_COLUMNS)] = Field(
+        default_factory=dict,
+        description="Per column of numbers or moments its least and greatest value.",
+    )
 
 
 class RecommendRequest(Request):
@@ -94,6 +134,7 @@ class RecommendRequest(Request):
     language: Language | None = Field(
         None, description="Only items in this language, as a tag such as en or pt-BR."
     )
+    filter: FilterRequest | None = Field(None, description="Which items may come back.")
     exclude: Annotated[list[Id], Field(max_length=MAX_EXCLUDED)] = Field(
         default_factory=list, description="Item ids that must not come back."
     )
@@ -110,6 +151,7 @@ class SimilarRequest(Request):
     language: Language | None = Field(
         None, description="Only items in this language, as a tag such as en or pt-BR."
     )
+    filter: FilterRequest | None = Field(None, description="Which items may come back.")
 
 
 class EventRequest(Request):
@@ -117,8 +159,8 @@ class EventRequest(Request):
 
     user_id: Id = Field(description="Who did it.")
     item_id: Id = Field(description="To which item.")
-    item_type: ItemType = Field(description="The item's type.")
-    signal: Signal = Field(description="What was done.")
+    item_type: str = Field(description="The item's type.")
+    signal: str = Field(description="What was done.")
     timestamp: Moment = Field(
         description="When, as ISO 8601 with a time zone; "
         f"not before {EARLIEST:%Y-%m-%d}, not in the future."
@@ -243,10 +285,6 @@ def _field_error(detail: Any) -> FieldError:
     where = ".".join(str(part)[:_FIELD_CHARS] for part in detail["loc"]) or "body"
     if detail["type"] == "extra_forbidden":
         return FieldError(field=where, message="unknown field")
-    if detail["type"] == "literal_error":
-        given = detail["input"]
-        said = f"{shown(given)} is unknown. {advice(given, literal_words(detail))}"
-        return FieldError(field=where, message=said)
     if detail["type"] == "value_error":
         return FieldError(field=where, message=str(detail["ctx"]["error"]))
     if detail["type"] == "model_type":

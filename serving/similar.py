@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from serving.active_release import ActiveRelease
+from serving.filters import asked_filter, offered
 from serving.schemas import (
     ErrorResponse,
     FieldError,
@@ -41,10 +42,9 @@ def similar(active: ActiveRelease, request: SimilarRequest) -> Similar:
     target = release.target
     fallbacks: list[str] = []
     allowed = np.ones(target.stop - target.start, dtype=bool)
-    if request.language is not None:
-        allowed &= np.asarray(release.languages[target] == request.language, dtype=bool)
-        if not release.speaks(request.language):
-            fallbacks.append("language_not_offered")
+    mask = offered(release, asked_filter(request.language, request.filter, release), fallbacks)
+    if mask is not None:
+        allowed &= mask
     if target.start <= at < target.stop:
         allowed[at - target.start] = False
     own = np.asarray(release.history_vectors[at], dtype=np.float32)

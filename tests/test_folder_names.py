@@ -19,7 +19,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.contract import EXPOSURES, TABLES
 from colisten.data.interactions import read_interactions
 from colisten.data.prepare import prepare_tables
-from colisten.evaluation.popularity import PopularityRanker, popularity
+from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
@@ -31,10 +31,12 @@ from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
 from colisten.index import ExactIndex
 from colisten.ranking.eligible import eligible_users
+from colisten.ranking.events import EventLog
+from colisten.ranking.rankers import PopularityRanker
 from colisten.ranking.recommend import recommend
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.release.store import ReleaseStore
-from colisten.sections import ITEM_TYPES
+from colisten.sections import ITEM_TYPES, DataSettings
 from colisten.text.vectors import embed_items
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT, write_tiny_source
@@ -120,10 +122,10 @@ def _features(
 
 
 def _measured(history: Path, out: Path, catalogue: Catalogue) -> dict[str, Any]:
-    folders = [history, out / "holdout"]
-    people = eligible_users(folders, catalogue, cut=CUT, target_type=TARGET)
-    asked = evaluation_set(folders, catalogue, cut=CUT, window_days=14, target_type=TARGET)
-    counts = popularity([history], catalogue, as_of=CUT, target_type=TARGET)
+    events = EventLog([history, out / "holdout"], catalogue, DataSettings())
+    people = eligible_users(events, CUT)
+    asked = evaluation_set(events, cut=CUT, window_days=14)
+    counts = popularity(events, CUT)
     ranker = PopularityRanker("popularity", counts)
     shelf = out / "shelves" / "a.parquet"
     recommend(people, ranker.scores, catalogue, shelf, depth=5)
@@ -139,7 +141,7 @@ def _measured(history: Path, out: Path, catalogue: Catalogue) -> dict[str, Any]:
     parquet.write(shown, out / "shown.parquet")
     outcomes = user_outcomes(
         out / "shown.parquet",
-        [folder / "interactions.parquet" for folder in folders],
+        [folder / "interactions.parquet" for folder in events.folders],
         target_type=TARGET,
         attribution_hours=72,
     )

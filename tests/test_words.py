@@ -30,7 +30,6 @@ from colisten.features.history import history_rows
 from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer
-from colisten.ranking.rankers import mean_vectors
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sections import Section
 from colisten.training.distributed import world
@@ -165,14 +164,6 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: backtest_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
         "audiobook",
     ),
-    "signal": (
-        lambda: mean_vectors(
-            None,  # type: ignore[arg-type]  # words come first
-            np.zeros((0, 2), np.float32),
-            signal_weights={"streams": 1.0},  # type: ignore[dict-item]
-        ),
-        "stream",
-    ),
     "similarity": (
         lambda: fit_item_knn(_nobody(), {"similarity": "cosin", "neighbours": 1}, 1, 0),
         "cosine",
@@ -213,7 +204,7 @@ def test_a_call_names_the_word_that_was_meant(name: str) -> None:
 
 
 # Checked by the function that they go to, which is in this test as well, or word by word.
-HANDED_ON = {("drives", "side"), ("mean_vectors", "signal_weights"), ("__init__", "balance")}
+HANDED_ON = {("drives", "side"), ("__init__", "balance")}
 
 
 def _parameters_of_words(trees: dict[str, ast.Module]) -> Iterator[tuple[str, str, str, str]]:

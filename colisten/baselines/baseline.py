@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.ranking.top_k import Scorer
 
 Parameters = Mapping[str, Any]
@@ -25,7 +24,7 @@ class Baseline:
     """
 
     name: str
-    fit: Callable[[InteractionMatrix, Parameters, int, int], Scorer]
+    fit: Callable[..., Scorer]
     grid: Mapping[str, tuple[Any, ...]]
     needs_text: bool = False
 

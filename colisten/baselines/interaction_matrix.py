@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from colisten.config import Settings
-from colisten.data.catalogue import Catalogue
-from colisten.ranking.events import event_tables
+from colisten.ranking.events import EventLog
 from colisten.ranking.ragged import Ragged
 
-_TOUCHES = """
+_NEWEST = """
     SELECT user_id, place, epoch_us(max(timestamp)) AS newest
     FROM past JOIN places USING (item_id, item_type)
     GROUP BY user_id, place ORDER BY user_id, place
@@ -43,20 +39,14 @@ class InteractionMatrix:
 
     @classmethod
     def read(
-        cls,
-        folders: Sequence[Path],
-        catalogue: Catalogue,
-        *,
-        as_of: datetime,
-        settings: Settings,
-        text: np.ndarray | None = None,
+        cls, events: EventLog, as_of: datetime, text: np.ndarray | None = None
     ) -> InteractionMatrix:
         """Every event before `as_of` on an item of the catalogue.
 
         Raises:
             EvaluationError: A folder has no interactions or `as_of` has no time zone.
         """
-        target_type = settings.data.target_type
+        catalogue = events.catalogue
         places = pa.table(
             {
                 "item_id": pa.array(catalogue.item_ids, pa.string()),
@@ -64,9 +54,9 @@ class InteractionMatrix:
                 "place": np.arange(len(catalogue), dtype=np.int64),
             }
         )
-        with event_tables(folders, catalogue, as_of, as_of, target_type, settings) as tables:
+        with events.tables(as_of) as tables:
             tables.register("places", places)
-            found = tables.sql(_TOUCHES).to_arrow_table()
+            found = tables.sql(_NEWEST).to_arrow_table()
         coded = found.column("user_id").combine_chunks().dictionary_encode()
         rows = coded.indices.to_numpy()
         user_ids = np.empty(len(coded.dictionary), dtype=object)
@@ -77,7 +67,7 @@ class InteractionMatrix:
             shape=(len(user_ids), len(catalogue)),
         )
         times = found.column("newest").to_numpy()
-        return cls(matrix, times, user_ids, catalogue.slice_of(target_type), text)
+        return cls(matrix, times, user_ids, events.target, text)
 
     @property
     def num_target(self) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from colisten.config import Settings
 from colisten.evaluation.metrics import COVERAGE, metric_names, user_metric_names
 from colisten.evaluation.slices import Sample
 from colisten.ranking.rankers import CHANCE
+from colisten.sections import EvaluationSettings
 from colisten.statistics.bootstrap import bootstrap_means, mean_interval
 from colisten.statistics.differences import mcnemar, mean_difference
 from colisten.statistics.interval import Difference, Estimate, Interval
@@ -78,7 +78,7 @@ class Comparison:
         names: Of the models.
         samples: Each model's measures on the slice.
         part: Name of the slice.
-        settings: `evaluation` is used.
+        settings: How.
         seed: Of the resampling.
         further: Names of the per-user measures behind those of `user_metric_names`.
     """
@@ -88,7 +88,7 @@ class Comparison:
         names: list[str],
         samples: list[Sample],
         part: str,
-        settings: Settings,
+        settings: EvaluationSettings,
         *,
         seed: int,
         further: Sequence[str] = (),
@@ -97,8 +97,8 @@ class Comparison:
         self.samples = samples
         self.part = part
         self.users = len(samples[0].values)
-        self.k = settings.evaluation.k
-        self.confidence = settings.evaluation.confidence
+        self.k = settings.k
+        self.confidence = settings.confidence
         self.columns = (*user_metric_names(self.k), *further)
         self.metrics = (*metric_names(self.k), *further)
         stacked = np.concatenate([sample.values for sample in samples], axis=1)
@@ -106,7 +106,7 @@ class Comparison:
         self.known = (~np.isnan(stacked)).sum(axis=0).reshape(shape[1:])
         sums = np.nansum(stacked, axis=0).reshape(shape[1:])
         self.values = np.where(self.known > 0, sums / np.maximum(self.known, 1), np.nan)
-        draws = settings.evaluation.bootstrap if self.users > 1 else 0
+        draws = settings.bootstrap if self.users > 1 else 0
         self.means = bootstrap_means(stacked, resamples=draws, seed=seed).reshape(shape)
         # Seeds are drawn apart from users, so that users are drawn alike however many there are.
         self.noise = [

@@ -1,26 +1,22 @@
 """Who is measured and on what: the global time split.
 
 History is `timestamp < cut`, the window is `cut <= timestamp < cut + window`. A target is an item
-of the target type that a user with history streams in the window for the first time. Everything
+of the target type that a user with history starts in the window for the first time. Everything
 but the targets is read strictly before the cut, by `colisten.ranking.eligible`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
-from colisten.config import Settings
-from colisten.data.catalogue import Catalogue
 from colisten.data.moments import days_from
 from colisten.errors import EvaluationError
 from colisten.logs import logger
 from colisten.ranking.eligible import PEOPLE_ROWS, EligibleUsers, column, read_past, read_people
-from colisten.ranking.events import event_tables
+from colisten.ranking.events import EventLog
 from colisten.ranking.ragged import Ragged
 
 log = logger("evaluation")
@@ -31,7 +27,7 @@ class EvaluationSet(EligibleUsers):
     """The eligible users who have a target in the window, with those targets.
 
     Attributes:
-        targets: Candidates each user streams first in the window.
+        targets: Candidates each user starts first in the window.
         num_targets: int64 [num_users], at least 1: targets with those that cannot be reached.
         unreachable: Targets, over all users, that are no candidate at the cut (released later).
             No ranker can hit them; they count as misses.
@@ -44,43 +40,30 @@ class EvaluationSet(EligibleUsers):
     window_days: int
 
 
-def evaluation_set(
-    folders: Sequence[Path],
-    catalogue: Catalogue,
-    *,
-    cut: datetime,
-    window_days: int,
-    target_type: str,
-    settings: Settings | None = None,
-) -> EvaluationSet:
-    """Users with a first-time stream in the window, their targets and their exclusions.
+def evaluation_set(events: EventLog, *, cut: datetime, window_days: int) -> EvaluationSet:
+    """Users with a first start in the window, their targets and their exclusions.
 
     The window may lie inside the history (validation before the cut of a release: pass the
     history folder and an earlier cut) or behind it (pass history and holdout). Without any
     target the set is empty, which `evaluate` reports as nothing to measure.
 
     Args:
-        folders: Folders that hold `interactions.parquet`.
-        catalogue: Items in the order that all vectors share; those that became available only
-            after `cut` are no candidates.
+        events: Events and items; items that became available only after `cut` are no candidates.
         cut: UTC moment between history and window.
         window_days: Length of the window in days.
-        target_type: The recommended item type.
-        settings: Threads and memory of DuckDB; None takes the defaults.
 
     Raises:
         EvaluationError: A file is missing, `cut` has no time zone or the window is empty.
     """
     if window_days <= 0:
         raise EvaluationError(f"A window of {window_days} days holds no event.")
-    until = days_from(cut, window_days)
-    with event_tables(folders, catalogue, cut, until, target_type, settings) as tables:
+    with events.tables(cut, days_from(cut, window_days)) as tables:
         read_past(tables)
         tables.execute(_FOUND)
         tables.execute(
             "CREATE TEMP TABLE people AS SELECT * FROM known SEMI JOIN found USING (user_id)"
         )
-        seen = read_people(tables, catalogue, cut, target_type)
+        seen = read_people(tables, events, cut)
         pairs = tables.sql(_TARGETS).to_arrow_table()
     rows, items = column(pairs, "row"), column(pairs, "local")
     reachable = (items >= 0) & np.append(seen.available, False)[items]
@@ -99,7 +82,7 @@ def evaluation_set(
         exclusions=seen.exclusions,
         available=seen.available,
         cut=seen.cut,
-        target_type=target_type,
+        target_type=seen.target_type,
         targets=Ragged.of(rows[reachable], items[reachable], len(seen)),
         num_targets=np.bincount(rows, minlength=len(seen)),
         unreachable=unreachable,
@@ -111,7 +94,7 @@ _FOUND = """
     CREATE TEMP TABLE found AS
     SELECT DISTINCT user_id, item_id FROM future SEMI JOIN known USING (user_id)
         ANTI JOIN seen_items USING (user_id, item_id)
-    WHERE signal = 'stream' AND item_type = (SELECT name FROM target_type)
+    WHERE is_start
 """
 _TARGETS = f"""
     SELECT row, coalesce(local, -1) AS local

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from colisten.config import Settings
 from colisten.errors import EvaluationError
 from colisten.evaluation.beyond_accuracy import BEYOND_ACCURACY, BeyondAccuracy
 from colisten.evaluation.comparison import Comparison, Contrast, Part, Row
@@ -20,6 +19,7 @@ from colisten.evaluation.split import EvaluationSet
 from colisten.logs import logger
 from colisten.ranking.lists import rank_lists
 from colisten.ranking.rankers import SUBJECT, Ranker
+from colisten.sections import EvaluationSettings
 from colisten.words import known_word
 
 SLICES = ("all", "warm", "cold")
@@ -113,7 +113,7 @@ class EvaluationTable(Part):
 def evaluate(
     rankers: Sequence[Ranker],
     evaluation_set: EvaluationSet,
-    settings: Settings,
+    settings: EvaluationSettings,
     seed: int,
     *,
     subject: str = SUBJECT,
@@ -125,7 +125,7 @@ def evaluate(
     Args:
         rankers: Models; their rows are the users of `evaluation_set`.
         evaluation_set: Users, targets and candidates. An empty one gives a table without values.
-        settings: `evaluation` is used.
+        settings: How.
         seed: Of the resampling.
         subject: See `evaluate_lists`.
         finer: See `evaluate_lists`.
@@ -149,7 +149,7 @@ def evaluate(
 def evaluate_lists(
     trials: Mapping[str, Sequence[np.ndarray]],
     evaluation_set: EvaluationSet,
-    settings: Settings,
+    settings: EvaluationSettings,
     seed: int,
     *,
     subject: str | None = None,
@@ -166,7 +166,7 @@ def evaluate_lists(
             chance, such as a popularity list. Rows are the users of `evaluation_set`, entries as
             in `lists.Lists`.
         evaluation_set: Users, targets and candidates. An empty one gives a table without values.
-        settings: `evaluation` is used.
+        settings: How.
         seed: Of the resampling.
         subject: The model compared with every other; None means `SUBJECT`, and where that is not
             measured the model with the highest HR@k takes its place.
@@ -187,7 +187,7 @@ def evaluate_lists(
     finer_differences: list[Contrast] = []
     named = subject or SUBJECT
     for at, part in enumerate([*slices, *finer]):
-        samples = [each.on(part, evaluation_set, settings.evaluation.k) for each in found]
+        samples = [each.on(part, evaluation_set, settings.k) for each in found]
         if named not in names:
             named = names[int(np.argmax([each.values[:, 0].sum() for each in samples]))]
         comparison = Comparison(
@@ -212,10 +212,10 @@ def evaluate_lists(
         cut=evaluation_set.cut.isoformat(),
         window_days=evaluation_set.window_days,
         target_type=evaluation_set.target_type,
-        k=settings.evaluation.k,
-        depth=settings.evaluation.depth,
-        confidence=settings.evaluation.confidence,
-        bootstrap=settings.evaluation.bootstrap,
+        k=settings.k,
+        depth=settings.depth,
+        confidence=settings.confidence,
+        bootstrap=settings.bootstrap,
         seed=seed,
         users={part.name: len(part.users) for part in slices},
         candidates=evaluation_set.num_candidates,
@@ -234,7 +234,7 @@ def evaluate_lists(
 def _trials(
     trials: Mapping[str, Sequence[np.ndarray]],
     data: EvaluationSet,
-    settings: Settings,
+    settings: EvaluationSettings,
     beyond: BeyondAccuracy | None,
 ) -> list[SeedRuns]:
     if not trials or not all(len(lists) for lists in trials.values()):
@@ -248,14 +248,12 @@ def _trials(
             f"{len(data.available):,} of type {data.target_type}.",
             "Pass what is known of the items of the target type, in catalogue order.",
         )
-    depth = settings.evaluation.depth
+    depth = settings.depth
     found = []
     for model, lists in trials.items():
         for items in lists:
             _check(model, items, data, depth)
-        found.append(
-            SeedRuns.of([items[:, :depth] for items in lists], beyond, settings.evaluation.k)
-        )
+        found.append(SeedRuns.of([items[:, :depth] for items in lists], beyond, settings.k))
     return found
 
 

@@ -6,6 +6,7 @@ the feature repository beside it, read strictly before the cut. Only targets com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
+from colisten.engine import Engine
 from colisten.errors import ReleaseNotFound, ReportError
 from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
@@ -27,6 +29,7 @@ from colisten.features.store import open_store, users_as_of
 from colisten.features.transform import encode_users
 from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.ranking.eligible import EligibleUsers, eligible_users
+from colisten.ranking.events import EventLog
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.sections import EvaluationSettings
@@ -125,19 +128,18 @@ def _people(
 ) -> EligibleUsers:
     """Users with a target in the window; everyone with history where no one has any."""
     if days:
-        found = evaluation_set(
-            [tables.history, tables.holdout],
-            catalogue,
-            cut=tables.cut,
-            window_days=days,
-            target_type=target_type,
-            settings=settings,
-        )
+        folders = [tables.history, tables.holdout]
+        events = _events(folders, catalogue, settings).of_type(target_type)
+        found = evaluation_set(events, cut=tables.cut, window_days=days)
         if len(found.targets.values):
             return found
-    return eligible_users(
-        [tables.history], catalogue, cut=tables.cut, target_type=target_type, settings=settings
-    )
+    events = _events([tables.history], catalogue, settings).of_type(target_type)
+    return eligible_users(events, tables.cut)
+
+
+def _events(folders: Sequence[Path], catalogue: Catalogue, settings: Settings) -> EventLog:
+    engine = Engine(threads=settings.threads, memory_limit=settings.memory_limit)
+    return EventLog(folders, catalogue, settings.data, engine)
 
 
 def _item_features(
@@ -177,12 +179,8 @@ def _served_popularity(
 
 def _streams(tables: RunTables, catalogue: Catalogue, settings: Settings) -> np.ndarray:
     streams = np.zeros(len(catalogue), dtype=np.float32)
+    events = _events([tables.history], catalogue, settings)
     for item_type in dict.fromkeys(catalogue.item_types):
-        streams[catalogue.slice_of(item_type)] = popularity(
-            [tables.history],
-            catalogue,
-            as_of=tables.cut,
-            target_type=item_type,
-            settings=settings,
-        )
+        counts = popularity(events.of_type(item_type), tables.cut)
+        streams[catalogue.slice_of(item_type)] = counts
     return streams

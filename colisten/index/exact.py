@@ -16,15 +16,16 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import VectorIndexError
 from colisten.files import sweep_partials, write_aside
+from colisten.index.filter import EVERY_ITEM, ITEM_ID, NO_COLUMNS, Filter, FilterColumns
 from colisten.index.protocol import Hits, check_items, check_name, check_search, check_width
 from colisten.json_files import read_mapping, write_json
 
+_COLUMNS = "columns.parquet"
 _FEW = 8
 _BLOCK_SCORES = 1 << 24  # scores held at a time: 64 MB
 
@@ -36,13 +37,13 @@ class ExactCollection:
     Attributes:
         ids: object [n].
         vectors: float32 [n, d], unit rows.
-        languages: object [n]; None where unknown.
+        columns: What they are filtered by.
         rows: int64 [n], index in the catalogue; ties in score are ordered by it.
     """
 
     ids: np.ndarray
     vectors: np.ndarray
-    languages: np.ndarray
+    columns: FilterColumns
     rows: np.ndarray
 
     def __len__(self) -> int:
@@ -52,29 +53,26 @@ class ExactCollection:
     def _position(self) -> dict[str, int]:
         return {item: at for at, item in enumerate(self.ids)}
 
-    @cached_property
-    def _spoken(self) -> dict[str, np.ndarray]:
-        # Not `languages == language`: numpy would drop the NUL at the end of a text.
-        codes, found = pd.factorize(self.languages)
-        return {language: codes == code for code, language in enumerate(found)}
+    def allowed(self, asked: Filter) -> np.ndarray | None:
+        """Which items may be answered, bool [n]; None where all may.
 
-    def speaks(self, language: str) -> bool:
-        """Whether any item is in this language."""
-        return language in self._spoken
-
-    def allowed(self, language: str | None, exclude: Sequence[str]) -> np.ndarray | None:
-        """Which items may be answered, bool [n]; None where all may."""
-        if language is None and not exclude:
-            return None
-        if language is None:
+        Raises:
+            FilterRefused: See `Filter.checked`.
+        """
+        asked = asked.checked(self.columns.kinds)
+        mask = self.columns.mask(asked)
+        if mask is None and asked.columns:
             mask = np.ones(len(self), dtype=bool)
-        elif language in self._spoken:
-            mask = self._spoken[language].copy()
-        else:
-            mask = np.zeros(len(self), dtype=bool)
-        gone = [self._position[item] for item in exclude if item in self._position]
-        mask[gone] = False
+        if mask is not None and ITEM_ID in asked.include:
+            named = np.zeros(len(self), dtype=bool)
+            named[self._places(asked.include[ITEM_ID])] = True
+            mask &= named
+        if mask is not None:
+            mask[self._places(asked.exclude.get(ITEM_ID, ()))] = False
         return mask
+
+    def _places(self, ids: Sequence[str]) -> list[int]:
+        return [self._position[item] for item in ids if item in self._position]
 
     def search(
         self,
@@ -141,16 +139,16 @@ class ExactIndex:
         ids: Sequence[str],
         vectors: np.ndarray,
         *,
-        languages: Sequence[str | None],
+        columns: pa.Table = NO_COLUMNS,
         rows: np.ndarray | None = None,
     ) -> None:
         """See `VectorIndex.create`."""
         check_name(collection)
-        rows = check_items(ids, vectors, languages, rows)
+        rows = check_items(ids, vectors, columns, rows)
         if collection in self._aliases():
             raise VectorIndexError(f"'{collection}' is an alias, not a collection.")
         made = ExactCollection(
-            _objects(ids), np.ascontiguousarray(vectors), _objects(languages), rows
+            _objects(ids), np.ascontiguousarray(vectors), FilterColumns(columns), rows
         )
         with self._lock:
             if self._folder is not None:
@@ -165,15 +163,14 @@ class ExactIndex:
         queries: np.ndarray,
         k: int,
         *,
-        language: str | None = None,
-        exclude: Sequence[str] = (),
+        filter: Filter = EVERY_ITEM,
         deadline: float | None = None,
     ) -> Hits:
         """See `VectorIndex.search`."""
-        check_search(queries, k, language, exclude, deadline)
+        check_search(queries, k, deadline)
         found = self._get(collection)
         check_width(queries, found.vectors.shape[1], collection)
-        positions, scores = found.search(queries, k, found.allowed(language, exclude), deadline)
+        positions, scores = found.search(queries, k, found.allowed(filter), deadline)
         return [found.ids[at].tolist() for at in positions], scores
 
     def count(self, collection: str) -> int:
@@ -273,21 +270,24 @@ def _save(collection: ExactCollection, target: Path) -> None:
         table = pa.table(
             {
                 "item_id": pa.array(collection.ids, pa.string()),
-                "language": pa.array(collection.languages, pa.string()),
                 "row": pa.array(collection.rows, pa.int64()),
             }
         )
         parquet.write(table, folder / "items.parquet")
+        parquet.write(collection.columns.table, folder / _COLUMNS)
 
 
 def _load(folder: Path) -> ExactCollection | None:
     if not folder.is_dir():
         return None
     table = parquet.read(folder / "items.parquet")
+    declared = folder / _COLUMNS
+    # Collections of yesterday were filtered by language alone, and say it beside the ids.
+    columns = parquet.read(declared) if declared.exists() else table.select(["language"])
     return ExactCollection(
         _objects(table.column("item_id").to_pylist()),
         np.load(folder / "vectors.npy", mmap_mode="r"),
-        _objects(table.column("language").to_pylist()),
+        FilterColumns(columns),
         table.column("row").to_numpy(),
     )
 

@@ -19,13 +19,21 @@ from typing import Any, Self
 
 import grpc  # type: ignore[import-untyped]
 import numpy as np
+import pyarrow as pa
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from colisten.errors import VectorIndexError
-from colisten.index.milvus_hits import Hit, best_hits, expression
+from colisten.index.filter import EVERY_ITEM, ITEM_ID, NO_COLUMNS, Filter
+from colisten.index.milvus_filter import (
+    Fields,
+    Hit,
+    add_fields,
+    best_hits,
+    field_name,
+    field_values,
+)
 from colisten.index.protocol import (
     MAX_HITS,
-    MAX_LANGUAGE_BYTES,
     Hits,
     check_items,
     check_name,
@@ -42,7 +50,7 @@ PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administr
 _WRITE_SECONDS = 600.0
 _INSERT_BYTES = 8 << 20
 _LITE_MARGIN = 64
-_LITE_LANGUAGE_FACTOR = 4
+_LITE_FACTOR = 4
 _NOT_LOADED = 101  # the code of a collection that lies on disk only
 
 _embedded_users: Counter[str] = Counter()
@@ -69,7 +77,7 @@ class MilvusIndex:
         self._lite = lite or self._embedded
         self._ef = ef
         self._uri = str(Path(uri).absolute()) if self._embedded else uri
-        self._widths: dict[str, int] = {}
+        self._shapes: dict[str, tuple[int, Fields]] = {}
         self._lock = threading.Lock()
         self._closed = False
         if self._embedded:
@@ -98,12 +106,12 @@ class MilvusIndex:
         ids: Sequence[str],
         vectors: np.ndarray,
         *,
-        languages: Sequence[str | None],
+        columns: pa.Table = NO_COLUMNS,
         rows: np.ndarray | None = None,
     ) -> None:
         """See `VectorIndex.create`."""
         check_name(collection)
-        rows = check_items(ids, vectors, languages, rows)
+        rows = check_items(ids, vectors, columns, rows)
         if self.resolve_alias(collection) is not None:
             raise VectorIndexError(f"'{collection}' is an alias, not a collection.")
         with _asked("create", collection):
@@ -112,8 +120,8 @@ class MilvusIndex:
                 self._client.drop_alias(alias, timeout=PATIENCE_SECONDS)
             self._forget(collection)
             self._client.drop_collection(collection, timeout=PATIENCE_SECONDS)
-            self._create_empty(collection, ids, vectors.shape[1])
-            self._insert(collection, ids, vectors, languages, rows)
+            self._create_empty(collection, ids, vectors.shape[1], columns)
+            self._insert(collection, ids, vectors, columns, rows)
             self._client.flush(collection, timeout=_WRITE_SECONDS)
             self._client.load_collection(collection, timeout=_WRITE_SECONDS)
         written = self.count(collection)
@@ -128,29 +136,29 @@ class MilvusIndex:
         queries: np.ndarray,
         k: int,
         *,
-        language: str | None = None,
-        exclude: Sequence[str] = (),
+        filter: Filter = EVERY_ITEM,
         deadline: float | None = None,
     ) -> Hits:
         """See `VectorIndex.search`."""
         check_name(collection)
-        check_search(queries, k, language, exclude, deadline)
+        check_search(queries, k, deadline)
         timeout = PATIENCE_SECONDS if deadline is None else deadline
         with _asked("search", collection):
-            width = self._ready(collection, timeout)
+            width, fields = self._ready(collection, timeout)
             if queries.shape[1] != width:  # an alias may have been moved by another process
                 self._forget(collection)
-                width = self._ready(collection, timeout)
+                width, fields = self._ready(collection, timeout)
             check_width(queries, width, collection)
+            asked = fields.checked(filter)
             try:
-                return self._search(collection, queries, k, language, exclude, timeout)
+                return self._search(collection, queries, k, asked, timeout)
             except MilvusException as error:
                 if error.code != _NOT_LOADED:
                     raise
                 # The server was restarted: its collections lie on disk until asked for.
                 self._forget(collection)
                 self._ready(collection, timeout)
-                return self._search(collection, queries, k, language, exclude, timeout)
+                return self._search(collection, queries, k, asked, timeout)
 
     def count(self, collection: str) -> int:
         """See `VectorIndex.count`."""
@@ -248,12 +256,12 @@ class MilvusIndex:
     ) -> None:
         self.close()
 
-    def _create_empty(self, collection: str, ids: Sequence[str], d: int) -> None:
+    def _create_empty(self, collection: str, ids: Sequence[str], d: int, columns: pa.Table) -> None:
         schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
         longest = max(len(item.encode()) for item in ids)
         schema.add_field("item_id", DataType.VARCHAR, is_primary=True, max_length=max(64, longest))
         schema.add_field("row", DataType.INT64)
-        schema.add_field("language", DataType.VARCHAR, max_length=MAX_LANGUAGE_BYTES)
+        add_fields(schema, columns)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=d)
         index = self._client.prepare_index_params()
         if self._lite:
@@ -274,54 +282,57 @@ class MilvusIndex:
         collection: str,
         ids: Sequence[str],
         vectors: np.ndarray,
-        languages: Sequence[str | None],
+        columns: pa.Table,
         rows: np.ndarray,
     ) -> None:
         longest = max(len(item.encode()) for item in ids)
+        filled = field_values(columns)
         step = max(1, _INSERT_BYTES // (4 * vectors.shape[1] + longest + 512))
         for at in track(range(0, len(ids), step), f"indexing {collection}"):
             batch = [
                 {
                     "item_id": ids[item],
                     "row": int(rows[item]),
-                    "language": languages[item] or "",
                     "vector": vectors[item],
+                    **{field: values[item] for field, values in filled.items()},
                 }
                 for item in range(at, min(at + step, len(ids)))
             ]
             self._client.insert(collection, batch, timeout=_WRITE_SECONDS)
 
     def _search(
-        self,
-        collection: str,
-        queries: np.ndarray,
-        k: int,
-        language: str | None,
-        exclude: Sequence[str],
-        timeout: float,
+        self, collection: str, queries: np.ndarray, k: int, asked: Filter, timeout: float
     ) -> Hits:
         if not self._lite:
-            found = self._ask(collection, queries, k, expression(language, exclude), timeout)
-            return best_hits(found, k, language, set())
-        gone = set(exclude)
-        wanted = min(k + len(gone), MAX_HITS)
-        if language is None:
-            return best_hits(self._ask(collection, queries, wanted, "", timeout), k, None, gone)
-        wider = min(wanted * _LITE_LANGUAGE_FACTOR + _LITE_MARGIN, MAX_HITS)
-        found = self._ask(collection, queries, wider, "", timeout)
-        hits = best_hits(found, k, language, gone)
+            found = self._ask(collection, queries, k, EVERY_ITEM, asked, timeout)
+            return best_hits(found, k, EVERY_ITEM)
+        wanted = min(k + len(asked.exclude.get(ITEM_ID, ())), MAX_HITS)
+        others = asked.without_ids()
+        plain = not others.columns and ITEM_ID not in asked.include
+        wider = wanted if plain else min(wanted * _LITE_FACTOR + _LITE_MARGIN, MAX_HITS)
+        found = self._ask(collection, queries, wider, asked, EVERY_ITEM, timeout)
+        hits = best_hits(found, k, asked)
         short = any(
             len(ids) < k and len(answer) == wider
             for ids, answer in zip(hits[0], found, strict=True)
         )
-        if not short:
+        if plain or not short:
             return hits
-        found = self._ask(collection, queries, wanted, expression(language, ()), timeout)
-        return best_hits(found, k, language, gone)
+        # Ids are left out here: in an expression they would be compared with row by row.
+        sought = asked.excluding(())
+        return best_hits(self._ask(collection, queries, wanted, asked, sought, timeout), k, asked)
 
     def _ask(
-        self, collection: str, queries: np.ndarray, limit: int, expression: str, timeout: float
+        self,
+        collection: str,
+        queries: np.ndarray,
+        limit: int,
+        shown: Filter,
+        asked: Filter,
+        timeout: float,
     ) -> list[list[Hit]]:
+        """The nearest items that `asked` allows, each with its values of what `shown` names."""
+        _, fields = self._ready(collection, timeout)
         params: dict[str, Any] = {"metric_type": "IP"}
         if not self._lite:
             params["params"] = {"ef": max(self._ef, limit)}
@@ -330,9 +341,9 @@ class MilvusIndex:
         found = self._client.search(
             collection,
             list(queries),
-            filter=expression,
+            filter=fields.expression(asked),
             limit=limit,
-            output_fields=["row", "language"],
+            output_fields=["row", *(field_name(name) for name in shown.without_ids().columns)],
             search_params=params,
             consistency_level="Bounded",
             timeout=timeout,
@@ -340,25 +351,30 @@ class MilvusIndex:
         # Older servers do not name the id field of a hit, so ids are read beside the hits.
         return [
             [
-                Hit(str(item), float(score), int(hit["entity"]["row"]), hit["entity"]["language"])
+                Hit(
+                    str(item),
+                    float(score),
+                    int(hit["entity"]["row"]),
+                    fields.values(hit["entity"], shown),
+                )
                 for item, score, hit in zip(answer.ids, answer.distances, answer, strict=True)
             ]
             for answer in found
         ]
 
-    def _ready(self, collection: str, timeout: float) -> int:
-        """Load a collection once per connection; returns the length of its vectors."""
+    def _ready(self, collection: str, timeout: float) -> tuple[int, Fields]:
+        """Load a collection once per connection; returns the length of its vectors and fields."""
         with self._lock:
-            if collection not in self._widths:
+            if collection not in self._shapes:
                 self._client.load_collection(collection, timeout=timeout)
                 fields = self._client.describe_collection(collection, timeout=timeout)["fields"]
                 vector = next(field for field in fields if field["name"] == "vector")
-                self._widths[collection] = int(vector["params"]["dim"])
-            return self._widths[collection]
+                self._shapes[collection] = int(vector["params"]["dim"]), Fields.described(fields)
+            return self._shapes[collection]
 
     def _forget(self, name: str) -> None:
         with self._lock:
-            self._widths.pop(name, None)
+            self._shapes.pop(name, None)
 
     def _aliases_of(self, collection: str) -> list[str]:
         if collection not in self._client.list_collections(timeout=PATIENCE_SECONDS):

@@ -13,15 +13,16 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
+import pyarrow as pa
 
 from colisten.data.ids import id_fault
 from colisten.errors import VectorIndexError
+from colisten.index.filter import EVERY_ITEM, NO_COLUMNS, Filter, check_columns
 
 Hits = tuple[list[list[str]], list[np.ndarray]]
 """Per query the ids found, nearest first, and their scores float32: both of equal length <= k."""
 
 NORM_TOLERANCE = 1e-3
-MAX_LANGUAGE_BYTES = 256
 MAX_HITS = 16384  # Milvus' own bound on what one search returns
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
@@ -39,7 +40,7 @@ class VectorIndex(Protocol):
         ids: Sequence[str],
         vectors: np.ndarray,
         *,
-        languages: Sequence[str | None],
+        columns: pa.Table = NO_COLUMNS,
         rows: np.ndarray | None = None,
     ) -> None:
         """Write a collection whole; one of that name is replaced and keeps its aliases.
@@ -48,7 +49,7 @@ class VectorIndex(Protocol):
             collection: Letters, digits and underscores.
             ids: n distinct item ids.
             vectors: float32 [n, d], unit rows.
-            languages: n languages; None where unknown.
+            columns: What items can be filtered by, n rows; types of `filter.ARROW_TYPES`.
             rows: int64 [n], the items' index in the catalogue; default 0..n-1. Ties in score
                 are ordered by it.
         """
@@ -59,8 +60,7 @@ class VectorIndex(Protocol):
         queries: np.ndarray,
         k: int,
         *,
-        language: str | None = None,
-        exclude: Sequence[str] = (),
+        filter: Filter = EVERY_ITEM,
         deadline: float | None = None,
     ) -> Hits:
         """The k nearest items of each query, nearest first.
@@ -69,8 +69,7 @@ class VectorIndex(Protocol):
             collection: A collection or an alias.
             queries: float32 [B, d], unit rows.
             k: 1 to 16384; fewer come back where fewer match.
-            language: Only items of this language.
-            exclude: Ids that no answer holds; unknown ones are ignored.
+            filter: Which items may come back; values that no item has are no error.
             deadline: Seconds after which the call gives up; None means the index's own patience.
         """
 
@@ -119,7 +118,7 @@ def check_name(name: str) -> None:
 def check_items(
     ids: Sequence[str],
     vectors: np.ndarray,
-    languages: Sequence[str | None],
+    columns: pa.Table,
     rows: np.ndarray | None,
 ) -> np.ndarray:
     """Refuse items that do not fit together; returns rows as int64 [n]."""
@@ -127,17 +126,15 @@ def check_items(
     n = len(vectors)
     if n == 0:
         raise VectorIndexError("There is no item to index.")
-    if len(ids) != n or len(languages) != n:
+    if len(ids) != n or (columns.num_columns and len(columns) != n):
         raise VectorIndexError(
-            f"{n} vectors came with {len(ids)} ids and {len(languages)} languages."
+            f"{n} vectors came with {len(ids)} ids and {len(columns)} rows to filter by."
         )
     for item in ids:
         _check_id(item, "item id")
     if len(set(ids)) != n:
         raise VectorIndexError(f"{n - len(set(ids))} item ids come twice.")
-    for language in languages:
-        if language is not None:
-            _check_language(language)
+    check_columns(columns)
     if rows is None:
         return np.arange(n, dtype=np.int64)
     if rows.shape != (n,) or not np.issubdtype(rows.dtype, np.integer):
@@ -145,21 +142,11 @@ def check_items(
     return rows.astype(np.int64)
 
 
-def check_search(
-    queries: np.ndarray,
-    k: int,
-    language: str | None,
-    exclude: Sequence[str],
-    deadline: float | None,
-) -> None:
+def check_search(queries: np.ndarray, k: int, deadline: float | None) -> None:
     """Refuse a search that no index could answer."""
     _check_vectors(queries, "Queries")
     if not 1 <= k <= MAX_HITS:
         raise VectorIndexError(f"k is {k}; it must be 1 to {MAX_HITS}.")
-    if language is not None:
-        _check_language(language)
-    for item in exclude:
-        _check_id(item, "excluded id")
     if deadline is not None and not deadline > 0:
         raise VectorIndexError(f"The deadline is {deadline} seconds; nothing is left to search in.")
 
@@ -179,19 +166,6 @@ def _check_id(value: object, what: str) -> None:
     fault = id_fault(value)
     if fault is not None:
         raise VectorIndexError(f"The {what} {value[:40]!r} {fault}.")
-
-
-def _check_language(value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise VectorIndexError(f"{value!r} is no language: it must be a non-empty text.")
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError as error:
-        raise VectorIndexError(f"{value!r} is no language: it is not valid Unicode.") from error
-    if size > MAX_LANGUAGE_BYTES:
-        raise VectorIndexError(
-            f"The language {value[:40]!r} is {size} bytes, over {MAX_LANGUAGE_BYTES}."
-        )
 
 
 def _check_vectors(vectors: np.ndarray, what: str) -> None:

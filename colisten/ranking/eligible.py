@@ -6,19 +6,15 @@ Warm users have any signal on the target type before the cut, cold ones have non
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings
-from colisten.data.catalogue import Catalogue
 from colisten.data.moments import microseconds, utc
-from colisten.ranking.events import event_tables
+from colisten.ranking.events import EventLog
 from colisten.ranking.ragged import Ragged
 
 
@@ -31,7 +27,7 @@ class EligibleUsers:
     Attributes:
         user_ids: object [num_users], ascending.
         warm: bool [num_users]; any signal on the target type before the cut.
-        exclusions: Items each user streamed before the cut.
+        exclusions: Items each user started before the cut.
         available: bool [num_target]; published before the cut, or without a date, or with an
             event before it. Only these are candidates.
         cut: The moment that everything here lies before.
@@ -54,30 +50,20 @@ class EligibleUsers:
         return int(self.available.sum())
 
 
-def eligible_users(
-    folders: Sequence[Path],
-    catalogue: Catalogue,
-    *,
-    cut: datetime,
-    target_type: str,
-    settings: Settings | None = None,
-) -> EligibleUsers:
+def eligible_users(events: EventLog, cut: datetime) -> EligibleUsers:
     """Every user with an event before the cut: those whom a release must answer.
 
     Args:
-        folders: Folders that hold `interactions.parquet`; events at or after `cut` are not read.
-        catalogue: Items in the order that all vectors share.
+        events: Events; those at or after `cut` are not read.
         cut: UTC moment.
-        target_type: The recommended item type.
-        settings: Threads and memory of DuckDB; None takes the defaults.
 
     Raises:
         EvaluationError: A file is missing or `cut` has no time zone.
     """
-    with event_tables(folders, catalogue, cut, cut, target_type, settings) as tables:
+    with events.tables(cut) as tables:
         read_past(tables)
         tables.execute("CREATE TEMP TABLE people AS SELECT * FROM known")
-        return read_people(tables, catalogue, cut, target_type)
+        return read_people(tables, events, cut)
 
 
 def read_past(tables: duckdb.DuckDBPyConnection) -> None:
@@ -87,13 +73,13 @@ def read_past(tables: duckdb.DuckDBPyConnection) -> None:
 
 
 def read_people(
-    tables: duckdb.DuckDBPyConnection, catalogue: Catalogue, cut: datetime, target_type: str
+    tables: duckdb.DuckDBPyConnection, events: EventLog, cut: datetime
 ) -> EligibleUsers:
     """The users of the table `people`, made from `known`, with what may be shown to them."""
     people = tables.sql(_PEOPLE).to_arrow_table()
     pairs = tables.sql(_EXCLUSIONS).to_arrow_table()
     touched = column(tables.sql(_TOUCHED).to_arrow_table(), "local")
-    available = _published(catalogue, target_type, cut)
+    available = _published(events, cut)
     available[touched] = True
     user_ids = np.empty(len(people), dtype=object)
     user_ids[:] = people.column("user_id").to_pylist()
@@ -103,15 +89,14 @@ def read_people(
         exclusions=Ragged.of(column(pairs, "row"), column(pairs, "local"), len(people)),
         available=available,
         cut=utc(cut),
-        target_type=target_type,
+        target_type=events.data.target_type,
     )
 
 
-def _published(catalogue: Catalogue, target_type: str, cut: datetime) -> np.ndarray:
+def _published(events: EventLog, cut: datetime) -> np.ndarray:
     """Items of the target type published before the cut or without a date, bool [num_target]."""
-    target = catalogue.slice_of(target_type)
-    dates = catalogue.table.column("published_at").cast(pa.timestamp("us", tz="UTC"))
-    moments = dates.slice(target.start, target.stop - target.start).cast(pa.int64())
+    dates = events.catalogue.table.column("published_at").cast(pa.timestamp("us", tz="UTC"))
+    moments = dates.slice(events.target.start, events.num_target).cast(pa.int64())
     earliest = np.iinfo(np.int64).min
     published = moments.fill_null(earliest).to_numpy() < microseconds(cut)
     return np.array(published, dtype=bool)
@@ -125,13 +110,11 @@ def column(table: pa.Table, name: str) -> np.ndarray:
 
 _KNOWN = """
     CREATE TEMP TABLE known AS
-    SELECT user_id, bool_or(item_type = (SELECT name FROM target_type)) AS warm
-    FROM past GROUP BY user_id
+    SELECT user_id, bool_or(is_target) AS warm FROM past GROUP BY user_id
 """
 _SEEN = """
     CREATE TEMP TABLE seen_items AS
-    SELECT DISTINCT user_id, item_id FROM past
-    WHERE signal = 'stream' AND item_type = (SELECT name FROM target_type)
+    SELECT DISTINCT user_id, item_id FROM past WHERE is_start
 """
 _PEOPLE = "SELECT user_id, warm FROM people ORDER BY user_id"
 PEOPLE_ROWS = "SELECT user_id, row_number() OVER (ORDER BY user_id) - 1 AS row FROM people"
@@ -140,6 +123,5 @@ _EXCLUSIONS = f"""
     FROM seen_items JOIN ({PEOPLE_ROWS}) USING (user_id) JOIN candidates USING (item_id)
 """
 _TOUCHED = """
-    SELECT DISTINCT local FROM past JOIN candidates USING (item_id)
-    WHERE item_type = (SELECT name FROM target_type)
+    SELECT DISTINCT local FROM past JOIN candidates USING (item_id) WHERE is_target
 """

@@ -1,7 +1,7 @@
 """Events before and after a moment as DuckDB views, larger than memory if need be.
 
-Every question that evaluation asks of the interactions goes through these two views, so what lies
-before the cut and what lies behind it is decided in one place.
+Every question that rankings and their evaluation ask of the interactions goes through these two
+views, so what lies before the cut and what lies behind it is decided in one place.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,66 +17,97 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import sql_moment
+from colisten.data.sql import sql_text
+from colisten.engine import Engine
 from colisten.errors import EvaluationError
 from colisten.interrupts import interruptible
+from colisten.sections import DataSettings
 
 
-@contextmanager
-def event_tables(
-    folders: Sequence[Path],
-    catalogue: Catalogue,
-    cut: datetime,
-    until: datetime,
-    target_type: str,
-    settings: Settings | None = None,
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection with four relations.
+@dataclass(frozen=True, eq=False)
+class EventLog:
+    """Interactions and the items they are about, to be asked as of any moment.
 
-    `past` (events before `cut`), `future` (events from `cut` on and before `until`),
-    `candidates` (item_id and `local`, its position among the items of the target type) and
-    `target_type` (its `name`).
-
-    Raises:
-        EvaluationError: A folder has no interactions or a moment has no time zone.
+    Attributes:
+        folders: Folders that hold `interactions.parquet`.
+        catalogue: Items in the order that all vectors share.
+        data: The target type and the signals that count as a start.
+        engine: Bounds of DuckDB.
     """
-    settings = settings or Settings()
-    files = [folder / "interactions.parquet" for folder in folders]
-    missing = [str(file) for file in files if not file.exists()]
-    if missing or not files:
-        raise EvaluationError(f"No interactions at {', '.join(missing) or 'any of no folders'}.")
-    target = catalogue.slice_of(target_type)
-    candidates = pa.table(
-        {
-            "item_id": pa.array(catalogue.item_ids[target], pa.string()),
-            "local": np.arange(target.stop - target.start, dtype=np.int64),
-        }
-    )
-    with (
-        tempfile.TemporaryDirectory(prefix="colisten-evaluation-") as spill,
-        interruptible(
-            duckdb.connect(
-                config={
-                    "threads": settings.threads,
-                    "memory_limit": settings.memory_limit,
-                    "temp_directory": spill,
-                }
+
+    folders: Sequence[Path]
+    catalogue: Catalogue
+    data: DataSettings
+    engine: Engine = field(default_factory=Engine)
+
+    @property
+    def target(self) -> slice:
+        """Where the target type lies in the catalogue."""
+        return self.catalogue.slice_of(self.data.target_type)
+
+    @property
+    def num_target(self) -> int:
+        """Items of the target type."""
+        return int(self.target.stop) - int(self.target.start)
+
+    def of_type(self, item_type: str) -> EventLog:
+        """The same events with another target type."""
+        return replace(self, data=self.data.model_copy(update={"target_type": item_type}))
+
+    @contextmanager
+    def tables(
+        self, cut: datetime, until: datetime | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A DuckDB connection with views.
+
+        `past` (events before `cut`), `future` (events from `cut` on and before `until`), each with
+        `is_target` (of the target type) and `is_start` (a start of such an item), and `candidates`
+        (item_id and `local`, its position among the items of the target type).
+
+        Raises:
+            EvaluationError: A folder has no interactions or a moment has no time zone.
+        """
+        files = [folder / "interactions.parquet" for folder in self.folders]
+        missing = [str(file) for file in files if not file.exists()]
+        if missing or not files:
+            raise EvaluationError(
+                f"No interactions at {', '.join(missing) or 'any of no folders'}."
             )
-        ) as tables,
-    ):
-        tables.execute(f"CREATE TEMP VIEW events AS FROM {parquet.scan(*files)}")
-        tables.register("candidates", candidates)
-        tables.register("target_type", pa.table({"name": [target_type]}))
-        early, late = moment_literal(cut), moment_literal(until)
-        tables.execute(f"CREATE TEMP VIEW past AS FROM events WHERE timestamp < {early}")
-        tables.execute(
-            "CREATE TEMP VIEW future AS FROM events "
-            f"WHERE timestamp >= {early} AND timestamp < {late}"
+        candidates = pa.table(
+            {
+                "item_id": pa.array(self.catalogue.item_ids[self.target], pa.string()),
+                "local": np.arange(self.num_target, dtype=np.int64),
+            }
         )
-        yield tables
+        target = f"item_type = {sql_text(self.data.target_type)}"
+        starts = ", ".join(map(sql_text, self.data.start_signals))
+        early, late = moment_literal(cut), moment_literal(until or cut)
+        with (
+            tempfile.TemporaryDirectory(prefix="colisten-evaluation-") as spill,
+            interruptible(
+                duckdb.connect(
+                    config={
+                        "threads": self.engine.threads,
+                        "memory_limit": self.engine.memory_limit,
+                        "temp_directory": spill,
+                    }
+                )
+            ) as tables,
+        ):
+            tables.execute(
+                f"CREATE TEMP VIEW events AS SELECT *, {target} AS is_target, "
+                f"{target} AND signal IN ({starts}) AS is_start FROM {parquet.scan(*files)}"
+            )
+            tables.register("candidates", candidates)
+            tables.execute(f"CREATE TEMP VIEW past AS FROM events WHERE timestamp < {early}")
+            tables.execute(
+                "CREATE TEMP VIEW future AS FROM events "
+                f"WHERE timestamp >= {early} AND timestamp < {late}"
+            )
+            yield tables
 
 
 def moment_literal(moment: datetime) -> str:

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from colisten.config import Settings
 from colisten.errors import EvaluationError
-from colisten.evaluation.split import EvaluationSet
 from colisten.files import write_aside
 from colisten.json_files import read_mapping, write_json
 from colisten.ranking.eligible import EligibleUsers
 from colisten.ranking.rankers import Ranker
 from colisten.ranking.top_k import ranked_blocks
+from colisten.sections import EvaluationSettings
 
 FORMAT = 1
 _INDEX = "lists.json"
@@ -118,17 +117,17 @@ class Lists:
 
 def rank_lists(
     rankers: Sequence[Ranker],
-    evaluation_set: EvaluationSet,
-    settings: Settings,
+    users: EligibleUsers,
+    settings: EvaluationSettings,
     *,
     folder: Path | None = None,
 ) -> Lists:
     """The best `evaluation.depth` items of every user under every ranker.
 
     Args:
-        rankers: Models; their rows are the users of `evaluation_set`.
-        evaluation_set: Users, candidates and exclusions; targets are not looked at.
-        settings: `evaluation.depth` and `evaluation.block_megabytes` are used.
+        rankers: Models; their rows are those of `users`.
+        users: Who, with candidates and exclusions.
+        settings: `depth` and `block_megabytes` are used.
         folder: Where to write the lists while they are made, so that memory holds a block of
             scores only; None keeps them in memory.
 
@@ -140,8 +139,8 @@ def rank_lists(
         raise EvaluationError(
             f"The models to evaluate are {names}.", "Give at least one, each with its own name."
         )
-    users, num_items = users_digest(evaluation_set.user_ids), len(evaluation_set.available)
-    shape = (len(evaluation_set), settings.evaluation.depth)
+    digest, num_items = users_digest(users.user_ids), len(users.available)
+    shape = (len(users), settings.depth)
     made: dict[str, np.ndarray] = {}
     with write_aside(folder) if folder is not None else nullcontext() as aside:
         if aside is not None:
@@ -150,19 +149,19 @@ def rank_lists(
             items = _room(aside / _file(at) if aside is not None else None, shape)
             for block in ranked_blocks(
                 ranker.scores,
-                np.arange(len(evaluation_set), dtype=np.int64),
-                settings.evaluation.depth,
-                exclusions=evaluation_set.exclusions,
-                available=evaluation_set.available,
-                block_megabytes=settings.evaluation.block_megabytes,
+                np.arange(len(users), dtype=np.int64),
+                settings.depth,
+                exclusions=users.exclusions,
+                available=users.available,
+                block_megabytes=settings.block_megabytes,
                 label=ranker.name,
             ):
                 items[block.rows] = block.items
             if aside is None:
                 made[ranker.name] = items
         if aside is not None:
-            _write_index(aside, names, users, num_items)
-    return Lists.load(folder) if folder is not None else Lists(made, users, num_items)
+            _write_index(aside, names, digest, num_items)
+    return Lists.load(folder) if folder is not None else Lists(made, digest, num_items)
 
 
 def users_digest(user_ids: np.ndarray) -> str:

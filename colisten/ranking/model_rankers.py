@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
-from colisten.config import Settings
-from colisten.data.catalogue import Catalogue
-from colisten.evaluation.popularity import PopularityRanker, popularity
+from colisten.evaluation.popularity import popularity
 from colisten.features.users import UserBatch
 from colisten.models.onnx_tower import OnnxUserTower
-from colisten.ranking.rankers import SUBJECT, MeanVectorRanker, RandomRanker, Ranker, VectorRanker
+from colisten.ranking.events import EventLog
+from colisten.ranking.rankers import (
+    SUBJECT,
+    MeanVectorRanker,
+    PopularityRanker,
+    RandomRanker,
+    Ranker,
+    VectorRanker,
+)
 
 WITHOUT_GRAPH = "2T"
 POPULARITY = "popularity"
@@ -25,32 +29,31 @@ class ModelRankers:
     """Everything the rankers stand on, all as of one moment.
 
     Attributes:
-        folders: Folders of interactions.
-        catalogue: Items.
+        events: Events and items.
         as_of: Events at or after it are not seen.
         text: Text vectors [num_items, d].
         z: HGNN vectors [num_items, dim].
         towers: 2T-HGNN.
         towers_text: 2T without graph.
-        settings: `data.target_type`, `evaluation.popularity_days`, `seed` and DuckDB's limits are
-            used.
+        popularity_days: What recent popularity counts.
+        seed: Of chance.
     """
 
-    folders: Sequence[Path]
-    catalogue: Catalogue
+    events: EventLog
     as_of: datetime
     text: np.ndarray
     z: np.ndarray
     towers: OnnxUserTower
     towers_text: OnnxUserTower
-    settings: Settings
+    popularity_days: int
+    seed: int
 
     def rankers(self, users: UserBatch) -> list[Ranker]:
         """The rankers for these users, in the order of the table; rows are those of `users`."""
-        target = self.catalogue.slice_of(self.settings.data.target_type)
+        target = self.events.target
         recent, ever = self.recent_popularity(), self.all_time_popularity()
         return [
-            RandomRanker(target.stop - target.start, seed=self.settings.seed),
+            RandomRanker(self.events.num_target, seed=self.seed),
             PopularityRanker(f"{POPULARITY} (all time)", ever),
             PopularityRanker(POPULARITY, recent),
             MeanVectorRanker("text-KNN", users, self.text, target, recent),
@@ -60,22 +63,12 @@ class ModelRankers:
         ]
 
     def recent_popularity(self) -> np.ndarray:
-        """Users per target item in the last evaluation.popularity_days, float32 [num_target]."""
-        return self._popularity(self.settings.evaluation.popularity_days)
+        """Users per target item in the last `popularity_days`, float32 [num_target]."""
+        return popularity(self.events, self.as_of, self.popularity_days)
 
     def all_time_popularity(self) -> np.ndarray:
         """Users per target item before `as_of`, float32 [num_target]."""
-        return self._popularity(None)
-
-    def _popularity(self, days: int | None) -> np.ndarray:
-        return popularity(
-            self.folders,
-            self.catalogue,
-            as_of=self.as_of,
-            target_type=self.settings.data.target_type,
-            window_days=days,
-            settings=self.settings,
-        )
+        return popularity(self.events, self.as_of)
 
     @staticmethod
     def two_tower(

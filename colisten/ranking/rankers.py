@@ -8,7 +8,6 @@ vector ranker knows nothing (no history, or only items without a vector) gets th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,10 +15,7 @@ import numpy as np
 
 from colisten.errors import EvaluationError
 from colisten.features.users import UserBatch
-from colisten.sections import SIGNALS, Signal
-from colisten.words import known_word
 
-MICROSECONDS_PER_DAY = 86_400 * 1_000_000
 CHANCE = "random"
 SUBJECT = "2T-HGNN"
 """What the table calls our own model."""
@@ -61,6 +57,23 @@ class RandomRanker:
 
 
 @dataclass(frozen=True, eq=False)
+class PopularityRanker:
+    """The same order for everyone.
+
+    Attributes:
+        name: What the table calls it.
+        counts: float32 [num_target].
+    """
+
+    name: str
+    counts: np.ndarray
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """The counts, once per user, float32 [b, num_target]; see `Ranker`."""
+        return np.broadcast_to(self.counts, (len(rows), len(self.counts)))
+
+
+@dataclass(frozen=True, eq=False)
 class VectorRanker:
     """Inner product of user and item vectors, such as those of two towers.
 
@@ -85,8 +98,7 @@ class VectorRanker:
 class MeanVectorRanker:
     """Items near the mean of a user's history: text-KNN with text vectors, HGNN-mean with z.
 
-    The mean runs over the events of all item types together. Plain, every event counts the same;
-    with a half-life an event counts 0.5^(age / half-life), age from the user's newest event.
+    The mean runs over the events of all item types together; every event counts the same.
 
     Attributes:
         name: What the table calls it.
@@ -94,8 +106,6 @@ class MeanVectorRanker:
         item_vectors: float32 [num_items, d], for all types; a zero row counts for nothing.
         target: Where the target type lies in the catalogue.
         fallback: float32 [num_target], the order for users on whom nothing is known.
-        half_life_days: None for a plain mean.
-        signal_weights: Weight of each signal; None weighs all the same.
     """
 
     name: str
@@ -103,60 +113,30 @@ class MeanVectorRanker:
     item_vectors: np.ndarray
     target: slice
     fallback: np.ndarray
-    half_life_days: float | None = None
-    signal_weights: Mapping[Signal, float] | None = None
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Inner products of unit means and target vectors; see `Ranker`."""
-        means = mean_vectors(
-            self.users.take(rows),
-            self.item_vectors,
-            half_life_days=self.half_life_days,
-            signal_weights=self.signal_weights,
-        )
+        means = mean_vectors(self.users.take(rows), self.item_vectors)
         return _inner(means, self.item_vectors[self.target], self.fallback)
 
 
-def mean_vectors(
-    users: UserBatch,
-    item_vectors: np.ndarray,
-    *,
-    half_life_days: float | None = None,
-    signal_weights: Mapping[Signal, float] | None = None,
-) -> np.ndarray:
+def mean_vectors(users: UserBatch, item_vectors: np.ndarray) -> np.ndarray:
     """Unit means of the vectors of each user's history over all types.
 
     Args:
         users: B users.
         item_vectors: float32 [num_items, d].
-        half_life_days: None for a plain mean.
-        signal_weights: Weight of each signal; None weighs all the same.
 
     Returns:
         float32 [B, d]; a zero row where there is no history or its mean is zero.
-
-    Raises:
-        EvaluationError: There is no such signal.
     """
-    by_signal = np.ones(len(SIGNALS))
-    if signal_weights is not None:
-        for signal in signal_weights:
-            known_word("Signal", signal, SIGNALS, EvaluationError)
-        by_signal = np.array([signal_weights.get(signal, 0.0) for signal in SIGNALS])
     histories = list(users.histories.values())
     means = np.zeros((len(users), item_vectors.shape[1]), dtype=np.float32)
     # One product a user, so that a mean's bits depend on its own user alone.
     for user in range(len(users)):
         spans = [(h, slice(h.offsets[user], h.offsets[user + 1])) for h in histories]
         items = np.concatenate([history.items[span] for history, span in spans])
-        if not len(items):
-            continue
-        weights = by_signal[np.concatenate([history.signals[span] for history, span in spans])]
-        if half_life_days is not None:
-            times = np.concatenate([history.times[span] for history, span in spans])
-            days = (times.max() - times) / MICROSECONDS_PER_DAY
-            weights = weights * np.exp2(-days / half_life_days)
-        means[user] = weights.astype(np.float32) @ item_vectors[items]
+        means[user] = np.ones(len(items), np.float32) @ item_vectors[items]
     norms = np.linalg.norm(means.astype(np.float64), axis=1, keepdims=True)
     return np.where(norms > _TINY, means / np.maximum(norms, _TINY), 0.0).astype(np.float32)
 

@@ -18,12 +18,12 @@ from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
 from colisten.index.exact import ExactCollection
+from colisten.index.filter import EVERY_ITEM, Filter, FilterColumns
 from colisten.index.protocol import Hits, check_search, check_width
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.golden_set import GoldenSet
 from colisten.release.manifest import Manifest
 from colisten.release.popular import PopularLists
-from colisten.sections import SIGNALS
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class LoadedRelease:
     Attributes:
         folder: Where it was read from.
         manifest: What it is.
-        item_ids, item_types, titles, languages: object [num_items], in catalogue order; title
-            and language may be None.
+        item_ids, item_types, titles: object [num_items], in catalogue order; a title may be None.
         target: Slice of the recommended items; item vectors are in this order.
+        columns: What the recommended items are filtered by.
         tower: The user tower.
         item_vectors: float32 [n_target, dim], unit rows.
         popular_lists: What everyone listens to.
@@ -61,8 +61,8 @@ class LoadedRelease:
     item_ids: np.ndarray
     item_types: np.ndarray
     titles: np.ndarray
-    languages: np.ndarray
     target: slice
+    columns: FilterColumns
     tower: OnnxUserTower
     item_vectors: np.ndarray
     popular_lists: PopularLists
@@ -109,8 +109,10 @@ class LoadedRelease:
             item_ids=_objects(table, "item_id"),
             item_types=types,
             titles=_objects(table, "title"),
-            languages=_objects(table, "language"),
             target=target,
+            columns=FilterColumns(
+                table.slice(target.start, len(vectors)).select(list(manifest.filterable))
+            ),
             tower=tower,
             item_vectors=vectors,
             popular_lists=PopularLists.read(folder / "popular.parquet"),
@@ -146,20 +148,23 @@ class LoadedRelease:
         queries: np.ndarray,
         k: int,
         *,
-        language: str | None = None,
-        exclude: Sequence[str] = (),
+        filter: Filter = EVERY_ITEM,
         deadline: float | None = None,
     ) -> Hits:
         """Exact search over this release's own vectors; arguments as `VectorIndex.search`."""
-        check_search(queries, k, language, exclude, deadline)
+        check_search(queries, k, deadline)
         check_width(queries, self.item_vectors.shape[1], self.release_id)
-        allowed = self._collection.allowed(language, exclude)
+        allowed = self._collection.allowed(filter)
         positions, scores = self._collection.search(queries, k, allowed, deadline)
         return [self._collection.ids[at].tolist() for at in positions], scores
 
-    def speaks(self, language: str) -> bool:
-        """Whether any item that can be recommended is in this language."""
-        return self._collection.speaks(language)
+    def allowed(self, filter: Filter) -> np.ndarray | None:
+        """Which of the items that can be recommended pass, bool [n_target]; None where all do.
+
+        Raises:
+            FilterRefused: See `Filter.checked`.
+        """
+        return self._collection.allowed(filter)
 
     def popular(self, country: str | None = None) -> np.ndarray:
         """Catalogue index of every target item, most popular in `country` first, int64."""
@@ -168,7 +173,7 @@ class LoadedRelease:
     def because(self, item: int, batch: UserBatch, row: int = 0) -> Because | None:
         """The event of a user's history whose item is nearest to a recommended one.
 
-        Streams explain before other signals do: "because you listened to ..." must be true.
+        Starts explain before other signals do: "because you listened to ..." must be true.
 
         Args:
             item: Catalogue index of the recommended item.
@@ -191,20 +196,22 @@ class LoadedRelease:
         own = np.asarray(self.history_vectors[item], dtype=np.float32)
         lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(own)
         similarity = np.divide(others @ own, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        for candidates in (
-            np.flatnonzero(signals == SIGNALS.index("stream")),
-            np.arange(len(items)),
-        ):
+        for candidates in (np.flatnonzero(self.starts(signals)), np.arange(len(items))):
             # The latest of equals: it is the one the user remembers.
             near = candidates[::-1]
             if near.size and similarity[near].max() > 0:
                 best = int(near[np.argmax(similarity[near])])
                 return Because(
                     int(items[best]),
-                    SIGNALS[int(signals[best])],
+                    self.manifest.signals[int(signals[best])],
                     min(1.0, float(similarity[best])),
                 )
         return None
+
+    def starts(self, signals: np.ndarray) -> np.ndarray:
+        """Which signal codes [n] of a history count as a start, bool [n]."""
+        known = self.manifest.signals
+        return np.isin(signals, [known.index(name) for name in self.manifest.start_signals])
 
     def golden_set(self) -> GoldenSet:
         """The users whose answers are known."""
@@ -219,7 +226,7 @@ class LoadedRelease:
         return ExactCollection(
             self.item_ids[self.target],
             self.item_vectors,
-            self.languages[self.target],
+            self.columns,
             np.arange(self.target.start, self.target.stop, dtype=np.int64),
         )
 

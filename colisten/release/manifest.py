@@ -16,6 +16,7 @@ from colisten.config import Settings
 from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.files import file_digest
 from colisten.json_files import read_model, to_json, write_json
+from colisten.sections import FilterKind
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -37,6 +38,10 @@ class Bound(BaseModel):
     Attributes:
         as_of: UTC moment, ISO 8601, before which everything was learned.
         target_type: Item type that is recommended.
+        context_types: The other item types of its catalogue.
+        signals: Names of the signals of users' histories, in the order of their codes.
+        start_signals: Those that count as a start.
+        filterable: Columns that its answers can be filtered by, each with its kind.
         feature_service: Feast service that users' features come from.
         counts: Items, target items, popular lists, golden users.
         dims: Length of user features, of vectors, of history vectors.
@@ -49,6 +54,11 @@ class Bound(BaseModel):
     format: int = FORMAT
     as_of: str
     target_type: str
+    # Releases of yesterday do not say these; all of them were made with what stands here.
+    context_types: tuple[str, ...] | None = None
+    signals: tuple[str, ...] = ("stream", "follow", "preview", "intent_to_pay")
+    start_signals: tuple[str, ...] = ("stream",)
+    filterable: dict[str, FilterKind] = {"language": "keyword"}
     feature_service: str
     counts: dict[str, int]
     dims: dict[str, int]
@@ -98,7 +108,8 @@ class Manifest(Bound):
             raise ReleaseCorrupt(
                 f"Cannot read the release at {folder}: {error}.", "Publish it again."
             ) from error
-        bound = Bound(**manifest.model_dump(include=set(Bound.model_fields)))
+        said = set(Bound.model_fields) & manifest.model_fields_set
+        bound = Bound(**manifest.model_dump(include=said))
         if manifest.release_id != _release_id(bound, manifest.files):
             raise ReleaseCorrupt(f"{file} was changed after publishing.", "Publish it again.")
         return manifest
@@ -164,7 +175,7 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
 
 def _release_id(bound: Bound, files: dict[str, FileEntry]) -> str:
     content = {
-        "bound": bound.model_dump(mode="json"),
+        "bound": bound.model_dump(mode="json", exclude_unset=True),
         "files": {name: entry.model_dump() for name, entry in files.items()},
     }
     try:

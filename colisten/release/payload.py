@@ -19,11 +19,13 @@ from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
+from colisten.index.filter import ARROW_TYPES, NO_COLUMNS, FilterColumns, check_columns
 from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound
 from colisten.release.popular import popular_lists
+from colisten.sections import DataSettings, FilterKind
 
 PAYLOAD = "payload.json"
 TOWER_FILES = (
@@ -43,7 +45,7 @@ def assemble_payload(
     out: Path,
     *,
     catalogue: Catalogue,
-    target_type: str,
+    data: DataSettings,
     history: Path,
     towers: Path,
     hgnn: Path | None,
@@ -63,7 +65,7 @@ def assemble_payload(
     Args:
         out: The folder; replaced if it exists.
         catalogue: Items, in the order of all vectors.
-        target_type: Item type that is recommended.
+        data: Item types, signals, and columns that answers can be filtered by.
         history: Checked tables.
         towers: Towers folder (see docs/architecture.md).
         hgnn: Folder of hgnn.safetensors and hgnn.json; None for a release without a graph.
@@ -83,6 +85,7 @@ def assemble_payload(
         ReleaseError: A part is missing or does not fit the others.
         ConfigError: There is no such item type.
     """
+    target_type, filterable = data.target_type, data.filter_columns
     target = catalogue.slice_of(target_type)
     if target.stop == target.start:
         raise ReleaseError(f"The catalogue has no {target_type} to recommend.")
@@ -93,8 +96,10 @@ def assemble_payload(
             _copy(hgnn, HGNN_FILES, folder)
         if graph is not None:
             _copy(graph, (GRAPH_FILE,), folder)
-        columns = [name for name in _ITEM_COLUMNS if name in catalogue.table.column_names]
+        wanted = dict.fromkeys((*_ITEM_COLUMNS, *filterable))
+        columns = [name for name in wanted if name in catalogue.table.column_names]
         items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
+        check_columns(_declared(items, filterable))
         parquet.write(items, folder / "items.parquet")
         popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
         popular.write(folder / "popular.parquet")
@@ -105,6 +110,10 @@ def assemble_payload(
         bound = Bound(
             as_of=utc(as_of).isoformat(),
             target_type=target_type,
+            context_types=tuple(name for name in data.item_types if name != target_type),
+            signals=data.signal_names,
+            start_signals=data.start_signals,
+            filterable=filterable,
             feature_service=feature_service,
             counts={
                 "items": len(catalogue),
@@ -124,6 +133,19 @@ def assemble_payload(
     return out
 
 
+def _declared(items: pa.Table, filterable: Mapping[str, FilterKind]) -> pa.Table:
+    """The columns to filter by; raises ReleaseError where one is missing or of another kind."""
+    for name, kind in filterable.items():
+        there = items.schema.field(name).type if name in items.column_names else None
+        if there != ARROW_TYPES[kind]:
+            column = f"no column '{name}'" if there is None else f"{there} in '{name}'"
+            raise ReleaseError(
+                f"The catalogue has {column}; data.filterable says it holds {ARROW_TYPES[kind]}.",
+                "Prepare the tables again with these settings.",
+            )
+    return items.select(list(filterable))
+
+
 def _golden_set(
     tower: OnnxUserTower, catalogue: Catalogue, target: slice, table: pa.Table | None
 ) -> GoldenSet:
@@ -133,9 +155,7 @@ def _golden_set(
     features = encode_users(spec, batch, tower.history_vectors)
     vectors = tower.from_features(features)
     ids = catalogue.item_ids[target]
-    items = ExactCollection(
-        ids, tower.item_vectors, catalogue.languages[target], np.arange(len(ids))
-    )
+    items = ExactCollection(ids, tower.item_vectors, FilterColumns(NO_COLUMNS), np.arange(len(ids)))
     positions, scores = items.search(vectors, TOP)
     return GoldenSet(
         rows,

@@ -129,7 +129,7 @@ class ReleaseStore:
                     manifest.collection,
                     release.item_ids[release.target].tolist(),
                     release.item_vectors,
-                    languages=release.languages[release.target].tolist(),
+                    columns=release.columns.table,
                     rows=np.arange(release.target.start, release.target.stop),
                 )
             self._passed(release_id, index)

@@ -6,8 +6,9 @@ from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport, verdicts
 from colisten.evaluation.comparison import Contrast
 from colisten.evaluation.table import SLICES
+from colisten.pages import Page
 from colisten.reports.charts import Row, Scale, ends
-from colisten.reports.page import Page, render
+from colisten.reports.render import render
 from colisten.reports.verdict import headline_metrics, nothing_to_measure, number
 
 

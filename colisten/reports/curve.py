@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from colisten.pages import Page
 from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP, Plane, Point, Scale, Series
-from colisten.reports.page import Page, render
+from colisten.reports.render import render
 
 # What is measured in one unit shares a figure; whatever is none of these is a loss.
 _UNITS = ("mrr", "hit_rate", "knn", "echo")

@@ -10,10 +10,11 @@ from colisten.evaluation.comparison import Measure, Row
 from colisten.evaluation.metrics import COVERAGE
 from colisten.evaluation.slices import NEW_ITEMS, TIERS
 from colisten.evaluation.table import SLICES, EvaluationTable
+from colisten.pages import Page
 from colisten.ranking.rankers import CHANCE
 from colisten.reports import charts
 from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP, Plane, Point, Scale, Series, ends
-from colisten.reports.page import Page, render
+from colisten.reports.render import render
 from colisten.reports.verdict import (
     chance,
     headline_metrics,

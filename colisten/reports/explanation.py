@@ -8,6 +8,7 @@ from colisten.explain.calibration import Calibration
 from colisten.explain.importance import CHANGED, LOG_PROBABILITY, Side
 from colisten.explain.report import SLICES, TASTE, TEXT, Explanation, Z
 from colisten.explain.verdict import NO_WINDOW, leading_measure, ranked, verdicts
+from colisten.pages import Page
 from colisten.reports.charts import (
     BOTTOM,
     LEFT,
@@ -21,7 +22,7 @@ from colisten.reports.charts import (
     ends,
 )
 from colisten.reports.item_map import MAP, map_scripts
-from colisten.reports.page import Page, render
+from colisten.reports.render import render
 
 
 def to_html(explanation: Explanation) -> Page:

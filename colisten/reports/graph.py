@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from colisten.graph.report import Estimate, GraphReport, RelationFigures
+from colisten.pages import Page
 from colisten.reports.charts import Row, Scale
-from colisten.reports.page import Page, render
+from colisten.reports.render import render
 
 
 def to_html(report: GraphReport) -> Page:

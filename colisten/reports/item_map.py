@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 from colisten.explain.map import MapView
 from colisten.explain.report import Explanation, ItemLabel
 from colisten.json_files import parse_json
-from colisten.reports.page import figure_text, json_text
+from colisten.pages import figure_text, json_text
 
 MAP = "item-map"
 """The element that the map is drawn into."""

@@ -8,7 +8,9 @@ from typing import Annotated, NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import FeatureSettings
-from colisten.steps.artifacts import Features, History, TextVectors
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.tables import History
+from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import Setting, TypesAndSignals, Without, whole
 
 

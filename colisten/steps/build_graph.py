@@ -9,7 +9,9 @@ from typing import Annotated, NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import GraphSettings
-from colisten.steps.artifacts import GraphSet, History, Metrics
+from colisten.steps.artifacts.graph import GraphSet
+from colisten.steps.artifacts.reports import Metrics
+from colisten.steps.artifacts.tables import History
 from colisten.steps.settings import Setting, TypesAndSignals, Without, whole
 
 
@@ -47,7 +49,7 @@ def build_graph(
     from colisten.features.examples import first_streams
     from colisten.graph.build import build_graph as build
     from colisten.sections import CrossFittingSettings
-    from colisten.training.towers.validation import held_out_moment
+    from colisten.training.time_split import held_out_moment
 
     settings = whole(data, graph, CrossFittingSettings(folds=folds), engine=engine)
     tables = history.folder

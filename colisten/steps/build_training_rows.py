@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from colisten.steps.artifacts import Features, History, Metrics, TrainingRows
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.reports import Metrics
+from colisten.steps.artifacts.rows import TrainingRows
+from colisten.steps.artifacts.tables import History
 from colisten.steps.settings import TypesAndSignals
 
 

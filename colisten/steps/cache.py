@@ -32,7 +32,7 @@ from colisten.config import Settings
 from colisten.errors import FileError, PipelineError
 from colisten.files import sweep_partials
 from colisten.json_files import read_mapping, to_json, write_json
-from colisten.steps.artifacts import Artifact
+from colisten.steps.artifacts.base import Artifact
 from colisten.steps.execution import execute, result_types
 from colisten.steps.settings import settings_json, settings_of
 

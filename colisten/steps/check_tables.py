@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colisten.engine import Engine
-from colisten.steps.artifacts import Events, History, Metrics
+from colisten.steps.artifacts.reports import Metrics
+from colisten.steps.artifacts.tables import Events, History
 from colisten.steps.settings import TypesAndSignals, whole
 
 

@@ -7,17 +7,12 @@ from typing import NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
-from colisten.steps.artifacts import (
-    Events,
-    Features,
-    History,
-    HtmlPage,
-    Measured,
-    Metrics,
-    RankedLists,
-    TextVectors,
-)
-from colisten.steps.settings import TypesAndSignals, whole
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.measures import Measured, RankedLists
+from colisten.steps.artifacts.reports import HtmlPage, Metrics
+from colisten.steps.artifacts.tables import Events, History
+from colisten.steps.artifacts.vectors import TextVectors
+from colisten.steps.settings import TypesAndSignals
 
 
 class Compared(NamedTuple):
@@ -67,30 +62,21 @@ def compare(
     from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import music_dim, user_rows
     from colisten.features.users import UserBatch
+    from colisten.ranking.events import EventLog
     from colisten.reports.evaluation import to_html
     from colisten.sections import ITEM_TYPES
-    from colisten.steps.windows import list_slices, window_facts
+    from colisten.steps.windows import known_items, list_slices
 
-    settings = whole(data, evaluation, engine=engine, seed=seed)
     catalogue, target = history.catalogue, data.target_type
-    folders = [history.folder, events.folder]
-    window = evaluation_set(
-        folders,
-        catalogue,
-        cut=as_of,
-        window_days=window_days,
-        target_type=target,
-        settings=settings,
-    )
+    log = EventLog([history.folder, events.folder], catalogue, data, engine)
+    window = evaluation_set(log, cut=as_of, window_days=window_days)
     trainings: dict[str, list[np.ndarray]] = {}
     for each in [*([] if measured is None else [measured]), *lists]:
         ranked = each.read()
         ranked.check(window)
         for model in ranked.models:
             trainings.setdefault(model, []).append(ranked[model])
-    streams = popularity(
-        folders, catalogue, as_of=as_of, target_type=target, window_days=None, settings=settings
-    )
+    streams = popularity(log, as_of)
     store = features.open()
     users = UserBatch.from_table(
         user_rows(store, window.user_ids.tolist(), as_of),
@@ -101,11 +87,11 @@ def compare(
     table = evaluate_lists(
         trainings,
         window,
-        settings,
+        evaluation,
         seed,
         subject=subject,
         finer=list_slices(window, catalogue, streams, users),
-        beyond=window_facts(streams, text, catalogue, target),
+        beyond=known_items(streams, text, catalogue, target),
     )
     figures = {
         "users": float(len(window)),

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colisten.sections import TextSettings
-from colisten.steps.artifacts import History, Metrics, TextVectors
+from colisten.steps.artifacts.reports import Metrics
+from colisten.steps.artifacts.tables import History
+from colisten.steps.artifacts.vectors import TextVectors
 
 
 class Embedded(NamedTuple):

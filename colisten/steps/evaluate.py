@@ -8,19 +8,13 @@ from typing import NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
-from colisten.steps.artifacts import (
-    Events,
-    Features,
-    History,
-    HtmlPage,
-    ItemVectors,
-    Measured,
-    Metrics,
-    RankedLists,
-    TextVectors,
-    Towers,
-)
-from colisten.steps.settings import TypesAndSignals, whole
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.measures import Measured, RankedLists
+from colisten.steps.artifacts.models import Towers
+from colisten.steps.artifacts.reports import HtmlPage, Metrics
+from colisten.steps.artifacts.tables import Events, History
+from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
+from colisten.steps.settings import TypesAndSignals
 
 
 class Evaluated(NamedTuple):
@@ -73,60 +67,54 @@ def evaluate(
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import users_as_of
+    from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
     from colisten.reports.evaluation import to_html
-    from colisten.steps.windows import list_slices, window_facts
+    from colisten.steps.windows import known_items, list_slices
 
-    settings = whole(data, evaluation, engine=engine, seed=seed)
     catalogue = history.catalogue
     folders = list(dict.fromkeys([history.folder, events.folder]))
-    window = evaluation_set(
-        folders,
-        catalogue,
-        cut=as_of,
-        window_days=window_days,
-        target_type=data.target_type,
-        settings=settings,
-    )
-    contest = ModelRankers(
-        folders=folders,
-        catalogue=catalogue,
+    log = EventLog(folders, catalogue, data, engine)
+    window = evaluation_set(log, cut=as_of, window_days=window_days)
+    models = ModelRankers(
+        events=log,
         as_of=as_of,
         text=text.vectors,
         z=vectors.z,
         towers=towers.open(engine.threads),
         towers_text=towers_text.open(engine.threads),
-        settings=settings,
+        popularity_days=evaluation.popularity_days,
+        seed=seed,
     )
     users = users_as_of(
         features.open(),
         window.user_ids.tolist(),
         as_of,
         catalogue.index_of,
-        contest.towers.spec,
+        models.towers.spec,
     )
-    rankers = contest.rankers(users)
+    rankers = models.rankers(users)
     if baselines and evaluation.baselines and len(window):
         rankers += tuned_baselines(
-            folders,
-            catalogue,
+            log,
             as_of=as_of,
             window_days=window_days,
             user_ids=window.user_ids,
-            fallback=contest.recent_popularity(),
-            settings=settings,
-            text=contest.text,
+            fallback=models.recent_popularity(),
+            evaluation=evaluation,
+            seed=seed,
+            text=models.text,
         )
-    streams = contest.all_time_popularity()
-    ranked = rank_lists(rankers, window, settings, folder=out / "lists")
+    streams = models.all_time_popularity()
+    ranked = rank_lists(rankers, window, evaluation, folder=out / "lists")
     table = evaluate_lists(
         {model: [items] for model, items in ranked.by_model.items()},
         window,
-        settings,
+        evaluation,
         seed,
         finer=list_slices(window, catalogue, streams, users),
-        beyond=window_facts(streams, text, catalogue, data.target_type),
+        beyond=known_items(streams, text, catalogue, data.target_type),
     )
     measured = Measured(table)
     return Evaluated(

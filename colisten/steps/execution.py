@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from colisten.data.moments import parse_moment
-from colisten.steps.artifacts import Artifact
+from colisten.steps.artifacts.base import Artifact
 from colisten.steps.settings import Step
 
 

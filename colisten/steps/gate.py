@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from colisten.sections import GateSettings
-from colisten.steps.artifacts import Decision, Measured, Metrics
+from colisten.steps.artifacts.measures import Measured
+from colisten.steps.artifacts.release import Decision
+from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.settings import Setting
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from colisten.steps.artifacts import Factors, GraphSet, TextVectors
+from colisten.steps.artifacts.graph import GraphSet
+from colisten.steps.artifacts.vectors import Factors, TextVectors
 from colisten.steps.settings import Setting, TypesAndSignals
 
 

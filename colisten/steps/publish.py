@@ -9,18 +9,14 @@ from typing import Annotated, Any, NamedTuple
 from colisten.engine import Engine
 from colisten.release.manifest import shaping_settings
 from colisten.sections import FeatureSettings, IndexSettings
-from colisten.steps.artifacts import (
-    Decision,
-    Features,
-    GraphSet,
-    HGNNModel,
-    History,
-    Measured,
-    Metrics,
-    Published,
-    TextVectors,
-    Towers,
-)
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.graph import GraphSet
+from colisten.steps.artifacts.measures import Measured
+from colisten.steps.artifacts.models import HGNNModel, Towers
+from colisten.steps.artifacts.release import Decision, Published
+from colisten.steps.artifacts.reports import Metrics
+from colisten.steps.artifacts.tables import History
+from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import Computed, Setting, TypesAndSignals, whole
 
 # Users whose answers the release records.
@@ -75,25 +71,21 @@ def publish(
     from colisten.features.store import user_rows
     from colisten.index.opening import open_index
     from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.events import EventLog
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
     from feature_repo.repo import build_feature_repo, materialize
 
     settings = whole(data, store, engine=engine)
-    people = eligible_users(
-        [history.folder],
-        history.catalogue,
-        cut=cut,
-        target_type=data.target_type,
-        settings=settings,
-    )
+    log = EventLog([history.folder], history.catalogue, data, engine)
+    people = eligible_users(log, cut)
     some = people.user_ids[:: max(1, len(people) // GOLDEN_USERS)][:GOLDEN_USERS]
     releases, served = ReleaseStore(home), open_index(home, index)
     with tempfile.TemporaryDirectory() as work:
         payload = assemble_payload(
             Path(work) / "payload",
             catalogue=history.catalogue,
-            target_type=data.target_type,
+            data=data,
             history=history.folder,
             towers=towers.folder,
             hgnn=hgnn.folder,

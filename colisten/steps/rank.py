@@ -8,17 +8,13 @@ from typing import NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
-from colisten.steps.artifacts import (
-    Events,
-    Features,
-    History,
-    ItemVectors,
-    Metrics,
-    RankedLists,
-    TextVectors,
-    Towers,
-)
-from colisten.steps.settings import TypesAndSignals, whole
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.measures import RankedLists
+from colisten.steps.artifacts.models import Towers
+from colisten.steps.artifacts.reports import Metrics
+from colisten.steps.artifacts.tables import Events, History
+from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
+from colisten.steps.settings import TypesAndSignals
 
 
 class Ranked(NamedTuple):
@@ -67,44 +63,37 @@ def rank(
     from colisten.errors import EvaluationError
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import users_as_of
+    from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
 
-    settings = whole(data, evaluation, engine=engine, seed=seed)
     catalogue = history.catalogue
-    folders = [history.folder, events.folder]
-    window = evaluation_set(
-        folders,
-        catalogue,
-        cut=as_of,
-        window_days=window_days,
-        target_type=data.target_type,
-        settings=settings,
-    )
+    log = EventLog([history.folder, events.folder], catalogue, data, engine)
+    window = evaluation_set(log, cut=as_of, window_days=window_days)
     tower = towers.open(engine.threads)
-    contest = ModelRankers(
-        folders=folders,
-        catalogue=catalogue,
+    models = ModelRankers(
+        events=log,
         as_of=as_of,
         text=text.vectors,
         z=vectors.z,
         towers=tower,
         towers_text=tower,
-        settings=settings,
+        popularity_days=evaluation.popularity_days,
+        seed=seed,
     )
     users = users_as_of(
         features.open(), window.user_ids.tolist(), as_of, catalogue.index_of, tower.spec
     )
     wanted = [name for name in beside.split(",") if name]
-    others = {each.name: each for each in contest.rankers(users)} if wanted else {}
+    others = {each.name: each for each in models.rankers(users)} if wanted else {}
     if unknown := [name for name in wanted if name not in others]:
         raise EvaluationError(
             f"There are no rankers {', '.join(unknown)}.", f"There are {', '.join(others)}."
         )
     rankers = [
         *(others[name] for name in wanted),
-        contest.two_tower(model, tower, users, contest.recent_popularity()),
+        models.two_tower(model, tower, users, models.recent_popularity()),
     ]
-    made = rank_lists(rankers, window, settings, folder=out / "lists")
+    made = rank_lists(rankers, window, evaluation, folder=out / "lists")
     figures = {"users": float(len(window)), "models": float(len(made.models))}
     return Ranked(RankedLists(out / "lists"), Metrics(figures))

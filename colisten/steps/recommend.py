@@ -8,15 +8,13 @@ from typing import NamedTuple
 
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
-from colisten.steps.artifacts import (
-    Features,
-    History,
-    Measured,
-    Published,
-    TableFile,
-    Towers,
-)
-from colisten.steps.settings import TypesAndSignals, whole
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.measures import Measured
+from colisten.steps.artifacts.models import Towers
+from colisten.steps.artifacts.release import Published
+from colisten.steps.artifacts.reports import TableFile
+from colisten.steps.artifacts.tables import History
+from colisten.steps.settings import TypesAndSignals
 
 
 class Recommended(NamedTuple):
@@ -56,32 +54,24 @@ def recommend(
     Raises:
         EvaluationError: Scores are wrong.
     """
-    from colisten.evaluation.popularity import PopularityRanker, popularity
+    from colisten.evaluation.popularity import popularity
     from colisten.features.store import users_as_of
     from colisten.json_files import write_json
     from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.events import EventLog
     from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
-    from colisten.ranking.rankers import SUBJECT, VectorRanker
+    from colisten.ranking.rankers import SUBJECT, PopularityRanker, VectorRanker
     from colisten.ranking.recommend import recommend as write
 
-    settings = whole(data, evaluation, engine=engine)
     catalogue = history.catalogue
     tower = Towers(Path(release.folder)).open(engine.threads)
     without_graph = towers_text.open(engine.threads)
-    people = eligible_users(
-        [history.folder], catalogue, cut=cut, target_type=data.target_type, settings=settings
-    )
+    log = EventLog([history.folder], catalogue, data, engine)
+    people = eligible_users(log, cut)
     users = users_as_of(
         features.open(), people.user_ids.tolist(), cut, catalogue.index_of, tower.spec
     )
-    counts = popularity(
-        [history.folder],
-        catalogue,
-        as_of=cut,
-        target_type=data.target_type,
-        window_days=evaluation.popularity_days,
-        settings=settings,
-    )
+    counts = popularity(log, cut, evaluation.popularity_days)
     best = VectorRanker(SUBJECT, tower.user_vectors(users), tower.item_vectors, counts)
     arms = (
         PopularityRanker(POPULARITY, counts),

@@ -6,16 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from colisten.steps.artifacts import (
-    Features,
-    GraphSet,
-    History,
-    HtmlPage,
-    Metrics,
-    Published,
-    TextVectors,
-    Towers,
-)
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.graph import GraphSet
+from colisten.steps.artifacts.models import Towers
+from colisten.steps.artifacts.release import Published
+from colisten.steps.artifacts.reports import HtmlPage, Metrics
+from colisten.steps.artifacts.tables import History
+from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import TypesAndSignals
 
 
@@ -59,8 +56,9 @@ def report(
     from colisten.graph.report import graph_report
     from colisten.json_files import write_json
     from colisten.logs import logger
+    from colisten.pages import write_page
     from colisten.reports.graph import to_html
-    from colisten.reports.page import escape, page, write_page
+    from colisten.reports.render import render
     from monitoring.drift import drift_report
     from monitoring.drift_features import active_users, drift_features
 
@@ -82,7 +80,7 @@ def report(
         # A short history has no earlier window; a release does not hang on a report.
         logger("report").warning("no drift report", reason=str(error))
         return Reported(
-            HtmlPage(page("No drift report", f"<p>{escape(error)}</p>")), Metrics(figures)
+            HtmlPage(render("message", "No drift report", message=error)), Metrics(figures)
         )
     figures |= {
         "columns": float(len(drift.columns)),

@@ -78,7 +78,8 @@ def settings_json(step: Step, settings: Settings) -> str:
         name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         for name, value in settings_of(step, settings).items()
     }
-    return to_json({_CODE: code_digest(step.__module__), **tree}, sort=True, finite=True)
+    # Not sorted: the order of signals is that of their codes.
+    return to_json({_CODE: code_digest(step.__module__), **tree}, finite=True)
 
 
 def settings_from_json(step: Step, text: str) -> dict[str, Any]:

@@ -10,16 +10,11 @@ import numpy as np
 from colisten.engine import Engine
 from colisten.models.items import ItemBlocks
 from colisten.sections import DataSettings, FeatureSettings, TowerSettings
-from colisten.steps.artifacts import (
-    Factors,
-    History,
-    HtmlPage,
-    ItemVectors,
-    Metrics,
-    TextVectors,
-    Towers,
-    TrainingRows,
-)
+from colisten.steps.artifacts.models import Towers
+from colisten.steps.artifacts.reports import HtmlPage, Metrics
+from colisten.steps.artifacts.rows import TrainingRows
+from colisten.steps.artifacts.tables import History
+from colisten.steps.artifacts.vectors import Factors, ItemVectors, TextVectors
 from colisten.steps.settings import Setting, whole
 
 BLOCKS = ("text", "z")
@@ -71,9 +66,8 @@ def train_towers(
 
     from colisten.files import combined_digest
     from colisten.json_files import to_json
-    from colisten.reports.curve import curve_html
     from colisten.sections import EvaluationSettings
-    from colisten.training.towers import train_towers as train
+    from colisten.training.towers.loop import train_towers as train
 
     evaluation = EvaluationSettings(k=k, depth=depth)
     settings = whole(data, histories, towers, evaluation, engine=engine, seed=seed)
@@ -102,8 +96,8 @@ def train_towers(
     )
     shutil.copytree(work, out / "towers", ignore=shutil.ignore_patterns("checkpoint*"))
     shutil.rmtree(work, ignore_errors=True)
-    curve = curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch")
-    return Trained(Towers(out / "towers"), HtmlPage(curve), Metrics(result.metrics()))
+    curve = HtmlPage.of_curve(result.curve, title=f"Tower loss ({blocks})", x="epoch")
+    return Trained(Towers(out / "towers"), curve, Metrics(result.metrics()))
 
 
 def _item_blocks(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colisten.steps.artifacts import TextVectors
+from colisten.steps.artifacts.vectors import TextVectors
 
 if TYPE_CHECKING:
     from colisten.data.catalogue import Catalogue
@@ -26,7 +26,7 @@ def list_slices(
     return list(finer_slices(window, catalogue, streams, counts))
 
 
-def window_facts(
+def known_items(
     streams: np.ndarray, text: TextVectors, catalogue: Catalogue, target_type: str
 ) -> BeyondAccuracy:
     """What lists are made of: see `colisten.evaluation.beyond_accuracy`."""

@@ -26,19 +26,13 @@ from colisten.data.contract import TABLES
 from colisten.data.table_files import find_table
 from colisten.errors import ColistenError
 from colisten.files import combined_digest, file_digest, located, sweep_abandoned
-from colisten.steps.artifacts import (
-    Events,
-    Features,
-    GraphSet,
-    HGNNModel,
-    History,
-    ItemVectors,
-    Measured,
-    Published,
-    RankedLists,
-    TextVectors,
-    Towers,
-)
+from colisten.steps.artifacts.features import Features
+from colisten.steps.artifacts.graph import GraphSet
+from colisten.steps.artifacts.measures import Measured, RankedLists
+from colisten.steps.artifacts.models import HGNNModel, Towers
+from colisten.steps.artifacts.release import Published
+from colisten.steps.artifacts.tables import Events, History
+from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
 from colisten.steps.build_features import build_features
 from colisten.steps.build_graph import build_graph
 from colisten.steps.build_training_rows import build_training_rows

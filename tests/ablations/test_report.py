@@ -10,14 +10,14 @@ from rich.console import Console
 
 from colisten.ablations.registry import FULL, select
 from colisten.ablations.report import AblationReport, verdicts
-from colisten.config import Settings, load_settings
 from colisten.evaluation.table import evaluate_lists
 from colisten.ranking.lists import rank_lists
 from colisten.reports.ablations import to_html
 from colisten.reports.ablations_terminal import to_rich
+from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
 
-SETTINGS = load_settings(None, ("evaluation.bootstrap=200", "evaluation.depth=20"))
+SETTINGS = EvaluationSettings(bootstrap=200, depth=20)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +98,8 @@ def test_the_json_is_read_back(report: AblationReport) -> None:
 
 def test_an_empty_window_says_so() -> None:
     data = random_set(0, 10)
-    lists = rank_lists([Scores(FULL, np.zeros((0, 10)))], data, Settings())[FULL]
-    table = evaluate_lists({FULL: [lists]}, data, Settings(), 0, subject=FULL)
+    lists = rank_lists([Scores(FULL, np.zeros((0, 10)))], data, EvaluationSettings())[FULL]
+    table = evaluate_lists({FULL: [lists]}, data, EvaluationSettings(), 0, subject=FULL)
     report = AblationReport.of(select(())[:1], (), (0,), table)
     assert "Nothing to measure" in to_html(report)
     assert "Nothing to measure" in str(to_rich(report))

@@ -18,12 +18,9 @@ from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.baselines.item_knn import fit_item_knn
 from colisten.baselines.popularity import fit_popularity
 from colisten.baselines.registry import BASELINES
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from tests.conftest import CUT
-
-SMALL = Settings(threads=1)
-
+from tests.evaluation.conftest import event_log
 
 EVERY = pytest.mark.parametrize("baseline", BASELINES, ids=lambda baseline: baseline.name)
 LEARNED = pytest.mark.parametrize("baseline", BASELINES[1:], ids=lambda baseline: baseline.name)
@@ -151,13 +148,13 @@ def test_decayed_popularity_prefers_what_is_new() -> None:
 
 def test_touches_count_a_pair_once_and_stop_at_the_moment(tiny_history: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
-    train = InteractionMatrix.read([tiny_history], catalogue, as_of=CUT, settings=SMALL)
+    train = InteractionMatrix.read(event_log(tiny_history, catalogue), CUT)
     assert set(train.matrix.data) == {1.0}
     events = pq.read_table(tiny_history / "interactions.parquet").to_pandas()
     events = events[events.timestamp < CUT]
     assert train.matrix.nnz == len(events.drop_duplicates(["user_id", "item_id", "item_type"]))
     nobody = InteractionMatrix.read(
-        [tiny_history], catalogue, as_of=datetime(1990, 1, 1, tzinfo=UTC), settings=SMALL
+        event_log(tiny_history, catalogue), datetime(1990, 1, 1, tzinfo=UTC)
     )
     assert nobody.matrix.nnz == 0
     assert nobody.rows_of(np.array(["u0001"], object)).tolist() == [-1]

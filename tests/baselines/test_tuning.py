@@ -16,10 +16,13 @@ import pytest
 from colisten.baselines.baseline import Baseline
 from colisten.baselines.registry import BASELINES
 from colisten.baselines.tuning import FittedBaseline, tuned_baselines
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
+from colisten.engine import Engine
 from colisten.evaluation.split import evaluation_set
+from colisten.ranking.events import EventLog
+from colisten.sections import DataSettings, EvaluationSettings
 from tests.conftest import CUT
+from tests.evaluation.conftest import event_log
 
 WINDOW = 14
 AS_OF = CUT - timedelta(days=WINDOW)
@@ -41,13 +44,13 @@ def rankers(
 ) -> list[FittedBaseline]:
     vectors = np.random.default_rng(0).normal(size=(len(catalogue), 16)).astype(np.float32)
     return tuned_baselines(
-        [folder],
-        catalogue,
+        EventLog([folder], catalogue, DataSettings(), Engine(threads=1)),
         as_of=AS_OF,
         window_days=WINDOW,
         user_ids=users,
         fallback=FALLBACK,
-        settings=Settings(threads=1),
+        evaluation=EvaluationSettings(),
+        seed=0,
         text=vectors if text else None,
         baselines=baselines,
     )
@@ -58,9 +61,7 @@ def test_tuned_baselines_rank_an_audience_and_never_read_the_window(
     tiny_history: Path, tmp_path: Path
 ) -> None:
     catalogue = Catalogue.read(tiny_history)
-    window = evaluation_set(
-        [tiny_history], catalogue, cut=AS_OF, window_days=WINDOW, target_type="audiobook"
-    )
+    window = evaluation_set(event_log(tiny_history, catalogue), cut=AS_OF, window_days=WINDOW)
     users = np.append(window.user_ids, "nobody")
     rows = np.arange(len(users))
 
@@ -84,19 +85,14 @@ def test_tuned_baselines_rank_an_audience_and_never_read_the_window(
 
 
 def test_the_choice_that_hits_most_is_kept(tiny_history: Path) -> None:
+    catalogue = Catalogue.read(tiny_history)
     truth = evaluation_set(
-        [tiny_history],
-        catalogue := Catalogue.read(tiny_history),
-        cut=AS_OF - timedelta(days=WINDOW),
-        window_days=WINDOW,
-        target_type="audiobook",
+        event_log(tiny_history, catalogue), cut=AS_OF - timedelta(days=WINDOW), window_days=WINDOW
     )
     liked = np.bincount(truth.targets.values, minlength=40).astype(np.float32)
     sign = Baseline(
         "sign",
-        lambda train, chosen, threads, seed: (
-            lambda rows: np.tile(chosen["by"] * liked, (len(rows), 1))
-        ),
+        lambda train, chosen, **_: lambda rows: np.tile(chosen["by"] * liked, (len(rows), 1)),
         {"by": (-1.0, 1.0)},
     )
     (made,) = rankers(tiny_history, catalogue, truth.user_ids, [sign])

@@ -27,6 +27,7 @@ from colisten.features.transform import UserFeatureSpec, encode_users
 from colisten.features.users import UserBatch
 from colisten.graph.build import build_graph
 from colisten.index import ExactIndex
+from colisten.index.filter import Filter
 from colisten.index.milvus import MilvusIndex
 from colisten.models.items import ItemFeatureSpec, encode_static
 from colisten.release.popular import PopularLists, popular_lists
@@ -174,11 +175,13 @@ def go_on(history: Path, folder: Path, lite: MilvusIndex) -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     exact = ExactIndex(folder / "exact")
     for index in (exact, lite):
-        index.create("c", ids.tolist(), vectors, languages=languages.tolist())
+        columns = pa.table({"language": pa.array(languages, pa.string())})
+        index.create("c", ids.tolist(), vectors, columns=columns)
     for language in {None, *languages}:
         for exclude in ((), ids.tolist()[:1]):
-            asked = {"language": language, "exclude": exclude}
-            one, other = (index.search("c", vectors, 9, **asked) for index in (exact, lite))
+            include = {} if language is None else {"language": [language]}
+            asked = Filter(include, {"item_id": exclude})
+            one, other = (index.search("c", vectors, 9, filter=asked) for index in (exact, lite))
             assert one[0] == other[0]
 
     popular = popular_lists(history, catalogue.item_ids, target, "audiobook", as_of=CUT)

@@ -36,7 +36,7 @@ def test_the_tables_and_the_index_refuse_what_is_no_id_and_nothing_else(text: st
         ).fetchone()
     assert found == (refused,)
     try:
-        ExactIndex().create("c", [text], np.ones((1, 1), np.float32), languages=[None])
+        ExactIndex().create("c", [text], np.ones((1, 1), np.float32))
     except VectorIndexError:
         assert refused
     else:

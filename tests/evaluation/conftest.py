@@ -13,7 +13,9 @@ import pytest
 
 from colisten.data.catalogue import Catalogue
 from colisten.evaluation.split import EvaluationSet
+from colisten.ranking.events import EventLog
 from colisten.ranking.ragged import Ragged
+from colisten.sections import DataSettings
 
 DAY = datetime(2025, 6, 1, tzinfo=UTC)
 Event = tuple[str, str, str, str, float]
@@ -95,6 +97,15 @@ def random_set(
         unreachable=0,
         window_days=30,
     )
+
+
+def event_log(
+    folder: Path | list[Path], catalogue: Catalogue, target: str = "audiobook"
+) -> EventLog:
+    """Events of one or more folders, asked about one of the two types."""
+    folders = folder if isinstance(folder, list) else [folder]
+    context = {"audiobook": "podcast", "podcast": "audiobook"}[target]
+    return EventLog(folders, catalogue, DataSettings(target_type=target, context_types=(context,)))
 
 
 class Scores:

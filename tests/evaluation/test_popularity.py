@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from colisten.errors import EvaluationError
-from colisten.evaluation.popularity import PopularityRanker, popularity
-from tests.evaluation.conftest import DAY, at, catalogue_of
+from colisten.evaluation.popularity import popularity
+from colisten.ranking.rankers import PopularityRanker
+from tests.evaluation.conftest import DAY, at, catalogue_of, event_log
 
 
 def test_counts_users_who_streamed_within_the_window_and_before_the_moment(
@@ -27,13 +28,11 @@ def test_counts_users_who_streamed_within_the_window_and_before_the_moment(
         ("u3", "a-gone", "audiobook", "stream", -1),
     ]
     folder, catalogue = events_at(log), catalogue_of(["a0", "a1", "a2"], ["p0"])
-    options = {"as_of": DAY, "target_type": "audiobook"}
-    assert popularity([folder], catalogue, **options).tolist() == [2, 1, 0]
-    assert popularity([folder], catalogue, **options, window_days=30).tolist() == [2, 0, 0]
-    later = popularity([folder], catalogue, as_of=at(1), target_type="audiobook")
-    assert later.tolist() == [2, 1, 1]
-    podcasts = popularity([folder], catalogue, as_of=DAY, target_type="podcast")
-    assert podcasts.tolist() == [1]
+    books = event_log(folder, catalogue)
+    assert popularity(books, DAY).tolist() == [2, 1, 0]
+    assert popularity(books, DAY, 30).tolist() == [2, 0, 0]
+    assert popularity(books, at(1)).tolist() == [2, 1, 1]
+    assert popularity(books.of_type("podcast"), DAY).tolist() == [1]
 
 
 def test_ranks_everyone_alike() -> None:
@@ -43,4 +42,4 @@ def test_ranks_everyone_alike() -> None:
 
 def test_says_when_there_are_no_events(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="No interactions"):
-        popularity([tmp_path], catalogue_of(["a0"]), as_of=DAY, target_type="audiobook")
+        popularity(event_log(tmp_path, catalogue_of(["a0"])), DAY)

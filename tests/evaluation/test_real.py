@@ -12,12 +12,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
-from colisten.evaluation.popularity import PopularityRanker, popularity
+from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import evaluate
-from colisten.ranking.rankers import RandomRanker
+from colisten.ranking.rankers import PopularityRanker, RandomRanker
+from colisten.sections import EvaluationSettings
+from tests.evaluation.conftest import event_log
 
 CUT = datetime(2013, 11, 15, tzinfo=UTC)
 REAL = os.environ.get("COLISTEN_REAL_DATA", "")
@@ -29,10 +30,11 @@ def test_popularity_on_groceries_and_kitchenware() -> None:
     folder = Path(REAL) / "amazon_food_kitchen"
     items = pq.read_table(folder / "items.parquet")
     catalogue = Catalogue(items.sort_by([("item_type", "ascending"), ("item_id", "ascending")]))
-    data = evaluation_set([folder], catalogue, cut=CUT, window_days=90, target_type="audiobook")
-    counts = popularity([folder], catalogue, as_of=CUT, target_type="audiobook", window_days=90)
+    events = event_log(folder, catalogue)
+    data = evaluation_set(events, cut=CUT, window_days=90)
+    counts = popularity(events, CUT, 90)
     rankers = [PopularityRanker("popularity", counts), RandomRanker(data.num_candidates)]
-    table = evaluate(rankers, data, Settings(), 0)
+    table = evaluate(rankers, data, EvaluationSettings(), 0)
     assert table.users == {"all": 3836, "warm": 2916, "cold": 920}
     assert (table.candidates, table.unreachable_targets) == (8217, 0)
     row = table.row("popularity").metrics

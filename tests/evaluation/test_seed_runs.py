@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import settings_from
 from colisten.errors import EvaluationError
 from colisten.evaluation import metrics, slices
 from colisten.evaluation.beyond_accuracy import BEYOND_ACCURACY, BeyondAccuracy
@@ -16,9 +15,10 @@ from colisten.evaluation.table import EvaluationTable, evaluate, evaluate_lists
 from colisten.ranking.lists import Lists, rank_lists
 from colisten.ranking.rankers import RandomRanker
 from colisten.reports.evaluation import to_html
+from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
 
-SETTINGS = settings_from({"evaluation": {"bootstrap": 200, "depth": 20}})
+SETTINGS = EvaluationSettings(bootstrap=200, depth=20)
 USERS, ITEMS = 150, 80
 DATA = random_set(USERS, ITEMS)
 STREAMS = np.arange(ITEMS)[::-1].astype(np.float32)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import settings_from
 from colisten.data.catalogue import Catalogue
 from colisten.evaluation.slices import NEW_ITEMS, finer_slices
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.ranking.rankers import RandomRanker
 from colisten.reports.evaluation import to_html
+from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 
 USERS, ITEMS = 120, 60
-SETTINGS = settings_from({"evaluation": {"bootstrap": 50, "depth": 20}})
+SETTINGS = EvaluationSettings(bootstrap=50, depth=20)
 STREAMS = np.concatenate([np.arange(50, 0, -1), np.zeros(10)]).astype(np.float32)
 EVENTS = np.arange(USERS) % 12 + 1
 

@@ -20,7 +20,7 @@ from colisten.errors import EvaluationError
 from colisten.evaluation.split import EvaluationSet, evaluation_set
 from colisten.ranking.eligible import EligibleUsers, eligible_users
 from tests.conftest import CUT
-from tests.evaluation.conftest import DAY, Event, at, catalogue_of, write_events
+from tests.evaluation.conftest import DAY, Event, at, catalogue_of, event_log, write_events
 
 AUDIOBOOKS = [f"a{number}" for number in range(5)]
 PODCASTS = [f"p{number}" for number in range(3)]
@@ -89,10 +89,8 @@ def test_agrees_with_the_protocol_in_plain_python(
     catalogue = catalogue_of(AUDIOBOOKS, PODCASTS, published)
     with tempfile.TemporaryDirectory() as folder:
         source = [write_events(Path(folder), log)]
-        everyone = eligible_users(source, catalogue, cut=at(cut), target_type="audiobook")
-        measured = evaluation_set(
-            source, catalogue, cut=at(cut), window_days=WINDOW, target_type="audiobook"
-        )
+        everyone = eligible_users(event_log(source, catalogue), at(cut))
+        measured = evaluation_set(event_log(source, catalogue), cut=at(cut), window_days=WINDOW)
     people = naive(log, cut, WINDOW, available)
     assert described(everyone, catalogue) == {
         user: Facts(facts.warm, facts.had) for user, facts in people.items()
@@ -106,9 +104,7 @@ def test_agrees_with_the_protocol_in_plain_python(
 
 def test_users_are_sorted_and_the_row_of_every_array(events_at: Callable[..., Path]) -> None:
     log = typed([("b", "a0", "stream", -1), ("ä", "p0", "stream", -2), ("B", "a1", "follow", -3)])
-    found = eligible_users(
-        [events_at(log)], catalogue_of(AUDIOBOOKS, PODCASTS), cut=DAY, target_type="audiobook"
-    )
+    found = eligible_users(event_log(events_at(log), catalogue_of(AUDIOBOOKS, PODCASTS)), DAY)
     assert found.user_ids.tolist() == ["B", "b", "ä"]
     assert found.warm.tolist() == [True, True, False]
     assert [found.exclusions[row].tolist() for row in range(3)] == [[], [0], []]
@@ -126,11 +122,7 @@ def test_an_event_at_the_cut_is_future_and_at_the_end_of_the_window_is_out(
         ]
     )
     found = evaluation_set(
-        [events_at(log)],
-        catalogue_of(AUDIOBOOKS, PODCASTS),
-        cut=DAY,
-        window_days=WINDOW,
-        target_type="audiobook",
+        event_log(events_at(log), catalogue_of(AUDIOBOOKS, PODCASTS)), cut=DAY, window_days=WINDOW
     )
     assert found.user_ids.tolist() == ["u1"], "u2 has no event before the cut"
     assert found.targets[0].tolist() == [0]
@@ -162,8 +154,8 @@ def test_what_happens_after_the_cut_changes_nothing_but_targets(
 
     def read(folder: Path) -> tuple[EligibleUsers, EvaluationSet]:
         return (
-            eligible_users([folder], catalogue, cut=CUT, target_type="audiobook"),
-            evaluation_set([folder], catalogue, cut=CUT, window_days=30, target_type="audiobook"),
+            eligible_users(event_log(folder, catalogue), CUT),
+            evaluation_set(event_log(folder, catalogue), cut=CUT, window_days=30),
         )
 
     (before, measured), (after, remeasured) = read(tiny_source), read(tmp_path)
@@ -189,16 +181,15 @@ def test_a_window_inside_the_history_measures_as_one_behind_it(
     late = pq.read_table(tiny_source / "interactions.parquet", filters=[("timestamp", ">=", CUT)])
     pq.write_table(late, holdout / "interactions.parquet")
     assert 0 < len(late) < len(table)
-    options = {"cut": CUT, "window_days": 30, "target_type": "audiobook"}
-    whole = evaluation_set([tiny_source], catalogue, **options)
-    split = evaluation_set([tiny_history, holdout], catalogue, **options)
+    logs = event_log(tiny_source, catalogue), event_log([tiny_history, holdout], catalogue)
+    whole, split = (evaluation_set(each, cut=CUT, window_days=30) for each in logs)
     assert described(whole, catalogue) == described(split, catalogue)
     assert len(whole) > 20
 
 
 def test_podcasts_can_be_the_target(tiny_source: Path, tiny_history: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
-    found = evaluation_set([tiny_source], catalogue, cut=CUT, window_days=30, target_type="podcast")
+    found = evaluation_set(event_log(tiny_source, catalogue, "podcast"), cut=CUT, window_days=30)
     assert found.num_candidates == 60
     assert len(found) > 20
     assert found.targets.values.max() < 60
@@ -206,9 +197,7 @@ def test_podcasts_can_be_the_target(tiny_source: Path, tiny_history: Path) -> No
 
 def test_no_event_after_the_cut_gives_an_empty_set(tiny_history: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
-    found = evaluation_set(
-        [tiny_history], catalogue, cut=CUT, window_days=30, target_type="audiobook"
-    )
+    found = evaluation_set(event_log(tiny_history, catalogue), cut=CUT, window_days=30)
     assert len(found) == 0
     assert len(found.targets) == len(found.exclusions) == 0
     assert found.num_candidates == 40
@@ -217,8 +206,8 @@ def test_no_event_after_the_cut_gives_an_empty_set(tiny_history: Path) -> None:
 def test_says_what_is_wrong_with_the_input(tiny_history: Path, tmp_path: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
     with pytest.raises(EvaluationError, match=str(tmp_path)):
-        eligible_users([tmp_path], catalogue, cut=CUT, target_type="audiobook")
+        eligible_users(event_log(tmp_path, catalogue), CUT)
     with pytest.raises(EvaluationError, match="no time zone"):
-        eligible_users([tiny_history], catalogue, cut=datetime(2025, 1, 1), target_type="audiobook")
+        eligible_users(event_log(tiny_history, catalogue), datetime(2025, 1, 1))
     with pytest.raises(EvaluationError, match="0 days"):
-        evaluation_set([tiny_history], catalogue, cut=CUT, window_days=0, target_type="audiobook")
+        evaluation_set(event_log(tiny_history, catalogue), cut=CUT, window_days=0)

@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from colisten.config import Settings, settings_from
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.popularity import PopularityRanker, popularity
+from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.ranking.ragged import Ragged
-from colisten.ranking.rankers import RandomRanker, Ranker, VectorRanker
+from colisten.ranking.rankers import PopularityRanker, RandomRanker, Ranker, VectorRanker
 from colisten.reports.evaluation import to_html
 from colisten.reports.terminal import to_rich
 from colisten.reports.verdict import standing, verdicts
+from colisten.sections import EvaluationSettings
 from tests.conftest import CUT
-from tests.evaluation.conftest import Scores, perfect, random_set
+from tests.evaluation.conftest import Scores, event_log, perfect, random_set
 
-SETTINGS = settings_from({"evaluation": {"bootstrap": 200, "depth": 20}})
+SETTINGS = EvaluationSettings(bootstrap=200, depth=20)
 
 
 def noisy(data, noise: float, name: str, seed: int = 0) -> Scores:
@@ -147,8 +147,8 @@ def test_chance_is_a_yardstick_and_leads_nothing() -> None:
 def test_equal_calls_give_equal_tables_and_blocks_do_not_matter() -> None:
     data = random_set(90, 6000, exclude=0.01)
     rankers: list[Ranker] = [noisy(data, 0.3, "some"), RandomRanker(6000)]
-    small = settings_from({"evaluation": {"bootstrap": 50, "block_megabytes": 1}})
-    large = settings_from({"evaluation": {"bootstrap": 50, "block_megabytes": 512}})
+    small = EvaluationSettings(bootstrap=50, block_megabytes=1)
+    large = EvaluationSettings(bootstrap=50, block_megabytes=512)
     first = evaluate(rankers, data, small, 3)
     assert first == evaluate(rankers, data, small, 3)
     assert first == evaluate(rankers, data, large, 3)
@@ -194,9 +194,7 @@ def test_an_empty_slice_renders(warm: float, part: str) -> None:
 
 def test_nothing_to_measure_is_a_table_not_an_error(tiny_history: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
-    data = evaluation_set(
-        [tiny_history], catalogue, cut=CUT, window_days=30, target_type="audiobook"
-    )
+    data = evaluation_set(event_log(tiny_history, catalogue), cut=CUT, window_days=30)
     table = evaluate([RandomRanker(40), perfect(data)], data, SETTINGS, 0)
     assert table.empty
     assert table.value("random", "coverage") is None
@@ -215,10 +213,8 @@ def test_one_user_has_values_but_no_intervals() -> None:
 
 def test_popularity_beats_chance_on_listeners(tiny_source: Path, tiny_history: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
-    data = evaluation_set(
-        [tiny_source], catalogue, cut=CUT, window_days=30, target_type="audiobook"
-    )
-    counts = popularity([tiny_history], catalogue, as_of=CUT, target_type="audiobook")
+    data = evaluation_set(event_log(tiny_source, catalogue), cut=CUT, window_days=30)
+    counts = popularity(event_log(tiny_history, catalogue), CUT)
     table = evaluate([PopularityRanker("popularity", counts), RandomRanker(40)], data, SETTINGS, 0)
     lead = table.lead("MRR")
     assert lead is not None
@@ -245,7 +241,7 @@ class _Page(HTMLParser):
 def test_the_page_stands_alone_and_opens_with_who_wins() -> None:
     data = random_set(80, 60)
     rankers = [noisy(data, 0.2, "2T-HGNN"), noisy(data, 1.0, "<b>rival</b> & a very long name")]
-    table = evaluate(rankers, data, Settings(), 0)
+    table = evaluate(rankers, data, EvaluationSettings(), 0)
     page = to_html(table)
     reader = _Page()
     reader.feed(page)

@@ -92,7 +92,7 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     payload = assemble_payload(
         out / "payload",
         catalogue=catalogue,
-        target_type="audiobook",
+        data=settings.data,
         history=history,
         towers=out / "towers",
         hgnn=None,

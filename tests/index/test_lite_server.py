@@ -46,7 +46,7 @@ def python(code: str, root: Path) -> subprocess.Popen[str]:
 
 def fill(root: Path, name: str) -> None:
     with open_index(root, IndexSettings()) as index:
-        index.create(name, IDS, VECTORS, languages=[None] * 4)
+        index.create(name, IDS, VECTORS)
 
 
 NASTY = "item_type=podcast/a [b] 'q' \"d\" #%41 ü/*?{a,b}/back\\slash/co:lon/~x/$HOME/two\nlines"
@@ -60,7 +60,7 @@ def test_an_index_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
         with open_index(root, IndexSettings()) as index:
             assert index.search("c", VECTORS[1:2], 1)[0][0][0] == "b"
     with MilvusIndex(str(root / "embedded.db")) as embedded:
-        embedded.create("c", IDS, VECTORS, languages=[None] * 4)
+        embedded.create("c", IDS, VECTORS)
         assert embedded.count("c") == 4
     assert (root / "embedded.db").exists()
 
@@ -87,7 +87,7 @@ def test_processes_share_it_and_what_they_write_survives(tmp_path: Path) -> None
         fill(tmp_path, "mine")
         code = """
 index = open_index(root, IndexSettings())
-index.create("theirs", list("wxyz"), vectors, languages=[None] * 4)
+index.create("theirs", list("wxyz"), vectors)
 index.point_alias("live", "mine")
 print(index.search("mine", vectors[2:3], 1)[0][0][0])
 """
@@ -198,7 +198,7 @@ def test_an_endpoint_is_believed_only_of_its_own_server(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_without_a_server_one_process_at_a_time(tmp_path: Path) -> None:
     index = open_index(tmp_path, IndexSettings())
-    index.create("mine", IDS, VECTORS, languages=[None] * 4)
+    index.create("mine", IDS, VECTORS)
     second = open_index(tmp_path, IndexSettings())  # the same process: they share it
     assert second.count("mine") == 4
     second.close()
@@ -226,7 +226,7 @@ except VectorIndexError as error:
 def test_settings_choose_the_index(tmp_path: Path) -> None:
     with open_index(tmp_path, IndexSettings(backend="exact")) as index:
         assert isinstance(index, ExactIndex)
-        index.create("mine", IDS, VECTORS, languages=[None] * 4)
+        index.create("mine", IDS, VECTORS)
     with open_index(tmp_path, IndexSettings(backend="exact")) as index:
         assert index.count("mine") == 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colisten.errors import TrainingError
-from colisten.models.losses import log_inclusion, paper_loss, sampled_softmax_loss
+from colisten.models.losses import LOSSES, LossBatch, log_inclusion, paper, sampled_softmax
+from colisten.sections import TowerSettings
 
 
 @st.composite
@@ -38,9 +40,8 @@ def test_softmax_is_the_loop(batch: tuple[torch.Tensor, ...], temperature: float
             for item, p in zip(items, log_p, strict=True)
         ]
         expected.append(math.log(sum(map(math.exp, logits))) - logits[int(own[i])])
-    got = sampled_softmax_loss(
-        users, items, own, log_p, torch.tensor(temperature, dtype=torch.float64)
-    )
+    scale = torch.tensor(temperature, dtype=torch.float64)
+    got = sampled_softmax(LossBatch(users, items, own, log_p, scale))
     assert float(got) == pytest.approx(np.mean(expected), abs=1e-9)
 
 
@@ -58,19 +59,16 @@ def test_paper_loss_is_the_loop_and_bounded(batch: tuple[torch.Tensor, ...]) -> 
         ]
         weight = sum(w for w, _ in pairs)
         expected.append(sum(w * d for w, d in pairs) / weight if pairs else 0.0)
-    got = float(paper_loss(users, items, own, log_p))
+    got = float(paper(LossBatch(*batch)))
     assert got == pytest.approx(np.mean(expected), abs=1e-9)
     assert -2.0 <= got <= 2.0
 
 
-@pytest.mark.parametrize("loss", ["softmax", "paper"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_batch_of_one_item_teaches_nothing(loss: str) -> None:
     users = torch.nn.functional.normalize(torch.randn(3, 4), dim=1).requires_grad_()
     items, own, log_p = torch.ones(1, 4) / 2, torch.zeros(3, dtype=torch.long), torch.zeros(1)
-    if loss == "softmax":
-        value = sampled_softmax_loss(users, items, own, log_p, torch.tensor(0.1))
-    else:
-        value = paper_loss(users, items, own, log_p)
+    value = LOSSES[loss](LossBatch(users, items, own, log_p, torch.tensor(0.1)))
     torch.autograd.backward(value)
     assert value.item() == pytest.approx(0.0, abs=1e-6)
     assert users.grad is not None
@@ -101,7 +99,7 @@ def test_log_q_makes_the_softmax_learn_the_true_odds(rows: int) -> None:
             drawn = torch.multinomial(frequency, rows, replacement=True)
             items, own = torch.unique(drawn, return_inverse=True)
             log_p = log_inclusion(frequency[items], rows) if corrected else torch.zeros(len(items))
-            loss = sampled_softmax_loss(one, scores[items][:, None], own, log_p, torch.tensor(1.0))
+            loss = sampled_softmax(LossBatch(one, scores[items][:, None], own, log_p))
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
@@ -119,7 +117,7 @@ def test_paper_loss_weighs_a_rare_negative_more() -> None:
     users = torch.tensor([[1.0, 0.0]], requires_grad=True)
     items = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     log_p = torch.log(torch.tensor([0.1, 0.8, 0.1]))
-    torch.autograd.backward(paper_loss(users, items, torch.tensor([0]), log_p))
+    torch.autograd.backward(paper(LossBatch(users, items, torch.tensor([0]), log_p)))
     assert users.grad is not None
     # The rare item 2 weighs eight times the popular item 1, so the user moves away from it.
     assert float(users.grad[0, 1]) == pytest.approx(1 / 9 - 8 / 9, abs=1e-6)
@@ -128,6 +126,10 @@ def test_paper_loss_weighs_a_rare_negative_more() -> None:
 def test_shapes_are_checked() -> None:
     good, own = torch.zeros(2, 3), torch.zeros(2, dtype=torch.long)
     with pytest.raises(TrainingError, match=r"own \[B\]"):
-        paper_loss(good, torch.zeros(3, 4), own, torch.zeros(3))
+        LossBatch(good, torch.zeros(3, 4), own, torch.zeros(3))
     with pytest.raises(TrainingError):
-        sampled_softmax_loss(good[:0], good, own[:0], torch.zeros(2), torch.tensor(1.0))
+        LossBatch(good[:0], good, own[:0], torch.zeros(2))
+
+
+def test_the_setting_knows_every_loss() -> None:
+    assert get_args(TowerSettings.model_fields["loss"].annotation) == tuple(LOSSES)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,11 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from colisten.config import Settings
 from colisten.errors import PipelineError
+from colisten.steps.execution import input_types, result_types
+from colisten.steps.registry import STEPS, step_named
+from colisten.steps.settings import settings_of
 from pipelines.compilation import compile_pipeline, dangling_references
 from pipelines.release_pipeline import release_pipeline
 from pipelines.trials_pipeline import make_trials_pipeline, trials_pipeline
@@ -63,6 +69,16 @@ def test_every_component_folder_is_a_step(spec: dict[str, Any], trials: dict[str
         assert used == COMPONENTS[each["pipelineInfo"]["name"]]
     folders = {path.parent.name for path in Path("components").glob("*/component.py")}
     assert {name.replace("_", "-") for name in folders} == set.union(*COMPONENTS.values())
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_component_takes_and_leaves_what_its_step_does(name: str) -> None:
+    component = getattr(importlib.import_module(f"components.{name}.component"), name)
+    step = step_named(name)
+    inputs = set(input_types(step)) - set(settings_of(step, Settings()))
+    assert set(component.component_spec.inputs) == {*inputs, "settings"}
+    assert set(component.component_spec.outputs) == set(result_types(step))
+    assert len(inspect.getsource(component.python_func).splitlines()) < 35
 
 
 def test_every_reference_is_resolved(spec: dict[str, Any], trials: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ QUICK = (
     "hgnn.batch_size=64",
     "cross_fitting.folds=2",
     "towers.epochs=1",
-    "towers.least_steps=0",
+    "towers.min_steps=0",
     "towers.batch_size=64",
     "evaluation.bootstrap=100",
 )

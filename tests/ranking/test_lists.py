@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import settings_from
 from colisten.errors import EvaluationError
 from colisten.ranking.lists import Lists, rank_lists, users_digest
 from colisten.ranking.rankers import RandomRanker
+from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import perfect, random_set
 
-SETTINGS = settings_from({"evaluation": {"depth": 20}})
+SETTINGS = EvaluationSettings(depth=20)
 DATA = random_set(50, 40)
 RANKERS = [perfect(DATA, "a model (with / signs)"), RandomRanker(40)]
 
@@ -55,7 +55,7 @@ def test_first_come_the_targets_and_nothing_that_was_excluded() -> None:
 def test_blocks_of_any_size_give_equal_lists() -> None:
     wide = random_set(90, 6000, exclude=0.01)
     rankers = [RandomRanker(6000)]
-    sizes = [settings_from({"evaluation": {"block_megabytes": size}}) for size in (1, 512)]
+    sizes = [EvaluationSettings(block_megabytes=size) for size in (1, 512)]
     small, large = (rank_lists(rankers, wide, one) for one in sizes)
     np.testing.assert_array_equal(small["random"], large["random"])
 

@@ -10,28 +10,28 @@ from hypothesis import strategies as st
 from colisten.errors import EvaluationError
 from colisten.features.users import History, UserBatch
 from colisten.ranking.rankers import (
-    MICROSECONDS_PER_DAY,
     MeanVectorRanker,
     RandomRanker,
     VectorRanker,
     mean_vectors,
 )
-from colisten.sections import SIGNALS
 
+SIGNALS = ("purchase", "wishlist", "click")
+TYPES = ("audiobook", "music", "podcast")
 Events = list[tuple[int, str, float]]
 """Item, signal, days."""
 
 
 def batch(users: list[dict[str, Events]]) -> UserBatch:
     histories = {}
-    for kind in ("audiobook", "podcast"):
+    for kind in TYPES:
         lists = [sorted(user.get(kind, []), key=lambda event: event[2]) for user in users]
         flat = [event for each in lists for event in each]
         histories[kind] = History(
             np.cumsum([0, *map(len, lists)]).astype(np.int64),
             np.array([event[0] for event in flat], np.int64),
             np.array([SIGNALS.index(event[1]) for event in flat], np.int8),
-            np.array([int(event[2] * MICROSECONDS_PER_DAY) for event in flat], np.int64),
+            np.array([event[2] for event in flat], np.int64),
         )
     ids = np.array([f"u{at}" for at in range(len(users))], dtype=object)
     nobody = np.full(len(users), None, dtype=object)
@@ -42,33 +42,20 @@ def batch(users: list[dict[str, Events]]) -> UserBatch:
 events = st.lists(
     st.tuples(st.integers(0, 8), st.sampled_from(SIGNALS), st.integers(0, 300)), max_size=6
 )
-people = st.lists(st.fixed_dictionaries({"audiobook": events, "podcast": events}), min_size=1)
+people = st.lists(st.fixed_dictionaries(dict.fromkeys(TYPES, events)), min_size=1)
 
 
 @settings(max_examples=30, deadline=None)
-@given(people, st.one_of(st.none(), st.floats(5, 100)), st.booleans())
-def test_the_mean_runs_over_both_types_with_decay_and_signal_weights(
-    users: list[dict[str, Events]], half_life: float | None, weighted: bool
-) -> None:
+@given(people)
+def test_the_mean_runs_over_all_types_and_signals_alike(users: list[dict[str, Events]]) -> None:
     vectors = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
-    weights = {"stream": 1.0, "follow": 0.5, "preview": 0.25, "intent_to_pay": 0.0}
-    found = mean_vectors(
-        batch(users),
-        vectors,
-        half_life_days=half_life,
-        signal_weights=weights if weighted else None,
-    )
+    found = mean_vectors(batch(users), vectors)
     for row, user in enumerate(users):
-        both = user["audiobook"] + user["podcast"]
-        total, weight = np.zeros(4), 0.0
-        for item, signal, day in both:
-            age = max(event[2] for event in both) - day
-            decay = 0.5 ** (age / half_life) if half_life else 1.0
-            share = decay * (weights[signal] if weighted else 1.0)
-            total, weight = total + vectors[item] * share, weight + share
-        # However old the events are: it is their mean that may be too short for a direction.
+        items = [item for kind in TYPES for item, _, _ in user[kind]]
+        total = vectors[items].sum(axis=0)
+        # However many events there are: it is their mean that may be too short for a direction.
         norm = np.linalg.norm(total)
-        expected = total / norm if norm > 1e-6 * weight else np.zeros(4)
+        expected = total / norm if norm > 1e-6 * len(items) else np.zeros(4)
         np.testing.assert_allclose(found[row], expected, atol=1e-4)
 
 
@@ -76,9 +63,9 @@ def test_near_items_first_and_popularity_for_whom_nothing_is_known() -> None:
     vectors = np.array([[1, 0], [0, 1], [0.6, 0.8], [0, 0], [0, 1]], np.float32)
     users = batch(
         [
-            {"podcast": [(4, "stream", 1)]},
+            {"podcast": [(4, "click", 1)]},
             {},
-            {"audiobook": [(3, "stream", 1)]},  # an item without a vector
+            {"audiobook": [(3, "click", 1)]},  # an item without a vector
         ]
     )
     fallback = np.array([7, 9, 8, 6], np.float32)
@@ -92,14 +79,14 @@ def test_blocks_of_any_size_score_alike() -> None:
     rng = np.random.default_rng(1)
     users = batch(
         [
-            {"podcast": [(int(item), "stream", day) for day, item in enumerate(row)]}
+            {"podcast": [(int(item), "click", day) for day, item in enumerate(row)]}
             for row in rng.integers(40, size=(60, 5))
         ]
     )
     vectors = rng.normal(size=(40, 8)).astype(np.float32)
     fallback = np.zeros(30, np.float32)
     rankers = [
-        MeanVectorRanker("mean", users, vectors, slice(0, 30), fallback, half_life_days=30.0),
+        MeanVectorRanker("mean", users, vectors, slice(0, 30), fallback),
         VectorRanker("vectors", rng.normal(size=(60, 8)), vectors[:30], fallback),
         RandomRanker(30),
     ]

@@ -11,22 +11,22 @@ import pytest
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.popularity import PopularityRanker, popularity
+from colisten.evaluation.popularity import popularity
 from colisten.files import file_digest
 from colisten.ranking import recommend as module
 from colisten.ranking.eligible import eligible_users
-from colisten.ranking.rankers import RandomRanker
+from colisten.ranking.rankers import PopularityRanker, RandomRanker
 from colisten.ranking.recommend import recommend
 from tests.conftest import CUT
-from tests.evaluation.conftest import catalogue_of, random_set
+from tests.evaluation.conftest import catalogue_of, event_log, random_set
 
 
 def test_every_user_gets_the_best_items_they_never_streamed(
     tiny_history: Path, tmp_path: Path
 ) -> None:
     catalogue = Catalogue.read(tiny_history)
-    users = eligible_users([tiny_history], catalogue, cut=CUT, target_type="audiobook")
-    counts = popularity([tiny_history], catalogue, as_of=CUT, target_type="audiobook")
+    users = eligible_users(event_log(tiny_history, catalogue), CUT)
+    counts = popularity(event_log(tiny_history, catalogue), CUT)
     out = tmp_path / "recommendations.parquet"
     rows = recommend(users, PopularityRanker("popularity", counts).scores, catalogue, out, depth=38)
     table = pq.read_table(out)
@@ -75,7 +75,7 @@ def test_blocks_and_row_groups_change_no_row_and_equal_calls_equal_bytes(
 
 def test_a_scorer_that_fails_leaves_the_old_file(tiny_history: Path, tmp_path: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
-    users = eligible_users([tiny_history], catalogue, cut=CUT, target_type="audiobook")
+    users = eligible_users(event_log(tiny_history, catalogue), CUT)
     out = tmp_path / "recommendations.parquet"
     recommend(users, RandomRanker(40).scores, catalogue, out, depth=5)
     before = file_digest(out)
@@ -87,7 +87,7 @@ def test_a_scorer_that_fails_leaves_the_old_file(tiny_history: Path, tmp_path: P
 
 def test_another_catalogue_is_refused(tiny_history: Path, tmp_path: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
-    users = eligible_users([tiny_history], catalogue, cut=CUT, target_type="audiobook")
+    users = eligible_users(event_log(tiny_history, catalogue), CUT)
     other = Catalogue(catalogue.table.slice(1))
     with pytest.raises(EvaluationError, match="one catalogue"):
         recommend(users, RandomRanker(40).scores, other, tmp_path / "out", depth=5)

@@ -97,15 +97,16 @@ class Parts:
     as_of: datetime
 
     def payload(self, out: Path, settings: Settings | None = None, **changes: Any) -> Path:
+        settings = settings or Settings()
         arguments: dict[str, Any] = {
             "catalogue": self.catalogue,
-            "target_type": "audiobook",
+            "data": settings.data,
             "history": self.history,
             "towers": self.towers,
             "hgnn": self.hgnn,
             "graph": self.graph,
             "metrics": metrics(0.3),
-            "shaping": shaping_settings(settings or Settings()),
+            "shaping": shaping_settings(settings),
             "threads": 2,
             "as_of": self.as_of,
             "golden_users": self.rows,

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.errors import GateRefused
 from colisten.evaluation.table import evaluate
 from colisten.ranking.rankers import RandomRanker
 from colisten.release.gate import decide
-from colisten.sections import GateSettings
+from colisten.sections import EvaluationSettings, GateSettings
 from tests.evaluation.conftest import perfect, random_set
 from tests.release.payloads import metrics
 
@@ -180,7 +179,7 @@ def test_it_reads_what_evaluation_writes() -> None:
     """The gate's keys are those of a real table."""
     window = random_set(200, 50)
     rankers = (RandomRanker(50), perfect(window, "2T-HGNN"))
-    table = evaluate(rankers, window, Settings(), 0).model_dump(mode="json")
+    table = evaluate(rankers, window, EvaluationSettings(), 0).model_dump(mode="json")
     decision = decide(table, table, GATE)
     assert decision.passed
     assert len(decision.reasons) == 3

@@ -15,6 +15,7 @@ from colisten.errors import FeatureError, ReleaseCorrupt, VectorIndexError
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
+from colisten.index.filter import Filter
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from tests.conftest import CUT
@@ -73,10 +74,10 @@ def test_exact_search_filters(release: LoadedRelease, batch: UserBatch) -> None:
     full, scores = release.exact(vectors, 40)
     assert sorted(full[0]) == sorted(release.item_ids[:40])
     assert (np.diff(scores[0]) <= 0).all()
-    gone = full[0][:3]
-    assert release.exact(vectors, 5, exclude=[*gone, "nobody"])[0][0] == full[0][3:8]
+    without = Filter(exclude={"item_id": [*full[0][:3], "nobody"]})
+    assert release.exact(vectors, 5, filter=without)[0][0] == full[0][3:8]
     german = [item for item in full[0] if int(item[1:]) % 5 == 0]
-    assert release.exact(vectors, 40, language="de")[0][0] == german
+    assert release.exact(vectors, 40, filter=Filter(include={"language": ["de"]}))[0][0] == german
     with pytest.raises(VectorIndexError):
         release.exact(vectors[:, :4], 5)
     with pytest.raises(VectorIndexError):

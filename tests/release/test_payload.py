@@ -15,6 +15,7 @@ from colisten.data.interactions import read_interactions
 from colisten.errors import ConfigError, ReleaseError
 from colisten.files import folder_digests
 from colisten.release.popular import PopularLists, popular_lists
+from colisten.sections import DataSettings
 from tests.conftest import CUT
 from tests.release.payloads import Parts
 
@@ -111,9 +112,13 @@ def test_towers_of_another_catalogue_are_refused(parts: Parts, tmp_path: Path) -
     books = parts.catalogue.slice_of("audiobook")
     alone = Catalogue(parts.catalogue.table.slice(books.start, books.stop - books.start))
     with pytest.raises(ReleaseError, match="no podcast"):
-        parts.payload(tmp_path / "out", catalogue=alone, target_type="podcast")
+        parts.payload(
+            tmp_path / "out",
+            catalogue=alone,
+            data=DataSettings(target_type="podcast", context_types=()),
+        )
     with pytest.raises(ConfigError, match="'magazine' is unknown"):
-        parts.payload(tmp_path / "out", target_type="magazine")
+        parts.payload(tmp_path / "out", data=DataSettings(target_type="magazine"))
 
 
 def test_golden_rows_without_a_column_are_refused(parts: Parts, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from colisten.errors import (
 )
 from colisten.files import folder_digests
 from colisten.index import ExactIndex
+from colisten.index.filter import Filter
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS
 from colisten.release.store import ReleaseStore
@@ -79,11 +80,9 @@ def test_the_collection_answers_as_the_release_does(
     one = store.publish(payloads[0], index)
     release = LoadedRelease.load(store.folder(one))
     queries = release.golden_set().vectors
-    for language in (None, "de"):
-        own = release.exact(queries, 7, language=language, exclude=["a000", "a002"])
-        theirs = index.search(
-            release.manifest.collection, queries, 7, language=language, exclude=["a000", "a002"]
-        )
+    for asked in (Filter(), Filter({"language": ["de"]}, {"item_id": ["a000", "a002"]})):
+        own = release.exact(queries, 7, filter=asked)
+        theirs = index.search(release.manifest.collection, queries, 7, filter=asked)
         assert own[0] == theirs[0]
 
 
@@ -194,10 +193,8 @@ def test_what_the_index_lost_is_found_and_mended(
     shuffled = np.ascontiguousarray(release.item_vectors[::-1])
     faults = {
         "no collection": lambda: index.drop(collection),
-        "39 items, not 40": lambda: index.create(
-            collection, ids[:-1], release.item_vectors[:-1], languages=[None] * 39
-        ),
-        "Recall@10": lambda: index.create(collection, ids, shuffled, languages=[None] * 40),
+        "39 items, not 40": lambda: index.create(collection, ids[:-1], release.item_vectors[:-1]),
+        "Recall@10": lambda: index.create(collection, ids, shuffled),
     }
     for fault, cause in faults.items():
         cause()
@@ -220,7 +217,7 @@ def test_the_release_carries_its_own_limit(
     vectors = release.item_vectors.copy()
     vectors[:20] = vectors[0]
     ids = release.item_ids[release.target].tolist()
-    index.create(release.manifest.collection, ids, vectors, languages=[None] * 40)
+    index.create(release.manifest.collection, ids, vectors)
     found = store.verify(lenient, index)
     assert found.index_recall is not None
     assert 0.2 < found.index_recall < 0.95

@@ -20,12 +20,12 @@ from colisten.ablations.report import AblationReport
 from colisten.evaluation.table import EvaluationTable
 from colisten.explain.report import Explanation
 from colisten.graph.report import GraphReport, graph_report
+from colisten.pages import page, write_page
 from colisten.reports.ablations import to_html as ablations_page
 from colisten.reports.curve import curve_html
 from colisten.reports.evaluation import to_html as evaluation_page
 from colisten.reports.explanation import to_html as explanation_page
 from colisten.reports.graph import to_html as graph_page
-from colisten.reports.page import page, write_page
 from colisten.shown import plain
 from monitoring.drift import drift_report
 from monitoring.experiment import experiment_report
@@ -33,8 +33,8 @@ from tests.ablations.test_report import report as ablations  # noqa: F401
 from tests.browser import Browser, Visit, browser
 from tests.experiments.test_comparison import table as outcomes_of
 from tests.hostile import SCRIPTS, VALUES, hostile
+from tests.reports.test_evaluation import measured
 from tests.reports.test_page import PAGES
-from tests.reports.test_tiers import measured
 from tests.sampling.graphs import random_graph
 
 pytestmark = pytest.mark.slow

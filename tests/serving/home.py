@@ -21,7 +21,7 @@ from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.text.vectors import embed_items
 from colisten.training.hgnn import embed_catalogue, train_hgnn
-from colisten.training.towers import train_towers
+from colisten.training.towers.loop import train_towers
 from feature_repo.repo import build_feature_repo, materialize
 
 QUICK = (
@@ -92,7 +92,7 @@ def _payload(
     return assemble_payload(
         work / "payload",
         catalogue=catalogue,
-        target_type="audiobook",
+        data=settings.data,
         history=history,
         towers=work / "towers",
         hgnn=work / "hgnn",

@@ -12,6 +12,7 @@ import pytest
 
 from colisten.errors import VectorIndexError
 from colisten.index import open_index
+from colisten.index.filter import EVERY_ITEM
 from colisten.index.lite_server import LiteServer
 from colisten.sections import IndexSettings
 from serving.index_client import IndexClient
@@ -21,9 +22,7 @@ VECTORS = np.eye(4, dtype=np.float32)
 
 
 def ask(client: IndexClient, row: int = 1) -> str:
-    ids, _ = client.search(
-        "things", VECTORS[row : row + 1], 1, language=None, exclude=[], deadline=5.0
-    )
+    ids, _ = client.search("things", VECTORS[row : row + 1], 1, filter=EVERY_ITEM, deadline=5.0)
     return ids[0]
 
 
@@ -36,7 +35,7 @@ def test_it_never_takes_the_embedded_index_for_itself(tmp_path: Path) -> None:
 
 def test_the_exact_backend_needs_no_server(tmp_path: Path) -> None:
     settings = IndexSettings(backend="exact")
-    open_index(tmp_path, settings).create("things", NAMES, VECTORS, languages=[None] * 4)
+    open_index(tmp_path, settings).create("things", NAMES, VECTORS)
     assert ask(IndexClient(tmp_path, settings), 2) == "c"
 
 
@@ -45,7 +44,7 @@ def test_it_finds_a_server_that_was_killed_and_came_back_elsewhere(tmp_path: Pat
     client = IndexClient(tmp_path, IndexSettings())
     with LiteServer(tmp_path) as server:
         with open_index(tmp_path, IndexSettings()) as index:
-            index.create("things", NAMES, VECTORS, languages=[None] * 4)
+            index.create("things", NAMES, VECTORS)
         assert ask(client) == "b"
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)

@@ -38,7 +38,7 @@ from tests.browser import browser
 from tests.conftest import CUT
 from tests.serving.conftest import Home, Service, start, stop
 from tests.serving.home import QUICK
-from tests.serving.test_schemas import BAD_BODIES
+from tests.serving.test_schemas import BAD_BODIES, UNKNOWN_WORDS
 
 pytestmark = pytest.mark.slow
 
@@ -188,7 +188,7 @@ def test_an_event_that_contradicts_the_catalogue_is_refused(service: Service) ->
     assert answer.json()["fields"][0]["field"] == "item_type"
 
 
-@pytest.mark.parametrize(("model", "body", "field"), BAD_BODIES)
+@pytest.mark.parametrize(("model", "body", "field"), BAD_BODIES + UNKNOWN_WORDS)
 def test_bad_bodies_are_refused_over_http(
     service: Service, model: type[Request], body: bytes, field: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Going on after a kill: what a training run of the towers leaves behind after every epoch."""
+"""Resume after an interruption: what a training run of the towers leaves after every epoch."""
 
 from __future__ import annotations
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 
-import numpy as np
-import pyarrow as pa
 import torch
 from torch.nn import functional
 
-from colisten.config import Settings
-from colisten.data.moments import from_microseconds
 from colisten.models.towers import TwoTowers
+from colisten.sections import TowerSettings
 from colisten.training.towers.checkpoint import Curve
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.knn_weights import search_weights
@@ -24,36 +20,37 @@ FIRST_TEXT = 4.0
 
 
 def validate(
-    towers: TwoTowers, held_out: HeldOut, settings: Settings, knn_term: Sequence[float]
+    towers: TwoTowers, held_out: HeldOut, settings: TowerSettings, k: int, start: Sequence[float]
 ) -> dict[str, float]:
     """How high held-out examples rank their item, as a release made before them would.
 
     Args:
         towers: The model.
         held_out: Examples.
-        settings: `evaluation.k` and the loss.
-        knn_term: Weights of the kNN term to search from.
+        settings: The loss.
+        k: Length of the list behind the hit rate.
+        start: Weights of the kNN term to search from.
 
     Returns:
-        validation_mrr with its standard error validation_mrr_error, validation_hit_rate (at
-        evaluation.k), for the softmax loss validation_loss (softmax over the candidates at the
-        learned temperature, without kNN term), and the weight knn_term_* of each of its parts.
+        validation_mrr with its standard error validation_mrr_error, validation_hit_rate, where
+        logits are learned validation_loss (softmax over the candidates at the learned temperature,
+        without kNN term), and the weight knn_term_* of each part of that.
     """
     was_training = towers.training
     towers.eval()
     with torch.inference_mode():
         scores = held_out.scores(towers)
         loss = functional.cross_entropy(scores, held_out.own)
-        knn_terms = held_out.knn_terms(towers)
-        weights, reciprocal = search_weights(held_out, held_out.hide(scores), knn_terms, knn_term)
+        parts = held_out.knn_terms(towers)
+        weights, reciprocal = search_weights(held_out, held_out.hide(scores), parts, start)
     towers.train(was_training)
-    hits = (reciprocal * settings.evaluation.k >= 1 - 1e-9).double()
+    hits = (reciprocal * k >= 1 - 1e-9).double()
     figures = {
         "validation_mrr": float(reciprocal.mean()),
         "validation_mrr_error": float(reciprocal.std(correction=0)) / math.sqrt(len(reciprocal)),
         "validation_hit_rate": float(hits.mean()),
     }
-    if settings.towers.loss == "sampled_softmax":
+    if settings.learns_logits:
         figures["validation_loss"] = float(loss)
     if towers.user.knn_term:
         for name, weight in zip(towers.user.knn_term.names, weights, strict=True):
@@ -69,40 +66,6 @@ def knn_weights_of(point: dict[str, float], names: Sequence[str]) -> list[float]
     """
     first = {name: FIRST_TEXT for name in names[:1] if name.endswith("_text")}
     return [point.get(f"{KNN_TERM}{name}", first.get(name, 0.0)) for name in names]
-
-
-def split_in_time(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rows before and from the moment after which about `share` of the rows lie.
-
-    Rows of one moment stay together. Both parts are empty of the other's moments; the second is
-    empty where the rows span too little time to be split.
-
-    Args:
-        times: Ascending int64 [N].
-        share: Share of rows held out.
-    """
-    every = np.arange(len(times))
-    wanted = round(len(times) * share)
-    if not wanted:
-        return every, every[:0]
-    first = int(np.searchsorted(times, times[-wanted], side="left"))
-    if first == 0:
-        first = int(np.searchsorted(times, times[0], side="right"))
-    return (every[:first], every[first:])
-
-
-def held_out_moment(streams: pa.ChunkedArray, share: float) -> datetime | None:
-    """When the held-out rows begin, for a graph that ends there; None where none are held out.
-
-    Args:
-        streams: Moment of each training row, in any order.
-        share: `towers.validation_share`.
-    """
-    times = np.sort(streams.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy())
-    _, held_out = split_in_time(times, share) if len(times) else (times, times)
-    if not len(held_out):
-        return None
-    return from_microseconds(times[held_out[0]])
 
 
 def best_epoch(curve: Curve) -> int:

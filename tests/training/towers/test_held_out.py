@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from colisten.models.items import ItemBlocks
+from colisten.training.time_split import held_out_moment, split_in_time
 from colisten.training.towers.examples import TowerExamples
 from colisten.training.towers.held_out import HeldOut
-from colisten.training.towers.validation import held_out_moment, split_in_time
 from tests.conftest import CUT
 from tests.training.towers.test_loop import World, history_rows, small
 

@@ -27,11 +27,11 @@ from colisten.files import folder_digests
 from colisten.graph.folds import fold_of
 from colisten.models.items import ItemBlocks
 from colisten.models.towers import user_vectors
-from colisten.training.towers import TowersResult, train_towers
+from colisten.training.time_split import split_in_time
 from colisten.training.towers import examples as examples_module
 from colisten.training.towers.checkpoint import TowerCheckpoint
 from colisten.training.towers.examples import TowerExamples
-from colisten.training.towers.validation import split_in_time
+from colisten.training.towers.loop import TowersResult, train_towers
 from tests.conftest import CUT, write_tiny_source
 
 TYPES = ("audiobook", "podcast")

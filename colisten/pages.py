@@ -1,8 +1,8 @@
 """The one place where a page is put together and written.
 
 Values of the tables are shown on pages and never run there. Two things see to it, each on its
-own: a value enters markup through a template, which escapes it, or through `escape`, the text of a
-figure through `figure_text`, Markdown through `markdown_text` and a script through `json_text`;
+own: a value enters markup through a template of `colisten.reports` or through `escape`, the text of
+a figure through `figure_text`, Markdown through `markdown_text` and a script through `json_text`;
 and every page carries a policy (Content Security Policy) under which the browser runs the page's
 own scripts alone, known by their digests, loads nothing from anywhere and sends nothing, so a
 value that slipped through does nothing either.
@@ -15,12 +15,8 @@ import hashlib
 import html
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NewType
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from colisten.files import write_aside
 from colisten.json_files import to_json
@@ -29,7 +25,6 @@ from colisten.shown import plain
 Page = NewType("Page", str)
 """A whole page, as `page` makes it; nothing else is written with `write_page`."""
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _END_OF_SCRIPT = re.compile(r"</script|<!--", re.IGNORECASE)
 _IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 _IN_FIGURE = {ord(sign): f"&#{ord(sign)};" for sign in "&<>"}
@@ -60,75 +55,39 @@ def json_text(value: Any) -> str:
     return to_json(value).translate(_IN_SCRIPT)
 
 
-def page(title: str, body: str, *, style: str | None = None, scripts: Sequence[str] = ()) -> Page:
+def page(title: str, body: str, *, style: str = "", scripts: Sequence[str] = ()) -> Page:
     """A whole page with its policy, the same for the same arguments.
 
     Args:
         title: What the browser's tab says; a value like any other.
         body: Markup. Values in it went through `escape` or a template; it holds no `style`
             attribute, no handler and no script, which the policy would refuse.
-        style: Style sheet; None for the theme.
+        style: Style sheet.
         scripts: Run in this order when the body is there. Values in them went through
             `json_text`.
 
     Raises:
         ValueError: A script holds what would end it, or a style sheet does.
     """
-    style = theme() if style is None else style
     for script in scripts:
         if found := _END_OF_SCRIPT.search(script):
             raise ValueError(f"A script holds '{found[0]}', which a browser may take for its end.")
     if "<" in style:
         raise ValueError("A style sheet holds '<'.")
     return Page(
-        _templates()
-        .get_template("page.jinja")
-        .render(
-            policy=Markup(_policy(style, scripts)),
-            title=title,
-            style=Markup(style),
-            body=Markup(body),
-            scripts=[Markup(script) for script in scripts],
-        )
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, scripts)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}\n"
+        + "".join(f"<script>{script}</script>\n" for script in scripts)
+        + "</body>\n</html>\n"
     )
-
-
-def render(template: str, title: str, *, scripts: Sequence[str] = (), **values: object) -> Page:
-    """A page of one of `templates/`, in the theme.
-
-    Args:
-        template: Name of the file, without its ending.
-        title: What the browser's tab says, and `title` in the template.
-        scripts: As `page` takes them.
-        values: Names that the template reads; whatever it shows is escaped.
-    """
-    body = _templates().get_template(f"{template}.jinja").render(title=title, **values)
-    return page(title, body, scripts=scripts)
-
-
-@cache
-def theme() -> str:
-    """The style sheet of every page."""
-    return (_TEMPLATES / "theme.css").read_text(encoding="utf-8")
 
 
 def write_page(target: Path, content: Page) -> None:
     """Write a page whole or not at all, in UTF-8 wherever this runs."""
     with write_aside(target) as aside:
         aside.write_text(content, encoding="utf-8", newline="\n")
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        finalize=lambda value: value if isinstance(value, Markup) else plain(value),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
 
 
 def _policy(style: str, scripts: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from colisten.config import settings_from
 from colisten.evaluation.slices import finer_slices
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.ranking.rankers import RandomRanker, Ranker
@@ -17,9 +16,10 @@ from colisten.reports.evaluation import (
     tiers,
     to_html,
 )
+from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 
-SETTINGS = settings_from({"evaluation": {"bootstrap": 50, "depth": 20}})
+SETTINGS = EvaluationSettings(bootstrap=50, depth=20)
 USERS, ITEMS = 200, 60
 
 

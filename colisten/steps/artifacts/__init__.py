@@ -1,0 +1,1 @@
+"""What steps hand to each other, a module a kind."""

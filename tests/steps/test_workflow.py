@@ -1,0 +1,151 @@
+"""The whole road in this process: killed, resumed, and equal to Kubeflow's local runner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colisten.config import Settings, load_settings
+from colisten.data import parquet
+from colisten.data.backtest import backtest_cut
+from colisten.errors import TrainingError
+from colisten.steps.artifacts.measures import Measured
+from colisten.steps.cache import StepEvent, step_cache
+from colisten.steps.trials import TEXT, TrainingRun
+from colisten.steps.workflow import Home, Released, Window, release, trials
+from pipelines.local import run_local
+from pipelines.parameters import step_parameters
+from pipelines.release_pipeline import release_pipeline
+from tests.conftest import CUT
+
+pytestmark = pytest.mark.slow
+
+QUICK = (
+    "hgnn.max_steps=5",
+    "hgnn.batch_size=64",
+    "cross_fitting.folds=2",
+    "towers.epochs=1",
+    "towers.batch_size=64",
+    "evaluation.bootstrap=100",
+    "evaluation.baselines=false",
+    "index.backend=exact",
+)
+DAYS = 30
+
+
+class Interrupted(BaseException):
+    """What Ctrl-C does."""
+
+
+def run(
+    data: Path, out: Path, settings: Settings, stop_at: tuple[str, str] = ("", "")
+) -> tuple[Released, list[str]]:
+    """The release, and every step with how it ended; stopped when a step of a part begins."""
+    events: list[StepEvent] = []
+
+    def listen(event: StepEvent) -> None:
+        events.append(event)
+        if (event.step, event.part, event.state) == (*stop_at, "started"):
+            raise Interrupted
+
+    home = Home.at(out)
+    with step_cache(home.steps, "release", settings, listen=listen) as cache:
+        made = release(cache, Window(data, CUT, DAYS), home)
+    return made, [
+        f"{event.part} {event.step} {event.state}".strip()
+        for event in events
+        if event.state != "started"
+    ]
+
+
+@pytest.fixture(scope="module")
+def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """OUT of a run that was stopped twice and then finished."""
+    out = tmp_path_factory.mktemp("out")
+    settings = load_settings(None, QUICK)
+    for stop_at in (("train_towers", "backtest"), ("publish", "")):
+        with pytest.raises(Interrupted):
+            run(tiny_source, out, settings, stop_at)
+    _, ends = run(tiny_source, out, settings)
+    assert ends.count("backtest train_hgnn cached") == ends.count("train_hgnn cached") == 1
+    assert "publish done" in ends
+    return Home.at(out)
+
+
+def test_again_only_what_changes_the_world_runs(home: Home, tiny_source: Path) -> None:
+    _, ends = run(tiny_source, home.out, load_settings(None, QUICK))
+    assert [end for end in ends if not end.endswith("cached")] == [
+        "gate done",
+        "publish done",
+        "recommend done",
+        "report done",
+    ]
+
+
+def test_other_factors_repeat_no_training_of_the_hgnn(
+    home: Home, tiny_source: Path, tmp_path: Path
+) -> None:
+    _, ends = run(tiny_source, home.out, load_settings(None, (*QUICK, "graph.factors=16")))
+    assert {"train_hgnn cached", "inspect_graph done", "train_towers done"} <= set(ends)
+    # The model without graph is the same whatever the graph.
+    assert ends.count("train_towers cached") == ends.count("train_towers done") == 1
+
+
+def test_the_release_is_that_of_the_local_runner(
+    home: Home, tiny_source: Path, tmp_path: Path
+) -> None:
+    settings = load_settings(None, QUICK)
+    made, _ = run(tiny_source, home.out, settings)
+    window, other = Window(tiny_source, CUT, DAYS), Home.at(tmp_path / "kfp")
+    other.texts.parent.mkdir(parents=True)
+    other.texts.symlink_to(home.texts)
+    early = backtest_cut(
+        tiny_source, cut=CUT, window_days=DAYS, target_type=settings.data.target_type
+    )
+    left = run_local(
+        release_pipeline,
+        {
+            "data": str(tiny_source),
+            "data_digest": window.digest(),
+            "cut": CUT.isoformat(),
+            "backtest_cut": early.isoformat(),
+            "window_days": DAYS,
+            "home": str(other.out),
+            "checkpoints": str(other.checkpoints),
+            "text_cache": str(other.texts),
+            **step_parameters(release_pipeline, settings),
+        },
+        root=tmp_path / "pipeline",
+    )
+    assert Measured.load(Path(left["table"].path)).table == made.measured.table
+    (published,) = (other.out / "releases").glob("r*")
+    assert published.name == made.release.release_id
+    lists = (parquet.read(each.out / "recommendations.parquet") for each in (home, other))
+    assert next(lists).equals(next(lists))
+
+
+def test_trials_share_steps_and_a_failed_one_stops_no_other(home: Home, tiny_source: Path) -> None:
+    settings = load_settings(None, QUICK)
+    broken = load_settings(None, (*QUICK, "hgnn.fanouts=[5]"))
+    events: list[StepEvent] = []
+    window = Window(tiny_source, CUT, DAYS)
+    both = [
+        TrainingRun("full", settings, beside=("popularity",)),
+        TrainingRun("no-graph", settings, TEXT),
+    ]
+    with (
+        pytest.raises(TrainingError, match="one fan-out per layer"),
+        step_cache(home.steps, "trials", settings, listen=events.append) as cache,
+    ):
+        trials(cache, window, home, [TrainingRun("broken", broken), *both], subject="full")
+    assert [event.part for event in events if (event.step, event.state) == ("rank", "done")] == [
+        "full, seed 0",
+        "no-graph, seed 0",
+    ]
+    with step_cache(home.steps, "trials", settings) as cache:
+        table = trials(cache, window, home, both, subject="full").table.table
+    assert table.models == ("popularity", "full", "no-graph")
+    values = [table.value(model, "MRR") for model in table.models]
+    assert np.isfinite(np.array(values, float)).all()
