@@ -67,7 +67,6 @@ def train_towers(
     from colisten.files import combined_digest
     from colisten.json_files import to_json
     from colisten.sections import EvaluationSettings
-    from colisten.training.curve import curve_html
     from colisten.training.towers.loop import train_towers as train
 
     evaluation = EvaluationSettings(k=k, depth=depth)
@@ -97,8 +96,8 @@ def train_towers(
     )
     shutil.copytree(work, out / "towers", ignore=shutil.ignore_patterns("checkpoint*"))
     shutil.rmtree(work, ignore_errors=True)
-    curve = curve_html(result.curve, title=f"Tower loss ({blocks})", x="epoch")
-    return Trained(Towers(out / "towers"), HtmlPage(curve), Metrics(result.metrics()))
+    curve = HtmlPage.of_curve(result.curve, title=f"Tower loss ({blocks})", x="epoch")
+    return Trained(Towers(out / "towers"), curve, Metrics(result.metrics()))
 
 
 def _item_blocks(

@@ -1,4 +1,4 @@
-"""A trained HGNN on disk: weights, card, learning curve as JSON and as a picture."""
+"""A trained HGNN on disk: weights, card, learning curve."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph
 from colisten.json_files import read_json, read_mapping, to_json, write_json
 from colisten.models.hgnn import HGNN
-from colisten.pages import write_page
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
-from colisten.training.curve import curve_html
 
 WEIGHTS = "hgnn.safetensors"
 CARD = "hgnn.json"
 CURVE = "curve.json"
-PICTURE = "curve.html"
 FORMAT = 3
 # Rows of the text vectors digested at once.
 BLOCK = 1 << 16
@@ -34,7 +31,7 @@ class HGNNResult:
     """A trained HGNN and how it went.
 
     Attributes:
-        folder: Where `hgnn.safetensors`, `hgnn.json`, `curve.json` and `curve.html` lie.
+        folder: Where `hgnn.safetensors`, `hgnn.json` and `curve.json` lie.
         model: The model with its best weights, on the CPU.
         steps: Steps taken.
         best_step: Step whose weights were kept.
@@ -110,7 +107,6 @@ def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
     }
     write_tensors(out / WEIGHTS, model.state_dict(), {"key": key})
     write_json(out / CURVE, state["curve"])
-    write_page(out / PICTURE, curve_html(state["curve"], title="HGNN training"))
     write_json(out / CARD, card)
 
 
