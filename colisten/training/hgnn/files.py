@@ -19,6 +19,7 @@ from colisten.pages import write_page
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
 from colisten.training.curve import curve_html
+from colisten.training.hgnn.state import TrainingState
 
 WEIGHTS = "hgnn.safetensors"
 CARD = "hgnn.json"
@@ -94,8 +95,9 @@ def load_hgnn(folder: Path) -> HGNN:
     return _load(folder)[0]
 
 
-def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
+def write_hgnn(out: Path, state: TrainingState) -> None:
     """Write a finished model; the card comes last, so where it is, the rest is whole."""
+    model = state.model
     card = {
         "format": FORMAT,
         "text_dim": model.text_dim,
@@ -103,14 +105,14 @@ def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
         "relations": [list(name) for name in model.relations],
         "ids": None if model.ids is None else list(model.ids),
         "settings": model.settings.model_dump(mode="json"),
-        "steps": state["step"],
-        "best_step": state["best_step"],
-        "best_loss": state["best_loss"],
-        "key": key,
+        "steps": state.step,
+        "best_step": state.best_step,
+        "best_loss": state.best_loss,
+        "key": state.key,
     }
-    write_tensors(out / WEIGHTS, model.state_dict(), {"key": key})
-    write_json(out / CURVE, state["curve"])
-    write_page(out / PICTURE, curve_html(state["curve"], title="HGNN training"))
+    write_tensors(out / WEIGHTS, model.state_dict(), {"key": state.key})
+    write_json(out / CURVE, state.curve)
+    write_page(out / PICTURE, curve_html(state.curve, title="HGNN training"))
     write_json(out / CARD, card)
 
 
