@@ -27,7 +27,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.transform import UserFeatureSpec, encode_users
-from colisten.features.users import History, UserBatch
+from colisten.features.users import History, UserBatch, UserFields
 from colisten.graph.folds import fold_of
 from colisten.logs import logger
 from colisten.models.items import (
@@ -120,10 +120,10 @@ class TowerExamples:
                 f"catalogue; the first is '{rows.column('item_id')[int(foreign[0])]}'.",
                 "Build rows and catalogue from the same history folder.",
             )
-        types = (target_type, *settings.data.context_types)
-        users = UserBatch.from_table(rows, catalogue.index_of, types, _music_dim(rows))
+        fields = UserFields.of(settings.data, _music_dim(rows))
+        users = UserBatch.from_table(rows, catalogue.index_of, fields)
         user_spec = UserFeatureSpec.fit(
-            users, settings=settings, vector_dim=sum(blocks.dims.values()), types=types
+            users, settings=settings, vector_dim=sum(blocks.dims.values()), types=fields.types
         )
         item_spec = ItemFeatureSpec.fit(
             catalogue,
@@ -141,9 +141,7 @@ class TowerExamples:
         half_lives = settings.towers.prior_half_lives
         everything, whole_row = None, None
         if whole is not None:
-            everything = UserBatch.from_table(
-                whole, catalogue.index_of, types, users.music.shape[1]
-            )
+            everything = UserBatch.from_table(whole, catalogue.index_of, fields)
             whole_row = _rows_of(users.user_ids, everything.user_ids)
         examples = cls(
             users=users,
