@@ -111,7 +111,7 @@ def test_towers_of_another_catalogue_are_refused(parts: Parts, tmp_path: Path) -
         parts.payload(tmp_path / "out", catalogue=fewer)
     books = parts.catalogue.slice_of("audiobook")
     alone = Catalogue(parts.catalogue.table.slice(books.start, books.stop - books.start))
-    with pytest.raises(ReleaseError, match="no podcast"):
+    with pytest.raises(ConfigError, match="'podcast' is unknown"):
         parts.payload(
             tmp_path / "out",
             catalogue=alone,
