@@ -5,7 +5,7 @@ A section is frozen and refuses keys it does not know. `colisten.config` puts th
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -25,12 +25,8 @@ SIGNALS: tuple[Signal, ...] = ("stream", "follow", "preview", "intent_to_pay")
 ItemType = Literal["audiobook", "podcast"]
 ITEM_TYPES: tuple[ItemType, ...] = ("audiobook", "podcast")
 
-RelationKind = Literal["target-target", "target-auxiliary", "auxiliary-auxiliary"]
-RELATION_KINDS: tuple[RelationKind, ...] = (
-    "target-target",
-    "target-auxiliary",
-    "auxiliary-auxiliary",
-)
+PairKind = Literal["target-target", "target-context", "context-context"]
+_OLD_KINDS = ("target-auxiliary", "auxiliary-auxiliary")
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -155,14 +151,14 @@ class DataSettings(Section):
             raise ValueError(
                 f"{self.target_type!r} is data.target_type and in data.context_types too"
             )
-        if clash := {"user_id", "country", "age"} & self.user_features.keys():
-            raise ValueError(f"data.user_features names {min(clash)!r}, which is read in any case")
         if "item_id" in self.filterable:
             raise ValueError("data.filterable names 'item_id', which is excluded by in any case")
         for name, kind in self.filterable.items():
             if kind != _CONTRACT_KINDS.get(name, kind):
                 known = _CONTRACT_KINDS[name]
                 raise ValueError(f"data.filterable calls {name!r} {kind!r}; it is {known!r}")
+        if clash := {"user_id", "country", "age"} & self.user_features.keys():
+            raise ValueError(f"data.user_features names {min(clash)!r}, which is read in any case")
         if lost := [name for name in self.start_signals if name not in self.signals]:
             raise ValueError(
                 f"data.start_signals names {lost[0]!r}, which data.signals does not have; the "
@@ -218,12 +214,25 @@ class GraphSettings(Section):
         description="Length of an item's co-listening factors, the graph's leading eigenvectors, "
         "which the towers' kNN term reads; 0: none.",
     )
-    relations: tuple[RelationKind, ...] = Field(
-        RELATION_KINDS,
+    relations: tuple[PairKind, ...] = Field(
+        get_args(PairKind),
         min_length=1,
-        description="Pairs of types whose edges are kept, by data.target_type and "
+        description="Pairs of types whose co-listening edges are kept, by data.target_type and "
         "data.context_types: fewer for ablations.",
     )
+    links: tuple[Name, ...] | None = Field(
+        None,
+        description="Relations of the links table that the graph has; null: all, empty: none.",
+    )
+
+    @field_validator("relations", mode="before")
+    @classmethod
+    def _words_of_yesterday(cls, given: Any) -> Any:
+        if not isinstance(given, list | tuple):
+            return given
+        return tuple(
+            kind.replace("auxiliary", "context") if kind in _OLD_KINDS else kind for kind in given
+        )
 
 
 class HGNNSettings(Section):
@@ -256,6 +265,11 @@ class HGNNSettings(Section):
     )
     alpha: float = Field(
         1.0, description="Initial share of the graph in a residual vector; learned after."
+    )
+    supervised: tuple[Name, ...] | None = Field(
+        ("co_listened",),
+        description="Relations whose edges the model learns to predict; null: all of the graph. "
+        "The others carry messages.",
     )
     balance: Literal["min", "none"] = Field(
         "min", description="min: every relation gives as many edges as the smallest (paper)."

@@ -99,7 +99,7 @@ OF_WORDS = sorted(_settings_of_words())
 
 def test_the_settings_that_take_words_are_found() -> None:
     assert len(OF_WORDS) >= 9
-    assert ("graph.relations", "auxiliary-auxiliary", True) in OF_WORDS
+    assert ("graph.relations", "context-context", True) in OF_WORDS
 
 
 @pytest.mark.parametrize(("name", "word", "listed"), OF_WORDS, ids=[each[0] for each in OF_WORDS])
@@ -111,14 +111,14 @@ def test_a_setting_names_the_word_that_was_meant(name: str, word: str, listed: b
     assert caught.value.do.startswith(f"The nearest known one is '{word}'")
 
 
-def test_a_value_of_a_mapping_is_a_word_too() -> None:
-    with pytest.raises(ConfigError, match=r"'categry'.*nearest known one is 'category'"):
-        load_settings(None, ("data.user_features={plan: categry}",))
-
-
 def test_a_start_is_one_of_the_signals() -> None:
     with pytest.raises(ConfigError, match=r"'stream', which .* nearest is 'streem'"):
         load_settings(None, ("data.signals={streem: 1.0, click: 0.1}",))
+
+
+def test_a_value_of_a_mapping_is_a_word_too() -> None:
+    with pytest.raises(ConfigError, match=r"'categry'.*nearest known one is 'category'"):
+        load_settings(None, ("data.user_features={plan: categry}",))
 
 
 @given(anything)
@@ -148,7 +148,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         "mean",
     ),
     "layer": (
-        lambda: HGNNLayer(2, 2, ("a",), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
+        lambda: HGNNLayer(2, 2, ("a",), (), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
         "max",
     ),
     "device": (lambda: world("cuda:0").__enter__(), "cuda"),
@@ -162,7 +162,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: MultiLinkNeighborLoader(
             random_graph(3, 3, 9, 0), (1,), balance={("podcast", "podcasts"): 1.0}
         ),
-        "podcast', 'podcast",
+        "podcast', 'co_listened', 'podcast",
     ),
     "balance": (
         lambda: MultiLinkNeighborLoader(random_graph(3, 3, 9, 0), (1,), balance="minimum"),  # type: ignore[arg-type]
@@ -194,7 +194,7 @@ def test_a_call_names_the_word_that_was_meant(name: str) -> None:
 
 
 # Checked by the function that they go to, which is in this test as well, or word by word.
-HANDED_ON = {("drives", "side"), ("__init__", "balance")}
+HANDED_ON = {("checked", "kinds"), ("drives", "side"), ("__init__", "balance")}
 
 
 def _parameters_of_words(trees: dict[str, ast.Module]) -> Iterator[tuple[str, str, str, str]]:
