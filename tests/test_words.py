@@ -25,8 +25,6 @@ from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ColistenError, ConfigError, GraphError
 from colisten.explanation.importance import GroupImportance, Importance
-from colisten.features.examples import first_streams
-from colisten.features.history import history_rows
 from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer
@@ -119,6 +117,11 @@ def test_a_start_is_one_of_the_signals() -> None:
         load_settings(None, ("data.signals={streem: 1.0, click: 0.1}",))
 
 
+def test_a_value_of_a_mapping_is_a_word_too() -> None:
+    with pytest.raises(ConfigError, match=r"'categry'.*nearest known one is 'category'"):
+        load_settings(None, ("data.user_features={plan: categry}",))
+
+
 @given(anything)
 def test_no_preset_is_taken_for_the_default(word: object) -> None:
     assume(word not in ("default", "paper"))
@@ -152,14 +155,6 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "device": (lambda: world("cuda:0").__enter__(), "cuda"),
     "log level": (lambda: configure_logs("warn"), "warning"),
     "type of a slice": (lambda: _empty_catalogue().slice_of("podcasts"), "podcast"),
-    "type of examples": (
-        lambda: first_streams(ROOT, as_of=CUT, target_type="audio_book"),
-        "audiobook",
-    ),
-    "type of a history": (
-        lambda: history_rows(None, item_type="Podcast", history_length=1),
-        "podcast",
-    ),
     "type of a backtest": (
         lambda: backtest_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
         "audiobook",
@@ -204,7 +199,7 @@ def test_a_call_names_the_word_that_was_meant(name: str) -> None:
 
 
 # Checked by the function that they go to, which is in this test as well, or word by word.
-HANDED_ON = {("drives", "side"), ("__init__", "balance")}
+HANDED_ON = {("checked", "kinds"), ("drives", "side"), ("__init__", "balance")}
 
 
 def _parameters_of_words(trees: dict[str, ast.Module]) -> Iterator[tuple[str, str, str, str]]:

@@ -62,9 +62,8 @@ def compare(
     from colisten.evaluation.split import evaluation_set
     from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import music_dim, user_rows
-    from colisten.features.users import UserBatch
+    from colisten.features.users import UserBatch, UserFields
     from colisten.ranking.events import EventLog
-    from colisten.sections import ITEM_TYPES
     from colisten.steps.windows import known_items, list_slices
 
     catalogue, target = history.catalogue, data.target_type
@@ -81,8 +80,7 @@ def compare(
     users = UserBatch.from_table(
         user_rows(store, window.user_ids.tolist(), as_of),
         catalogue.index_of,
-        ITEM_TYPES,
-        music_dim(store),
+        UserFields.of(data, music_dim(store)),
     )
     table = evaluate_lists(
         trainings,

@@ -101,12 +101,12 @@ def evaluate(
             as_of=as_of,
             window_days=window_days,
             user_ids=window.user_ids,
-            fallback=models.recent_popularity(),
+            fallback=models.recent_popularity,
             evaluation=evaluation,
             seed=seed,
             text=models.text,
         )
-    streams = models.all_time_popularity()
+    streams = models.all_time_popularity
     ranked = rank_lists(rankers, window, evaluation, folder=out / "lists")
     table = evaluate_lists(
         {model: [items] for model, items in ranked.by_model.items()},
