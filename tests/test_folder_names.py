@@ -36,7 +36,6 @@ from colisten.ranking.rankers import PopularityRanker
 from colisten.ranking.recommend import recommend
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.release.store import ReleaseStore
-from colisten.sections import DataSettings
 from colisten.text.vectors import embed_items
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT, DATA, FIELDS, write_tiny_source
@@ -79,7 +78,7 @@ def learned(source: Path, out: Path) -> dict[str, Any]:
     data = out / "data"
     shutil.copytree(source, data)
     found: dict[str, Any] = {
-        "cut of the backtest": backtest_cut(data, cut=CUT, window_days=14, target_type=TARGET)
+        "cut of the backtest": backtest_cut(data, cut=CUT, window_days=14, data=DATA)
     }
     summary = prepare_tables(data, out, cut=CUT, window_days=14, settings=settings)
     history = out / "history"
@@ -122,7 +121,7 @@ def _features(
 
 
 def _measured(history: Path, out: Path, catalogue: Catalogue) -> dict[str, Any]:
-    events = EventLog([history, out / "holdout"], catalogue, DataSettings())
+    events = EventLog([history, out / "holdout"], catalogue, DATA)
     people = eligible_users(events, CUT)
     asked = evaluation_set(events, cut=CUT, window_days=14)
     counts = popularity(events, CUT)

@@ -21,7 +21,6 @@ from cli.inputs import parse_target
 from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.baselines.item_knn import fit_item_knn
 from colisten.config import SECTIONS, Settings, load_settings, settings_from
-from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ColistenError, ConfigError, GraphError
 from colisten.explanation.importance import GroupImportance, Importance
@@ -99,8 +98,8 @@ OF_WORDS = sorted(_settings_of_words())
 
 
 def test_the_settings_that_take_words_are_found() -> None:
-    assert len(OF_WORDS) >= 11
-    assert ("graph.relations", "auxiliary-auxiliary", True) in OF_WORDS
+    assert len(OF_WORDS) >= 9
+    assert ("graph.relations", "context-context", True) in OF_WORDS
 
 
 @pytest.mark.parametrize(("name", "word", "listed"), OF_WORDS, ids=[each[0] for each in OF_WORDS])
@@ -129,8 +128,8 @@ def test_no_preset_is_taken_for_the_default(word: object) -> None:
         settings_from({"preset": word})
 
 
-def _empty_catalogue() -> Catalogue:
-    return Catalogue(pa.table({"item_id": [], "item_type": []}))
+def _one_podcast() -> Catalogue:
+    return Catalogue(pa.table({"item_id": ["p"], "item_type": ["podcast"]}))
 
 
 def _nobody() -> InteractionMatrix:
@@ -149,16 +148,12 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         "mean",
     ),
     "layer": (
-        lambda: HGNNLayer(2, 2, ("a",), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
+        lambda: HGNNLayer(2, 2, ("a",), (), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
         "max",
     ),
     "device": (lambda: world("cuda:0").__enter__(), "cuda"),
     "log level": (lambda: configure_logs("warn"), "warning"),
-    "type of a slice": (lambda: _empty_catalogue().slice_of("podcasts"), "podcast"),
-    "type of a backtest": (
-        lambda: backtest_cut(ROOT, cut=CUT, window_days=1, target_type="audiobok"),
-        "audiobook",
-    ),
+    "type of a slice": (lambda: _one_podcast().slice_of("podcasts"), "podcast"),
     "similarity": (
         lambda: fit_item_knn(_nobody(), {"similarity": "cosin", "neighbours": 1}, 1, 0),
         "cosine",
@@ -167,7 +162,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: MultiLinkNeighborLoader(
             random_graph(3, 3, 9, 0), (1,), balance={("podcast", "podcasts"): 1.0}
         ),
-        "podcast', 'podcast",
+        "podcast', 'co_listened', 'podcast",
     ),
     "balance": (
         lambda: MultiLinkNeighborLoader(random_graph(3, 3, 9, 0), (1,), balance="minimum"),  # type: ignore[arg-type]

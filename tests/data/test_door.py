@@ -18,7 +18,7 @@ from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
-from colisten.data.contract import AGE, INTERACTIONS, ITEMS, MUSIC, USERS
+from colisten.data.contract import INTERACTIONS, ITEMS, MUSIC, NUMBER, USERS
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.data.prepare import check_cut, prepare_tables
 from colisten.errors import ColistenError
@@ -121,7 +121,9 @@ def write(folder: Path, tables: Tables) -> Path:
         arrays = {}
         for column in table.columns:
             values = pa.array([row[column.name] for row in tables[table.name]])
-            arrays[column.name] = values if column.kind is AGE else values.cast(column.kind.arrow)
+            arrays[column.name] = (
+                values if column.kind is NUMBER else values.cast(column.kind.arrow)
+            )
         parquet.write(pa.table(arrays), folder / table.file_name)
     return folder
 
