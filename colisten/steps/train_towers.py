@@ -15,7 +15,7 @@ from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.rows import TrainingRows
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import Factors, ItemVectors, TextVectors
-from colisten.steps.settings import Setting, whole
+from colisten.steps.settings import Setting, Without, whole
 
 BLOCKS = ("text", "z")
 
@@ -37,12 +37,11 @@ def train_towers(
     blocks: str,
     checkpoints: Path,
     *,
-    data: DataSettings,
+    data: Annotated[DataSettings, Without("filterable")],
     histories: Annotated[FeatureSettings, Setting("features")],
     towers: TowerSettings,
-    # Epochs are chosen by the measure that counts, so its depth is part of a tower.
+    # Epochs are chosen by the measure that counts.
     k: Annotated[int, Setting("evaluation.k")],
-    depth: Annotated[int, Setting("evaluation.depth")],
     seed: int,
     engine: Engine,
     out: Path,
@@ -70,7 +69,7 @@ def train_towers(
     from colisten.training.curve import curve_html
     from colisten.training.towers.loop import train_towers as train
 
-    evaluation = EvaluationSettings(k=k, depth=depth)
+    evaluation = EvaluationSettings(k=k, depth=k)
     settings = whole(data, histories, towers, evaluation, engine=engine, seed=seed)
     key = combined_digest(
         {
