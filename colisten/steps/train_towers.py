@@ -111,13 +111,13 @@ def _item_blocks(
         vectors, factors = None, None
     elif vectors is None:
         raise TrainingError("Towers with the block z need the HGNN's vectors.")
-    matrix = np.asarray(text.vectors)
+    matrix = np.array(text.vectors)
     return ItemBlocks(
         # Left out, the text is a block of no columns: nothing else has to know.
         text=matrix if "text" in names else matrix[:, :0],
-        z=None if vectors is None else np.asarray(vectors.z),
+        z=None if vectors is None else np.array(vectors.z),
         z_folds=None if vectors is None else vectors.z_folds,
         z_validation=None if vectors is None else vectors.z_validation,
-        factors=None if factors is None else np.asarray(factors.factors),
-        factors_validation=None if factors is None else np.asarray(factors.factors_validation),
+        factors=None if factors is None else np.array(factors.factors),
+        factors_validation=None if factors is None else np.array(factors.factors_validation),
     )
