@@ -53,7 +53,7 @@ def to_html(report: GraphReport) -> Page:
         f"<div class='charts'>{''.join(_degrees(n, r) for n, r in report.relations.items())}</div>",
         "<h2>Who is joined, and by what</h2>",
         f"<p>{_share(report.only_through_other)} of the {target} pairs that anything joins are "
-        "joined only through an item of the other type: what the other type adds "
+        "joined only through an item of another type: what the other types add "
         "(the paper's observation 3). "
         f"{report.components:,} connected components; the largest holds "
         f"{report.largest_component_share:.1%} of all items. Without any edge: "
@@ -111,7 +111,7 @@ def _likeness(report: GraphReport) -> str:
     rows = [
         ("linked directly", report.likeness.linked, report.likeness.linked_gain),
         (
-            "joined through the other type",
+            "joined through another type",
             report.likeness.through_other,
             report.likeness.through_gain,
         ),

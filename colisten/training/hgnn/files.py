@@ -100,6 +100,7 @@ def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
         "format": FORMAT,
         "text_dim": model.text_dim,
         "item_types": list(model.item_types),
+        "relations": [list(name) for name in model.relations],
         "ids": None if model.ids is None else list(model.ids),
         "settings": model.settings.model_dump(mode="json"),
         "steps": state["step"],
@@ -135,7 +136,8 @@ def _load(folder: Path) -> tuple[HGNN, dict[str, Any]]:
             raise TrainingError(f"{folder / WEIGHTS} is not of {CARD}.", "Train again.")
         options = HGNNSettings.model_validate(card["settings"])
         ids = None if card["ids"] is None else (int(card["ids"][0]), str(card["ids"][1]))
-        model = HGNN(card["text_dim"], tuple(card["item_types"]), options, ids)
+        relations = [(source, name, node) for source, name, node in card["relations"]]
+        model = HGNN(card["text_dim"], tuple(card["item_types"]), relations, options, ids)
         model.load_state_dict(tensors)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise TrainingError(f"Cannot read an HGNN from {folder}: {error}.") from error

@@ -117,7 +117,7 @@ def _train(
     held = hold_out(graph, options, settings.seed, validation_from)
     _warn_of_gaps(held.train, text)
     ids = (graph.num_items, graph.ids_digest)
-    model = HGNN(text.shape[1], graph.item_types, options, ids)
+    model = HGNN(text.shape[1], graph.item_types, graph.relations, options, ids)
     model.start_from(text)
     model.to(among.device)
     loader = MultiLinkNeighborLoader(
