@@ -66,12 +66,11 @@ def evaluate(
     from colisten.baselines.tuning import tuned_baselines
     from colisten.evaluation.page import to_html
     from colisten.evaluation.split import evaluation_set
-    from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import users_as_of
     from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
-    from colisten.steps.windows import known_items, list_slices
+    from colisten.steps.windows import measure
 
     catalogue = history.catalogue
     folders = list(dict.fromkeys([history.folder, events.folder]))
@@ -87,14 +86,14 @@ def evaluate(
         popularity_days=evaluation.popularity_days,
         seed=seed,
     )
-    users = users_as_of(
+    known = users_as_of(
         features.open(),
         window.user_ids.tolist(),
         as_of,
         catalogue.index_of,
         models.towers.spec,
     )
-    rankers = models.rankers(users)
+    rankers = models.rankers(known)
     if baselines and evaluation.baselines and len(window):
         rankers += tuned_baselines(
             log,
@@ -108,14 +107,8 @@ def evaluate(
         )
     streams = models.all_time_popularity
     ranked = rank_lists(rankers, window, evaluation, folder=out / "lists")
-    table = evaluate_lists(
-        {model: [items] for model, items in ranked.by_model.items()},
-        window,
-        evaluation,
-        seed,
-        finer=list_slices(window, catalogue, streams, users),
-        beyond=known_items(streams, text, catalogue, data.target_type),
-    )
+    lists = {model: [items] for model, items in ranked.by_model.items()}
+    table = measure(lists, window, known, streams, catalogue, text, evaluation, seed)
     measured = Measured(table)
     return Evaluated(
         measured,
