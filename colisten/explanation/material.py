@@ -18,7 +18,6 @@ from colisten.config import Settings, settings_from
 from colisten.data.catalogue import Catalogue
 from colisten.engine import Engine
 from colisten.errors import ReleaseNotFound, ReportError
-from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.explanation.question import Question
 from colisten.explanation.tables import RunTables, find_tables
@@ -30,6 +29,7 @@ from colisten.features.transform import encode_users
 from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.ranking.events import EventLog
+from colisten.ranking.popularity import popularity
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.sections import EvaluationSettings

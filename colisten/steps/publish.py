@@ -47,6 +47,7 @@ def publish(
     data: TypesAndSignals,
     store: Annotated[FeatureSettings, Setting("features")],
     index: IndexSettings,
+    popularity_days: Annotated[int, Setting("evaluation.popularity_days")],
     shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
     engine: Engine,
 ) -> Publication:
@@ -63,6 +64,7 @@ def publish(
         decision: The gate's verdict.
         cut: UTC moment.
         home: Folder that owns releases, online features and index.
+        popularity_days: Days before the cut that popular lists count.
         shaping: Settings that shaped the release; its manifest carries them.
 
     Raises:
@@ -90,6 +92,7 @@ def publish(
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
+            popularity_days=popularity_days,
             golden_users=_golden_users(history, features, cut, data, engine),
         )
         release_id = releases.publish(payload, served)

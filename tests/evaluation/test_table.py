@@ -15,11 +15,11 @@ from rich.console import Console
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
 from colisten.evaluation.page import to_html
-from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.evaluation.terminal import to_rich
 from colisten.evaluation.verdict import standing, verdicts
+from colisten.ranking.popularity import popularity
 from colisten.ranking.ragged import Ragged
 from colisten.ranking.rankers import PopularityRanker, RandomRanker, Ranker, VectorRanker
 from colisten.sections import EvaluationSettings
