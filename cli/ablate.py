@@ -93,9 +93,9 @@ def ablate(
     for notice in cut_notices(data, cut=moment, window_days=window_days, settings=settings):
         console.print(Text(f"Notice: {notice}"), soft_wrap=True)
     from cli.trials import Window, run_trials
-    from colisten.ablations.page import to_html
     from colisten.ablations.report import AblationReport
-    from colisten.ablations.terminal import to_rich
+    from colisten.reports.ablations import to_html
+    from colisten.reports.ablations_terminal import to_rich
     from colisten.steps.trials import ablation_trials
 
     table = run_trials(

@@ -31,17 +31,17 @@ def explain(
     if not out.is_dir():
         raise ConfigError(f"No folder {out}.", "Give the --out of `colisten run`.")
     from colisten.config import Settings
-    from colisten.explanation.material import Material
-    from colisten.explanation.page import to_html
-    from colisten.explanation.report import explain as explained
-    from colisten.explanation.verdict import verdicts
+    from colisten.explain.inputs import ExplanationInputs
+    from colisten.explain.report import explain as explained
+    from colisten.explain.verdict import verdicts
+    from colisten.reports.explanation import to_html
 
     atexit.register(_leave_quietly)
     with warnings.catch_warnings():
         # ibis calls a method that DuckDB has renamed; nothing that a reader could do about it.
         warnings.simplefilter("ignore", DeprecationWarning)
-        material = Material.read(out, sample=sample, seed=seed, settings=Settings())
-    found = explained(material, seed=seed)
+        inputs = ExplanationInputs.read(out, most_users=sample, seed=seed, settings=Settings())
+    found = explained(inputs, seed=seed)
     reports = out / "reports"
     write_page(reports / "explain.html", to_html(found))
     write_json(reports / "explain.json", found, indent=1)

@@ -34,8 +34,8 @@ def report(
     """
     from colisten.data.catalogue import Catalogue
     from colisten.graph.graph import CoListeningGraph
-    from colisten.graph.page import to_html
     from colisten.graph.report import graph_report
+    from colisten.reports.graph import to_html
 
     loaded = CoListeningGraph.load(graph)
     vectors = None

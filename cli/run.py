@@ -158,7 +158,7 @@ def execute(
 
 def _write_measured(out: Path, table: EvaluationTable, seeds: list[int]) -> None:
     """Put the figures of all seeds into metrics.json and on the page."""
-    from colisten.evaluation.page import to_html
+    from colisten.reports.evaluation import to_html
 
     metrics = read_mapping(out / "metrics.json")
     metrics |= {"seeds": seeds, "test": table.model_dump(mode="json")}
@@ -175,7 +175,7 @@ def wide_console() -> Terminal:
 def show_outcome(out: Path, console: Terminal) -> None:
     """Print the evaluation table, the release and where everything lies."""
     from colisten.evaluation.table import EvaluationTable
-    from colisten.evaluation.terminal import to_rich
+    from colisten.reports.terminal import to_rich
 
     metrics = read_mapping(out / "metrics.json")
     console.print(to_rich(EvaluationTable.model_validate(metrics["test"])))

@@ -1,11 +1,11 @@
 """The one place where a page is put together and written.
 
 Values of the tables are shown on pages and never run there. Two things see to it, each on its
-own: a value enters markup through `escape`, the text of a figure through `figure_text`, Markdown
-through `markdown_text` and a script through `json_text`; and every page carries a policy (Content
-Security Policy) under which the browser runs the page's own scripts alone, known by their
-digests, loads nothing from anywhere and sends nothing, so a value that slipped through does
-nothing either.
+own: a value enters markup through a template of `colisten.reports` or through `escape`, the text of
+a figure through `figure_text`, Markdown through `markdown_text` and a script through `json_text`;
+and every page carries a policy (Content Security Policy) under which the browser runs the page's
+own scripts alone, known by their digests, loads nothing from anywhere and sends nothing, so a
+value that slipped through does nothing either.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def page(title: str, body: str, *, style: str = "", scripts: Sequence[str] = ())
 
     Args:
         title: What the browser's tab says; a value like any other.
-        body: Markup. Values in it went through `escape`; it holds no `style` attribute, no
-            handler and no script, which the policy would refuse.
+        body: Markup. Values in it went through `escape` or a template; it holds no `style`
+            attribute, no handler and no script, which the policy would refuse.
         style: Style sheet.
         scripts: Run in this order when the body is there. Values in them went through
             `json_text`.

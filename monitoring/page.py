@@ -1,8 +1,8 @@
 """Evidently's report as a page of ours: the same widgets, drawn by Evidently's own script.
 
 Evidently's `save_html` puts values as they are into a script, and its figures are plotly's, which
-reads tags and links in the text that it draws. Here a report becomes a page in `colisten.pages`,
-like any other.
+reads tags and links in the text that it draws. Here a report becomes a page in
+`colisten.pages`, like any other.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from colisten.data.prepare import prepare_tables
 from colisten.evaluation.split import evaluation_set
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
-from colisten.explanation.tables import RunTables
+from colisten.explain.tables import RunTables
 from colisten.features.starts import first_starts
 from colisten.features.store import OnlineFeatures, open_store, training_rows, user_rows
 from colisten.files import folder_digests

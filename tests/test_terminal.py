@@ -18,7 +18,7 @@ from rich.text import Text
 from colisten.shown import plain
 from colisten.terminal import Terminal, said
 from tests.hostile import VALUES
-from tests.test_pages import ROOT, sources, strings
+from tests.reports.test_page import ROOT, sources, strings
 
 SHORT = [value for value in VALUES if len(value) < 1000]
 ANY = st.text(st.characters(codec=None), max_size=60) | st.sampled_from(SHORT)

@@ -23,7 +23,7 @@ from colisten.baselines.item_knn import fit_item_knn
 from colisten.config import SECTIONS, Settings, load_settings, settings_from
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ColistenError, ConfigError, GraphError
-from colisten.explanation.importance import GroupImportance, Importance
+from colisten.explain.importance import GroupImportance, Importance
 from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer

@@ -20,14 +20,14 @@ from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
-from colisten.index.filter import ARROW_TYPES, NO_COLUMNS, FilterColumns, check_columns
+from colisten.index.filter import NO_COLUMNS, FilterColumns, filter_columns
 from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.ranking.events import EventLog
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound
 from colisten.release.popular import popular_lists
-from colisten.sections import DataSettings, FilterKind
+from colisten.sections import DataSettings
 
 PAYLOAD = "payload.json"
 TOWER_FILES = (
@@ -87,7 +87,8 @@ def assemble_payload(
 
     Raises:
         ReleaseError: A part is missing or does not fit the others.
-        ConfigError: The catalogue has no item of the recommended type.
+        VectorIndexError: A column to filter by is missing or of another kind.
+        ConfigError: The catalogue has no item of that type.
     """
     target_type, filterable = data.target_type, data.filter_columns
     target = catalogue.slice_of(target_type)
@@ -101,7 +102,8 @@ def assemble_payload(
         wanted = dict.fromkeys((*_ITEM_COLUMNS, *filterable))
         columns = [name for name in wanted if name in catalogue.table.column_names]
         items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
-        check_columns(_declared(items, filterable))
+        for name, column in filter_columns(items, filterable).items():
+            items = items.set_column(items.column_names.index(name), name, column)
         parquet.write(items, folder / "items.parquet")
         log = EventLog([history], catalogue, data, Engine(threads=threads))
         popular = popular_lists(log, as_of=as_of, days=popularity_days)
@@ -134,19 +136,6 @@ def assemble_payload(
         )
         write_json(folder / PAYLOAD, bound, indent=1)
     return out
-
-
-def _declared(items: pa.Table, filterable: Mapping[str, FilterKind]) -> pa.Table:
-    """The columns to filter by; raises ReleaseError where one is missing or of another kind."""
-    for name, kind in filterable.items():
-        there = items.schema.field(name).type if name in items.column_names else None
-        if there != ARROW_TYPES[kind]:
-            column = f"no column '{name}'" if there is None else f"{there} in '{name}'"
-            raise ReleaseError(
-                f"The catalogue has {column}; data.filterable says it holds {ARROW_TYPES[kind]}.",
-                "Prepare the tables again with these settings.",
-            )
-    return items.select(list(filterable))
 
 
 def _golden_set(

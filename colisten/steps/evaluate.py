@@ -64,12 +64,12 @@ def evaluate(
         EvaluationError: A file is missing or scores are wrong.
     """
     from colisten.baselines.tuning import tuned_baselines
-    from colisten.evaluation.page import to_html
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import users_as_of
     from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
+    from colisten.reports.evaluation import to_html
     from colisten.steps.windows import measure
 
     catalogue = history.catalogue

@@ -19,7 +19,7 @@ from colisten.steps.artifacts.release import Decision, Published
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import Computed, Setting, TypesAndSignals, whole
+from colisten.steps.settings import Columns, Computed, Setting, whole
 
 # Users whose answers the release records.
 GOLDEN_USERS = 32
@@ -44,7 +44,7 @@ def publish(
     cut: datetime,
     home: Path,
     *,
-    data: TypesAndSignals,
+    data: Columns,
     store: Annotated[FeatureSettings, Setting("features")],
     index: IndexSettings,
     popularity_days: Annotated[int, Setting("evaluation.popularity_days")],

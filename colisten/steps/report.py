@@ -53,11 +53,12 @@ def report(
     """
     from colisten.errors import ReportError
     from colisten.features.store import users_as_of
-    from colisten.graph.page import to_html
     from colisten.graph.report import graph_report
     from colisten.json_files import write_json
     from colisten.logs import logger
-    from colisten.pages import escape, page, write_page
+    from colisten.pages import write_page
+    from colisten.reports.graph import to_html
+    from colisten.reports.render import render
     from monitoring.drift import drift_report
     from monitoring.drift_features import active_users, drift_features
 
@@ -79,7 +80,7 @@ def report(
         # A short history has no earlier window; a release does not hang on a report.
         logger("report").warning("no drift report", reason=str(error))
         return Reported(
-            HtmlPage(page("No drift report", f"<p>{escape(error)}</p>")), Metrics(figures)
+            HtmlPage(render("message", "No drift report", message=error)), Metrics(figures)
         )
     figures |= {
         "columns": float(len(drift.columns)),

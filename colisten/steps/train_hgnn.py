@@ -49,7 +49,6 @@ def train_hgnn(
     from colisten.files import combined_digest
     from colisten.json_files import to_json
     from colisten.training.hgnn import embed_catalogue
-    from colisten.training.hgnn.files import PICTURE
     from colisten.training.hgnn.train import train_hgnn as train
 
     moment = graph.validation_moment
@@ -61,7 +60,7 @@ def train_hgnn(
         }
     )
     work = checkpoints / f"hgnn-{key[:16]}"
-    matrix = np.asarray(text.vectors)
+    matrix = np.array(text.vectors)
     result = train(
         graph.full,
         matrix,
@@ -80,4 +79,5 @@ def train_hgnn(
     model = out / "model"
     shutil.copytree(work, model, ignore=shutil.ignore_patterns("checkpoint*"))
     shutil.rmtree(work, ignore_errors=True)
-    return Trained(HGNNModel(model), vectors, HtmlPage(model / PICTURE), Metrics(result.metrics()))
+    curve = HtmlPage.of_curve(result.curve, title="HGNN training")
+    return Trained(HGNNModel(model), vectors, curve, Metrics(result.metrics()))

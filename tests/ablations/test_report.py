@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from colisten.ablations.page import to_html
 from colisten.ablations.registry import FULL, select
 from colisten.ablations.report import AblationReport, verdicts
-from colisten.ablations.terminal import to_rich
 from colisten.evaluation.table import evaluate_lists
 from colisten.ranking.lists import rank_lists
+from colisten.reports.ablations import to_html
+from colisten.reports.ablations_terminal import to_rich
 from colisten.sections import DataSettings, EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
 

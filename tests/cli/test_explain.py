@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from cli.explain import explain
 from colisten.errors import ColistenError, ConfigError, ReleaseNotFound, ReportError
-from colisten.explanation.report import Explanation
-from tests.explanation.home import Plant, write_home
+from colisten.explain.report import Explanation
+from tests.explain.home import Plant, write_home
 
 app = typer.Typer()
 app.command()(explain)

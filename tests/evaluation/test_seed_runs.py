@@ -10,11 +10,11 @@ import pytest
 from colisten.errors import EvaluationError
 from colisten.evaluation import metrics, slices
 from colisten.evaluation.beyond_accuracy import BEYOND_ACCURACY, BeyondAccuracy
-from colisten.evaluation.page import to_html
 from colisten.evaluation.slices import Slice
 from colisten.evaluation.table import EvaluationTable, evaluate, evaluate_lists
 from colisten.ranking.lists import Lists, rank_lists
 from colisten.ranking.rankers import RandomRanker
+from colisten.reports.evaluation import to_html
 from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
 
@@ -182,11 +182,11 @@ def test_blocks_of_any_size_give_equal_tables(monkeypatch: pytest.MonkeyPatch) -
 def test_the_page_shows_seeds_as_dots_and_says_what_intervals_speak_of() -> None:
     page = to_html(evaluate_lists(trials(), DATA, SETTINGS, 0))
     assert "2T-HGNN (3 seeds)" in page
-    assert page.count('class="dot"') == (9 + 1) * 5, "nine bar charts and the scatter, five dots"
+    assert page.count('class="seed"') == (9 + 1) * 5, "nine bar charts and the scatter, five dots"
     assert "other training seeds, for the models trained under several: 2T-HGNN (3), 2T (2)" in page
     assert "those of the other models hold no noise of training" in page
     single = to_html(evaluate_lists({"a": trials()["2T"][:1]}, DATA, SETTINGS, 0))
-    assert 'class="dot"' not in single
+    assert 'class="seed"' not in single
     assert "not of another training run" in single
 
 

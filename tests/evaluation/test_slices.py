@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.data.catalogue import Catalogue
-from colisten.evaluation.page import to_html
 from colisten.evaluation.slices import NEW_ITEMS, finer_slices
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.ranking.rankers import RandomRanker
+from colisten.reports.evaluation import to_html
 from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 

@@ -14,14 +14,14 @@ from rich.console import Console
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.page import to_html
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import EvaluationTable, evaluate
-from colisten.evaluation.terminal import to_rich
-from colisten.evaluation.verdict import standing, verdicts
 from colisten.ranking.popularity import popularity
 from colisten.ranking.ragged import Ragged
 from colisten.ranking.rankers import PopularityRanker, RandomRanker, Ranker, VectorRanker
+from colisten.reports.evaluation import to_html
+from colisten.reports.terminal import to_rich
+from colisten.reports.verdict import standing, verdicts
 from colisten.sections import EvaluationSettings
 from tests.conftest import CUT
 from tests.evaluation.conftest import Scores, event_log, perfect, random_set
@@ -249,7 +249,7 @@ def test_the_page_stands_alone_and_opens_with_who_wins() -> None:
     assert reader.links == []
     assert "script" not in reader.seen
     assert "b" not in reader.seen, "names are escaped"
-    assert reader.seen.count("svg") == 10
+    assert reader.seen.count("svg") == 9 * 2 + 1, "a bar a model and chart, and the scatter"
     assert "circle" in reader.seen
     assert page.index("leads with") < page.index("<table")
     assert page == to_html(table)

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from cli.app import app
 from colisten.errors import GraphError
 from colisten.graph.graph import CoListeningGraph
-from colisten.graph.page import to_html
 from colisten.graph.relation import Relation
 from colisten.graph.report import GraphReport, bootstrap, graph_report
+from colisten.reports.graph import to_html
 from tests.sampling.graphs import graphs, neighbours, random_graph
 
 

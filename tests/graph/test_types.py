@@ -12,9 +12,9 @@ from colisten.config import Settings, settings_from
 from colisten.errors import GraphError, TrainingError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
-from colisten.graph.page import to_html
 from colisten.graph.relation import CO_LISTENED, Relation, relation_label
 from colisten.graph.report import graph_report
+from colisten.reports.graph import to_html
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT, START

@@ -82,7 +82,7 @@ def test_a_statement_changes_the_steps_that_reach_it(home: Path) -> None:
 
 
 def test_what_comes_after_training_repeats_no_training() -> None:
-    rooms = ("cli", "explanation", "index", "release", "reports", "serving", "experiments")
+    rooms = ("cli", "explain", "index", "release", "reports", "serving", "experiments")
     for name in TRAINING:
         own = set(reachable(f"colisten.steps.{name}"))
         later = {each for each in own if each.startswith("monitoring")}

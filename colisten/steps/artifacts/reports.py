@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +23,16 @@ class HtmlPage(Artifact):
     """
 
     content: Page | Path
+
+    @classmethod
+    def of_curve(cls, curve: Sequence[Mapping[str, float]], *, title: str, x: str = "step") -> Self:
+        """A learning curve.
+
+        How it is drawn changes nothing that training makes: its module is asked for by name, so
+        that no step reaches it and an edit of pages repeats no training.
+        """
+        drawn: Page = import_module("colisten.reports.curve").curve_html(curve, title=title, x=x)
+        return cls(drawn)
 
     def _write(self, place: Path) -> None:
         if isinstance(self.content, Path):

@@ -1,4 +1,4 @@
-"""A trained HGNN on disk: weights, card, learning curve as JSON and as a picture."""
+"""A trained HGNN on disk: weights, card, learning curve."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph
 from colisten.json_files import read_json, read_mapping, to_json, write_json
 from colisten.models.hgnn import HGNN
-from colisten.pages import write_page
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
-from colisten.training.curve import curve_html
+from colisten.training.hgnn.state import TrainingState
 
 WEIGHTS = "hgnn.safetensors"
 CARD = "hgnn.json"
 CURVE = "curve.json"
-PICTURE = "curve.html"
 FORMAT = 3
 # Rows of the text vectors digested at once.
 BLOCK = 1 << 16
@@ -34,7 +32,7 @@ class HGNNResult:
     """A trained HGNN and how it went.
 
     Attributes:
-        folder: Where `hgnn.safetensors`, `hgnn.json`, `curve.json` and `curve.html` lie.
+        folder: Where `hgnn.safetensors`, `hgnn.json` and `curve.json` lie.
         model: The model with its best weights, on the CPU.
         steps: Steps taken.
         best_step: Step whose weights were kept.
@@ -94,8 +92,9 @@ def load_hgnn(folder: Path) -> HGNN:
     return _load(folder)[0]
 
 
-def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
+def write_hgnn(out: Path, state: TrainingState) -> None:
     """Write a finished model; the card comes last, so where it is, the rest is whole."""
+    model = state.model
     card = {
         "format": FORMAT,
         "text_dim": model.text_dim,
@@ -103,14 +102,13 @@ def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
         "relations": [list(name) for name in model.relations],
         "ids": None if model.ids is None else list(model.ids),
         "settings": model.settings.model_dump(mode="json"),
-        "steps": state["step"],
-        "best_step": state["best_step"],
-        "best_loss": state["best_loss"],
-        "key": key,
+        "steps": state.step,
+        "best_step": state.best_step,
+        "best_loss": state.best_loss,
+        "key": state.key,
     }
-    write_tensors(out / WEIGHTS, model.state_dict(), {"key": key})
-    write_json(out / CURVE, state["curve"])
-    write_page(out / PICTURE, curve_html(state["curve"], title="HGNN training"))
+    write_tensors(out / WEIGHTS, model.state_dict(), {"key": state.key})
+    write_json(out / CURVE, state.curve)
     write_json(out / CARD, card)
 
 

@@ -1,0 +1,188 @@
+"""Everything that an explanation reads, from the folder that a run left.
+
+The model is the live release; what users did comes from the checked tables it was learned from and
+the feature repository beside it, read strictly before the cut. Only targets come from after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from colisten.config import Settings, settings_from
+from colisten.data.catalogue import Catalogue
+from colisten.engine import Engine
+from colisten.errors import ReleaseNotFound, ReportError
+from colisten.evaluation.split import evaluation_set
+from colisten.explain.sample import UserSample
+from colisten.explain.tables import RunTables, find_tables
+from colisten.explain.towers import ServedTowers
+from colisten.features.popularity import DailyPopularity, day_of
+from colisten.features.starts import first_starts
+from colisten.features.store import open_store, users_as_of
+from colisten.features.transform import encode_users
+from colisten.models.items import ItemFeatureSpec, encode_items
+from colisten.ranking.eligible import EligibleUsers, eligible_users
+from colisten.ranking.events import EventLog
+from colisten.ranking.popularity import popularity
+from colisten.release.loaded import LoadedRelease
+from colisten.release.store import ReleaseStore
+from colisten.sections import EvaluationSettings
+
+# Export allows towers to differ by 1e-5 from training; encoding adds nothing to that.
+_PARITY = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class ExplanationInputs:
+    """A release and what is asked of it.
+
+    Attributes:
+        release: The live release.
+        catalogue: Its items, with genres.
+        towers: Its towers.
+        sample: Users of the sample and what they streamed in the window.
+        user_features: float32 [U, user width].
+        item_features: float32 [n_target, item width].
+        streams: Users who streamed each item before the cut, float32 [num_items].
+        window_days: Days of the window that hold events; 0 where there is no window.
+        evaluation: How the run measured.
+    """
+
+    release: LoadedRelease
+    catalogue: Catalogue
+    towers: ServedTowers
+    sample: UserSample
+    user_features: np.ndarray
+    item_features: np.ndarray
+    streams: np.ndarray
+    window_days: int
+    evaluation: EvaluationSettings
+
+    @classmethod
+    def read(
+        cls, out: Path, *, most_users: int, seed: int, settings: Settings
+    ) -> ExplanationInputs:
+        """Read what the live release of `out` needs to be explained.
+
+        Args:
+            out: Folder of a finished `colisten run`.
+            most_users: Users of the sample, at most.
+            seed: Of the sample.
+            settings: `threads` and `memory_limit`.
+
+        Raises:
+            ReleaseNotFound: No release is live.
+            ReleaseCorrupt: A file of it differs from its digest.
+            ReportError: The tables it was learned from are gone or do not fit it.
+            FeatureError: The feature repository is gone.
+        """
+        release = ReleaseStore(out).load_live(threads=settings.threads)
+        if release is None:
+            raise ReleaseNotFound(
+                f"No release is live in {out / 'releases'}.",
+                "`colisten run` publishes one; `colisten release promote ID` makes one live.",
+            )
+        manifest = release.manifest
+        tables, catalogue = find_tables(
+            out, release_id=release.release_id, as_of=manifest.as_of, item_ids=release.item_ids
+        )
+        towers = ServedTowers(release.folder, threads=settings.threads)
+        window_days = tables.window_days
+        people = _people(tables, catalogue, manifest.target_type, window_days, settings)
+        sample = UserSample.of(people, most_users=most_users, seed=seed)
+        users = users_as_of(
+            open_store(out / "features"),
+            sample.user_ids.tolist(),
+            tables.cut,
+            catalogue.index_of,
+            towers.user_spec,
+        )
+        return cls(
+            release=release,
+            catalogue=catalogue,
+            towers=towers,
+            sample=sample,
+            user_features=encode_users(towers.user_spec, users, release.history_vectors),
+            item_features=_item_features(release, catalogue, towers, tables),
+            streams=_streams(tables, catalogue, settings),
+            window_days=window_days,
+            evaluation=_evaluation(manifest.settings),
+        )
+
+
+def _evaluation(settings: dict[str, Any]) -> EvaluationSettings:
+    """How the run measured; settings that came or went since its release are no matter."""
+    found = settings.get("evaluation", {})
+    known = {name: found[name] for name in EvaluationSettings.model_fields if name in found}
+    return EvaluationSettings.model_validate(known)
+
+
+def _people(
+    tables: RunTables, catalogue: Catalogue, target_type: str, days: int, settings: Settings
+) -> EligibleUsers:
+    """Users with a target in the window; everyone with history where no one has any."""
+    if days:
+        folders = [tables.history, tables.holdout]
+        events = _events(folders, catalogue, settings).of_type(target_type)
+        found = evaluation_set(events, cut=tables.cut, window_days=days)
+        if len(found.targets.values):
+            return found
+    events = _events([tables.history], catalogue, settings).of_type(target_type)
+    return eligible_users(events, tables.cut)
+
+
+def _events(folders: Sequence[Path], catalogue: Catalogue, settings: Settings) -> EventLog:
+    engine = Engine(threads=settings.threads, memory_limit=settings.memory_limit)
+    return EventLog(folders, catalogue, settings.data, engine)
+
+
+def _item_features(
+    release: LoadedRelease, catalogue: Catalogue, towers: ServedTowers, tables: RunTables
+) -> np.ndarray:
+    """The item tower's input at the cut; it must give the served vectors back."""
+    features = encode_items(
+        towers.item_spec,
+        catalogue,
+        release.target,
+        np.asarray(release.history_vectors),
+        _served_popularity(towers.item_spec, catalogue, release, tables),
+    )
+    off = float(np.abs(towers.items(features) - release.item_vectors).max(initial=0.0))
+    if not off <= _PARITY:
+        raise ReportError(
+            f"The item tower of {release.release_id} does not give its own vectors back from "
+            f"{tables.history}: they differ by {off:.2g}.",
+            "The tables or the code changed since; run again with the same cut.",
+        )
+    return features
+
+
+def _served_popularity(
+    spec: ItemFeatureSpec, catalogue: Catalogue, release: LoadedRelease, tables: RunTables
+) -> np.ndarray | None:
+    """Log popularity [n_target, H] on the day after the last first start, as training seals it."""
+    if not spec.popularity_half_lives:
+        return None
+    data = settings_from({"data": release.manifest.settings["data"]}).data
+    examples = first_starts(tables.history, as_of=tables.cut, data=data)
+    target = release.target
+    times = examples.column("timestamp").cast(pa.int64()).to_numpy()
+    items = catalogue.index_of(examples.column("item_id").to_pylist()) - target.start
+    daily = DailyPopularity(items, times, target.stop - target.start, spec.popularity_half_lives)
+    served: np.ndarray = daily.at(day_of(times[-1:]) + 1)[0]
+    return served
+
+
+def _streams(tables: RunTables, catalogue: Catalogue, settings: Settings) -> np.ndarray:
+    streams = np.zeros(len(catalogue), dtype=np.float32)
+    events = _events([tables.history], catalogue, settings)
+    for item_type in dict.fromkeys(catalogue.item_types):
+        counts = popularity(events.of_type(item_type), tables.cut)
+        streams[catalogue.slice_of(item_type)] = counts
+    return streams

@@ -1,0 +1,152 @@
+"""An explanation in a few plain sentences: what drives the model, how true it is, what moved."""
+
+from __future__ import annotations
+
+from math import exp
+from typing import get_args
+
+from colisten.errors import ReportError
+from colisten.explain.calibration import Calibration
+from colisten.explain.groups import EVERYTHING
+from colisten.explain.importance import CHANGED, LOG_PROBABILITY, GroupImportance, Side
+from colisten.explain.report import TASTE, TEXT, Explanation, Z
+from colisten.statistics.interval import Estimate
+from colisten.words import known_word
+
+NO_WINDOW = (
+    "Nobody of these users streamed anything for the first time after the cut, so there is "
+    "nothing to measure probabilities against."
+)
+
+
+def verdicts(found: Explanation) -> list[str]:
+    """Three or four sentences, the page's first and the terminal's only."""
+    said = [drives(found, "user"), drives(found, "item"), trust(found), moved(found)]
+    return [sentence for sentence in said if sentence]
+
+
+def leading_measure(found: Explanation) -> str:
+    """What importance is ranked by: log-probability, or changed lists without a window."""
+    return LOG_PROBABILITY if found.importance.baseline else CHANGED
+
+
+def ranked(found: Explanation, side: Side) -> list[GroupImportance]:
+    """The groups of one tower, most important first, without `everything`.
+
+    Raises:
+        ReportError: There is no such side.
+    """
+    known_word("Side", side, get_args(Side), ReportError)
+    name = leading_measure(found)
+    own = [one for one in found.importance.groups if one.side == side and one.group != EVERYTHING]
+    return sorted(own, key=lambda one: -(one.losses[name].value or 0.0))
+
+
+def drives(found: Explanation, side: Side) -> str:
+    """Which group of a tower's inputs matters most."""
+    order = ranked(found, side)
+    if not order:
+        return ""
+    name = leading_measure(found)
+    whole = found.importance.of(side, EVERYTHING).losses[name]
+    whom = "user" if side == "user" else "item"
+    sure = [one for one in order if (one.losses[name].low or 0.0) > 0]
+    if not sure:
+        return f"No single input about {whom}s surely matters."
+    first = sure[0].losses[name]
+    then = f" (then {' and '.join(one.group for one in sure[1:3])})" if sure[1:] else ""
+    most = "matters most" if sure[0] is order[0] else "surely matters"
+    sentence = (
+        f"Of what the model reads about {whom}s, {sure[0].group} {most}{then}: taken from "
+        f"another {whom}, it "
+    )
+    if name == CHANGED:
+        sentence += (
+            f"changes {_share(first)} of a list; everything taken from another {whom} "
+            f"changes {_share(whole, interval=False)}."
+        )
+    else:
+        sentence += (
+            f"makes what people streamed {_times(first)} times less likely; everything taken "
+            f"from another {whom}, {_times(whole, interval=False)} times."
+        )
+    if sure[0] is not order[0]:
+        sentence += f" {order[0].group.capitalize()} may matter more, but not surely."
+    return sentence
+
+
+def trust(found: Explanation) -> str:
+    """How true the probabilities are."""
+    whole = found.calibration["all"]
+    if whole is None:
+        return NO_WINDOW
+    return f"{_error(whole)} {_confidence(whole)}"
+
+
+def moved(found: Explanation) -> str:
+    """How much of the text neighbourhoods training replaced."""
+    near = found.neighbourhoods
+    whole = near.agreement(TEXT, TASTE)
+    if whole is None or whole.shared.value is None:
+        return ""
+    said = (
+        f"Training moved the {found.target_type}s: of the {near.k} nearest by text, "
+        f"{_share(_rest(whole.shared))} are no longer among the {near.k} nearest by learned taste"
+    )
+    graph = near.agreement(TEXT, Z)
+    if graph is not None and graph.shared.value is not None:
+        said += f"; by the co-listening graph alone {_share(_rest(graph.shared), interval=False)}"
+    return said + "."
+
+
+def _error(found: Calibration) -> str:
+    least = found.error_of_truth.value or 0.0
+    most = found.error_of_truth.high or 0.0
+    verdict = (
+        "The probabilities are off by more than chance"
+        if found.sure
+        else "The probabilities cannot be told from true ones"
+    )
+    return (
+        f"{verdict}: the expected calibration error over {found.choices:,} streams is "
+        f"{found.error:.3f}, where true probabilities would show {least:.3f} and hardly ever more "
+        f"than {most:.3f}."
+    )
+
+
+def _confidence(found: Calibration) -> str:
+    slope = found.slope
+    if slope.value is None or slope.low is None or slope.high is None:
+        return ""
+    span = f"calibration slope {slope.value:.2f}, {slope.low:.2f} to {slope.high:.2f}"
+    if slope.high < 1:
+        return f"The model is too sure of itself ({span})."
+    if slope.low > 1:
+        return f"The model is not sure enough of itself ({span})."
+    return f"It is about as sure of itself as it should be ({span})."
+
+
+def _times(loss: Estimate, *, interval: bool = True) -> str:
+    value = _factor(loss.value or 0.0)
+    if not interval or loss.low is None or loss.high is None:
+        return value
+    return f"{value} ({_factor(loss.low)} to {_factor(loss.high)})"
+
+
+def _factor(nats: float) -> str:
+    """e^nats to three digits, in full."""
+    return f"{float(f'{exp(nats):.3g}'):,.12g}"
+
+
+def _share(one: Estimate, *, interval: bool = True) -> str:
+    if not interval or one.low is None or one.high is None:
+        return f"{one.value or 0.0:.0%}"
+    return f"{one.value or 0.0:.0%} ({one.low:.0%} to {one.high:.0%})"
+
+
+def _rest(shared: Estimate) -> Estimate:
+    """One minus a share."""
+    flipped = [
+        None if one is None else 1.0 - one for one in (shared.value, shared.high, shared.low)
+    ]
+    return Estimate(value=flipped[0], low=flipped[1], high=flipped[2])

@@ -1,0 +1,54 @@
+"""A learning curve as a picture that opens anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from colisten.pages import Page
+from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP, Plane, Point, Scale, Series
+from colisten.reports.render import render
+
+# What is measured in one unit shares a figure; whatever is none of these is a loss.
+_UNITS = ("mrr", "hit_rate", "knn", "echo")
+_HUES = ("own", "hue1", "hue2", "hue3", "hue4", "bar")
+
+
+def curve_html(curve: Sequence[Mapping[str, float]], *, title: str, x: str = "step") -> Page:
+    """One self-contained page with a line per measured name, a figure per unit.
+
+    Args:
+        curve: Points; each has `x` and any of the other names. Points of a name may be sparse.
+        title: Heading of the page.
+        x: Name of the horizontal axis.
+    """
+    figures: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for name in sorted({name for point in curve for name in point if name != x}):
+        unit = next((unit for unit in _UNITS if unit in name), "loss")
+        points = [(float(point[x]), float(point[name])) for point in curve if name in point]
+        figures.setdefault(unit, {})[name] = points
+    planes = {unit.replace("_", " "): _plane(lines, x) for unit, lines in figures.items()}
+    return render("curve", title, planes=planes)
+
+
+def _plane(lines: Mapping[str, Sequence[tuple[float, float]]], x: str) -> Plane:
+    points = [point for line in lines.values() for point in line]
+    across = _between([point[0] for point in points], LEFT, RIGHT)
+    upwards = _between([point[1] for point in points], BOTTOM, TOP)
+    series = [
+        Series(
+            name,
+            _HUES[at % len(_HUES)],
+            [
+                Point(across(one), upwards(other), f"{name}: {other:.4g} at {x} {one:g}")
+                for one, other in line
+            ],
+            joined=True,
+        )
+        for at, (name, line) in enumerate(lines.items())
+    ]
+    return Plane(f"{x} →", "", across.ticks(), upwards.ticks(), series)
+
+
+def _between(numbers: Sequence[float], begin: float, end: float) -> Scale:
+    low, high = min(numbers), max(numbers)
+    return Scale(low, high if high > low else low + 1.0, begin, end)

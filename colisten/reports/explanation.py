@@ -1,0 +1,110 @@
+"""An explanation as one HTML page that needs no network."""
+
+from __future__ import annotations
+
+import math
+
+from colisten.explain.calibration import Calibration
+from colisten.explain.importance import CHANGED, LOG_PROBABILITY, Side
+from colisten.explain.report import SLICES, TASTE, TEXT, Explanation, Z
+from colisten.explain.verdict import NO_WINDOW, leading_measure, ranked, verdicts
+from colisten.pages import Page
+from colisten.reports.charts import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Plane,
+    Point,
+    Row,
+    Scale,
+    Series,
+    ends,
+)
+from colisten.reports.item_map import MAP, map_scripts
+from colisten.reports.render import render
+
+
+def to_html(explanation: Explanation) -> Page:
+    """A whole page, the same bytes for the same explanation."""
+    measure = leading_measure(explanation)
+    sides: tuple[tuple[Side, str], ...] = (
+        ("user", "About the user"),
+        ("item", f"About the {explanation.target_type}"),
+    )
+    return render(
+        "explanation",
+        f"Release {explanation.release_id} explained",
+        scripts=map_scripts(explanation),
+        explanation=explanation,
+        verdicts=verdicts(explanation),
+        slices={name: explanation.calibration[name] for name in SLICES},
+        no_window=NO_WINDOW,
+        reliability=reliability,
+        unit="nats of log-probability of what was streamed"
+        if measure == LOG_PROBABILITY
+        else "share of the list that changes",
+        bars=[_bars(explanation, side, title) for side, title in sides],
+        groups=[
+            (title.removeprefix("About the ").capitalize(), one)
+            for side, title in sides
+            for one in (
+                *ranked(explanation, side),
+                explanation.importance.of(side, "everything"),
+            )
+        ],
+        changed=CHANGED,
+        spaces={
+            TEXT: "by text, before training",
+            Z: "by z of the graph",
+            TASTE: "by learned taste",
+        },
+        map=MAP,
+        shown=_shown,
+    )
+
+
+def reliability(one: Calibration) -> Plane:
+    """Observed share against predicted probability of each bin, both logarithmic.
+
+    A bin in which nothing was streamed is drawn at the lower edge.
+    """
+    shares = [each.predicted for each in one.bins]
+    shares += [share for share in ends(each.observed for each in one.bins) if share > 0]
+    # The least whisker of a bin without streams may be next to nothing.
+    low = 10.0 ** math.floor(math.log10(min(shares)))
+    high = 10.0 ** math.ceil(math.log10(max(shares)))
+    x, y = (
+        Scale(low, max(high, 10 * low), *both, log=True) for both in ((LEFT, RIGHT), (BOTTOM, TOP))
+    )
+    points = [
+        Point(
+            x(each.predicted),
+            y(each.observed.value or 0.0),
+            f"predicted {each.predicted:.3%}, observed {each.observed.value or 0:.3%}: "
+            f"{each.streamed:,} streamed, {each.expected:,.1f} expected",
+            None,
+            y.span(each.observed),
+        )
+        for each in one.bins
+    ]
+    diagonal = [Point(x(end), y(end)) for end in (x.low, x.high)]
+    return Plane(
+        "predicted →",
+        "↑ observed",
+        x.ticks(shares=True),
+        y.ticks(shares=True),
+        [Series("", "own", points), Series("", "chance", diagonal, joined=True)],
+    )
+
+
+def _bars(explanation: Explanation, side: Side, title: str) -> tuple[str, list[Row], Scale]:
+    name = leading_measure(explanation)
+    losses = [(one.group, one.losses[name]) for one in ranked(explanation, side)]
+    rows = [Row(group, one, _shown(one.value, "+.3f")) for group, one in losses]
+    return title, rows, Scale.over(ends(one for _, one in losses))
+
+
+def _shown(value: float | None, digits: str = ".3f") -> str:
+    """A number, or a dash where there is none."""
+    return "–" if value is None else f"{value:{digits}}"

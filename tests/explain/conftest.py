@@ -1,0 +1,27 @@
+"""One planted run, read once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from colisten.config import Settings
+from colisten.explain.inputs import ExplanationInputs
+from colisten.explain.report import Explanation, explain
+from tests.explain.home import Plant, write_home
+
+
+@pytest.fixture(scope="session")
+def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_home(tmp_path_factory.mktemp("explained"), tiny_source, Plant())
+
+
+@pytest.fixture(scope="session")
+def inputs(home: Path) -> ExplanationInputs:
+    return ExplanationInputs.read(home, most_users=2000, seed=0, settings=Settings())
+
+
+@pytest.fixture(scope="session")
+def explanation(inputs: ExplanationInputs) -> Explanation:
+    return explain(inputs, seed=0)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from colisten.explain.calibration import Calibration
+from colisten.explain.importance import CHANGED, Importance
+from colisten.explain.report import Explanation
+from colisten.explain.verdict import NO_WINDOW, drives, moved, trust, verdicts
+from colisten.statistics.interval import Estimate
+from tests.explain.home import Plant
+
+
+def with_calibration(explanation: Explanation, **changes: Any) -> Explanation:
+    whole = explanation.calibration["all"]
+    assert isinstance(whole, Calibration)
+    changed = whole.model_copy(update=changes)
+    return explanation.model_copy(update={"calibration": {"all": changed}})
+
+
+def test_what_drives_is_named_with_its_size(explanation: Explanation) -> None:
+    said = verdicts(explanation)
+    assert len(said) == 4
+    assert f"{Plant().user} matters most: taken from another user" in said[0]
+    assert "about items, text matters most" in said[1]
+    assert "times less likely" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        ((0.8, 0.7, 0.9), "too sure of itself (calibration slope 0.80, 0.70 to 0.90)"),
+        ((1.2, 1.1, 1.3), "not sure enough"),
+        ((1.0, 0.9, 1.1), "as sure of itself as it should be"),
+    ],
+)
+def test_the_slope_in_words(
+    explanation: Explanation, slope: tuple[float, float, float], said: str
+) -> None:
+    value, low, high = slope
+    found = with_calibration(explanation, slope=Estimate(value=value, low=low, high=high))
+    assert said in trust(found)
+
+
+def test_an_error_that_chance_explains_is_not_held_against_the_model(
+    explanation: Explanation,
+) -> None:
+    truth = Estimate(value=0.05, high=0.08)
+    assert "off by more than chance" in trust(
+        with_calibration(explanation, error=0.2, error_of_truth=truth)
+    )
+    assert "cannot be told from true ones" in trust(
+        with_calibration(explanation, error=0.07, error_of_truth=truth)
+    )
+
+
+def test_no_window_is_said_and_the_rest_stands(explanation: Explanation) -> None:
+    groups = [
+        one.model_copy(update={"losses": {CHANGED: one.losses[CHANGED]}})
+        for one in explanation.importance.groups
+    ]
+    told = explanation.importance.model_copy(update={"baseline": {}, "groups": groups})
+    assert isinstance(told, Importance)
+    silent = explanation.model_copy(
+        update={"calibration": dict.fromkeys(("all", "warm", "cold")), "importance": told}
+    )
+    assert trust(silent) == NO_WINDOW
+    assert "changes" in drives(silent, "user")
+    assert "of a list" in drives(silent, "user")
+    assert moved(silent) == moved(explanation) != ""
+
+
+def test_nothing_is_claimed_that_is_not_sure(explanation: Explanation) -> None:
+    nothing = Estimate(value=0.01, low=-0.1, high=0.1)
+    groups = [
+        one.model_copy(update={"losses": dict.fromkeys(one.losses, nothing)})
+        for one in explanation.importance.groups
+    ]
+    told = explanation.importance.model_copy(update={"groups": groups})
+    unsure = explanation.model_copy(update={"importance": told})
+    assert drives(unsure, "item") == "No single input about items surely matters."

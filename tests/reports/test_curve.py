@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import re
+
+from colisten.reports.curve import curve_html
+
+
+def test_each_name_has_a_line_through_its_points() -> None:
+    curve = [{"step": 0, "train": 2.0}, {"step": 10, "train": 1.0, "validation": 1.5}]
+    page = curve_html(curve, title="Loss <b>")
+    assert "<h1>Loss &lt;b&gt;</h1>" in page
+    (line,) = re.findall(r'class="joined" x1="(.*?)%" y1="(.*?)%" x2="(.*?)%" y2="(.*?)%"', page)
+    left, first, right, last = map(float, line)
+    assert left < right
+    assert first < last, "a falling loss is drawn downwards: y grows"
+    assert page.count('<circle class="dot"') == 3
+    assert re.findall(r"</i>(.*?)</li>", page) == ["train", "validation"]
+
+
+def test_what_has_another_unit_has_a_figure_of_its_own() -> None:
+    curve = [{"step": at, "loss": 5.0, "mrr": 0.1, "validation_hit_rate": 0.2} for at in range(3)]
+    page = curve_html(curve, title="HGNN")
+    assert re.findall(r"<figcaption>(.*?)<", page) == ["loss", "mrr", "hit rate"]
+
+
+def test_an_empty_curve_says_so() -> None:
+    assert "No step was measured" in curve_html([], title="Loss")
