@@ -10,6 +10,7 @@ from benchmarks import (
     graph_build_large,
     growth,
     kernels,
+    links,
     loader_step,
     public,
     robustness,
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "worlds": worlds.run,
     "public": public.run,
     "robustness": robustness.run,
+    "links": links.run,
 }
 
 

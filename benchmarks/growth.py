@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.pairs import machine, write_result
-from cli.trials import Window, run_trials
+from benchmarks.runs import compared, world_window
 from colisten.config import Settings
 from colisten.data import parquet
 from colisten.ranking.rankers import SUBJECT
 from colisten.simulator import WorldSettings, simulate
-from colisten.steps.trials import BOTH, TrainingRun
-from colisten.terminal import Terminal
+from colisten.steps.trials import TrainingRun
 
+WORLD = WorldSettings()
+SETTINGS = Settings()
 USERS = 500
 FACTORS = (1, 4, 16)
 
@@ -38,18 +38,11 @@ def run() -> None:
 
 def measured(folder: Path, factor: int) -> dict[str, Any]:
     """Events and seconds of one world."""
-    report = simulate(folder / "world", WorldSettings(users=USERS * factor))
-    cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
+    world = WORLD.model_copy(update={"users": USERS * factor})
+    window = world_window(folder / "world", simulate(folder / "world", world))
     with parquet.opened(folder / "world" / "interactions.parquet") as file:
         events = file.metadata.num_rows
     started = time.monotonic()
-    run_trials(
-        Window(folder / "world", cut, report.window_days),
-        folder / "run",
-        [TrainingRun(SUBJECT, Settings(), BOTH)],
-        Settings(),
-        subject=SUBJECT,
-        console=Terminal(stderr=True),
-    )
+    compared(folder / "run", window, [TrainingRun(SUBJECT, SETTINGS)], SETTINGS, subject=SUBJECT)
     seconds = round(time.monotonic() - started, 1)
     return {"users": USERS * factor, "events": events, "seconds": seconds}

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pairs import machine, write_result
-from cli.inputs import parse_cut
-from cli.run import execute
+from benchmarks.runs import released
 from colisten.config import Settings
+from colisten.data.moments import parse_moment
 from colisten.evaluation.table import EvaluationTable
-from colisten.json_files import read_mapping
-from colisten.terminal import Terminal
+from colisten.steps.workflow import Window
 
 NAME = "public_food_kitchen"
 CUTS, DAYS, SEEDS = ("2013-11-15", "2014-04-24"), 90, 3
+SETTINGS = Settings()
 COLUMNS = (
     ("all", "HR@10"),
     ("all", "MRR"),
@@ -47,24 +47,15 @@ def run() -> None:
         found: dict[str, Any] = {}
         for cut in CUTS:
             started = time.monotonic()
-            out = Path(folder) / cut
-            execute(
-                Path(root) / "amazon_food_kitchen",
-                parse_cut(cut),
-                DAYS,
-                out,
-                Settings(),
-                console=Terminal(stderr=True),
-                seeds=SEEDS,
-            )
-            found[cut] = collected(read_mapping(out / "metrics.json"))
+            window = Window(Path(root) / "amazon_food_kitchen", parse_moment(cut, "cut"), DAYS)
+            table = released(Path(folder) / cut, window, SETTINGS, SEEDS)
+            found[cut] = collected(table)
             found[cut]["seconds"] = round(time.monotonic() - started)
             write_result(NAME, {**machine(), "cuts": found})
 
 
-def collected(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Values and intervals of every model, and the subject's differences, from metrics.json."""
-    table = EvaluationTable.model_validate(metrics["test"])
+def collected(table: EvaluationTable) -> dict[str, Any]:
+    """Values and intervals of every model, and the subject's differences."""
     rows = {
         model: {
             f"{part} {metric}": [
@@ -85,7 +76,7 @@ def collected(metrics: Mapping[str, Any]) -> dict[str, Any]:
         if (each.slice, each.metric) in COLUMNS
     }
     return {
-        "seeds": metrics["seeds"],
+        "seeds": [SETTINGS.seed + number for number in range(SEEDS)],
         "users": table.users,
         "rows": rows,
         f"{table.subject} minus": differences,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.pairs import machine, write_result
-from cli.run import execute
+from benchmarks.runs import released, world_window
 from colisten.config import Settings
 from colisten.data import parquet
-from colisten.evaluation.table import EvaluationTable
-from colisten.json_files import read_mapping, to_json
+from colisten.json_files import to_json
 from colisten.simulator import WorldSettings, simulate
-from colisten.terminal import Terminal
+from colisten.steps.workflow import Window
 
 NAME = "robustness"
 # Titles enough for most of a thinned catalogue to have a handful of events or none.
 WORLD = WorldSettings(seed=7, users=4_000, audiobooks=1_200)
+SETTINGS = Settings()
 METRICS = ("HR@10", "MRR")
 PARTS = ("all", "warm", "cold")
 # Not rivals: the model itself with less or more of it, and chance.
@@ -41,26 +42,24 @@ def run() -> None:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "world"
-        report = simulate(world, WORLD)
-        cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
+        window = world_window(world, simulate(world, WORLD))
         for name, change in VARIANTS.items():
             tables = Path(folder) / name / "tables"
-            variant(world, tables, cut, change)
-            found[name] = measured(tables, cut, report.window_days)
+            variant(world, tables, window.cut, change)
+            found[name] = measured(replace(window, data=tables))
             write_result(NAME, {**machine(), "world": WORLD, "rows": found})
             print(f"robustness: {name}: {to_json(found[name]['against the best rival'])}")
 
 
-def measured(tables: Path, cut: datetime, window_days: int) -> dict[str, Any]:
+def measured(window: Window) -> dict[str, Any]:
     """How 2T-HGNN stands to the best rival of each column."""
-    out = tables.parent / "out"
+    out = window.data.parent / "out"
     # Titles that did not change are encoded once for all variants.
-    shared = tables.parent.parent / "text"
+    shared = window.data.parent.parent / "text"
     shared.mkdir(exist_ok=True)
     (out / "cache").mkdir(parents=True)
     (out / "cache" / "text").symlink_to(shared)
-    execute(tables, cut, window_days, out, Settings(), console=Terminal(stderr=True))
-    table = EvaluationTable.model_validate(read_mapping(out / "metrics.json")["test"])
+    table = released(out, window, SETTINGS)
     rivals = [model for model in table.models if model not in OWN]
     against: dict[str, Any] = {}
     for part in PARTS:

@@ -11,25 +11,24 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from scipy import stats
 
 from benchmarks.pairs import machine, write_result
-from cli.trials import Window, run_trials
+from benchmarks.runs import compared, world_window
 from colisten.ablations.registry import ABLATIONS, FULL
-from colisten.config import load_settings
+from colisten.config import Settings, load_settings
 from colisten.evaluation.table import EvaluationTable
 from colisten.simulator import WorldSettings, simulate
-from colisten.steps.trials import BOTH, TEXT, TrainingRun
-from colisten.terminal import Terminal
+from colisten.steps.trials import TEXT, TrainingRun
 
 # Other worlds than those that defaults were tried on.
 SEEDS = range(100, 105)
 NAME = "worlds"
-USERS, AUDIOBOOKS = 5_000, 2_000
+WORLD = WorldSettings(users=5_000, audiobooks=2_000)
+SETTINGS: tuple[str, ...] = ()
 PRESET, WITHOUT = "paper", "2T"
 # What README shows.
 SHOWN = (FULL, "2T", "HGNN-mean", "paper", "popularity", "text-KNN")
@@ -61,25 +60,16 @@ def run() -> None:
 
 def measured(folder: Path, seed: int) -> EvaluationTable:
     """One world: the full model, what stands beside it, and the ablations."""
-    report = simulate(
-        folder / "world", WorldSettings(seed=seed, users=USERS, audiobooks=AUDIOBOOKS)
-    )
-    default = load_settings(None, (f"seed={seed}",))
-    trials = [TrainingRun(FULL, default, BOTH, beside=BESIDE), TrainingRun(WITHOUT, default, TEXT)]
-    trials.append(TrainingRun(PRESET, load_settings(None, (f"seed={seed}", "preset=paper")), BOTH))
-    trials += [
-        TrainingRun(each.name, load_settings(None, (f"seed={seed}", *each.overrides)), each.blocks)
-        for each in ROWS
-    ]
-    cut = datetime.fromisoformat(str(report.cut)).replace(tzinfo=UTC)
-    return run_trials(
-        Window(folder / "world", cut, report.window_days),
-        folder / "run",
-        trials,
-        default,
-        subject=FULL,
-        console=Terminal(stderr=True),
-    )
+    world = WORLD.model_copy(update={"seed": seed})
+    window = world_window(folder / "world", simulate(folder / "world", world))
+
+    def settings(*overrides: str) -> Settings:
+        return load_settings(None, (*SETTINGS, f"seed={seed}", *overrides))
+
+    trials = [TrainingRun(FULL, settings(), beside=BESIDE), TrainingRun(WITHOUT, settings(), TEXT)]
+    trials.append(TrainingRun(PRESET, settings("preset=paper")))
+    trials += [TrainingRun(each.name, settings(*each.overrides), each.blocks) for each in ROWS]
+    return compared(folder / "run", window, trials, settings(), subject=FULL)
 
 
 def summary(tables: list[EvaluationTable]) -> dict[str, Any]:
@@ -94,7 +84,7 @@ def summary(tables: list[EvaluationTable]) -> dict[str, Any]:
             for metric in METRICS
         }
         rows[model] |= {
-            f"{part} HR@10": _mean([_finer(table, model, part) for table in tables])
+            f"{part} HR@10": _mean([finer(table, model, part) for table in tables])
             for part in (*TAIL, NEW)
         }
         if model != FULL:
@@ -134,7 +124,8 @@ def _lead(gain: dict[str, float]) -> str:
     return f"{mean} ({low} to {high})"
 
 
-def _finer(table: EvaluationTable, model: str, part: str) -> float | None:
+def finer(table: EvaluationTable, model: str, part: str) -> float | None:
+    """HR@10 of a model on a finer slice; None where the world has no such user."""
     for row in table.finer:
         if (row.model, row.slice) == (model, part):
             return row.metrics["HR@10"].value
@@ -149,11 +140,14 @@ def _mean(values: list[float | None]) -> float | None:
 def _difference(
     tables: list[EvaluationTable], model: str, metric: str, part: str
 ) -> dict[str, float] | None:
-    """Mean over worlds with Student's interval."""
     pairs = [
         (table.value(FULL, metric, part), table.value(model, metric, part)) for table in tables
     ]
-    gains = [own - other for own, other in pairs if own is not None and other is not None]
+    return paired([own - other for own, other in pairs if own is not None and other is not None])
+
+
+def paired(gains: Sequence[float]) -> dict[str, float] | None:
+    """Mean over worlds with Student's interval; None for fewer than two."""
     if len(gains) < 2:
         return None
     half = stats.t.ppf(0.975, len(gains) - 1) * statistics.stdev(gains) / len(gains) ** 0.5
@@ -162,7 +156,3 @@ def _difference(
         name: round(float(value), 4)
         for name, value in (("mean", middle), ("low", middle - half), ("high", middle + half))
     }
-
-
-if __name__ == "__main__":
-    run()

@@ -79,7 +79,7 @@ def ablate(
         )
     started = time.monotonic()
     console = Terminal(stderr=True)
-    chosen = select(only or ())
+    chosen = select(only or (), load_settings(config, tuple(overrides or ())).data)
     settings_of = {
         each.name: load_settings(config, (*(overrides or ()), *each.overrides)) for each in chosen
     }

@@ -10,6 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cli.inputs import ConfigOption, SetOption
+from colisten.config import load_settings
 from colisten.data.checks import check_tables
 from colisten.data.violation import TableViolations, Violation
 from colisten.json_files import to_json
@@ -20,12 +22,13 @@ _HELP = """Check a folder of tables against the contract; nothing is written.
 DIR holds one parquet file per table (docs/tables.md says more):
 
 \b
-  items.parquet         item_id, title, item_type: audiobook or podcast;
+  items.parquet         item_id, title, item_type, one that settings name;
                         if known description, language, genres, published_at
   interactions.parquet  user_id, item_id, item_type, timestamp with a zone,
-                        signal: stream, follow, preview or intent_to_pay
+                        signal, one that settings name
   users.parquet         optional: user_id; if known country, age
   music.parquet         optional: user_id, music_vector, timestamp
+  links.parquet         optional: item_id, other_id, relation; if known since
   exposures.parquet     optional: request_id, user_id, variant, release_id,
                         surface, item_id, position, timestamp
 
@@ -45,9 +48,12 @@ def check(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object: ok, report or violations.")
     ] = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
 ) -> None:
+    settings = load_settings(config, tuple(overrides or ()))
     try:
-        report = check_tables(folder)
+        report = check_tables(folder, settings=settings)
     except (Violation, TableViolations) as broken:
         if as_json:
             violations = [violation.to_dict() for violation in broken.violations]

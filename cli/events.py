@@ -30,9 +30,9 @@ def push(
     ],
     user: Annotated[str, typer.Option("--user", help="Who did it.")],
     item: Annotated[str, typer.Option("--item", help="To which item.")],
-    item_type: Annotated[str, typer.Option("--type", help="audiobook or podcast.")],
+    item_type: Annotated[str, typer.Option("--type", help="The item's type, as in its table.")],
     signal: Annotated[
-        str, typer.Option("--signal", help="stream, follow, preview or intent_to_pay.")
+        str, typer.Option("--signal", help="What was done, one of data.signals.")
     ] = "stream",
     at: Annotated[
         str | None, typer.Option("--at", help="ISO 8601 moment with a zone; default: now.")
@@ -51,29 +51,27 @@ def push(
     from colisten.features.events import Event
     from colisten.features.names import CONFIG_FILE
     from colisten.features.store import OnlineFeatures
+    from colisten.features.users import UserFields
     from colisten.release.recording import live_items, record_event
 
     moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", zone_needed=True)
     event = Event(user, item, item_type, signal, moment)
-    event.check()
     folder = out / "features"
     if not (folder / CONFIG_FILE).is_file():
         raise ConfigError(
             f"No feature store at {folder}.", "Give the folder given to `colisten run --out`."
         )
 
-    def store(judged: Event) -> bool:
-        # Opened once there is an event to store: that takes seconds.
-        return OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), (), 0).push(judged)
-
-    recorded = record_event(event, live_items(out), store)
+    features = OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), UserFields())
+    known = UserFields(features.types, features.signals)
+    recorded = record_event(event, known, live_items(out), features.push)
     state = "is now" if recorded.new else "was already"
-    told = [f"{_short(user)}: {signal} of {_short(item)} {state} in the online history."]
+    lines = [f"{_short(user)}: {signal} of {_short(item)} {state} in the online history."]
     if recorded.known_item is None:
-        told.append("No release is live, so nobody could tell whether the item has this type.")
+        lines.append("No release is live, so nobody could tell whether the item has this type.")
     elif not recorded.known_item:
-        told.append("The live release does not have the item: it counts from the next that does.")
-    for line in told:
+        lines.append("The live release does not have the item: it counts from the next that does.")
+    for line in lines:
         Terminal().print(plain(line), soft_wrap=True, highlight=False)
 
 

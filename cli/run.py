@@ -122,7 +122,7 @@ def execute(
         "data_digest": tables_digest(data),
         "cut": cut.isoformat(),
         "backtest_cut": backtest_cut(
-            data, cut=cut, window_days=window_days, target_type=settings.data.target_type
+            data, cut=cut, window_days=window_days, data=settings.data
         ).isoformat(),
         "window_days": window_days,
         "home": str(out),

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from colisten.steps.cache import StepEvent
 from colisten.terminal import Terminal, said
-from pipelines.local import StepEvent
 
 # The first step of every trial.
 _FIRST = "build-graph"

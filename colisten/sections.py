@@ -55,6 +55,7 @@ Name = Annotated[
     Field(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f]([^\x00-\x1f]*[^\s\x00-\x1f])?$"),
 ]
 Weight = Annotated[float, Field(ge=0.0)]
+FeatureKind = Literal["category", "number"]
 Positive = Annotated[int, Field(gt=0)]
 HalfLife = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -106,6 +107,21 @@ class DataSettings(Section):
         description="Columns of the items table that answers can be filtered by besides language, "
         "each with its kind: keyword, keywords (a list of text), number or moment.",
     )
+    user_features: dict[Name, FeatureKind] = Field(
+        {},
+        description="Columns of the users table, beside country and age, that the user tower "
+        "reads: category (text) or number.",
+    )
+
+    @property
+    def user_categories(self) -> tuple[str, ...]:
+        """The further columns of the users table that hold texts, in order."""
+        return tuple(name for name, kind in self.user_features.items() if kind == "category")
+
+    @property
+    def user_numbers(self) -> tuple[str, ...]:
+        """The further columns of the users table that hold numbers, in order."""
+        return tuple(name for name, kind in self.user_features.items() if kind == "number")
 
     @property
     def item_types(self) -> tuple[str, ...]:
@@ -145,6 +161,8 @@ class DataSettings(Section):
             if kind != _CONTRACT_KINDS.get(name, kind):
                 known = _CONTRACT_KINDS[name]
                 raise ValueError(f"data.filterable calls {name!r} {kind!r}; it is {known!r}")
+        if clash := {"user_id", "country", "age"} & self.user_features.keys():
+            raise ValueError(f"data.user_features names {min(clash)!r}, which is read in any case")
         if lost := [name for name in self.start_signals if name not in self.signals]:
             raise ValueError(
                 f"data.start_signals names {lost[0]!r}, which data.signals does not have; the "
@@ -421,7 +439,7 @@ class EvaluationSettings(Section):
 class IndexSettings(Section):
     """Where vectors are searched."""
 
-    backend: Literal["milvus", "exact"] = Field("milvus", description="Index that serves.")
+    backend: str = Field("milvus", description=f"Index that serves: {' or '.join(INDEX_BACKENDS)}.")
     uri: str | None = Field(
         None,
         pattern=r"^https?://[^@/]+/?$",
@@ -431,6 +449,16 @@ class IndexSettings(Section):
     ef: Positive = Field(
         160, description="Candidates a search of a Milvus server's HNSW index keeps."
     )
+
+    @field_validator("backend")
+    @classmethod
+    def _is_known(cls, backend: str) -> str:
+        if backend not in INDEX_BACKENDS:
+            expected = " or ".join(map(repr, INDEX_BACKENDS))
+            raise PydanticCustomError(
+                "literal_error", "Input should be {expected}", {"expected": expected}
+            )
+        return backend
 
 
 class GateSettings(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Mapping
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from colisten.errors import ColistenError, ConfigError
@@ -13,6 +14,7 @@ Word = TypeVar("Word")
 # A sentence that lists more than these reads badly; the nearest is named in any case.
 LISTED = 12
 LONGEST = 80
+_LONGEST_IDENTIFIER = 64
 
 
 def nearest(word: object, known: Collection[Word]) -> Word | None:
@@ -72,7 +74,12 @@ def shown(value: object) -> str:
 def identifier(name: str) -> str:
     """A name of a type or signal as files and feature fields can hold it; no two names meet.
 
-    ASCII letters and digits stay as they are, also single underscores between them; everything
-    else becomes `_x` and its code points in hexadecimal, so that `TV show` is `TV_x20_show`.
+    Small ASCII letters and digits stay as they are, also single underscores between them;
+    everything else becomes `_x` and its code point in hexadecimal: `tv show` is `tv_x20_show`.
+    Capitals too, for databases and some file systems take them for small letters. What becomes
+    too long for a file ends in a digest of the name.
     """
-    return re.sub(r"[^A-Za-z0-9_]|_(?=_|x|$)|^_", lambda found: f"_x{ord(found.group()):x}_", name)
+    safe = re.sub(r"[^a-z0-9_]|_(?=_|x|$)|^_", lambda found: f"_x{ord(found.group()):x}_", name)
+    if len(safe) <= _LONGEST_IDENTIFIER:
+        return safe
+    return f"{safe[:40]}_x_{sha256(name.encode()).hexdigest()[:16]}"

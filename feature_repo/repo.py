@@ -21,7 +21,6 @@ from colisten.features.store import open_store
 from colisten.files import located, write_aside
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.sections import ITEM_TYPES
 from feature_repo.entities import ITEM, USER
 from feature_repo.services import feature_services
 from feature_repo.sources import MOMENT, write_sources
@@ -50,7 +49,7 @@ def build_feature_repo(
         history: Folder of checked tables; users.parquet and music.parquet may be missing.
         out: Folder of the repository.
         as_of: Moment with a zone; nothing at or after it is kept.
-        settings: The sections `features`, and `threads` and `memory_limit`, are used.
+        settings: `data`, `features`, `threads` and `memory_limit` are used.
         text_vectors: float32 [num_items, dim] in catalogue order, or None.
 
     Returns:
@@ -66,7 +65,7 @@ def build_feature_repo(
         history, sources, as_of=as_of, settings=settings, text_vectors=text_vectors
     )
     length = settings.features.history_length
-    users = user_views(sources, ITEM_TYPES, music_dim=music_dim, history_length=length)
+    users = user_views(sources, settings.data, music_dim=music_dim, history_length=length)
     items = item_views(sources)
     with write_aside(out / REGISTRY_FILE) as registry:
         empty = registry.with_name(f"{registry.name}.online")

@@ -29,10 +29,11 @@ from colisten.features.names import (
     USER_PROFILE,
     history_columns,
     history_view,
+    profile_column,
 )
 from colisten.files import write_aside
 from colisten.progress import track
-from colisten.sections import ITEM_TYPES
+from colisten.sections import DataSettings
 
 MOMENT = pa.timestamp("us", tz="UTC")
 ALWAYS = datetime(1970, 1, 2, tzinfo=UTC)
@@ -57,17 +58,17 @@ ITEM_SCHEMA = pa.schema(
 TEXT_SCHEMA = pa.schema(
     [("item_id", pa.string()), ("text_vector", pa.list_(pa.float32())), (TIMESTAMP, MOMENT)]
 )
-PROFILE_SCHEMA = pa.schema(
-    [
-        ("user_id", pa.string()),
-        ("country", pa.string()),
-        ("age", pa.float32()),
-        (TIMESTAMP, MOMENT),
-    ]
-)
 MUSIC_SCHEMA = pa.schema(
     [("user_id", pa.string()), ("music_vector", pa.list_(pa.float32())), (TIMESTAMP, MOMENT)]
 )
+
+
+def profile_schema(data: DataSettings) -> pa.Schema:
+    """Columns of the profile source."""
+    arrow = {"category": pa.string(), "number": pa.float32()}
+    further = [(profile_column(name), arrow[kind]) for name, kind in data.user_features.items()]
+    known = [("user_id", pa.string()), ("country", pa.string()), ("age", pa.float32())]
+    return pa.schema([*known, *further, (TIMESTAMP, MOMENT)])
 
 
 def history_schema(item_type: str) -> pa.Schema:
@@ -98,7 +99,7 @@ def write_sources(
         history: Folder of checked tables; users.parquet and music.parquet may be missing.
         sources: Folder to write.
         as_of: Moment with a zone; events and music vectors at or after it are left out.
-        settings: `features.history_length`, `threads` and `memory_limit` are used.
+        settings: `data`, `features.history_length`, `threads` and `memory_limit` are used.
         text_vectors: float32 [num_items, dim] in catalogue order; None leaves the view empty.
 
     Returns:
@@ -123,9 +124,9 @@ def write_sources(
         aside.mkdir()
         _write(aside / f"{ITEM_METADATA}.parquet", _always(items), ITEM_SCHEMA)
         _write(aside / f"{ITEM_TEXT}.parquet", _texts(items, text_vectors), TEXT_SCHEMA)
-        _write(aside / f"{USER_PROFILE}.parquet", _profiles(history), PROFILE_SCHEMA)
+        _write(aside / f"{USER_PROFILE}.parquet", *_profiles(history, settings.data))
         _write(aside / f"{USER_MUSIC}.parquet", music, MUSIC_SCHEMA)
-        for item_type in ITEM_TYPES:
+        for item_type in settings.data.item_types:
             file = aside / f"{history_view(item_type)}.parquet"
             _write_history(history, file, item_type=item_type, as_of=as_of, settings=settings)
     return music_dim
@@ -152,11 +153,13 @@ def _texts(items: pa.Table, vectors: np.ndarray | None) -> pa.Table:
     return _always(pa.table({"item_id": items.column("item_id"), "text_vector": lists}))
 
 
-def _profiles(history: Path) -> pa.Table:
-    users = _read(history, "users")
+def _profiles(history: Path, data: DataSettings) -> tuple[pa.Table, pa.Schema]:
+    users, schema = _read(history, "users"), profile_schema(data)
     if users is None:
-        return PROFILE_SCHEMA.empty_table()
-    return _always(users.sort_by("user_id"))
+        return schema.empty_table(), schema
+    names = {name: profile_column(name) for name in data.user_features}
+    named = users.rename_columns([names.get(name, name) for name in users.column_names])
+    return _always(named.sort_by("user_id")), schema
 
 
 def _music(history: Path, as_of: datetime) -> pa.Table:

@@ -7,7 +7,6 @@ and the encoder alone, and are for offline use.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from colisten.features.lightfeast import (
@@ -26,13 +25,18 @@ from colisten.features.names import (
     ITEM_METADATA,
     ITEM_TEXT,
     MUSIC_DIM_TAG,
+    SIGNALS_TAG,
     TIMESTAMP,
+    TYPE_TAG,
     USER_MUSIC,
     USER_PROFILE,
     history_columns,
     history_view,
+    profile_column,
     push_source,
 )
+from colisten.json_files import to_json
+from colisten.sections import DataSettings
 from feature_repo.entities import ITEM, USER
 
 
@@ -64,13 +68,18 @@ def item_views(sources: Path) -> list[FeatureView]:
 
 
 def user_views(
-    sources: Path, types: Sequence[str], *, music_dim: int, history_length: int
+    sources: Path, data: DataSettings, *, music_dim: int, history_length: int
 ) -> list[FeatureView]:
     """Profile, music vector, and per item type the history with its push source."""
+    kinds = {"category": String, "number": Float32}
+    further = [
+        Field(name=profile_column(name), dtype=kinds[kind])
+        for name, kind in data.user_features.items()
+    ]
     profile = FeatureView(
         name=USER_PROFILE,
         entities=[USER],
-        schema=[Field(name="country", dtype=String), Field(name="age", dtype=Float32)],
+        schema=[Field(name="country", dtype=String), Field(name="age", dtype=Float32), *further],
         source=_source(sources, USER_PROFILE),
         online=True,
     )
@@ -82,11 +91,12 @@ def user_views(
         online=True,
         tags={MUSIC_DIM_TAG: str(music_dim)},
     )
-    histories = (_history_view(sources, item_type, history_length) for item_type in types)
+    tags = {HISTORY_LENGTH_TAG: str(history_length), SIGNALS_TAG: to_json(data.signal_names)}
+    histories = (_history_view(sources, item_type, tags) for item_type in data.item_types)
     return [profile, music, *histories]
 
 
-def _history_view(sources: Path, item_type: str, history_length: int) -> FeatureView:
+def _history_view(sources: Path, item_type: str, tags: dict[str, str]) -> FeatureView:
     name = history_view(item_type)
     kinds = (Array(String), Array(String), Array(Int64))
     columns = zip(history_columns(item_type), kinds, strict=True)
@@ -96,7 +106,7 @@ def _history_view(sources: Path, item_type: str, history_length: int) -> Feature
         schema=[Field(name=column, dtype=kind) for column, kind in columns],
         source=PushSource(name=push_source(item_type), batch_source=_source(sources, name)),
         online=True,
-        tags={"item_type": item_type, HISTORY_LENGTH_TAG: str(history_length)},
+        tags={TYPE_TAG: item_type, **tags},
     )
 
 

@@ -41,26 +41,26 @@ def dangling_references(spec: dict[str, Any]) -> list[str]:
     components = spec.get("components", {})
     executors = spec.get("deploymentSpec", {}).get("executors", {})
     dags = {"root": spec["root"]["dag"]}
-    found: list[str] = []
+    dangling: list[str] = []
     for name, component in components.items():
         if "dag" in component:
             dags[name] = component["dag"]
         elif component.get("executorLabel") not in executors:
-            found.append(f"{name}: executor {component.get('executorLabel')}")
+            dangling.append(f"{name}: executor {component.get('executorLabel')}")
     for name, dag in dags.items():
         tasks = dag.get("tasks", {})
         for task_name, task in tasks.items():
             if task["componentRef"]["name"] not in components:
-                found.append(f"{name}.{task_name}: component {task['componentRef']['name']}")
-            found.extend(
+                dangling.append(f"{name}.{task_name}: component {task['componentRef']['name']}")
+            dangling.extend(
                 f"{name}.{task_name}: task {producer}"
                 for producer in [*task.get("dependentTasks", []), *_producers(task)]
                 if producer not in tasks
             )
         for selector in _selectors(dag.get("outputs", {})):
             if selector not in tasks:
-                found.append(f"{name}: output of task {selector}")
-    return found
+                dangling.append(f"{name}: output of task {selector}")
+    return dangling
 
 
 def _producers(node: Any) -> list[str]:

@@ -18,7 +18,6 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,6 +29,7 @@ from colisten.errors import PipelineError
 from colisten.files import sweep_partials
 from colisten.keeper import GRACE_SECONDS
 from colisten.shown import plain
+from colisten.steps.cache import StepEvent
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _STARTED = re.compile(r"Executing task '?([\w-]+)'?")
@@ -40,15 +40,6 @@ _STEPS_OWN = "  "
 _MOMENT = re.compile(r"(-\d+)+$")
 _TAIL_LINES = 30
 _PLACEHOLDER = "{{$"
-
-
-@dataclass(frozen=True)
-class StepEvent:
-    """Something that happened to a step: `state` is started, done, cached or failed."""
-
-    step: str
-    state: str
-    seconds: float
 
 
 class _RunLog(io.TextIOBase):

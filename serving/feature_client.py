@@ -65,9 +65,8 @@ class FeatureClient:
             if now == self._seen and self._features is not None:
                 return
             try:
-                spec = self._release.spec
                 features = OnlineFeatures(
-                    self._folder, self._release.index_of, spec.types, spec.music_dim
+                    self._folder, self._release.index_of, self._release.spec.fields
                 )
                 # The first read loads the online store's client, which takes seconds.
                 features.read([_NOBODY])

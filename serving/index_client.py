@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from colisten.errors import VectorIndexError
-from colisten.index import VectorIndex, open_index
+from colisten.index import VectorIndex
 from colisten.index.filter import EVERY_ITEM, Filter
-from colisten.index.lite_server import live_endpoint
+from colisten.index.opening import index_class
 from colisten.logs import logger
 from colisten.sections import IndexSettings
 
@@ -34,10 +34,10 @@ class IndexClient:
     def __init__(self, home: Path, settings: IndexSettings) -> None:
         self._home = home
         self._settings = settings
-        self._embedded = settings.backend == "milvus" and settings.uri is None
+        self._class = index_class(settings.backend)
         self._opening = threading.Lock()
         self._index: VectorIndex | None = None
-        self._endpoint: str | None = None
+        self._address: str | None = None
 
     def search(
         self,
@@ -88,22 +88,21 @@ class IndexClient:
             raise VectorIndexError("The index is being opened.")
         try:
             if self._index is None:
-                if self._embedded:
-                    self._endpoint = live_endpoint(self._home)
-                    if self._endpoint is None:
-                        raise VectorIndexError(
-                            f"No index server runs for {self._home}.",
-                            "`colisten serve` starts one; or set index.uri.",
-                        )
-                self._index = open_index(self._home, self._settings)
+                self._address = self._class.address(self._home, self._settings)
+                if self._address is None:
+                    raise VectorIndexError(
+                        f"No index server runs for {self._home}.",
+                        "`colisten serve` starts one; or set index.uri.",
+                    )
+                self._index = self._class.open(self._home, self._settings)
                 _log.info("index opened", **self._index.describe())
             return self._index
         finally:
             self._opening.release()
 
     def _look_again(self, failed: VectorIndex) -> None:
-        """Drop a connection whose embedded server is gone; a server by URI reconnects itself."""
-        if not self._embedded or live_endpoint(self._home) == self._endpoint:
+        """Drop a connection whose server has moved; at one address it reconnects itself."""
+        if self._class.address(self._home, self._settings) == self._address:
             return
         with self._opening:
             if self._index is failed:

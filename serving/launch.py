@@ -14,7 +14,7 @@ from typing import Any
 from colisten.config import Settings
 from colisten.errors import ConfigError, ReleaseNotFound, VectorIndexError
 from colisten.features.names import CONFIG_FILE
-from colisten.index.lite_server import LiteServer
+from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
 from colisten.release.store import ReleaseStore
@@ -46,11 +46,10 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
     check_address(host, port)
     with ExitStack() as stack:
         index = resolve_index(settings.index, ReleaseStore(home).index_settings())
-        if index.backend == "milvus" and index.uri is None:
-            try:
-                stack.enter_context(LiteServer(home))
-            except VectorIndexError as error:
-                _log.error("index_server_absent", error=str(error), instead="exact search")
+        try:
+            stack.enter_context(index_class(index.backend).companion(home, index))
+        except VectorIndexError as error:
+            _log.error("index_server_absent", error=str(error), instead="exact search")
         bentoml_home = stack.enter_context(_private_folder())
         os.environ.update(
             environment.variables()

@@ -107,6 +107,7 @@ class Runtime:
         try:
             recorded = record_event(
                 Event(**request.model_dump()),
+                active.release.spec.fields,
                 active.release,
                 lambda event: self._breakers[2].call(lambda: active.features.push(event)),
             )

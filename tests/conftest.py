@@ -18,6 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from colisten.features.users import UserFields
+from colisten.sections import DataSettings
+
+DATA = DataSettings()
+ITEM_TYPES, SIGNALS = DATA.item_types, DATA.signal_names
+FIELDS = UserFields.of(DATA, music_dim=4)
+"""What the tiny tables hold of users."""
+
 START = datetime(2025, 1, 1, tzinfo=UTC)
 CUT = START + timedelta(days=180)
 WORDS = (

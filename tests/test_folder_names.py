@@ -24,7 +24,7 @@ from colisten.evaluation.split import evaluation_set
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
 from colisten.explain.tables import RunTables
-from colisten.features.examples import first_streams
+from colisten.features.starts import first_starts
 from colisten.features.store import OnlineFeatures, open_store, training_rows, user_rows
 from colisten.files import folder_digests
 from colisten.graph.build import build_graph
@@ -36,10 +36,9 @@ from colisten.ranking.rankers import PopularityRanker
 from colisten.ranking.recommend import recommend
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.release.store import ReleaseStore
-from colisten.sections import ITEM_TYPES, DataSettings
 from colisten.text.vectors import embed_items
 from feature_repo.repo import build_feature_repo, materialize
-from tests.conftest import CUT, write_tiny_source
+from tests.conftest import CUT, DATA, FIELDS, write_tiny_source
 from tests.release.payloads import make_parts
 
 TARGET = "audiobook"
@@ -79,12 +78,12 @@ def learned(source: Path, out: Path) -> dict[str, Any]:
     data = out / "data"
     shutil.copytree(source, data)
     found: dict[str, Any] = {
-        "cut of the backtest": backtest_cut(data, cut=CUT, window_days=14, target_type=TARGET)
+        "cut of the backtest": backtest_cut(data, cut=CUT, window_days=14, data=DATA)
     }
     summary = prepare_tables(data, out, cut=CUT, window_days=14, settings=settings)
     history = out / "history"
     catalogue = Catalogue.read(history)
-    examples = first_streams(history, as_of=CUT, target_type=TARGET)
+    examples = first_starts(history, as_of=CUT, data=DATA)
     found |= {
         "prepared": summary.digests,
         "catalogue": catalogue.table,
@@ -112,7 +111,7 @@ def _features(
     materialize(out, as_of=CUT)
     store = open_store(out)
     everybody = parquet.read(history / "users.parquet").column("user_id").to_pylist()
-    served = OnlineFeatures(out, catalogue.index_of, ITEM_TYPES, 4).read(everybody)
+    served = OnlineFeatures(out, catalogue.index_of, FIELDS).read(everybody)
     return {
         "sources": folder_digests(out / "sources"),
         "training rows": training_rows(store, examples),
@@ -122,7 +121,7 @@ def _features(
 
 
 def _measured(history: Path, out: Path, catalogue: Catalogue) -> dict[str, Any]:
-    events = EventLog([history, out / "holdout"], catalogue, DataSettings())
+    events = EventLog([history, out / "holdout"], catalogue, DATA)
     people = eligible_users(events, CUT)
     asked = evaluation_set(events, cut=CUT, window_days=14)
     counts = popularity(events, CUT)

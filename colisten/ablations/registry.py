@@ -7,12 +7,14 @@ the rest takes one ingredient of the default preset away at a time. Everything e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from colisten.json_files import to_json
+from colisten.sections import DataSettings
 from colisten.words import known_word
 
 FULL = "2T-HGNN"
-_WEAK_SIGNALS_OFF = "{stream: 1.0, intent_to_pay: 0.0, follow: 0.0, preview: 0.0}"
+_WEAK = "no-weak-signals"
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,21 @@ class Ablation:
         return self.name == FULL
 
 
+def _starts_only(data: DataSettings) -> tuple[str, ...]:
+    """Settings under which signals that are no start say nothing."""
+    weights = {
+        name: weight if name in data.start_signals else 0.0 for name, weight in data.signals.items()
+    }
+    return f"graph.signals={to_json(data.start_signals)}", f"data.signals={to_json(weights)}"
+
+
 ABLATIONS: tuple[Ablation, ...] = (
     Ablation(FULL, "nothing", row="A"),
     Ablation("no-balance", "balanced multi-link sampling", ("hgnn.balance=none",), "B"),
     Ablation(
-        "no-weak-signals",
-        "follows, previews and intents to pay, in the graph and in history means",
-        ("graph.signals=[stream]", f"data.signals={_WEAK_SIGNALS_OFF}"),
+        _WEAK,
+        "signals that are no start (a follow, a preview), in the graph and in history means",
+        _starts_only(DataSettings()),
         "C",
     ),
     Ablation(
@@ -119,12 +129,21 @@ ABLATIONS: tuple[Ablation, ...] = (
 )
 
 
-def select(names: Sequence[str]) -> tuple[Ablation, ...]:
+def select(names: Sequence[str], data: DataSettings) -> tuple[Ablation, ...]:
     """The full model and the ablations of these names, in the order of the table; all for none.
+
+    Args:
+        names: What is asked for.
+        data: Types and signals; without context types there are no edges to choose among.
 
     Raises:
         ConfigError: A name is unknown; the message tells the nearest known one.
     """
     for name in names:
         known_word("Ablation", name, [each.name for each in ABLATIONS])
-    return tuple(each for each in ABLATIONS if not names or each.name in names or each.is_full)
+    rows = [each for each in ABLATIONS if not names or each.name in names or each.is_full]
+    return tuple(
+        replace(each, overrides=_starts_only(data)) if each.name == _WEAK else each
+        for each in rows
+        if data.context_types or not any("graph.relations" in one for one in each.overrides)
+    )

@@ -91,21 +91,21 @@ class AblationReport(Part):
 
 def verdicts(report: AblationReport, metric: str, part: str = "all") -> list[str]:
     """Who is surely hurt by what, worst first; then what surely helps; then the rest."""
-    found = [
+    changes = [
         (each, change)
         for each in report.rows
         if (change := report.change(each.name, metric, part)) is not None
     ]
-    found.sort(key=lambda pair: pair[1].value)
-    said = []
-    for each, change in found:
+    changes.sort(key=lambda pair: pair[1].value)
+    sentences = []
+    for each, change in changes:
         if change.sure:
             verb = "costs" if change.value < 0 else "gains"
-            said.append(
+            sentences.append(
                 f"Taking away {each.removes} {verb} {abs(change.value):.4f} of {metric} "
                 f"({change.low:+.4f} to {change.high:+.4f})."
             )
-    unsure = [each.name for each, change in found if not change.sure]
+    unsure = [each.name for each, change in changes if not change.sure]
     if unsure:
-        said.append(f"Not surely different on {metric}: {', '.join(unsure)}.")
-    return said
+        sentences.append(f"Not surely different on {metric}: {', '.join(unsure)}.")
+    return sentences

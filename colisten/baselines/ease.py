@@ -18,19 +18,19 @@ _EASE_ITEMS = 15_000
 def fit_ease(train: InteractionMatrix, parameters: Parameters, threads: int, seed: int) -> Scorer:
     """Closed-form linear item model over items with enough events (Steck 2019, eq. 8)."""
     events = np.asarray(train.matrix.sum(axis=0)).ravel()
-    kept = np.flatnonzero(events >= parameters["min_events"])
-    if len(kept) > _EASE_ITEMS:
-        kept = np.sort(kept[np.argsort(-events[kept], kind="stable")[:_EASE_ITEMS]])
-    some = train.matrix[:, kept]
+    frequent = np.flatnonzero(events >= parameters["min_events"])
+    if len(frequent) > _EASE_ITEMS:
+        frequent = np.sort(frequent[np.argsort(-events[frequent], kind="stable")[:_EASE_ITEMS]])
+    some = train.matrix[:, frequent]
     gram = (some.T @ some).toarray()
     gram[np.diag_indices_from(gram)] += parameters["regularisation"]
     with threadpool_limits(threads, "blas"):
         inverse = _inverse(gram)
     weights = inverse / -np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
-    own = (kept >= train.target.start) & (kept < train.target.stop)
+    own = (frequent >= train.target.start) & (frequent < train.target.stop)
     weights = weights[:, own]
-    columns = kept[own] - train.target.start
+    columns = frequent[own] - train.target.start
 
     def scorer(rows: np.ndarray) -> np.ndarray:
         scores = np.zeros((len(rows), train.num_target), dtype=np.float32)

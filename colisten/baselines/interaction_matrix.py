@@ -1,4 +1,4 @@
-"""Who touched what, as one sparse matrix: what every baseline learns from."""
+"""Interactions of users and items as one sparse matrix: what every baseline learns from."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ class InteractionMatrix:
         )
         with events.tables(as_of) as tables:
             tables.register("places", places)
-            found = tables.sql(_NEWEST).to_arrow_table()
-        coded = found.column("user_id").combine_chunks().dictionary_encode()
+            pairs = tables.sql(_NEWEST).to_arrow_table()
+        coded = pairs.column("user_id").combine_chunks().dictionary_encode()
         rows = coded.indices.to_numpy()
         user_ids = np.empty(len(coded.dictionary), dtype=object)
         user_ids[:] = coded.dictionary.to_pylist()
-        items = found.column("place").to_numpy()
+        items = pairs.column("place").to_numpy()
         matrix = sparse.csr_matrix(
             (np.ones(len(rows), np.float32), (rows, items)),
             shape=(len(user_ids), len(catalogue)),
         )
-        times = found.column("newest").to_numpy()
+        times = pairs.column("newest").to_numpy()
         return cls(matrix, times, user_ids, events.target, text)
 
     @property
@@ -75,7 +75,7 @@ class InteractionMatrix:
         return int(self.target.stop) - int(self.target.start)
 
     def rows_of(self, user_ids: np.ndarray) -> np.ndarray:
-        """Row of each user, int64 [B]; -1 for those without a touch."""
+        """Row of each user, int64 [B]; -1 for those without an event."""
         if not len(self.user_ids):
             return np.full(len(user_ids), -1, dtype=np.int64)
         wanted = np.asarray(user_ids, dtype=object)
@@ -83,7 +83,7 @@ class InteractionMatrix:
         return np.where(self.user_ids[at] == wanted, at, -1).astype(np.int64)
 
     def target_events(self) -> tuple[np.ndarray, np.ndarray]:
-        """Item (within the target) and time of each touch of the target type."""
+        """Item (within the target) and time of each interaction with the target type."""
         items = self.matrix.indices
         own = (items >= self.target.start) & (items < self.target.stop)
         return items[own].astype(np.int64) - self.target.start, self.times[own]

@@ -43,8 +43,8 @@ def _strongest(near: sparse.csc_matrix, count: int) -> sparse.csr_matrix:
     columns = np.repeat(np.arange(near.shape[1]), np.diff(near.indptr))
     order = np.lexsort((near.indices, -near.data, columns))
     place = np.arange(len(order)) - np.repeat(near.indptr[:-1], np.diff(near.indptr))
-    kept = order[(place < count) & (near.data[order] > 0)]
-    return sparse.csr_matrix((near.data[kept], (near.indices[kept], columns[kept])), near.shape)
+    best = order[(place < count) & (near.data[order] > 0)]
+    return sparse.csr_matrix((near.data[best], (near.indices[best], columns[best])), near.shape)
 
 
 ITEM_KNN = Baseline(

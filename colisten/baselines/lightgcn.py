@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor, nn
-from torch.nn import functional
+from torch_geometric.nn.models import LightGCN
 
 from colisten.baselines.baseline import Baseline, Parameters
 from colisten.baselines.interaction_matrix import InteractionMatrix
@@ -46,18 +46,30 @@ def fit_lightgcn(
     users, items = train.matrix.shape
     adjacency = normalised(train.matrix)
     with deterministic(threads, seed):
-        start = nn.Parameter(torch.randn(users + items, FACTORS) * INITIAL_SPREAD)
-        optimizer = torch.optim.Adam([start], lr=LEARNING_RATE)
+        start = torch.randn(users + items, FACTORS) * INITIAL_SPREAD
+        model = lightgcn(start, layers)
+        optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
         for triples in _batches(train.matrix, np.random.default_rng(seed)):
             optimizer.zero_grad(set_to_none=True)
-            spread = Propagation.apply(start, adjacency, layers)  # type: ignore[no-untyped-call]
-            loss = _bpr(spread, triples) + penalty * _size(start, triples)
+            pairs = torch.stack([triples[[0, 0]].flatten(), triples[1:].flatten()])
+            touched, untouched = model(adjacency, pairs).chunk(2)
+            # The paper's own code halves the penalty.
+            loss = model.recommendation_loss(touched, untouched, triples.flatten(), penalty / 2)
             loss.backward()
             optimizer.step()
-    vectors = propagate(adjacency, start.detach().numpy(), layers)
+        vectors = model.get_embedding(adjacency).detach().numpy()
     vectors[np.diff(adjacency.indptr) == 0] = 0.0
     of_users, of_items = vectors[:users], vectors[users:][train.target]
     return lambda rows: of_users[rows] @ of_items.T
+
+
+def lightgcn(start: Tensor, layers: int) -> LightGCN:
+    """PyG's model over `normalised` adjacencies, with E_0 [nodes, factors] to start from."""
+    model = LightGCN(len(start), start.shape[1], layers)
+    model.convs = nn.ModuleList(_Convolution() for _ in range(layers))
+    with torch.no_grad():
+        model.embedding.weight.copy_(start)
+    return model
 
 
 def normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -68,35 +80,26 @@ def normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(scale @ adjacency @ scale, dtype=np.float32)
 
 
-def propagate(adjacency: sparse.csr_matrix, start: np.ndarray, layers: int) -> np.ndarray:
-    """Mean of E_0 .. E_K, float32 [nodes, factors], from E_0 and the normalised adjacency."""
-    total, hidden = start.copy(), start
-    for _ in range(layers):
-        hidden = adjacency @ hidden
-        total += hidden
-    total /= layers + 1
-    return total
+class _Convolution(nn.Module):
+    """LGConv over a scipy matrix that is symmetric, so that its gradient is the product again.
 
-
-class Propagation(torch.autograd.Function):
-    """`propagate` within torch: a symmetric linear map, so its gradient is the map again.
-
-    The product is scipy's: on two cores it is several times as fast as torch's CSR product, and
-    its result does not depend on the number of threads.
+    On two cores it is several times as fast as LGConv over torch's CSR matrix, some twenty times as
+    fast as over an edge list, and its result does not depend on the number of threads.
     """
 
+    def forward(self, hidden: Tensor, adjacency: sparse.csr_matrix, _weights: None) -> Tensor:
+        return _Product.apply(hidden, adjacency)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, start: Tensor, adjacency: sparse.csr_matrix, layers: int) -> Tensor:
-        """Shapes as `propagate`."""
-        ctx.adjacency, ctx.layers = adjacency, layers
-        return torch.from_numpy(propagate(adjacency, start.detach().numpy(), layers))
+    def forward(ctx: Any, hidden: Tensor, adjacency: sparse.csr_matrix) -> Tensor:
+        ctx.adjacency = adjacency
+        return torch.from_numpy(adjacency @ hidden.detach().numpy())
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        """The gradient of E_0 from that of the mean."""
-        (gradient,) = gradients
-        back = propagate(ctx.adjacency, gradient.contiguous().numpy(), ctx.layers)
-        return torch.from_numpy(back), None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return torch.from_numpy(ctx.adjacency @ gradients[0].numpy()), None
 
 
 def _batches(matrix: sparse.csr_matrix, rng: np.random.Generator) -> Iterator[Tensor]:
@@ -118,16 +121,6 @@ def _batches(matrix: sparse.csr_matrix, rng: np.random.Generator) -> Iterator[Te
             wrong = np.flatnonzero(contains(keys, user * items + other))
             other[wrong] = rng.choice(touched, len(wrong))
         yield torch.from_numpy(np.stack([user, item + users, other + users]))
-
-
-def _bpr(spread: Tensor, triples: Tensor) -> Tensor:
-    user, item, other = functional.embedding(triples, spread)
-    return functional.softplus((user * (other - item)).sum(1)).mean()
-
-
-def _size(start: Tensor, triples: Tensor) -> Tensor:
-    """Half the mean squared length of the batch's E_0, as in the paper's own code."""
-    return functional.embedding(triples, start).square().sum() / (2 * triples.shape[1])
 
 
 LIGHTGCN = Baseline("LightGCN", fit_lightgcn, {"layers": (2, 3), "l2": (0.01, 0.1)})

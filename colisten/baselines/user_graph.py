@@ -27,7 +27,7 @@ from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import deterministic
 from colisten.training.hgnn.loss import MIN_FREQUENCY, softmax_loss
 
-TARGET, OTHER, USER = "target", "other", "user"
+TARGET, OTHER, LAST, USER = "target", "other", "last", "user"
 LINK = (TARGET, USER)
 # The network's form is our own model's; these are chosen on real data, before its last windows.
 FANOUTS = (10, 10)
@@ -39,11 +39,11 @@ TEMPERATURE = 0.05
 def user_graph(train: InteractionMatrix) -> CoListeningGraph:
     """Items in catalogue order, then users; an edge each way per touch and no others."""
     own, (users, items) = train.target, train.matrix.shape
-    # Both types lie in one piece, the recommended one first or last.
-    if own.start == 0:
-        places = {TARGET: own, OTHER: slice(own.stop, items)}
-    else:
-        places = {OTHER: slice(0, own.start), TARGET: own}
+    # The recommended type lies in one piece; what lies before it and behind it are types here.
+    places = {OTHER: slice(0, own.start)} if own.start else {}
+    places[TARGET] = own
+    if own.stop < items:
+        places[LAST if own.start else OTHER] = slice(own.stop, items)
     num_nodes = {name: place.stop - place.start for name, place in places.items()}
     num_nodes[USER] = users
     relations = {

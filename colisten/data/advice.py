@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from colisten.data.contract import AGE, MOMENT, TEXT, WHOLE, Column
+from colisten.data.contract import MOMENT, NUMBER, TEXT, WHOLE, Column
 from colisten.data.moments import EARLIEST, newest
 
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -74,7 +74,7 @@ def _works(column: Column, line: _Line, values: pd.Series) -> bool:
     try:
         made = line.apply(values)
         kept = made.notna().sum() >= _said(values).sum()
-        if column.kind is AGE:  # Some may be no number, not all of them.
+        if column.kind is NUMBER:  # Some may be no number, not all of them.
             kept = made.notna().any() or not _said(values).any()
         kind = pa.Array.from_pandas(made).type
     except (pa.ArrowException, ArithmeticError, TypeError, ValueError, AttributeError):
@@ -94,7 +94,7 @@ def _lines(column: Column, values: pd.Series, kind: pa.DataType) -> Iterator[_Li
         yield from _moments(values, kind)
     elif column.kind is TEXT:
         yield from _texts(values, kind)
-    elif column.kind is AGE and _holds_numbers(kind):
+    elif column.kind is NUMBER and _holds_numbers(kind):
         yield _Line("pandas.to_numeric({frame})", lambda found: pd.to_numeric(found))
         yield _Line(
             "pandas.to_numeric({frame}, errors='coerce')",

@@ -10,50 +10,45 @@ import duckdb
 from colisten.data import parquet
 from colisten.data.moments import days_from, utc
 from colisten.interrupts import interruptible
-from colisten.sections import ITEM_TYPES
-from colisten.words import known_word
+from colisten.sections import DataSettings
 
-# A backtest that learns from less than this share of the streams says little about the real fit.
+# A backtest that learns from less than this share of the starts says little about the real fit.
 MIN_SHARE = 0.5
 FALLBACK_SHARE = 0.8
 
 
-def backtest_cut(data: Path, *, cut: datetime, window_days: int, target_type: str) -> datetime:
+def backtest_cut(source: Path, *, cut: datetime, window_days: int, data: DataSettings) -> datetime:
     """The moment one window before `cut`, or a later one where that leaves too little to learn.
 
-    With less than half of the target type's streams before `cut - window`, the backtest is cut
+    With less than half of the target type's starts before `cut - window`, the backtest is cut
     where four fifths of them have happened, or else where the earliest are past, and its window
     ends at `cut` all the same. Where all of them have one moment nothing can be tried: it is
     `cut` itself, after which the history holds nobody to measure. Reads nothing at or after `cut`.
 
     Args:
-        data: Folder of contract tables.
+        source: Folder of contract tables.
         cut: UTC moment.
         window_days: Length of the window.
-        target_type: Item type that is recommended.
-
-    Raises:
-        ConfigError: There is no such item type.
+        data: Which items are recommended, and which signals count as a start.
     """
-    known_word("Item type", target_type, ITEM_TYPES)
     wanted = days_from(cut, -window_days)
     with interruptible(duckdb.connect()) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         row = connection.execute(
             f"""
-            WITH streams AS (
+            WITH starts AS (
                 SELECT timestamp FROM (
                     SELECT signal, item_type, CAST(timestamp AS TIMESTAMPTZ) AS timestamp
-                    FROM {parquet.scan(data / "interactions.parquet")}
+                    FROM {parquet.scan(source / "interactions.parquet")}
                 )
-                WHERE signal = 'stream' AND item_type = ? AND timestamp < ?
+                WHERE list_contains(?, signal) AND item_type = ? AND timestamp < ?
             )
             SELECT count(*), count(*) FILTER (WHERE timestamp < ?),
                    quantile_disc(timestamp, ?),
-                   min(timestamp) FILTER (WHERE timestamp > (SELECT min(timestamp) FROM streams))
-            FROM streams
+                   min(timestamp) FILTER (WHERE timestamp > (SELECT min(timestamp) FROM starts))
+            FROM starts
             """,
-            [target_type, cut, wanted, FALLBACK_SHARE],
+            [list(data.start_signals), data.target_type, cut, wanted, FALLBACK_SHARE],
         ).fetchone()
     if row is None or not row[0] or row[1] >= MIN_SHARE * row[0]:
         return wanted

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import TableError
-from colisten.sections import ITEM_TYPES
 from colisten.words import known_word
 
 
@@ -71,14 +70,14 @@ class Catalogue:
         return self._strings("language")
 
     def slice_of(self, item_type: str) -> slice:
-        """The contiguous range of one type's items; empty where the type has none.
+        """The contiguous range of one type's items.
 
         Raises:
-            ConfigError: There is no such item type.
+            ConfigError: The catalogue has no item of that type.
         """
-        known_word("Item type", item_type, ITEM_TYPES)
+        known_word("Item type", item_type, sorted(set(self.item_types)))
         rows = np.flatnonzero(self.item_types == item_type)
-        return slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)
+        return slice(int(rows[0]), int(rows[-1]) + 1)
 
     def index_of(self, ids: np.ndarray | pa.Array | list[str]) -> np.ndarray:
         """Index of each id, int64; -1 where the catalogue has no such item."""

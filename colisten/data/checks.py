@@ -17,7 +17,6 @@ from colisten.data.violations import ItemTypeMissing, TableUnreadable
 from colisten.errors import TableError
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.sections import ITEM_TYPES
 
 log = logger("data.checks")
 
@@ -34,7 +33,7 @@ def check_tables(
     Args:
         folder: Folder of contract tables; see docs/tables.md.
         now: What the clock says, see `colisten.data.moments`; default the current time.
-        settings: Threads and memory of DuckDB; default `Settings()`.
+        settings: `data`, `threads` and `memory_limit`; default `Settings()`.
 
     Raises:
         Violation: Exactly one: an instance of its own class, from `colisten.data.violations`.
@@ -43,7 +42,7 @@ def check_tables(
     """
     with open_views(folder, settings or Settings()) as (views, violations):
         moment = _moment(now)
-        rules = row_rules(moment)
+        rules = row_rules(moment, views.data)
         for table in track(TABLES, "Checking tables"):
             if table.name in views.rows:
                 violations += _check_rows(
@@ -86,7 +85,7 @@ def check_file(
     files = [(table, file)] + ([(ITEMS, items)] if items else [])
     places = {found.name: place for found, place in files}
     with open_files(files, settings or Settings()) as (views, violations):
-        rules = row_rules(_moment(now))
+        rules = row_rules(_moment(now), views.data)
         for found, _ in files:
             if found.name in views.rows:
                 violations += _check_rows(
@@ -146,7 +145,7 @@ def _violation(views: TableViews, rule: Rule, count: int) -> Violation:
 
 def _missing_types(views: TableViews) -> list[Violation]:
     violations: list[Violation] = []
-    for kind in ITEM_TYPES:
+    for kind in views.data.item_types:
         [(count,)] = views.query(
             f"SELECT count(*) FROM items WHERE item_type = {sql_text(kind)}", "items"
         )

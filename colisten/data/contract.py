@@ -1,17 +1,19 @@
 """The tables that colisten takes in, as data: docs/tables.md, the checks and the writers read it.
 
 One folder holds `<table>.parquet` for each table. `items` and `interactions` must be there;
-`users`, `music` and `exposures` may be missing. Columns that are not named here are allowed and
-ignored. A column of Arrow's null type (no value at all) fits every kind: whether values are
-demanded is a matter of the row checks, not of the type.
+`users`, `music`, `links` and `exposures` may be missing. Columns that are not named here are
+allowed and ignored. A column of Arrow's null type (no value at all) fits every kind: whether values
+are demanded is a matter of the row checks, not of the type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
+
+from colisten.sections import DataSettings
 
 MAX_AGE = 150
 """Ages from this on are taken for a birth year or an error."""
@@ -120,7 +122,7 @@ MOMENT = Kind(
     _is_moment,
     "Cast it to a timestamp with a zone",
 )
-AGE = Kind("number", pa.float32(), "DOUBLE", _is_number, "Cast it to a number")
+NUMBER = Kind("number", pa.float32(), "DOUBLE", _is_number, "Cast it to a number")
 WHOLE = Kind(
     "whole number",
     pa.int32(),
@@ -139,10 +141,16 @@ VECTOR = Kind(
 ITEMS = Table(
     "items",
     True,
-    "The catalogue: one row per audiobook and per podcast.",
+    "The catalogue: one row per item.",
     (
         Column("item_id", TEXT, True, "Unique, never null or blank."),
-        Column("item_type", TEXT, True, "audiobook or podcast; both must occur."),
+        Column(
+            "item_type",
+            TEXT,
+            True,
+            "data.target_type or one of data.context_types (audiobook and podcast, unless settings "
+            "say otherwise); each must occur.",
+        ),
         Column("title", TEXT, True, "May be null or blank, even for a whole type."),
         Column("description", TEXT, False, "Blurb; null or blank where there is none."),
         Column("language", TEXT, False, "Language tag such as en or pt-BR; null where unknown."),
@@ -163,7 +171,7 @@ USERS = Table(
     (
         Column("user_id", TEXT, True, "Unique, never null or blank."),
         Column("country", TEXT, False, "Country code such as SE; null where unknown."),
-        Column("age", AGE, False, f"Years, from 0 to below {MAX_AGE}; null where unknown."),
+        Column("age", NUMBER, False, f"Years, from 0 to below {MAX_AGE}; null where unknown."),
     ),
 )
 MUSIC = Table(
@@ -184,8 +192,26 @@ INTERACTIONS = Table(
         Column("user_id", TEXT, True, "Never null or blank."),
         Column("item_id", TEXT, True, "An item of `items`."),
         Column("item_type", TEXT, True, "The item's type, as in `items`."),
-        Column("signal", TEXT, True, "stream, follow, preview or intent_to_pay."),
+        Column(
+            "signal",
+            TEXT,
+            True,
+            "One of data.signals: stream, follow, preview or intent_to_pay, unless settings say "
+            "otherwise.",
+        ),
         Column("timestamp", MOMENT, True, "When it happened."),
+    ),
+)
+LINKS = Table(
+    "links",
+    False,
+    "What joins two items beside their listeners, such as one author or one series. It tells of a "
+    "title whom nobody has heard yet.",
+    (
+        Column("item_id", TEXT, True, "An item of `items`."),
+        Column("other_id", TEXT, True, "Another item of `items`."),
+        Column("relation", TEXT, True, "What joins them: any name of up to 64 characters."),
+        Column("since", MOMENT, False, "When it came to be known; null where it always was."),
     ),
 )
 EXPOSURES = Table(
@@ -204,4 +230,13 @@ EXPOSURES = Table(
     ),
 )
 
-TABLES: tuple[Table, ...] = (ITEMS, USERS, MUSIC, INTERACTIONS, EXPOSURES)
+TABLES: tuple[Table, ...] = (ITEMS, USERS, MUSIC, INTERACTIONS, LINKS, EXPOSURES)
+
+
+def tables_of(data: DataSettings) -> tuple[Table, ...]:
+    """The tables with the columns that settings add."""
+    further = [
+        Column(name, TEXT, True, "A category; null where unknown.") for name in data.user_categories
+    ] + [Column(name, NUMBER, True, "A number; null where unknown.") for name in data.user_numbers]
+    users = replace(USERS, columns=(*USERS.columns, *further))
+    return tuple(users if table is USERS else table for table in TABLES)

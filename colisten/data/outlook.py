@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from colisten.data.moments import sql_moment
-from colisten.data.sql import sql_text
+from colisten.data.sql import sql_text, sql_texts
 from colisten.data.views import TableViews
+from colisten.sections import DataSettings
 
 
 @dataclass(frozen=True)
@@ -17,21 +18,26 @@ class Outlook:
     Attributes:
         cut: UTC moment.
         until: End of the window that measures, UTC.
-        target_type: Item type that is recommended.
-        titles: Items of it that are available at the cut.
-        streams: Streams of it before the cut.
+        data: Which items are recommended, and which signals count as a start.
+        titles: Items of the recommended type that are available at the cut.
+        starts: Starts of them before the cut.
     """
 
     cut: datetime
     until: datetime
-    target_type: str
+    data: DataSettings
     titles: int
-    streams: int
+    starts: int
+
+    @property
+    def target_type(self) -> str:
+        """Item type that is recommended."""
+        return self.data.target_type
 
 
-def target_streams(views: TableViews, cut: datetime, target_type: str) -> int:
-    """Streams of items of a type before the cut."""
-    return _count(views, f"SELECT count(*) FROM interactions WHERE {_streamed(cut, target_type)}")
+def target_starts(views: TableViews, cut: datetime) -> int:
+    """Starts of items of the recommended type before the cut."""
+    return _count(views, f"SELECT count(*) FROM interactions WHERE {_started(views.data, cut)}")
 
 
 def shortages(views: TableViews, outlook: Outlook, k: int) -> tuple[str, ...]:
@@ -42,18 +48,17 @@ def shortages(views: TableViews, outlook: Outlook, k: int) -> tuple[str, ...]:
         outlook: What the cut leaves of them.
         k: Length of the list whose hits are counted.
     """
-    found = (
+    sentences = [
         _titles(outlook, k),
         _nothing_left(views, outlook),
         _no_pair(views, outlook),
-    )
-    told = [sentence for sentence in found if sentence]
+    ]
     if not anybody_measured(views, outlook):
-        told.append(
-            f"No user with events before the cut streams another {outlook.target_type} in the "
+        sentences.append(
+            f"No user with events before the cut starts another {outlook.target_type} in the "
             "window after it: the release will not be measured."
         )
-    return tuple(told)
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 def _titles(outlook: Outlook, k: int) -> str:
@@ -62,7 +67,7 @@ def _titles(outlook: Outlook, k: int) -> str:
         return f"One {kind} can be recommended: every list is the same, and no measure says much."
     if outlook.titles <= k:
         return (
-            f"{outlook.titles} {kind}s can be recommended, no more than evaluation.k "
+            f"{outlook.titles} {kind} items can be recommended, no more than evaluation.k "
             f"({k}): every list holds them all, and only their order (MRR) says something."
         )
     return ""
@@ -71,18 +76,18 @@ def _titles(outlook: Outlook, k: int) -> str:
 def _nothing_left(views: TableViews, outlook: Outlook) -> str:
     before = f"timestamp < {sql_moment(outlook.cut)}"
     users = _count(views, f"SELECT count(DISTINCT user_id) FROM interactions WHERE {before}")
-    # A user and an item at least once each: where there are fewer streams, nothing need be paired.
-    if outlook.streams < users * outlook.titles:
+    # A user and an item at least once each: where there are fewer starts, nothing need be paired.
+    if outlook.starts < users * outlook.titles:
         return ""
-    had = _count(
+    started = _count(
         views,
         "SELECT count(*) FROM (SELECT DISTINCT user_id, item_id FROM interactions "
-        f"WHERE {_streamed(outlook.cut, outlook.target_type)})",
+        f"WHERE {_started(outlook.data, outlook.cut)})",
     )
-    if had < users * outlook.titles:
+    if started < users * outlook.titles:
         return ""
     return (
-        f"Every user has streamed every {outlook.target_type} before the cut: nothing is left to "
+        f"Every user has started every {outlook.target_type} before the cut: nothing is left to "
         "recommend to them."
     )
 
@@ -100,9 +105,9 @@ def _no_pair(views: TableViews, outlook: Outlook) -> str:
 
 
 def anybody_measured(views: TableViews, outlook: Outlook) -> bool:
-    """Whether a user of the history streams an item for the first time in the window."""
+    """Whether a user of the history starts an item for the first time in the window."""
     window = (
-        f"signal = 'stream' AND item_type = {sql_text(outlook.target_type)} "
+        f"{_is_start(outlook.data)} "
         f"AND timestamp >= {sql_moment(outlook.cut)} AND timestamp < {sql_moment(outlook.until)}"
     )
     measured = _count(
@@ -112,16 +117,18 @@ def anybody_measured(views: TableViews, outlook: Outlook) -> bool:
         "SEMI JOIN (SELECT user_id FROM interactions "
         f"WHERE timestamp < {sql_moment(outlook.cut)}) AS known USING (user_id) "
         "ANTI JOIN (SELECT user_id, item_id FROM interactions "
-        f"WHERE {_streamed(outlook.cut, outlook.target_type)}) AS had USING (user_id, item_id)",
+        f"WHERE {_started(outlook.data, outlook.cut)}) AS earlier USING (user_id, item_id)",
     )
     return bool(measured)
 
 
-def _streamed(cut: datetime, target_type: str) -> str:
-    return (
-        f"signal = 'stream' AND item_type = {sql_text(target_type)} "
-        f"AND timestamp < {sql_moment(cut)}"
-    )
+def _started(data: DataSettings, cut: datetime) -> str:
+    return f"{_is_start(data)} AND timestamp < {sql_moment(cut)}"
+
+
+def _is_start(data: DataSettings) -> str:
+    signals = sql_texts(data.start_signals)
+    return f"signal IN ({signals}) AND item_type = {sql_text(data.target_type)}"
 
 
 def _count(views: TableViews, sql: str) -> int:

@@ -23,21 +23,22 @@ from colisten.data.contract import (
     EXPOSURES,
     INTERACTIONS,
     ITEMS,
+    LINKS,
     MUSIC,
     USERS,
     Table,
+    tables_of,
 )
 from colisten.data.moments import sql_moment, utc, window_end
-from colisten.data.outlook import Outlook, anybody_measured, shortages, target_streams
-from colisten.data.sql import WHITE_SPACE, is_blank, sql_text
+from colisten.data.outlook import Outlook, anybody_measured, shortages, target_starts
+from colisten.data.sql import WHITE_SPACE, is_blank, sql_name, sql_text
 from colisten.data.views import TableViews, open_views, reading
-from colisten.data.violations import ItemTypeMissing, NobodyMeasured, NobodyStreamed, NoHistory
+from colisten.data.violations import ItemTypeMissing, NobodyMeasured, NobodyStarted, NoHistory
 from colisten.errors import TableError
 from colisten.files import combined_digest, file_digest, write_aside
 from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.sections import ITEM_TYPES
 
 log = logger("data.prepare")
 
@@ -106,16 +107,17 @@ def prepare_tables(
     listened to or shown before the cut. Users are those of the users table and of any event or
     music vector before the cut. Text is trimmed and blank text becomes null; languages and
     countries are in one writing (`colisten.data.languages`, `.countries`); a missing or empty
-    genre list becomes an empty list; exact duplicates of events are dropped. `exposures.parquet`
-    is written only where there are any; the other files always are. Types and orders are those
-    of docs/architecture.md; equal inputs give equal bytes.
+    genre list becomes an empty list; exact duplicates of events are dropped. A link is in the
+    history if it was known before the cut and both of its items are there. `exposures.parquet` and
+    `links.parquet` are written only where there are any; the other files always are. Types and
+    orders are those of docs/architecture.md; equal inputs give equal bytes.
 
     Args:
         source: Folder of contract tables.
         out: Folder to write; replaced as a whole, and left as it was on any error.
         cut: Moment with a zone; history is strictly before it.
         window_days: Days from the cut on that `holdout/` covers.
-        settings: `threads` and `memory_limit` of DuckDB.
+        settings: `data`, and `threads` and `memory_limit` of DuckDB.
 
     Raises:
         Violation, TableViolations: As `check_tables`; also `NoHistory` where no interaction lies
@@ -164,14 +166,14 @@ def check_cut(
     Raises:
         NoHistory: No interaction lies before the cut.
         ItemTypeMissing: No item of a type is available at it.
-        NobodyStreamed: No item of the recommended type is streamed before it.
+        NobodyStarted: No item of the recommended type is started before it.
         NobodyMeasured: Figures alone are wanted, and nobody can be measured in the window.
         ConfigError: The window is empty, or ends after the calendar.
     """
     with _outlook(source, cut, window_days, settings) as (views, outlook):
         if only_measures and not anybody_measured(views, outlook):
             detail = (
-                f"no user with events before the cut {cut} streams another {outlook.target_type} "
+                f"no user with events before the cut {cut} starts another {outlook.target_type} "
                 f"in the {window_days} days after it"
             )
             raise NobodyMeasured("interactions", "timestamp", detail=detail)
@@ -205,11 +207,11 @@ def _outlook(
             raise violations[0]
         items = _check_cut(views, cut)
         target = settings.data.target_type
-        streams = target_streams(views, cut, target)
-        if not streams:
-            detail = f"nobody streams any {target} before the cut {cut}"
-            raise NobodyStreamed("interactions", "signal", detail=detail)
-        yield views, Outlook(cut, until, target, items[target], streams)
+        starts = target_starts(views, cut)
+        if not starts:
+            detail = f"nobody starts any {target} before the cut {cut}"
+            raise NobodyStarted("interactions", "signal", detail=detail)
+        yield views, Outlook(cut, until, settings.data, items[target], starts)
 
 
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
@@ -225,7 +227,7 @@ def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
         f"SELECT item_type, count(*) FROM items WHERE {_available(views, cut)} GROUP BY 1", "items"
     )
     items = {str(kind): int(count) for kind, count in counts}
-    for kind in ITEM_TYPES:
+    for kind in views.data.item_types:
         if kind not in items:
             detail = f"no {kind} is published before the cut {cut} or has an event before it"
             raise ItemTypeMissing("items", "published_at", detail=detail)
@@ -243,8 +245,17 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
         f"{_within_calendar('published_at')} FROM items "
         f"WHERE {_available(views, cut)} ORDER BY item_type, item_id",
     )
-    yield _Part("history", USERS, _users(views, before))
+    [users] = [table for table in tables_of(views.data) if table.name == USERS.name]
+    yield _Part("history", users, _users(views, before))
     yield _Part("history", MUSIC, _music(views, before))
+    known = _links(views, cut)
+    if _count(views, LINKS, known):
+        columns = f"item_id, other_id, relation, {_within_calendar('since')}"
+        yield _Part(
+            "history",
+            LINKS,
+            f"SELECT {columns} FROM links WHERE {known} ORDER BY relation, item_id, other_id",
+        )
     for folder, condition in (("history", before), ("holdout", window)):
         yield _Part(
             folder,
@@ -280,23 +291,34 @@ def _available(views: TableViews, cut: datetime) -> str:
     return f"(published_at IS NULL OR published_at < {moment} OR {seen})"
 
 
+def _links(views: TableViews, cut: datetime) -> str:
+    items = f"(SELECT item_id FROM items WHERE {_available(views, cut)})"
+    return (
+        f"(since IS NULL OR since < {sql_moment(cut)}) "
+        f"AND item_id IN {items} AND other_id IN {items}"
+    )
+
+
 def _users(views: TableViews, before: str) -> str:
     known = [
         f"SELECT user_id FROM {table.name} WHERE {before}"
         for table in (INTERACTIONS, MUSIC, EXPOSURES)
         if table.name in views.rows
     ]
+    texts = [sql_name(name) for name in views.data.user_categories]
+    numbers = [sql_name(name) for name in views.data.user_numbers]
     if USERS.name not in views.rows:
         strangers = " UNION ".join(known)
-        return (
-            f"SELECT DISTINCT user_id, NULL::VARCHAR AS country, NULL::FLOAT AS age "
-            f"FROM ({strangers}) ORDER BY user_id"
-        )
+        further = [f"NULL::VARCHAR AS {name}" for name in texts]
+        further += [f"NULL::FLOAT AS {name}" for name in numbers]
+        columns = ["NULL::VARCHAR AS country", "NULL::FLOAT AS age", *further]
+        return f"SELECT DISTINCT user_id, {', '.join(columns)} FROM ({strangers}) ORDER BY user_id"
     everyone = " UNION ".join(["SELECT user_id FROM users", *known])
-    return (
-        f"SELECT user_id, {canonical_country(views).value} AS country, age::FLOAT AS age "
-        f"FROM ({everyone}) LEFT JOIN users USING (user_id) ORDER BY user_id"
-    )
+    further = [_trimmed(name) for name in texts]
+    further += [f"{name}::FLOAT AS {name}" for name in numbers]
+    columns = [f"{canonical_country(views).value} AS country", "age::FLOAT AS age", *further]
+    joined = f"({everyone}) LEFT JOIN users USING (user_id)"
+    return f"SELECT user_id, {', '.join(columns)} FROM {joined} ORDER BY user_id"
 
 
 def _music(views: TableViews, before: str) -> str:
@@ -371,7 +393,7 @@ def _summary(
     return TableSummary(
         cut=utc(cut).isoformat(),
         rows=counts,
-        items={kind: items[kind] for kind in ITEM_TYPES},
+        items={kind: items[kind] for kind in views.data.item_types},
         duplicates=before - counts[INTERACTIONS.file_name],
         digests={file.name: file_digest(file) for file in files},
     )

@@ -11,11 +11,10 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from colisten.data.canonical import Canonical, canonical_country, canonical_language
-from colisten.data.contract import EXPOSURES, MUSIC, TABLES, USERS
+from colisten.data.contract import EXPOSURES, LINKS, MUSIC, TABLES, USERS
 from colisten.data.moments import days_from, from_microseconds, sql_moment
-from colisten.data.sql import is_blank, sql_text
+from colisten.data.sql import is_blank, sql_name, sql_text
 from colisten.data.views import TableViews
-from colisten.sections import ITEM_TYPES, SIGNALS
 
 _FIRST_RECORDINGS = datetime(1877, 1, 1, tzinfo=UTC)
 _FIRST_PODCASTS = datetime(2000, 1, 1, tzinfo=UTC)
@@ -37,11 +36,12 @@ class TableReport:
         listeners: Users with at least one interaction.
         interactions: Interactions per item type.
         signals: Interactions per signal.
+        links: Links per relation, by name.
         first: Moment of the earliest interaction, UTC.
         last: Moment of the latest interaction, UTC.
         missing: Share of rows without a value, 0 to 1: `audiobook.title` (blank counts as
             missing), `.description`, `.language`, `.genres`, `.published_at`, the same for
-            podcasts, `users.country`, `users.age`.
+            every other type, `users.country`, `users.age` and further columns that settings name.
         music_dim: Length of the music vectors; None without any.
         notices: What the tables lack and what follows from it; none is an error.
     """
@@ -51,6 +51,7 @@ class TableReport:
     listeners: int
     interactions: dict[str, int]
     signals: dict[str, int]
+    links: dict[str, int]
     first: datetime
     last: datetime
     missing: dict[str, float]
@@ -78,8 +79,8 @@ class TableReport:
         gaps.add_column("")
         for name in names:
             gaps.add_column(name, justify="right")
-        for kind in ITEM_TYPES:
-            gaps.add_row(f"{kind}s", *(f"{self.missing[f'{kind}.{name}']:.0%}" for name in names))
+        for kind in self.items:
+            gaps.add_row(kind, *(f"{self.missing[f'{kind}.{name}']:.0%}" for name in names))
         parts: list[RichTable | Text] = [tables, gaps]
         parts += [Text(f"Notice: {notice}") for notice in self.notices]
         return Group(*parts)
@@ -88,12 +89,15 @@ class TableReport:
         if table not in self.rows:
             return "no file"
         if table == "items":
-            return _counts({f"{kind}s": count for kind, count in self.items.items()})
+            return _counts(self.items)
         if table == "users" and self.rows[table]:
             return ", ".join(
-                f"{name} known of {1 - self.missing[f'users.{name}']:.0%}"
-                for name in ("country", "age")
+                f"{name.removeprefix('users.')} known of {1 - share:.0%}"
+                for name, share in self.missing.items()
+                if name.startswith("users.")
             )
+        if table == "links":
+            return _counts(self.links)
         if table == "music" and self.music_dim is not None:
             return f"vectors of length {self.music_dim}"
         if table == "interactions":
@@ -120,6 +124,7 @@ def describe_tables(views: TableViews, now: datetime) -> TableReport:
         listeners=listeners,
         interactions=by_type,
         signals=signals,
+        links=_links(views),
         first=first,
         last=last,
         missing=missing,
@@ -138,32 +143,37 @@ def _items(views: TableViews, language: Canonical) -> tuple[dict[str, int], dict
         "items",
     )
     counts = {row[0]: row[1:] for row in found}
-    items: dict[str, int] = {kind: int(counts[kind][0]) for kind in ITEM_TYPES}
+    items: dict[str, int] = {kind: int(counts[kind][0]) for kind in views.data.item_types}
     missing = {
         f"{kind}.{name}": counts[kind][at + 1] / items[kind]
-        for kind in ITEM_TYPES
+        for kind in items
         for at, name in enumerate((*names, "language", "genres", "published_at"))
     }
     return items, missing
 
 
 def _users(views: TableViews) -> dict[str, float]:
+    texts = ("country", *views.data.user_categories)
+    numbers = ("age", *views.data.user_numbers)
     if not views.rows.get("users"):
-        return {"users.country": 1.0, "users.age": 1.0}
-    [(rows, country, age)] = views.query(
-        f"SELECT count(*), count_if(country IS NULL OR {is_blank('country')}), "
-        "count_if(age IS NULL) FROM users",
-        "users",
-    )
-    return {"users.country": country / rows, "users.age": age / rows}
+        return {f"users.{name}": 1.0 for name in (*texts, *numbers)}
+    counts = [f"count_if({sql_name(name)} IS NULL)" for name in numbers]
+    for name in map(sql_name, reversed(texts)):
+        counts.insert(0, f"count_if({name} IS NULL OR {is_blank(name)})")
+    [(rows, *missing)] = views.query(f"SELECT count(*), {', '.join(counts)} FROM users", "users")
+    return {
+        f"users.{name}": count / rows
+        for name, count in zip((*texts, *numbers), missing, strict=True)
+    }
 
 
 def _interactions(
     views: TableViews,
 ) -> tuple[int, dict[str, int], dict[str, int], datetime, datetime, bool]:
+    kinds, signals = views.data.item_types, views.data.signal_names
     counts = ", ".join(
         f"count_if({column} = {sql_text(value)})"
-        for column, values in (("item_type", ITEM_TYPES), ("signal", SIGNALS))
+        for column, values in (("item_type", kinds), ("signal", signals))
         for value in values
     )
     [(users, first, last, midnight, *counted)] = views.query(
@@ -171,10 +181,17 @@ def _interactions(
         f"bool_and(epoch_us(timestamp) % 86400000000 = 0), {counts} FROM interactions",
         "interactions",
     )
-    by_type: dict[str, int] = dict(zip(ITEM_TYPES, map(int, counted), strict=False))
-    signals: dict[str, int] = dict(zip(SIGNALS, map(int, counted[len(ITEM_TYPES) :]), strict=True))
+    by_type = dict(zip(kinds, map(int, counted), strict=False))
+    by_signal = dict(zip(signals, map(int, counted[len(kinds) :]), strict=True))
     span = [from_microseconds(moment) for moment in (first, last)]
-    return int(users), by_type, signals, span[0], span[1], bool(midnight)
+    return int(users), by_type, by_signal, span[0], span[1], bool(midnight)
+
+
+def _links(views: TableViews) -> dict[str, int]:
+    if not views.rows.get("links"):
+        return {}
+    counted = views.query("SELECT relation, count(*) FROM links GROUP BY 1 ORDER BY 1", "links")
+    return {str(relation): int(count) for relation, count in counted}
 
 
 def _music_dim(views: TableViews) -> int | None:
@@ -193,7 +210,7 @@ def _notices(
     at_midnight: bool,
 ) -> list[str]:
     notices = list(views.notices)
-    for table in (USERS, MUSIC, EXPOSURES):
+    for table in (USERS, MUSIC, LINKS, EXPOSURES):
         if table.name in views.rows and not views.rows[table.name]:
             notices.append(f"{table.file_name} has no rows.")
     if USERS.name not in views.rows:
@@ -211,7 +228,7 @@ def _notices(
             notices.append(f"{strangers:,} users of interactions are not in the users table.")
     if music_dim is None:
         notices.append("No music vectors: taste comes from listening alone.")
-    for kind in ITEM_TYPES:
+    for kind in by_type:
         if missing[f"{kind}.title"] == 1.0 and missing[f"{kind}.description"] == 1.0:
             notices.append(f"No {kind} has any text: only listening tells them apart.")
         elif missing[f"{kind}.description"] == 1.0:
@@ -219,7 +236,7 @@ def _notices(
         if not by_type[kind]:
             notices.append(f"No interaction with any {kind}.")
     for name in ("language", "genres", "published_at"):
-        if all(missing[f"{kind}.{name}"] == 1.0 for kind in ITEM_TYPES):
+        if all(missing[f"{kind}.{name}"] == 1.0 for kind in by_type):
             notices.append(f"No item says its {name}.")
     used = [signal for signal, count in signals.items() if count]
     if len(used) == 1:

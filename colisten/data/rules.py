@@ -6,20 +6,23 @@ for its first rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from colisten.data import violations
 from colisten.data.contract import MAX_AGE
 from colisten.data.ids import MAX_ID_BYTES, is_too_long
 from colisten.data.moments import EARLIEST, LATEST, newest, sql_moment, utc
-from colisten.data.sql import is_blank, sql_text
+from colisten.data.sql import WHITE_SPACE, is_blank, sql_text, sql_texts
 from colisten.data.units import WrongUnit, units
 from colisten.data.violation import Violation
-from colisten.sections import ITEM_TYPES, SIGNALS
+from colisten.sections import DataSettings
 
 LARGEST_POSITION = 2**31 - 1
 LARGEST_FLOAT = 3.4028234e38
+LONGEST_NAME = 64
+CO_LISTENED = "co_listened"
+"""The relation that listeners make, which no link may be named after."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,13 @@ class Rule:
     do: str = ""
 
 
-def row_rules(now: datetime) -> list[Rule]:
-    """All rules, in the order of the tables; `now` is what the clock says."""
+def row_rules(now: datetime, data: DataSettings) -> list[Rule]:
+    """All rules, in the order of the tables.
+
+    Args:
+        now: What the clock says.
+        data: Types and signals that may occur.
+    """
     items = ("item_id", "item_type", "title")
     events = ("user_id", "item_id", "item_type", "signal", "timestamp")
     shown = ("request_id", "user_id", "item_id", "position", "timestamp")
@@ -56,8 +64,13 @@ def row_rules(now: datetime) -> list[Rule]:
     return [
         *_id_rules("items", "item_id", items),
         _rule(violations.DuplicateItem, "items", "item_id", _repeated("items", "item_id"), items),
-        _type_rule("items", items),
-        *_published_rules(("item_id", "item_type", "published_at")),
+        _type_rule("items", items, data),
+        *_date_rules(
+            "items",
+            "published_at",
+            ("item_id", "item_type", "published_at"),
+            units("published_at", LATEST, days_are_meant=True),
+        ),
         *_id_rules("users", "user_id", ("user_id", "country", "age")),
         _rule(
             violations.DuplicateUser,
@@ -78,17 +91,17 @@ def row_rules(now: datetime) -> list[Rule]:
         *_vector_rules(),
         *_id_rules("interactions", "user_id", events),
         *_id_rules("interactions", "item_id", events),
-        _type_rule("interactions", events),
-        _rule(
+        _type_rule("interactions", events, data),
+        _word_rule(
             violations.UnknownSignal,
-            "interactions",
-            "signal",
-            f"signal IS NULL OR signal NOT IN ({_texts(SIGNALS)})",
-            events,
+            ("interactions", "signal", events),
+            data.signal_names,
+            "data.signals",
         ),
         *_moment_rules("interactions", events, now),
         _unknown_item(violations.InteractionWithUnknownItem, "interactions", events),
-        _contradiction(events),
+        _contradiction(events, data.item_types),
+        *_link_rules(now),
         *_id_rules("exposures", "request_id", shown),
         *_id_rules("exposures", "user_id", shown),
         *_id_rules("exposures", "variant", ("request_id", "user_id", "variant")),
@@ -109,10 +122,6 @@ def _rule(
     violation: type[Violation], table: str, column: str, broken: str, shows: tuple[str, ...]
 ) -> Rule:
     return Rule(violation, table, column, broken, (f"{table}.{column}",), shows)
-
-
-def _texts(values: tuple[str, ...]) -> str:
-    return ", ".join(sql_text(value) for value in values)
 
 
 def _repeated(table: str, column: str) -> str:
@@ -138,22 +147,38 @@ def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
     ]
 
 
-def _type_rule(table: str, shows: tuple[str, ...]) -> Rule:
-    broken = f"item_type IS NULL OR item_type NOT IN ({_texts(ITEM_TYPES)})"
-    return _rule(violations.UnknownItemType, table, "item_type", broken, shows)
+def _type_rule(table: str, shows: tuple[str, ...], data: DataSettings) -> Rule:
+    place = (table, "item_type", shows)
+    return _word_rule(violations.UnknownItemType, place, data.item_types, "data.context_types")
+
+
+def _word_rule(
+    violation: type[Violation],
+    place: tuple[str, str, tuple[str, ...]],
+    known: tuple[str, ...],
+    setting: str,
+) -> Rule:
+    table, column, shows = place
+    broken = f"{column} IS NULL OR {column} NOT IN ({sql_texts(known)})"
+    names = ", ".join(map(repr, known))
+    do = f"Name it in the setting {setting}, or map it to one of {names}, or drop these rows."
+    return replace(_rule(violation, table, column, broken, shows), do=do)
+
+
+def _future_rules(table: str, column: str, shows: tuple[str, ...], now: datetime) -> list[Rule]:
+    return _clock_rules(
+        violations.FutureTimestamp,
+        (table, column, f"{column} > {sql_moment(newest(now))}", shows),
+        [unit for unit in units(column, newest(now)) if unit.ahead],
+        f"after now ({utc(now):%Y-%m-%d %H:%M} UTC)",
+    )
 
 
 def _moment_rules(table: str, shows: tuple[str, ...], now: datetime) -> list[Rule]:
     early = f"timestamp < {sql_moment(EARLIEST)}"
-    future = f"timestamp > {sql_moment(newest(now))}"
     return [
         _rule(violations.NullTimestamp, table, "timestamp", "timestamp IS NULL", shows),
-        *_clock_rules(
-            violations.FutureTimestamp,
-            (table, "timestamp", future, shows),
-            [unit for unit in units("timestamp", newest(now)) if unit.ahead],
-            f"after now ({utc(now):%Y-%m-%d %H:%M} UTC)",
-        ),
+        *_future_rules(table, "timestamp", shows, now),
         *_clock_rules(
             violations.EarlyTimestamp,
             (table, "timestamp", early, shows),
@@ -188,19 +213,56 @@ def _clock_rules(
     return [*rules, Rule(violation, table, column, none, reads, shows, detail)]
 
 
-def _published_rules(shows: tuple[str, ...]) -> list[Rule]:
+def _date_rules(
+    table: str, column: str, shows: tuple[str, ...], wrong: list[WrongUnit]
+) -> list[Rule]:
+    """Dates may lie long ago, but not where only a wrong unit puts them."""
+    reads = (f"{table}.{column}",)
     return [
         Rule(
-            violations.PublishedInWrongUnit,
-            "items",
-            "published_at",
+            violations.DateInWrongUnit,
+            table,
+            column,
             unit.found,
-            ("items.published_at",),
+            reads,
             shows,
             unit.detail,
             unit.do,
         )
-        for unit in units("published_at", LATEST, days_are_meant=True)
+        for unit in wrong
+    ]
+
+
+def _link_rules(now: datetime) -> list[Rule]:
+    shows = ("item_id", "other_id", "relation", "since")
+    triple = ("item_id", "other_id", "relation")
+    complete = " AND ".join(f"{name} IS NOT NULL" for name in triple)
+    repeated = (
+        f"({', '.join(triple)}) IN (SELECT ({', '.join(triple)}) FROM links WHERE {complete} "
+        f"GROUP BY {', '.join(triple)} HAVING count(*) > 1)"
+    )
+    unfit = (
+        f"relation IS NULL OR length(relation) NOT BETWEEN 1 AND {LONGEST_NAME} "
+        f"OR trim(relation, {sql_text(WHITE_SPACE)}) <> relation "
+        f"OR regexp_matches(relation, '[\\x00-\\x1f]') OR relation = {sql_text(CO_LISTENED)}"
+    )
+    ids = [
+        rule
+        for column in ("item_id", "other_id")
+        for rule in (
+            *_id_rules("links", column, shows),
+            _unknown_item(violations.LinkOfUnknownItem, "links", shows, column),
+        )
+    ]
+    reads = tuple(f"links.{name}" for name in triple)
+    since = units("since", newest(now), days_are_meant=True)
+    return [
+        *ids,
+        Rule(violations.LinkToItself, "links", "other_id", "item_id = other_id", reads[:2], shows),
+        Rule(violations.DuplicateLink, "links", "relation", repeated, reads, shows),
+        _rule(violations.UnfitRelation, "links", "relation", unfit, shows),
+        *_future_rules("links", "since", shows, now),
+        *_date_rules("links", "since", shows, [unit for unit in since if not unit.ahead]),
     ]
 
 
@@ -237,21 +299,23 @@ def _vector_rules() -> list[Rule]:
     ]
 
 
-def _unknown_item(violation: type[Violation], table: str, shows: tuple[str, ...]) -> Rule:
+def _unknown_item(
+    violation: type[Violation], table: str, shows: tuple[str, ...], column: str = "item_id"
+) -> Rule:
     broken = (
-        f"NOT {is_blank('item_id')} "
-        "AND item_id NOT IN (SELECT item_id FROM items WHERE item_id IS NOT NULL)"
+        f"NOT {is_blank(column)} "
+        f"AND {column} NOT IN (SELECT item_id FROM items WHERE item_id IS NOT NULL)"
     )
-    return Rule(violation, table, "item_id", broken, (f"{table}.item_id", "items.item_id"), shows)
+    return Rule(violation, table, column, broken, (f"{table}.{column}", "items.item_id"), shows)
 
 
-def _contradiction(shows: tuple[str, ...]) -> Rule:
-    # Per type, an item that the catalogue has under the other type and not under this one.
+def _contradiction(shows: tuple[str, ...], types: tuple[str, ...]) -> Rule:
+    # Per type, an item that the catalogue has under another type and not under this one.
     cases = [
         f"(item_type = {sql_text(kind)} AND item_id IN (SELECT item_id FROM items "
         f"WHERE item_id IS NOT NULL GROUP BY 1 "
-        f"HAVING bool_and(item_type IN ({_texts(ITEM_TYPES)}) AND item_type <> {sql_text(kind)})))"
-        for kind in ITEM_TYPES
+        f"HAVING bool_and(item_type IN ({sql_texts(types)}) AND item_type <> {sql_text(kind)})))"
+        for kind in types
     ]
     reads = tuple(f"{table}.{name}" for table in ("items", "interactions") for name in shows[1:3])
     return Rule(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 WHITE_SPACE = (
     " \t\n\r\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
     "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -12,6 +14,16 @@ WHITE_SPACE = (
 def sql_text(value: str) -> str:
     """A text as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def sql_name(column: str) -> str:
+    """A column's name as SQL."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def sql_texts(values: Iterable[str]) -> str:
+    """Texts as an SQL list without its brackets."""
+    return ", ".join(map(sql_text, values))
 
 
 def is_blank(column: str) -> str:

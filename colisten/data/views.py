@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from colisten.config import Settings
 from colisten.data import parquet
-from colisten.data.contract import AGE, MOMENT, TABLES, WHOLE, Column, Table
+from colisten.data.contract import MOMENT, NUMBER, WHOLE, Column, Table, tables_of
 from colisten.data.headers import Header, read_header
+from colisten.data.sql import sql_name
 from colisten.data.table_files import find_table
 from colisten.data.violation import Violation
 from colisten.data.violations import (
@@ -32,6 +33,7 @@ from colisten.data.violations import (
 )
 from colisten.errors import ConfigError, TableError
 from colisten.interrupts import interruptible
+from colisten.sections import DataSettings
 
 
 @dataclass
@@ -40,6 +42,7 @@ class TableViews:
 
     Attributes:
         connection: DuckDB, session zone UTC.
+        data: Types, signals and further columns that the tables may hold.
         usable: Columns of each viewed table whose values mean something: present with the
             right type, or optional and absent (then null).
         present: Columns of each viewed table that its file has.
@@ -48,6 +51,7 @@ class TableViews:
     """
 
     connection: duckdb.DuckDBPyConnection
+    data: DataSettings
     usable: dict[str, frozenset[str]] = field(default_factory=dict)
     present: dict[str, frozenset[str]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
@@ -88,12 +92,12 @@ def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, l
         tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
         _connect(settings, spill) as connection,
     ):
-        views = TableViews(connection)
+        views = TableViews(connection, settings.data)
         violations: list[Violation] = []
         if not folder.is_dir():
             violations.append(FolderMissing("", detail=f"{folder} is not a folder"))
         else:
-            for table in TABLES:
+            for table in tables_of(settings.data):
                 found = find_table(folder, table)
                 if found.notice:
                     views.notices.append(found.notice)
@@ -117,7 +121,7 @@ def open_files(
         tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
         _connect(settings, spill) as connection,
     ):
-        views = TableViews(connection)
+        views = TableViews(connection, settings.data)
         violations: list[Violation] = []
         for table, file in files:
             if file.exists():
@@ -194,9 +198,8 @@ def _create_view(
         at = header.places.get(column.name)
         value = "NULL"
         if at is not None and not pa.types.is_null(schema.field(at).type):
-            quoted = names[at].replace('"', '""')
-            value = _value(column, f'"{quoted}"', schema.field(at).type)
-        columns.append(f'CAST({value} AS {column.kind.sql}) AS "{column.name}"')
+            value = _value(column, sql_name(names[at]), schema.field(at).type)
+        columns.append(f"CAST({value} AS {column.kind.sql}) AS {sql_name(column.name)}")
     connection.execute(f'CREATE VIEW "{table.name}" AS SELECT {", ".join(columns)} FROM {scan}')
 
 
@@ -205,7 +208,7 @@ def _value(column: Column, name: str, kind: pa.DataType) -> str:
         # A cast rounds to the nearest microsecond and could carry an event over the cut.
         # The ends of the calendar (DuckDB's infinity) have no nanoseconds.
         return f"coalesce(make_timestamp(epoch_ns({name}) // 1000), CAST({name} AS TIMESTAMPTZ))"
-    if column.kind is AGE and pa.types.is_floating(kind):
+    if column.kind is NUMBER and pa.types.is_floating(kind):
         # DuckDB answers `isnan`, `=` and `<` from a file's statistics, which leave NaN out: where a
         # column has no null, it takes NaN for a number.
         return f"CASE WHEN isfinite({name}) OR isinf({name}) THEN {name} END"

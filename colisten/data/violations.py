@@ -19,15 +19,19 @@
         ├── LongId                      an id is longer than the stores hold
         ├── DuplicateItem               an item id occurs more than once
         ├── DuplicateUser               a user id occurs more than once in users
-        ├── UnknownItemType             neither audiobook nor podcast
-        ├── UnknownSignal               not one of the four signals
+        ├── UnknownItemType             a type that settings do not name
+        ├── UnknownSignal               a signal that settings do not name
         ├── ItemTypeMissing             items has no item of a type
         ├── NullTimestamp               an event without a moment
         ├── FutureTimestamp             an event after now
         ├── EarlyTimestamp              an event before 1990
-        ├── PublishedInWrongUnit        a publishing date is off by a thousand or more
+        ├── DateInWrongUnit             a date is off by a thousand or more
         ├── InteractionWithUnknownItem  items does not have the item
         ├── ItemTypeContradiction       items has the item under another type
+        ├── LinkOfUnknownItem           items does not have the item
+        ├── LinkToItself                an item is linked to itself
+        ├── DuplicateLink               two items are linked by one relation more than once
+        ├── UnfitRelation               a relation has no name, or one that cannot be used
         ├── ExposureOfUnknownItem       items does not have the item
         ├── PositionOutOfRange          a position is null, zero or negative
         ├── AgeOutOfRange               an age is negative or 150 and more
@@ -36,7 +40,7 @@
         ├── NonFiniteMusicVector        a vector holds null, NaN or infinity
         ├── MusicVectorConflict         two vectors of one user at one moment
         ├── NoHistory                   no interaction lies before the cut
-        ├── NobodyStreamed              nothing of the recommended type is streamed before the cut
+        ├── NobodyStarted               nothing of the recommended type is started before the cut
         └── NobodyMeasured              figures are wanted and nobody is there after the cut
 
 All of them end a command with exit code 2, before anything is written.
@@ -152,7 +156,7 @@ class DuplicateItem(Violation):
     """An item id occurs more than once."""
 
     says = "an id that occurs more than once"
-    advice = "Keep one row per item; ids must differ between audiobooks and podcasts too."
+    advice = "Keep one row per item; ids must differ between types too."
 
 
 class DuplicateUser(Violation):
@@ -163,24 +167,24 @@ class DuplicateUser(Violation):
 
 
 class UnknownItemType(Violation):
-    """Neither audiobook nor podcast."""
+    """A type that settings do not name."""
 
-    says = "neither audiobook nor podcast"
-    advice = "Map it to one of the two (lower case) or drop these rows."
+    says = "a type that settings do not name"
+    advice = "Name it in data.context_types, map it to a known one or drop these rows."
 
 
 class UnknownSignal(Violation):
-    """Not one of the four signals."""
+    """A signal that settings do not name."""
 
-    says = "not one of stream, follow, preview, intent_to_pay"
-    advice = "Map it to one of the four (lower case) or drop these rows."
+    says = "a signal that settings do not name"
+    advice = "Name it in data.signals, map it to a known one or drop these rows."
 
 
 class ItemTypeMissing(Violation):
     """`items` has no item of a type."""
 
     says = "a type has no items"
-    advice = "Add its catalogue: both audiobooks and podcasts are needed."
+    advice = "Add its catalogue, or take the type out of data.context_types."
 
 
 class NullTimestamp(Violation):
@@ -204,8 +208,8 @@ class EarlyTimestamp(Violation):
     advice = "Check seconds against milliseconds, and empty dates written as 1970-01-01."
 
 
-class PublishedInWrongUnit(Violation):
-    """A publishing date is off by a factor of a thousand, a million or a billion."""
+class DateInWrongUnit(Violation):
+    """A date is off by a factor of a thousand, a million or a billion."""
 
     says = "off by a thousand or more, most likely a wrong unit"
     advice = "Check seconds against milliseconds; the message shows how to mend them."
@@ -223,6 +227,34 @@ class ItemTypeContradiction(Violation):
 
     says = "items has this item under another type"
     advice = "Take the item_type from items.parquet, or correct it there."
+
+
+class LinkOfUnknownItem(Violation):
+    """`items` does not have an item of a link."""
+
+    says = "an item that items does not have"
+    advice = "Add these items to items.parquet (null title allowed) or drop these rows."
+
+
+class LinkToItself(Violation):
+    """An item is linked to itself."""
+
+    says = "an item that is linked to itself"
+    advice = "Drop these rows."
+
+
+class DuplicateLink(Violation):
+    """Two items are linked by one relation more than once, in the same order."""
+
+    says = "a link that occurs more than once"
+    advice = "Keep one row per pair and relation, the one with the earliest since."
+
+
+class UnfitRelation(Violation):
+    """A relation is null, too long, has characters that no name has, or is named `co_listened`."""
+
+    says = "no name of a relation"
+    advice = "Give it a name of 1 to 64 characters, other than co_listened, or drop these rows."
 
 
 class ExposureOfUnknownItem(Violation):
@@ -281,15 +313,15 @@ class NoHistory(Violation):
     advice = "Choose a later cut."
 
 
-class NobodyStreamed(Violation):
-    """No item of the recommended type is streamed before the cut."""
+class NobodyStarted(Violation):
+    """No item of the recommended type is started before the cut."""
 
-    says = "nobody streams an item of the recommended type before the cut"
-    advice = "Choose a later cut, or recommend the other type with --target."
+    says = "nobody starts an item of the recommended type before the cut"
+    advice = "Choose a later cut, another type by --target, or more data.start_signals."
 
 
 class NobodyMeasured(Violation):
-    """Figures after the cut are wanted, and no user of before it streams anything new there."""
+    """Figures after the cut are wanted, and no user of before it starts anything new there."""
 
-    says = "no user with events before the cut streams a new item in the window after it"
+    says = "no user with events before the cut starts a new item in the window after it"
     advice = "Choose an earlier cut or a longer window."

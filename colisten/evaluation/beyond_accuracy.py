@@ -69,10 +69,10 @@ class BeyondAccuracy:
             return out
         for start in range(0, len(lists), _BLOCK):
             items = np.asarray(lists[start : start + _BLOCK, :k])
-            found = [self._mean(items, self._log_streams), self._mean(items, self._information)]
+            measures = [self._mean(items, self._log_streams), self._mean(items, self._information)]
             if self.text is not None:
-                found.append(self._diversity(items))
-            out[start : start + _BLOCK] = np.stack(found, axis=1)
+                measures.append(self._diversity(items))
+            out[start : start + _BLOCK] = np.stack(measures, axis=1)
         return out
 
     @cached_property

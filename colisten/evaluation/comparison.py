@@ -132,13 +132,17 @@ class Comparison:
     def against_all(self, subject: str) -> list[Contrast]:
         """The subject minus every other model, on every measure that both have."""
         first = self.names.index(subject)
-        found = [
+        contrasts = [
             self._contrast(first, second, metric)
             for second in range(len(self.names))
             if second != first
             for metric in self.metrics
         ]
-        return [each for each in found if not np.isnan(each.value)]
+        return [each for each in contrasts if not np.isnan(each.value)]
+
+    def most_hits(self) -> str:
+        """The model with the highest HR@k; of equal ones the first."""
+        return self.names[int(np.argmax([each.values[:, 0].sum() for each in self.samples]))]
 
     def leads(self) -> list[Contrast]:
         """The best model minus the runner-up, per measure of accuracy and coverage.
@@ -152,13 +156,13 @@ class Comparison:
             contenders = list(range(len(self.names)))
         if len(contenders) < 2:
             return []
-        found = []
+        leads = []
         for metric in metric_names(self.k):
             values = [-self._value(at, metric) for at in contenders]
             order = np.argsort(values, kind="stable")
             first, second = contenders[order[0]], contenders[order[1]]
-            found.append(self._contrast(first, second, metric))
-        return found
+            leads.append(self._contrast(first, second, metric))
+        return leads
 
     def _measure(self, at: int, metric: str) -> Measure:
         if not self.users or np.isnan(self._value(at, metric)):
@@ -192,16 +196,16 @@ class Comparison:
 
     def _contrast(self, first: int, second: int, metric: str) -> Contrast:
         value = self._value(first, metric) - self._value(second, metric)
-        found = self._difference(first, second, metric, value)
+        difference = self._difference(first, second, metric, value)
         return Contrast(
             model=self.names[first],
             against=self.names[second],
             slice=self.part,
             metric=metric,
             value=value,
-            low=found.low if found else None,
-            high=found.high if found else None,
-            p=found.p if found else None,
+            low=difference.low if difference else None,
+            high=difference.high if difference else None,
+            p=difference.p if difference else None,
             p_test=self._test(first, second, metric),
         )
 

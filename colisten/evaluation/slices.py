@@ -105,11 +105,11 @@ class SeedRuns:
         """Lists with what their first k items are made of."""
         if beyond is None:
             return cls(lists, None)
-        found = [beyond.measure(items, k) for items in lists]
-        undefined = np.any([np.isnan(each) for each in found], axis=0)
-        for each in found:
+        measures = [beyond.measure(items, k) for items in lists]
+        undefined = np.any([np.isnan(each) for each in measures], axis=0)
+        for each in measures:
             each[undefined] = np.nan
-        return cls(lists, found)
+        return cls(lists, measures)
 
     def on(self, part: Slice, data: EvaluationSet, k: int) -> Sample:
         """Measured on one slice."""
@@ -172,11 +172,11 @@ def finer_slices(
     if len(counted) > 1:
         frequent = sorted(counted, key=lambda one: (-counted[one], one))[:_LANGUAGES]
         items |= {f"language {one}": np.asarray(languages == one, dtype=bool) for one in frequent}
-    found = [Slice(name, _with_target(data, mask), mask) for name, mask in items.items()]
+    slices = [Slice(name, _with_target(data, mask), mask) for name, mask in items.items()]
     for name, least, most in _HISTORY:
         own = (events >= least) & ((events <= most) if most else True)
-        found.append(Slice(name, np.flatnonzero(own)))
-    return [one for one in found if len(one.users)]
+        slices.append(Slice(name, np.flatnonzero(own)))
+    return [one for one in slices if len(one.users)]
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -217,5 +217,5 @@ def _with_target(data: EvaluationSet, items: np.ndarray) -> np.ndarray:
 
 
 def _among(targets: Ragged, items: np.ndarray) -> Ragged:
-    kept = items[targets.values]
-    return Ragged.of(targets.rows[kept], targets.values[kept], len(targets))
+    among = items[targets.values]
+    return Ragged.of(targets.rows[among], targets.values[among], len(targets))

@@ -7,6 +7,7 @@ draws, so every difference between two of them is paired.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -106,8 +107,8 @@ class EvaluationTable(Part):
         """
         known_word("Metric", metric, self.metrics, EvaluationError)
         known_word("Slice", part, SLICES, EvaluationError)
-        found = [lead for lead in self.leads if (lead.metric, lead.slice) == (metric, part)]
-        return found[0] if found else None
+        of_both = (lead for lead in self.leads if (lead.metric, lead.slice) == (metric, part))
+        return next(of_both, None)
 
 
 def evaluate(
@@ -147,29 +148,30 @@ def evaluate(
 
 
 def evaluate_lists(
-    trials: Mapping[str, Sequence[np.ndarray]],
+    lists: Mapping[str, Sequence[np.ndarray]],
     evaluation_set: EvaluationSet,
     settings: EvaluationSettings,
     seed: int,
     *,
-    subject: str | None = None,
+    subject: str = SUBJECT,
     finer: Sequence[Slice] = (),
     beyond: BeyondAccuracy | None = None,
 ) -> EvaluationTable:
     """Measure ranked lists side by side, with the noise of users and of training seeds.
 
     A user's value is the mean over a model's seeds, and so is coverage. Intervals hold what other
-    users and, for a model with several lists, other seeds would have given; see `seeds`.
+    users and, for a model with several lists, other seeds would have given; see
+    `colisten.statistics.seeds`.
 
     Args:
-        trials: By model, int32 [U, depth] for every training seed: one for a model without
+        lists: By model, int32 [U, depth] for every training seed: one for a model without
             chance, such as a popularity list. Rows are the users of `evaluation_set`, entries as
-            in `lists.Lists`.
+            in `ranking.lists.Lists`.
         evaluation_set: Users, targets and candidates. An empty one gives a table without values.
         settings: How.
         seed: Of the resampling.
-        subject: The model compared with every other; None means `SUBJECT`, and where that is not
-            measured the model with the highest HR@k takes its place.
+        subject: The model compared with every other; where it is not measured the model with the
+            highest HR@k takes its place.
         finer: Slices beside all, warm and cold users, such as `finer_slices` gives.
         beyond: Adds popularity, novelty and diversity of lists.
 
@@ -177,69 +179,63 @@ def evaluate_lists(
         EvaluationError: There is no model, one has no list, or a list is of other users, of other
             items or too short.
     """
-    names = list(trials)
-    found = _trials(trials, evaluation_set, settings, beyond)
+    runs = _seed_runs(lists, evaluation_set, settings, beyond)
     slices = user_slices(evaluation_set)
-    rows: list[Row] = []
-    differences: list[Contrast] = []
-    leads: list[Contrast] = []
-    finer_rows: list[Row] = []
-    finer_differences: list[Contrast] = []
-    named = subject or SUBJECT
+    parts: dict[str, list[Any]] = {
+        name: [] for name in ("rows", "differences", "leads", "finer", "finer_differences")
+    }
     for at, part in enumerate([*slices, *finer]):
-        samples = [each.on(part, evaluation_set, settings.k) for each in found]
-        if named not in names:
-            named = names[int(np.argmax([each.values[:, 0].sum() for each in samples]))]
         comparison = Comparison(
-            names,
-            samples,
+            list(lists),
+            [each.on(part, evaluation_set, settings.k) for each in runs],
             part.name,
             settings,
             seed=1000 * seed + at,
             further=beyond.metrics if beyond is not None else (),
         )
+        if subject not in lists:
+            subject = comparison.most_hits()
         if at >= len(slices):
-            finer_rows += comparison.rows()
-            finer_differences += comparison.against_all(named)
+            parts["finer"] += comparison.rows()
+            parts["finer_differences"] += comparison.against_all(subject)
             continue
-        rows += comparison.rows()
+        parts["rows"] += comparison.rows()
         if len(part.users):
-            differences += comparison.against_all(named)
-            leads += comparison.leads()
-    for row in rows[: len(names)]:
+            parts["differences"] += comparison.against_all(subject)
+            parts["leads"] += comparison.leads()
+    for row in parts["rows"][: len(lists)]:
         log.info("measured", model=row.model, seeds=row.seeds, hit_rate=_rounded(row))
     return EvaluationTable(
-        cut=evaluation_set.cut.isoformat(),
-        window_days=evaluation_set.window_days,
-        target_type=evaluation_set.target_type,
-        k=settings.k,
-        depth=settings.depth,
-        confidence=settings.confidence,
-        bootstrap=settings.bootstrap,
+        **_protocol(evaluation_set, settings),
         seed=seed,
         users={part.name: len(part.users) for part in slices},
-        candidates=evaluation_set.num_candidates,
-        targets=int(evaluation_set.num_targets.sum()),
-        unreachable_targets=evaluation_set.unreachable,
-        subject=named,
-        models=tuple(names),
-        rows=tuple(rows),
-        differences=tuple(differences),
-        leads=tuple(leads),
-        finer=tuple(finer_rows),
-        finer_differences=tuple(finer_differences),
+        subject=subject,
+        models=tuple(lists),
+        **{name: tuple(part) for name, part in parts.items()},
     )
 
 
-def _trials(
-    trials: Mapping[str, Sequence[np.ndarray]],
+def _protocol(data: EvaluationSet, settings: EvaluationSettings) -> dict[str, Any]:
+    return {
+        "cut": data.cut.isoformat(),
+        "window_days": data.window_days,
+        "target_type": data.target_type,
+        **settings.model_dump(include={"k", "depth", "confidence", "bootstrap"}),
+        "candidates": data.num_candidates,
+        "targets": int(data.num_targets.sum()),
+        "unreachable_targets": data.unreachable,
+    }
+
+
+def _seed_runs(
+    lists: Mapping[str, Sequence[np.ndarray]],
     data: EvaluationSet,
     settings: EvaluationSettings,
     beyond: BeyondAccuracy | None,
 ) -> list[SeedRuns]:
-    if not trials or not all(len(lists) for lists in trials.values()):
+    if not lists or not all(len(runs) for runs in lists.values()):
         raise EvaluationError(
-            f"The models to evaluate are {list(trials)}.",
+            f"The models to evaluate are {list(lists)}.",
             "Give at least one, each with a list for every training seed.",
         )
     if beyond is not None and len(beyond.streams) != len(data.available):
@@ -248,13 +244,13 @@ def _trials(
             f"{len(data.available):,} of type {data.target_type}.",
             "Pass what is known of the items of the target type, in catalogue order.",
         )
-    depth = settings.depth
-    found = []
-    for model, lists in trials.items():
-        for items in lists:
-            _check(model, items, data, depth)
-        found.append(SeedRuns.of([items[:, :depth] for items in lists], beyond, settings.k))
-    return found
+    for model, runs in lists.items():
+        for items in runs:
+            _check(model, items, data, settings.depth)
+    return [
+        SeedRuns.of([items[:, : settings.depth] for items in runs], beyond, settings.k)
+        for runs in lists.values()
+    ]
 
 
 def _check(model: str, items: np.ndarray, data: EvaluationSet, depth: int) -> None:

@@ -1,14 +1,14 @@
 """What exposed users did: from exposures and interactions to one row per user.
 
-A stream counts when it lies within `attribution_hours` of any showing of that item to that user:
-at the moment of the showing it does, at exactly so many hours after it no more. However many
-showings cover it, it counts once, as does a row that a file repeats.
+A start (one of `data.start_signals`) counts when it lies within `attribution_hours` of any showing
+of that item to that user: at the moment of the showing it does, at exactly so many hours after it
+no more. However many showings cover it, it counts once, as does a row that a file repeats.
 
 It is a *new start* (the paper's "new-audiobook start", section 5) when, besides, it is the first
-stream of that item by that user in all the interactions given: before the showing that caused it,
-the user had never streamed the item, shown or not. A user has at most one new start per item.
+start of that item by that user in all the interactions given: before the showing that caused it,
+the user had never started the item, shown or not. A user has at most one new start per item.
 
-A stream whose moment is a whole second may have lost its fraction on the way, so it counts for a
+A start whose moment is a whole second may have lost its fraction on the way, so it counts for a
 showing of the same second as well; likewise one of a whole millisecond.
 """
 
@@ -27,7 +27,7 @@ from colisten.data.checks import check_file
 from colisten.data.contract import EXPOSURES, INTERACTIONS
 from colisten.data.views import open_files, reading
 from colisten.errors import ConfigError, ReportError
-from colisten.sections import ITEM_TYPES
+from colisten.words import known_word
 
 MOST_HOURS = 24 * 366
 """Longest attribution window: a year."""
@@ -54,7 +54,7 @@ arms AS (
 streams AS MATERIALIZED (
     SELECT DISTINCT pair, epoch_us(timestamp) AS moment
     FROM interactions JOIN pairs USING (user_id, item_id)
-    WHERE signal = 'stream' AND item_type = $target_type
+    WHERE list_contains($start_signals, signal) AND item_type = $target_type
 ),
 firsts AS (
     SELECT pair, min(moment) AS moment FROM streams GROUP BY pair
@@ -103,30 +103,27 @@ def user_outcomes(
         interactions: Parquet files of the interactions contract: what users did before the
             experiment and during it.
         target_type: Item type on the shelf.
-        attribution_hours: How long after it was shown a stream still counts, above 0 and at most
+        attribution_hours: How long after it was shown a start still counts, above 0 and at most
             `MOST_HOURS`.
         items: Parquet file of the catalogue; without one, unknown items are not looked for.
         now: Rows after this moment are in the future; default the current time.
-        settings: Threads and memory of DuckDB; default `Settings()`.
+        settings: `data`, `threads` and `memory_limit`; default `Settings()`.
 
     Returns:
         user_id, variant, variants (arms the user saw; more than one means a broken assignment),
-        requests, streams (of shown items), new_starts (shown items streamed for the first time),
-        ascending by user_id.
+        requests, streams (starts of shown items), new_starts (shown items started for the first
+        time), ascending by user_id.
 
     Raises:
         ConfigError: An unknown `target_type`, or hours out of their bounds.
         Violation, TableViolations, TableError: A file breaks the contract.
         ReportError: There are no exposures, or no file of interactions is named.
     """
-    if target_type not in ITEM_TYPES:
-        raise ConfigError(
-            f"The target type {target_type!r} is unknown.", f"Say {' or '.join(ITEM_TYPES)}."
-        )
+    settings = settings or Settings()
+    known_word("Target type", target_type, settings.data.item_types)
     if not interactions:
         raise ReportError("No interactions to read.", "Name the files of what users did.")
     window = _window(attribution_hours)
-    settings = settings or Settings()
     check_file(EXPOSURES, exposures, items=items, now=now, settings=settings)
     for file in dict.fromkeys(interactions):
         check_file(INTERACTIONS, file, items=items, now=now, settings=settings)
@@ -143,9 +140,12 @@ def user_outcomes(
         union = " UNION ALL ".join(f"SELECT {names} FROM {part.name}" for part, _ in parts)
         with reading(EXPOSURES.name):
             views.connection.execute(f"CREATE VIEW {INTERACTIONS.name} AS {union}")
-            return views.connection.sql(
-                _OUTCOMES, params={"target_type": target_type, "window": window}
-            ).to_arrow_table()
+            params = {
+                "start_signals": list(settings.data.start_signals),
+                "target_type": target_type,
+                "window": window,
+            }
+            return views.connection.sql(_OUTCOMES, params=params).to_arrow_table()
 
 
 def _window(hours: float) -> int:

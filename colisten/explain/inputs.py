@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings
+from colisten.config import Settings, settings_from
 from colisten.data.catalogue import Catalogue
 from colisten.engine import Engine
 from colisten.errors import ReleaseNotFound, ReportError
@@ -23,8 +23,8 @@ from colisten.evaluation.split import evaluation_set
 from colisten.explain.sample import UserSample
 from colisten.explain.tables import RunTables, find_tables
 from colisten.explain.towers import ServedTowers
-from colisten.features.examples import first_streams
 from colisten.features.popularity import DailyPopularity, day_of
+from colisten.features.starts import first_starts
 from colisten.features.store import open_store, users_as_of
 from colisten.features.transform import encode_users
 from colisten.models.items import ItemFeatureSpec, encode_items
@@ -151,7 +151,7 @@ def _item_features(
         catalogue,
         release.target,
         np.asarray(release.history_vectors),
-        _served_popularity(towers.item_spec, catalogue, release.target, tables),
+        _served_popularity(towers.item_spec, catalogue, release, tables),
     )
     off = float(np.abs(towers.items(features) - release.item_vectors).max(initial=0.0))
     if not off <= _PARITY:
@@ -164,12 +164,14 @@ def _item_features(
 
 
 def _served_popularity(
-    spec: ItemFeatureSpec, catalogue: Catalogue, target: slice, tables: RunTables
+    spec: ItemFeatureSpec, catalogue: Catalogue, release: LoadedRelease, tables: RunTables
 ) -> np.ndarray | None:
-    """Log popularity [n_target, H] on the day after the last first stream, as training seals it."""
+    """Log popularity [n_target, H] on the day after the last first start, as training seals it."""
     if not spec.popularity_half_lives:
         return None
-    examples = first_streams(tables.history, as_of=tables.cut, target_type=spec.target_type)
+    data = settings_from({"data": release.manifest.settings["data"]}).data
+    examples = first_starts(tables.history, as_of=tables.cut, data=data)
+    target = release.target
     times = examples.column("timestamp").cast(pa.int64()).to_numpy()
     items = catalogue.index_of(examples.column("item_id").to_pylist()) - target.start
     daily = DailyPopularity(items, times, target.stop - target.start, spec.popularity_half_lives)

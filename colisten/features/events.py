@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from colisten.data.ids import id_fault
 from colisten.data.moments import clock_fault, microseconds
 from colisten.errors import EventRefused
-from colisten.sections import ITEM_TYPES, SIGNALS
 from colisten.words import advice, shown
 
 
@@ -31,8 +31,12 @@ class Event:
         """Microseconds since 1970 UTC."""
         return microseconds(self.timestamp)
 
-    def check(self) -> None:
+    def check(self, types: Collection[str], signals: Collection[str]) -> None:
         """Refuse what no history may hold.
+
+        Args:
+            types: Item types that histories are kept of.
+            signals: Signals that they hold.
 
         Raises:
             EventRefused: An id is none (`colisten.data.ids`), the type or signal is unknown, or
@@ -42,8 +46,8 @@ class Event:
         for field, value in (("user_id", self.user_id), ("item_id", self.item_id)):
             if fault := id_fault(value):
                 raise EventRefused(f"The {field} {fault}.", field=field)
-        _one_of(self.item_type, ITEM_TYPES, "item_type")
-        _one_of(self.signal, SIGNALS, "signal")
+        _one_of(self.item_type, types, "item_type")
+        _one_of(self.signal, signals, "signal")
         check_moment(self.timestamp)
 
 
@@ -58,7 +62,7 @@ def check_moment(moment: datetime) -> None:
         raise EventRefused(f"The moment {moment} {fault}.", do, field="timestamp")
 
 
-def _one_of(value: str, known: tuple[str, ...], field: str) -> None:
+def _one_of(value: str, known: Collection[str], field: str) -> None:
     if value not in known:
-        said = f"The {field} {shown(value)} is unknown."
-        raise EventRefused(said, advice(value, known), field=field)
+        what = f"The {field} {shown(value)} is unknown."
+        raise EventRefused(what, advice(value, known), field=field)

@@ -6,9 +6,6 @@ from typing import Any
 
 import ibis
 
-from colisten.sections import ITEM_TYPES
-from colisten.words import known_word
-
 EPOCH = "1970-01-01 00:00:00"
 
 
@@ -26,11 +23,7 @@ def history_rows(events: Any, *, item_type: str, history_length: int) -> Any:
         user_id; event_timestamp; item_ids, signals (lists of strings) and times (list of int64
         microseconds since 1970 UTC): the last `history_length` events up to and including the
         moment, ordered by time, item_id and signal. Rows come in no order.
-
-    Raises:
-        ConfigError: There is no such item type.
     """
-    known_word("Item type", item_type, ITEM_TYPES)
     start = ibis.timestamp(EPOCH, timezone="UTC")
     own = events.filter(events.item_type == item_type)
     own = own.select(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from colisten.words import identifier
+
 PROJECT = "colisten"
 CONFIG_FILE = "feature_store.yaml"
 REGISTRY_FILE = "registry.db"
@@ -20,11 +22,18 @@ USER_MUSIC = "user_music"
 
 MUSIC_DIM_TAG = "music_dim"
 HISTORY_LENGTH_TAG = "history_length"
+TYPE_TAG = "item_type"
+SIGNALS_TAG = "signals"
 
 
 def history_view(item_type: str) -> str:
     """The view, and the source file, of one item type's user histories."""
-    return f"user_{item_type}_history"
+    return f"user_{identifier(item_type)}_history"
+
+
+def profile_column(name: str) -> str:
+    """The feature that a further column of the users table becomes."""
+    return f"profile_{identifier(name)}"
 
 
 def push_source(item_type: str) -> str:
@@ -34,4 +43,5 @@ def push_source(item_type: str) -> str:
 
 def history_columns(item_type: str) -> tuple[str, str, str]:
     """Item ids, signals and times of one item type's history."""
-    return f"{item_type}_item_ids", f"{item_type}_signals", f"{item_type}_times"
+    name = identifier(item_type)
+    return f"{name}_item_ids", f"{name}_signals", f"{name}_times"

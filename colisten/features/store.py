@@ -17,13 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from colisten.data.moments import LATEST, from_microseconds, microseconds, utc
-from colisten.errors import ColistenError, EventRefused, FeatureError, UserUnreadable
+from colisten.errors import ColistenError, FeatureError, UserUnreadable
 from colisten.features import names
 from colisten.features.events import Event
-from colisten.features.lightfeast import FeatureStore
+from colisten.features.lightfeast import FeatureStore, String
 from colisten.features.transform import UserFeatureSpec
-from colisten.features.users import UserBatch
+from colisten.features.users import UserBatch, UserFields
 from colisten.files import located
+from colisten.json_files import parse_json
 from colisten.progress import track
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -63,14 +64,24 @@ def open_store(folder: Path) -> FeatureStore:
 
 def history_types(store: FeatureStore) -> tuple[str, ...]:
     """Item types whose histories the store keeps, sorted."""
-    tagged = (view.tags.get("item_type") for view in store.list_feature_views(allow_cache=True))
+    tagged = (view.tags.get(names.TYPE_TAG) for view in store.list_feature_views(allow_cache=True))
     return tuple(sorted(item_type for item_type in tagged if item_type))
+
+
+def history_signals(store: FeatureStore) -> tuple[str, ...]:
+    """Signals that its histories may hold, in the order of their codes."""
+    return tuple(parse_json(_history_tags(store, history_types(store)[0])[names.SIGNALS_TAG]))
 
 
 def music_dim(store: FeatureStore) -> int:
     """Length of a music vector in the store; 0 where it has none."""
     view = store.get_feature_view(names.USER_MUSIC, allow_registry_cache=True)
     return int(view.tags[names.MUSIC_DIM_TAG])
+
+
+def _history_tags(store: FeatureStore, item_type: str) -> dict[str, str]:
+    view = store.get_feature_view(names.history_view(item_type), allow_registry_cache=True)
+    return dict(view.tags)
 
 
 def training_rows(store: FeatureStore, entities: pa.Table) -> pa.Table:
@@ -80,8 +91,9 @@ def training_rows(store: FeatureStore, entities: pa.Table) -> pa.Table:
         entities: Columns user_id, item_id and timestamp (with a zone); other columns are kept.
 
     Returns:
-        `entities` in its order, with country, age, music_vector (null where unknown) and per
-        item type `{type}_item_ids`, `{type}_signals`, `{type}_times` (never null).
+        `entities` in its order, with the profile (country, age and what `data.user_features` adds)
+        and music_vector (null where unknown), and per item type its `history_columns` (never
+        null).
 
     Raises:
         FeatureError: A column is missing, a moment has no zone, or the store cannot answer.
@@ -137,12 +149,12 @@ def users_as_of(
         FeatureError: As `user_rows` and `UserBatch.from_table`.
     """
     rows = user_rows(store, user_ids, as_of)
-    return UserBatch.from_table(rows, index_of, spec.types, spec.music_dim)
+    return UserBatch.from_table(rows, index_of, spec.fields)
 
 
 def _features(store: FeatureStore, users: pa.ChunkedArray, moments: np.ndarray) -> pa.Table:
     """Feature columns as of `moments` (inclusive, int64 [n] microseconds), one row per pair."""
-    columns = _schema(history_types(store))
+    columns = _schema(store)
     if not len(users):
         return columns.empty_table()
     coded = users.cast(pa.string()).combine_chunks().dictionary_encode()
@@ -197,13 +209,14 @@ def _empty_for_null(column: pa.ChunkedArray) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pc.list_flatten(lists))
 
 
-def _schema(types: Sequence[str]) -> pa.Schema:
+def _schema(store: FeatureStore) -> pa.Schema:
+    profile = store.get_feature_view(names.USER_PROFILE, allow_registry_cache=True)
     fields = [
-        pa.field("country", pa.string()),
-        pa.field("age", pa.float32()),
-        pa.field("music_vector", pa.list_(pa.float32())),
+        pa.field(field.name, pa.string() if field.dtype == String else pa.float32())
+        for field in profile.features
     ]
-    for item_type in types:
+    fields.append(pa.field("music_vector", pa.list_(pa.float32())))
+    for item_type in history_types(store):
         ids, signals, times = names.history_columns(item_type)
         fields += [pa.field(ids, _STRINGS), pa.field(signals, _STRINGS)]
         fields.append(pa.field(times, pa.list_(pa.int64())))
@@ -220,8 +233,11 @@ class OnlineFeatures:
     Args:
         folder: Folder of the feature repository.
         catalogue_index_of: Item ids to catalogue index, -1 where unknown.
-        types: Item types that `read` answers.
-        music_dim: Length of a music vector that `read` answers, 0 for none.
+        fields: What `read` answers.
+
+    Attributes:
+        types: Item types that it keeps histories of.
+        signals: Signals that these may hold.
 
     Raises:
         FeatureError: The repository cannot be opened or keeps no history of a type.
@@ -231,25 +247,20 @@ class OnlineFeatures:
         self,
         folder: Path,
         catalogue_index_of: Callable[[Any], np.ndarray],
-        types: Sequence[str],
-        music_dim: int,
+        fields: UserFields,
     ) -> None:
         self._store = open_store(folder)
-        kept = history_types(self._store)
-        if missing := [item_type for item_type in types if item_type not in kept]:
+        self.types = history_types(self._store)
+        self.signals = history_signals(self._store)
+        if missing := [item_type for item_type in fields.types if item_type not in self.types]:
             raise FeatureError(f"The feature repository at {folder} has no histories of {missing}.")
         self._index_of = catalogue_index_of
-        self._types = tuple(types)
-        self._music_dim = music_dim
+        self._fields = fields
         self._service = self._store.get_feature_service(names.SERVING, allow_cache=True)
-        self._schema = pa.schema([pa.field("user_id", pa.string()), *_schema(kept)])
+        self._schema = pa.schema([pa.field("user_id", pa.string()), *_schema(self._store)])
         self._lengths = {
-            item_type: int(
-                self._store.get_feature_view(
-                    names.history_view(item_type), allow_registry_cache=True
-                ).tags[names.HISTORY_LENGTH_TAG]
-            )
-            for item_type in kept
+            item_type: int(_history_tags(self._store, item_type)[names.HISTORY_LENGTH_TAG])
+            for item_type in self.types
         }
         self._pushing = threading.Lock()
         # SQLite's writer waits for other processes, and readers on its connection would wait with
@@ -272,7 +283,7 @@ class OnlineFeatures:
         else:
             rows = self._rows(self._service, list(user_ids))[0]
         try:
-            return UserBatch.from_table(rows, self._index_of, self._types, self._music_dim)
+            return UserBatch.from_table(rows, self._index_of, self._fields)
         except ColistenError:
             raise
         except Exception as error:
@@ -293,11 +304,7 @@ class OnlineFeatures:
             UserUnreadable: The history that it belongs to is damaged.
             FeatureError: The online store is out of reach.
         """
-        event.check()
-        if event.item_type not in self._lengths:
-            raise EventRefused(
-                f"The feature repository keeps no {event.item_type} history.", field="item_type"
-            )
+        event.check(self.types, self.signals)
         columns = names.history_columns(event.item_type)
         view = names.history_view(event.item_type)
         with self._pushing:

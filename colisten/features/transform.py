@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from colisten.config import Settings
 from colisten.errors import FeatureError
-from colisten.features.users import History, UserBatch
+from colisten.features.users import History, UserBatch, UserFields
 
-MAX_COUNTRIES = 64
+MAX_VALUES = 64  # of a category that have a column of their own
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
 _TINY = 1e-12
 FARTHEST = 100.0  # deviations
@@ -37,8 +37,11 @@ class UserFeatureSpec(BaseModel):
         music_mean, music_scale: [M] each; M is 0 where there are no music vectors.
         types: Item types whose histories are read, the recommended one first.
         half_life_days: Half-life of an event's weight.
-        signal_weights: Weight of each signal, in the order of `data.signals`.
+        signals: Names of the signals, in the order of their codes.
+        signal_weights: Weight of each of them.
         vector_dim: Columns of `history_vectors`.
+        categories: As `countries`, of each further column of texts.
+        numbers: Mean and scale of each further column of numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,8 +53,12 @@ class UserFeatureSpec(BaseModel):
     music_scale: tuple[Scale, ...]
     types: tuple[str, ...]
     half_life_days: Scale
+    # Releases of before signals had names of their own hold these four.
+    signals: tuple[str, ...] = ("stream", "follow", "preview", "intent_to_pay")
     signal_weights: tuple[float, ...]
     vector_dim: NotNegative
+    categories: dict[str, tuple[str, ...]] = {}
+    numbers: dict[str, tuple[float, Scale]] = {}
 
     @classmethod
     def fit(
@@ -61,7 +68,7 @@ class UserFeatureSpec(BaseModel):
 
         Args:
             batch: Training rows.
-            settings: `features.half_life_days` and `data.signals` are used.
+            settings: `features.half_life_days`, `data.signals` and `data.user_features` are used.
             vector_dim: Columns of the history vectors.
             types: Item types, the recommended one first.
 
@@ -73,20 +80,33 @@ class UserFeatureSpec(BaseModel):
         missing = [name for name in types if name not in batch.histories]
         if missing:
             raise FeatureError(f"The users have no histories of {missing}.")
-        counted = Counter(country for country in batch.countries if country is not None)
-        frequent = sorted(counted, key=lambda country: (-counted[country], country))
         age_mean, age_scale = _scales(batch.ages[:, None])
         music_mean, music_scale = _scales(batch.music)
         return cls(
-            countries=tuple(frequent[:MAX_COUNTRIES]),
+            countries=_frequent(batch.countries),
             age_mean=age_mean[0],
             age_scale=age_scale[0],
             music_mean=music_mean,
             music_scale=music_scale,
             types=tuple(types),
             half_life_days=settings.features.half_life_days,
+            signals=settings.data.signal_names,
             signal_weights=tuple(settings.data.signals.values()),
             vector_dim=vector_dim,
+            categories={
+                name: _frequent(batch.further[name]) for name in settings.data.user_categories
+            },
+            numbers={
+                name: tuple(part[0] for part in _scales(batch.further[name][:, None]))
+                for name in settings.data.user_numbers
+            },
+        )
+
+    @property
+    def fields(self) -> UserFields:
+        """What must be known of users to encode them."""
+        return UserFields(
+            self.types, self.signals, self.music_dim, tuple(self.categories), tuple(self.numbers)
         )
 
     @property
@@ -98,7 +118,9 @@ class UserFeatureSpec(BaseModel):
     def width(self) -> int:
         """Columns of `encode_users`."""
         music = self.music_dim + 1 if self.music_dim else 0
-        return len(self.countries) + 1 + 2 + music + len(self.types) * (self.vector_dim + 2)
+        further = sum(len(known) + 1 for known in self.categories.values()) + 2 * len(self.numbers)
+        histories = len(self.types) * (self.vector_dim + 2)
+        return len(self.countries) + 1 + 2 + further + music + histories
 
     def history(self, item_type: str) -> slice:
         """Columns of a type's history: its mean, log count and whether there is any.
@@ -113,6 +135,10 @@ class UserFeatureSpec(BaseModel):
         """The name of each column, [width]."""
         names = [f"country_{country}" for country in self.countries]
         names += ["country_other", "age", "age_missing"]
+        for column, known in self.categories.items():
+            names += [f"{column}_{value}" for value in known] + [f"{column}_other"]
+        for column in self.numbers:
+            names += [column, f"{column}_missing"]
         if self.music_dim:
             names += [f"music_{at}" for at in range(self.music_dim)] + ["music_missing"]
         for item_type in self.types:
@@ -136,9 +162,10 @@ def encode_users(
 
     Returns:
         float32 [B, spec.width], columns as in `spec.names()`: country one-hot (the last for
-        unknown and rare ones); age and its missing flag; music vector and its missing flag; per
-        type the unit-length weighted mean of the history's vectors (zeros without history),
-        log1p of the number of events, and whether there is any.
+        unknown and rare ones); age and its missing flag; further categories and numbers in the
+        same manner; music vector and its missing flag; per type the unit-length weighted mean of
+        the history's vectors (zeros without history), log1p of the number of events, and whether
+        there is any.
 
     Raises:
         FeatureError: Vectors, music or histories do not fit the spec.
@@ -146,22 +173,22 @@ def encode_users(
     _check(spec, batch, history_vectors)
     vectors = np.asarray(history_vectors)
     out = np.zeros((len(batch), spec.width), dtype=np.float32)
-    at = 0
-
-    column = {country: position for position, country in enumerate(spec.countries)}
-    other = len(spec.countries)
-    chosen = [column.get(country, other) for country in batch.countries]
-    out[np.arange(len(batch)), chosen] = 1.0
-    at += other + 1
-
-    out[:, at], out[:, at + 1] = _scaled(batch.ages[:, None], [spec.age_mean], [spec.age_scale])
-    at += 2
-
+    blocks = [
+        _one_hot(batch.countries, spec.countries),
+        _scaled(batch.ages[:, None], [spec.age_mean], [spec.age_scale]),
+    ]
+    nobody = np.full(len(batch), None, dtype=object)
+    for name, known in spec.categories.items():
+        blocks.append(_one_hot(batch.further.get(name, nobody), known))
+    for name, (mean, scale) in spec.numbers.items():
+        values = np.asarray(batch.further.get(name, nobody), dtype=np.float32)
+        blocks.append(_scaled(values[:, None], [mean], [scale]))
     if spec.music_dim:
-        out[:, at : at + spec.music_dim + 1] = _scaled(
-            batch.music, spec.music_mean, spec.music_scale
-        ).T
-        at += spec.music_dim + 1
+        blocks.append(_scaled(batch.music, spec.music_mean, spec.music_scale))
+    at = 0
+    for block in blocks:
+        out[:, at : at + len(block)] = block.T
+        at += len(block)
 
     for item_type in spec.types:
         history = batch.histories[item_type]
@@ -171,6 +198,20 @@ def encode_users(
         out[:, at + 1] = history.counts > 0
         at += 2
     return out
+
+
+def _one_hot(values: np.ndarray, known: Sequence[str]) -> np.ndarray:
+    """Which of the known values each is, the last for any other, float32 [len(known) + 1, B]."""
+    column = {value: position for position, value in enumerate(known)}
+    out = np.zeros((len(known) + 1, len(values)), dtype=np.float32)
+    out[[column.get(value, len(known)) for value in values], np.arange(len(values))] = 1.0
+    return out
+
+
+def _frequent(values: np.ndarray) -> tuple[str, ...]:
+    """The most frequent known values, at most `MAX_VALUES`, ties by name."""
+    counted = Counter(value for value in values if value is not None)
+    return tuple(sorted(counted, key=lambda value: (-counted[value], value))[:MAX_VALUES])
 
 
 def _means(spec: UserFeatureSpec, history: History, vectors: np.ndarray) -> np.ndarray:

@@ -7,17 +7,47 @@ A training table, an offline answer and an online answer carry the same columns,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from colisten.errors import FeatureError, UserUnreadable
-from colisten.sections import SIGNALS
+from colisten.features.names import history_columns, profile_column
+from colisten.sections import DataSettings
 
-_SIGNALS = pa.array(SIGNALS, pa.string())
+
+@dataclass(frozen=True)
+class UserFields:
+    """Which columns of a feature table a batch of users is read from.
+
+    Attributes:
+        types: Item types whose histories are read.
+        signals: Names of the signals; one's code is its position here.
+        music_dim: Length M of a music vector, 0 where there are none.
+        categories: Further columns of the users table that hold texts.
+        numbers: Further columns of the users table that hold numbers.
+    """
+
+    types: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()
+    music_dim: int = 0
+    categories: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, data: DataSettings, music_dim: int) -> UserFields:
+        """The fields that settings name, the recommended type first."""
+        return cls(
+            (data.target_type, *data.context_types),
+            data.signal_names,
+            music_dim,
+            data.user_categories,
+            data.user_numbers,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +59,7 @@ class History:
     Attributes:
         offsets: int64 [B + 1], from 0 to n.
         items: int64 [n], index in the catalogue.
-        signals: int8 [n], position in `colisten.sections.SIGNALS`.
+        signals: int8 [n], position in the `signals` of the fields that were read.
         times: int64 [n], microseconds since 1970 UTC.
     """
 
@@ -71,6 +101,8 @@ class UserBatch:
         ages: float32 [B], years; nan where unknown.
         music: float32 [B, M]; a row of nan where unknown; M may be 0.
         histories: one `History` of B users per item type.
+        further: Columns of the users table beyond these, by name: object [B] of texts, None where
+            unknown, or float32 [B], nan where unknown. One that is not here is known of nobody.
     """
 
     user_ids: np.ndarray
@@ -78,6 +110,7 @@ class UserBatch:
     ages: np.ndarray
     music: np.ndarray
     histories: dict[str, History]
+    further: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -87,6 +120,8 @@ class UserBatch:
         """Whether anything at all is known of a user, bool [B]."""
         known = np.array([country is not None for country in self.countries], dtype=bool)
         known |= np.isfinite(self.ages) | np.isfinite(self.music).any(axis=1)
+        for values in self.further.values():
+            known |= ~pd.isna(values)
         for history in self.histories.values():
             known |= history.counts > 0
         return known
@@ -100,6 +135,7 @@ class UserBatch:
             self.ages[at],
             self.music[at],
             {name: history.take(at) for name, history in self.histories.items()},
+            {name: values[at] for name, values in self.further.items()},
         )
 
     @classmethod
@@ -107,31 +143,36 @@ class UserBatch:
         cls,
         table: pa.Table,
         index_of: Callable[[Any], np.ndarray],
-        types: Sequence[str],
-        music_dim: int,
+        fields: UserFields,
     ) -> UserBatch:
         """Read the feature columns of a training table, an offline or an online answer.
 
         Args:
             table: Columns user_id, country, age, music_vector (a list; not looked at where
-                `music_dim` is 0) and per type `{type}_item_ids`, `{type}_signals`,
-                `{type}_times` (lists of equal length, oldest first; a null list has no event).
+                there are none), further ones named by `profile_column`, and per type those of
+                `history_columns` (lists of equal length, oldest first; a null list has no event).
             index_of: Item ids to catalogue index, -1 where unknown; `Catalogue.index_of`.
                 Events of unknown items are dropped.
-            types: Item types whose histories are read.
-            music_dim: Length M of a music vector, 0 where there are none.
+            fields: What is read.
 
         Raises:
             UserUnreadable: Lists of one row differ in length, a signal is unknown or a music
-                vector has another length than `music_dim`.
+                vector has another length than `fields.music_dim`.
             FeatureError: A column is missing.
         """
         return cls(
             user_ids=_objects(_column(table, "user_id")),
             countries=_objects(_column(table, "country")),
             ages=_floats(_column(table, "age")),
-            music=_music(table, music_dim),
-            histories={name: _history(table, name, index_of) for name in types},
+            music=_music(table, fields.music_dim),
+            histories={
+                name: _history(table, name, index_of, fields.signals) for name in fields.types
+            },
+            further={
+                name: read(_column(table, profile_column(name)))
+                for names, read in ((fields.categories, _objects), (fields.numbers, _floats))
+                for name in names
+            },
         )
 
 
@@ -184,10 +225,14 @@ def _music(table: pa.Table, music_dim: int) -> np.ndarray:
     return out
 
 
-def _history(table: pa.Table, item_type: str, index_of: Callable[[Any], np.ndarray]) -> History:
-    offsets, ids = _lists(_column(table, f"{item_type}_item_ids"))
-    signal_offsets, signal_names = _lists(_column(table, f"{item_type}_signals"))
-    time_offsets, moments = _lists(_column(table, f"{item_type}_times"))
+def _history(
+    table: pa.Table,
+    item_type: str,
+    index_of: Callable[[Any], np.ndarray],
+    known_signals: tuple[str, ...],
+) -> History:
+    columns = (_lists(_column(table, name)) for name in history_columns(item_type))
+    (offsets, ids), (signal_offsets, signal_names), (time_offsets, moments) = columns
     if not (np.array_equal(offsets, signal_offsets) and np.array_equal(offsets, time_offsets)):
         raise UserUnreadable(
             f"The {item_type} history has rows whose ids, signals and times differ in number.",
@@ -199,7 +244,7 @@ def _history(table: pa.Table, item_type: str, index_of: Callable[[Any], np.ndarr
     coded = ids.dictionary_encode()
     positions = np.asarray(index_of(coded.dictionary.to_pylist()), dtype=np.int64)
     items = positions[coded.indices.to_numpy(zero_copy_only=False)]
-    signals = _signals(signal_names, item_type)
+    signals = _signals(signal_names, item_type, known_signals)
     times = moments.cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
     known = items >= 0
     if not known.all():
@@ -209,12 +254,12 @@ def _history(table: pa.Table, item_type: str, index_of: Callable[[Any], np.ndarr
     return History(offsets, items, signals, times)
 
 
-def _signals(names: pa.Array, item_type: str) -> np.ndarray:
-    found = pc.index_in(names.cast(pa.string()), value_set=_SIGNALS)
+def _signals(names: pa.Array, item_type: str, known: tuple[str, ...]) -> np.ndarray:
+    found = pc.index_in(names.cast(pa.string()), value_set=pa.array(known, pa.string()))
     if found.null_count:
         first = pc.filter(names, pc.is_null(found))[0]
         raise UserUnreadable(
             f"The {item_type} history holds the unknown signal '{first}'.",
-            f"Signals are {', '.join(SIGNALS)}.",
+            f"Signals are {', '.join(known)}.",
         )
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int8)

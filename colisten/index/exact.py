@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -22,8 +21,16 @@ from colisten.data import parquet
 from colisten.errors import VectorIndexError
 from colisten.files import sweep_partials, write_aside
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, NO_COLUMNS, Filter, FilterColumns
-from colisten.index.protocol import Hits, check_items, check_name, check_search, check_width
+from colisten.index.protocol import (
+    Hits,
+    VectorIndex,
+    check_items,
+    check_name,
+    check_search,
+    check_width,
+)
 from colisten.json_files import read_mapping, write_json
+from colisten.sections import IndexSettings
 
 _COLUMNS = "columns.parquet"
 _FEW = 8
@@ -120,7 +127,7 @@ def _best(scores: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
     return np.asarray(near[order], dtype=np.int64)
 
 
-class ExactIndex:
+class ExactIndex(VectorIndex):
     """A `VectorIndex` in numpy; with a folder its collections outlive the process.
 
     Args:
@@ -132,6 +139,11 @@ class ExactIndex:
         self._loaded: dict[str, ExactCollection] = {}
         self._memory_aliases: dict[str, str] = {}
         self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, root: Path, settings: IndexSettings) -> Self:
+        """Collections lie in root/index/NAME, by the name of the backend."""
+        return cls(root / "index" / settings.backend)
 
     def create(
         self,
@@ -168,14 +180,31 @@ class ExactIndex:
     ) -> Hits:
         """See `VectorIndex.search`."""
         check_search(queries, k, deadline)
-        found = self._get(collection)
+        found = self.collection(collection)
         check_width(queries, found.vectors.shape[1], collection)
         positions, scores = found.search(queries, k, found.allowed(filter), deadline)
         return [found.ids[at].tolist() for at in positions], scores
 
+    def collection(self, name: str) -> ExactCollection:
+        """What a collection, or an alias of one, holds; raises VectorIndexError where none does."""
+        check_name(name)
+        name = self._aliases().get(name, name)
+        with self._lock:
+            if self._folder is not None and not (self._folder / name).is_dir():
+                self._loaded.pop(name, None)  # another process dropped it
+            if name not in self._loaded and self._folder is not None:
+                loaded = _load(self._folder / name)
+                if loaded is not None:
+                    self._loaded[name] = loaded
+            if name not in self._loaded:
+                raise VectorIndexError(
+                    f"The exact index has no collection {name}.", "Publish the release again."
+                )
+            return self._loaded[name]
+
     def count(self, collection: str) -> int:
         """See `VectorIndex.count`."""
-        return len(self._get(collection))
+        return len(self.collection(collection))
 
     def drop(self, collection: str) -> None:
         """See `VectorIndex.drop`."""
@@ -226,17 +255,6 @@ class ExactIndex:
         if self._folder is not None:
             self._loaded.clear()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _aliases(self) -> dict[str, str]:
         if self._folder is None:
             return self._memory_aliases
@@ -245,22 +263,6 @@ class ExactIndex:
         except FileNotFoundError:
             return {}
         return aliases
-
-    def _get(self, collection: str) -> ExactCollection:
-        check_name(collection)
-        name = self._aliases().get(collection, collection)
-        with self._lock:
-            if self._folder is not None and not (self._folder / name).is_dir():
-                self._loaded.pop(name, None)  # another process dropped it
-            if name not in self._loaded and self._folder is not None:
-                loaded = _load(self._folder / name)
-                if loaded is not None:
-                    self._loaded[name] = loaded
-            if name not in self._loaded:
-                raise VectorIndexError(
-                    f"The exact index has no collection {name}.", "Publish the release again."
-                )
-            return self._loaded[name]
 
 
 def _save(collection: ExactCollection, target: Path) -> None:

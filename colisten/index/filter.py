@@ -24,6 +24,7 @@ from colisten.sections import FilterKind
 from colisten.words import advice, shown
 
 ITEM_ID = "item_id"
+Kinds = Mapping[str, FilterKind]
 ARROW_TYPES: dict[FilterKind, pa.DataType] = {
     "keyword": pa.string(),
     "keywords": pa.list_(pa.string()),
@@ -68,7 +69,7 @@ class Filter:
         """With these ids in place of the excluded ones."""
         return replace(self, exclude={**self.exclude, ITEM_ID: ids})
 
-    def checked(self, kinds: Mapping[str, FilterKind]) -> Filter:
+    def checked(self, kinds: Kinds) -> Filter:
         """The same condition on values as indexes hold them: a moment as microseconds since 1970.
 
         Args:

@@ -12,9 +12,8 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import grpc  # type: ignore[import-untyped]
@@ -24,6 +23,7 @@ from pymilvus import DataType, MilvusClient, MilvusException
 
 from colisten.errors import VectorIndexError
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, NO_COLUMNS, Filter
+from colisten.index.lite_server import LiteServer, database_of, live_endpoint
 from colisten.index.milvus_filter import (
     Fields,
     Hit,
@@ -35,12 +35,14 @@ from colisten.index.milvus_filter import (
 from colisten.index.protocol import (
     MAX_HITS,
     Hits,
+    VectorIndex,
     check_items,
     check_name,
     check_search,
     check_width,
 )
 from colisten.progress import track
+from colisten.sections import IndexSettings
 from colisten.variables import MILVUS_TOKEN
 
 # Every failure is raised again as a VectorIndexError; pymilvus would print its trace besides.
@@ -56,7 +58,7 @@ _NOT_LOADED = 101  # the code of a collection that lies on disk only
 _embedded_users: Counter[str] = Counter()
 
 
-class MilvusIndex:
+class MilvusIndex(VectorIndex):
     """A `VectorIndex` on Milvus.
 
     Args:
@@ -99,6 +101,26 @@ class MilvusIndex:
             ) from error
         if self._embedded:
             _embedded_users[self._uri] += 1
+
+    @classmethod
+    def open(cls, root: Path, settings: IndexSettings) -> Self:
+        """Open the server of `index.uri`; else the `LiteServer` of the folder where one runs; else
+        Milvus Lite in this process, which then holds root/index/milvus.db until `close`.
+        """
+        address = cls.address(root, settings)
+        if address is None:
+            return cls(str(database_of(root)))
+        return cls(address, lite=settings.uri is None, ef=settings.ef)
+
+    @classmethod
+    def address(cls, root: Path, settings: IndexSettings) -> str | None:
+        """See `VectorIndex.address`; a Milvus Lite that is started again has another port."""
+        return live_endpoint(root) if settings.uri is None else settings.uri
+
+    @classmethod
+    def companion(cls, root: Path, settings: IndexSettings) -> AbstractContextManager[object]:
+        """A `LiteServer`, where no server is named."""
+        return LiteServer(root) if settings.uri is None else nullcontext()
 
     def create(
         self,
@@ -244,17 +266,6 @@ class MilvusIndex:
             from milvus_lite.server_manager import server_manager_instance
 
             server_manager_instance.release_server(self._uri)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _create_empty(self, collection: str, ids: Sequence[str], d: int, columns: pa.Table) -> None:
         schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)

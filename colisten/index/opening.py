@@ -1,36 +1,35 @@
-"""Which index an output folder uses."""
+"""Which index an output folder uses. Another one is its class and a line in `INDEX_BACKENDS`."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
-from colisten.index.exact import ExactIndex
-from colisten.index.lite_server import database_of, live_endpoint
 from colisten.index.protocol import VectorIndex
-from colisten.sections import IndexSettings
+from colisten.sections import INDEX_BACKENDS, IndexSettings
+from colisten.words import known_word
+
+
+def index_class(backend: str) -> type[VectorIndex]:
+    """The class behind `index.backend`, imported when it is asked for.
+
+    Raises:
+        ConfigError: There is no such index.
+    """
+    place = INDEX_BACKENDS[known_word("index.backend", backend, tuple(INDEX_BACKENDS))]
+    module, _, name = place.partition(":")
+    return cast(type[VectorIndex], getattr(import_module(module), name))
 
 
 def open_index(root: Path, settings: IndexSettings) -> VectorIndex:
-    """Open the index of an output folder.
-
-    In this order: exact search over files where `index.backend` is exact; the Milvus server of
-    `index.uri`; the Milvus Lite server that `LiteServer` runs for `root`; Milvus Lite in this
-    process, which then holds root/index/milvus.db until `close`.
+    """Open the index of an output folder; see `VectorIndex.open`.
 
     Args:
         root: Output folder.
         settings: The `index` section.
 
     Raises:
-        VectorIndexError: The server is out of reach, or another process holds the folder.
+        VectorIndexError: It is out of reach, or another process holds it.
     """
-    if settings.backend == "exact":
-        return ExactIndex(root / "index" / "exact")
-    from colisten.index.milvus import MilvusIndex  # loading pymilvus takes a second
-
-    if settings.uri is not None:
-        return MilvusIndex(settings.uri, ef=settings.ef)
-    running = live_endpoint(root)
-    if running is not None:
-        return MilvusIndex(running, lite=True)
-    return MilvusIndex(str(database_of(root)))
+    return index_class(settings.backend).open(root, settings)

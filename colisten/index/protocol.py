@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -18,6 +20,7 @@ import pyarrow as pa
 from colisten.data.ids import id_fault
 from colisten.errors import VectorIndexError
 from colisten.index.filter import EVERY_ITEM, NO_COLUMNS, Filter, check_columns
+from colisten.sections import IndexSettings
 
 Hits = tuple[list[list[str]], list[np.ndarray]]
 """Per query the ids found, nearest first, and their scores float32: both of equal length <= k."""
@@ -33,6 +36,24 @@ class VectorIndex(Protocol):
 
     Every method raises VectorIndexError on a bad argument, and when the index is out of reach.
     """
+
+    @classmethod
+    def open(cls, root: Path, settings: IndexSettings) -> Self:
+        """Open the index of an output folder, in this process or by connecting to its server."""
+
+    @classmethod
+    def address(cls, root: Path, settings: IndexSettings) -> str | None:
+        """Where processes that share the folder reach its index now.
+
+        None where none of them could yet. Another address than before means that connections to
+        the earlier one are dead.
+        """
+        return str(root)
+
+    @classmethod
+    def companion(cls, root: Path, settings: IndexSettings) -> AbstractContextManager[object]:
+        """What has to run beside the processes that share the folder, for as long as they do."""
+        return nullcontext()
 
     def create(
         self,
@@ -96,6 +117,7 @@ class VectorIndex(Protocol):
 
     def __enter__(self) -> Self:
         """Itself; `close` follows at the end of the block."""
+        return self
 
     def __exit__(
         self,
@@ -104,6 +126,7 @@ class VectorIndex(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Close."""
+        self.close()
 
 
 def check_name(name: str) -> None:

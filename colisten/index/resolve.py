@@ -18,6 +18,7 @@ def resolve_index(settings: IndexSettings, published: IndexSettings | None) -> I
     """
     was = {} if published is None else published.model_dump(exclude_unset=True)
     named = settings.model_dump(exclude_unset=True)
-    if settings.uri is not None:
-        named["backend"] = "milvus"  # the address of a server says which kind of index it is
-    return IndexSettings.model_validate(was | named)
+    whole = was | named
+    if settings.uri is not None and whole.get("backend") == "exact":
+        whole["backend"] = "milvus"  # exact search has no server
+    return IndexSettings.model_validate(whole)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from colisten.errors import TrainingError
@@ -30,11 +31,11 @@ def export_towers(
     towers: TwoTowers,
     user_spec: UserFeatureSpec,
     item_spec: ItemFeatureSpec,
-    item_vectors: np.ndarray,
-    history_vectors: np.ndarray,
+    item_vectors: NDArray[np.float32],
+    history_vectors: NDArray[np.float32],
     curve: Sequence[Mapping[str, float]],
-    user_features: np.ndarray,
-    item_features: np.ndarray,
+    user_features: NDArray[np.float32],
+    item_features: NDArray[np.float32],
 ) -> None:
     """Write a towers folder; it appears whole, replacing an older one, or not at all.
 
@@ -116,7 +117,7 @@ def write_onnx(tower: Tower, file: Path) -> None:
     file.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def check_parity(tower: Tower, file: Path, features: np.ndarray) -> float:
+def check_parity(tower: Tower, file: Path, features: NDArray[np.float32]) -> float:
     """Compare a written ONNX tower with its torch original.
 
     Args:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from colisten.data.catalogue import Catalogue
@@ -40,12 +41,12 @@ class ItemBlocks:
         TrainingError: Shapes disagree, or there are fold versions of no z.
     """
 
-    text: np.ndarray
-    z: np.ndarray | None = None
-    z_folds: np.ndarray | None = None
-    z_validation: np.ndarray | None = None
-    factors: np.ndarray | None = None
-    factors_validation: np.ndarray | None = None
+    text: NDArray[np.float32]
+    z: NDArray[np.float32] | None = None
+    z_folds: NDArray[np.float32] | None = None
+    z_validation: NDArray[np.float32] | None = None
+    factors: NDArray[np.float32] | None = None
+    factors_validation: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         for name, block in self.inputs.items():
@@ -80,7 +81,7 @@ class ItemBlocks:
         )
 
     @property
-    def inputs(self) -> dict[str, np.ndarray]:
+    def inputs(self) -> dict[str, NDArray[np.float32]]:
         """The blocks of serving by name: "text" and, with a graph, "z" and "factors"."""
         named = {"text": self.text, "z": self.z, UNLEARNED: self.factors}
         return {name: block for name, block in named.items() if block is not None}
@@ -100,7 +101,7 @@ class ItemBlocks:
         """Length of each block's vectors, in order."""
         return {name: int(block.shape[1]) for name, block in self.inputs.items()}
 
-    def history_vectors(self, fold: int | None = None) -> np.ndarray:
+    def history_vectors(self, fold: int | None = None) -> NDArray[np.float32]:
         """All blocks side by side, [num_items, d] float32.
 
         User history means are taken over these rows, and the item tower's vector input is the
@@ -111,12 +112,12 @@ class ItemBlocks:
         """
         return np.concatenate(self._blocks(fold), axis=1, dtype=np.float32)
 
-    def rows(self, index: np.ndarray, fold: int | None = None) -> np.ndarray:
+    def rows(self, index: NDArray[np.int64], fold: int | None = None) -> NDArray[np.float32]:
         """`history_vectors(fold)[index]` [n, d], without building the rest of it."""
         chosen = [block[index] for block in self._blocks(fold)]
         return np.concatenate(chosen, axis=1, dtype=np.float32)
 
-    def _blocks(self, fold: int | None) -> list[np.ndarray]:
+    def _blocks(self, fold: int | None) -> list[NDArray[np.float32]]:
         chosen = self.inputs
         if fold is not None and self.z_folds is not None:
             chosen["z"] = self.z_folds[fold]
@@ -189,7 +190,7 @@ class ItemFeatureSpec(BaseModel):
         return self.static_width + len(self.blocks) + sum(self.blocks.values())
 
     @property
-    def unlearned(self) -> np.ndarray:
+    def unlearned(self) -> NDArray[np.int64]:
         """Dense columns [n] int64 that the tower's layers are blind to: co-listening factors, and
         the flag that says there are none."""
         columns, flag, start = [], self.static_width, self.static_width + len(self.blocks)
@@ -209,9 +210,9 @@ def encode_items(
     spec: ItemFeatureSpec,
     catalogue: Catalogue,
     target: slice,
-    vectors: np.ndarray,
-    popularity: np.ndarray | None = None,
-) -> np.ndarray:
+    vectors: NDArray[np.float32],
+    popularity: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
     """The item tower's input for a range of items, [n_target, spec.width] float32.
 
     Args:
@@ -241,7 +242,9 @@ def encode_items(
     return np.concatenate([dense, popularity], axis=1, dtype=np.float32)
 
 
-def encode_static(spec: ItemFeatureSpec, catalogue: Catalogue, target: slice) -> np.ndarray:
+def encode_static(
+    spec: ItemFeatureSpec, catalogue: Catalogue, target: slice
+) -> NDArray[np.float32]:
     """The columns that no vector shapes, [n_target, spec.static_width] float32."""
     count = len(range(*target.indices(catalogue.num_items)))
     out = np.zeros((count, spec.static_width), dtype=np.float32)
@@ -258,7 +261,9 @@ def encode_static(spec: ItemFeatureSpec, catalogue: Catalogue, target: slice) ->
     return out
 
 
-def join_items(spec: ItemFeatureSpec, static: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+def join_items(
+    spec: ItemFeatureSpec, static: NDArray[np.float32], vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Static columns [n, static_width] and vectors [n, d], [n, spec.dense_width]."""
     absent = np.empty((len(vectors), len(spec.blocks)), dtype=np.float32)
     start = 0

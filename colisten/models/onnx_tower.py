@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from colisten.errors import ReleaseError
 from colisten.features.transform import UserFeatureSpec, encode_users
@@ -60,7 +61,7 @@ class OnnxUserTower:
         """Length of a vector."""
         return int(self.item_vectors.shape[1])
 
-    def user_vectors(self, batch: UserBatch) -> np.ndarray:
+    def user_vectors(self, batch: UserBatch) -> NDArray[np.float32]:
         """Unit vectors of B users, float32 [B, dim]."""
         out = np.empty((len(batch), self.dim), dtype=np.float32)
         for start in range(0, len(batch), _ROWS):
@@ -69,7 +70,7 @@ class OnnxUserTower:
             out[rows] = self.from_features(features)
         return out
 
-    def from_features(self, features: np.ndarray) -> np.ndarray:
+    def from_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit vectors of encoded users [B, spec.width], float32 [B, dim]."""
         (vectors,) = self._session.run(["vectors"], {"features": features})
         return np.asarray(vectors, dtype=np.float32)

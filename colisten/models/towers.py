@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -100,7 +101,7 @@ class Tower(nn.Module):
         """Columns that `forward` takes."""
         return self.width
 
-    def standardise(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+    def standardise(self, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> None:
         """Set the input standardisation from per-column statistics [width] of training inputs.
 
         A column that never varies in training is switched off: its weights would stay random.
@@ -291,7 +292,7 @@ class TwoTowers(nn.Module):
         """Positive scalar, kept within [0.01, 1] so that a step cannot blow the softmax up."""
         return self.log_temperature.exp().clamp(0.01, 1.0)
 
-    def fit_to_catalogue(self, items: np.ndarray, knn_term: Sequence[float] = ()) -> None:
+    def fit_to_catalogue(self, items: NDArray[np.float32], knn_term: Sequence[float] = ()) -> None:
         """Fit the towers' last dimensions to the catalogue that will be served.
 
         Args:
@@ -317,7 +318,7 @@ class TwoTowers(nn.Module):
             self.user.side_scale.copy_(self.temperature * farthest)
 
 
-def tower_vectors(tower: Tower, features: np.ndarray) -> np.ndarray:
+def tower_vectors(tower: Tower, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """A tower's unit vectors [B, dim] float32 for features [B, input_width], without dropout.
 
     Raises:
@@ -336,6 +337,6 @@ def tower_vectors(tower: Tower, features: np.ndarray) -> np.ndarray:
         tower.train(was_training)
 
 
-def user_vectors(towers: TwoTowers, features: np.ndarray) -> np.ndarray:
+def user_vectors(towers: TwoTowers, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """User vectors [B, dim] as training sees them; serving's ONNX tower must agree to 1e-5."""
     return tower_vectors(towers.user, features)

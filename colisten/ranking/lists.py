@@ -77,18 +77,9 @@ class Lists:
                 "Measure lists on the catalogue they were ranked from.",
             )
 
-    def save(self, folder: Path) -> Path:
-        """Write `folder` whole or not at all: lists.json and an npy file a model."""
-        with write_aside(folder) as aside:
-            aside.mkdir()
-            for at, items in enumerate(self.by_model.values()):
-                np.save(aside / _file(at), np.asarray(items, np.int32), allow_pickle=False)
-            _write_index(aside, self.models, self.users, self.num_items)
-        return folder
-
     @classmethod
     def load(cls, folder: Path) -> Lists:
-        """Open saved lists; the arrays stay on disk and are mapped into memory.
+        """Open lists that `rank_lists` wrote; the arrays stay on disk and are mapped into memory.
 
         Raises:
             EvaluationError: The folder holds no lists, or lists of another format.
@@ -99,19 +90,19 @@ class Lists:
                 f"{folder} holds no ranked lists ({_INDEX} is missing).",
                 "Pass the `lists` folder that an evaluate step wrote.",
             )
-        said = read_mapping(index)
-        if said.get("format") != FORMAT:
+        saved = read_mapping(index)
+        if saved.get("format") != FORMAT:
             raise EvaluationError(
-                f"{index} has format {said.get('format')}, this version reads {FORMAT}.",
+                f"{index} has format {saved.get('format')}, this version reads {FORMAT}.",
                 "Rank again with this version.",
             )
         return cls(
             {
                 model: np.load(folder / _file(at), mmap_mode="r", allow_pickle=False)
-                for at, model in enumerate(said["models"])
+                for at, model in enumerate(saved["models"])
             },
-            said["users"],
-            said["num_items"],
+            saved["users"],
+            saved["num_items"],
         )
 
 
@@ -160,7 +151,8 @@ def rank_lists(
             if aside is None:
                 made[ranker.name] = items
         if aside is not None:
-            _write_index(aside, names, digest, num_items)
+            index = {"models": names, "users": digest, "num_items": num_items}
+            write_json(aside / _INDEX, {"format": FORMAT, **index})
     return Lists.load(folder) if folder is not None else Lists(made, digest, num_items)
 
 
@@ -168,8 +160,8 @@ def users_digest(user_ids: np.ndarray) -> str:
     """SHA-256 over user ids in their order, in hex."""
     digest = hashlib.sha256()
     for user_id in user_ids:
-        said = str(user_id).encode()
-        digest.update(len(said).to_bytes(4, "little") + said)
+        name = str(user_id).encode()
+        digest.update(len(name).to_bytes(4, "little") + name)
     return digest.hexdigest()
 
 
@@ -182,8 +174,3 @@ def _room(file: Path | None, shape: tuple[int, int]) -> np.ndarray:
 def _file(at: int) -> str:
     # Names of models hold spaces and brackets; positions are safe on every file system.
     return f"{at:03d}.npy"
-
-
-def _write_index(folder: Path, models: Sequence[str], users: str, num_items: int) -> None:
-    index = {"format": FORMAT, "models": list(models), "users": users, "num_items": num_items}
-    write_json(folder / _INDEX, index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class ModelRankers:
     def rankers(self, users: UserBatch) -> list[Ranker]:
         """The rankers for these users, in the order of the table; rows are those of `users`."""
         target = self.events.target
-        recent, ever = self.recent_popularity(), self.all_time_popularity()
+        recent, ever = self.recent_popularity, self.all_time_popularity
         return [
             RandomRanker(self.events.num_target, seed=self.seed),
             PopularityRanker(f"{POPULARITY} (all time)", ever),
@@ -62,10 +63,12 @@ class ModelRankers:
             self.two_tower(SUBJECT, self.towers, users, recent),
         ]
 
+    @cached_property
     def recent_popularity(self) -> np.ndarray:
         """Users per target item in the last `popularity_days`, float32 [num_target]."""
         return popularity(self.events, self.as_of, self.popularity_days)
 
+    @cached_property
     def all_time_popularity(self) -> np.ndarray:
         """Users per target item before `as_of`, float32 [num_target]."""
         return popularity(self.events, self.as_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +41,11 @@ def recommend(
     """Write the best `depth` items of every user to `out`.
 
     The file has user_id, item_id, rank (int32, from 1) and score (float32), sorted by user_id and
-    rank. A user never gets an item streamed before the cut, and gets fewer rows where fewer
+    rank. A user never gets an item started before the cut, and gets fewer rows where fewer
     candidates are left. Memory is bounded by a block of users and a row group.
 
     Args:
-        users: Who, with what each already had; see `eligible.eligible_users`.
+        users: Who, with what each started before; see `eligible.eligible_users`.
         scorer: Scores of user rows over all items of the target type, such as `Ranker.scores`.
         catalogue: Items in the order of the scores.
         out: File to write, whole or not at all.
@@ -55,40 +56,45 @@ def recommend(
         Rows written.
 
     Raises:
-        EvaluationError: Scores are wrong or the catalogue is not that of the audience.
+        EvaluationError: Scores are wrong or the catalogue is not that of the users.
     """
     target = catalogue.slice_of(users.target_type)
     if target.stop - target.start != len(users.available):
         raise EvaluationError(
             f"The catalogue has {target.stop - target.start} items of type "
-            f"{users.target_type}, the audience was drawn from {len(users.available)}.",
+            f"{users.target_type}, the users were drawn from {len(users.available)}.",
             "Use one catalogue for both.",
         )
     user_ids = pa.array(users.user_ids, pa.string())
     item_ids = pa.array(catalogue.item_ids[target], pa.string())
+    blocks = ranked_blocks(
+        scorer,
+        np.arange(len(users), dtype=np.int64),  # they are sorted by user_id
+        depth,
+        exclusions=users.exclusions,
+        available=users.available,
+        block_megabytes=block_megabytes,
+        label="recommending",
+    )
     written = 0
     with write_aside(out) as aside, parquet.writer(aside, SCHEMA, compression="zstd") as writer:
-        waiting: list[pa.Table] = []
-        rows = 0
-        for block in ranked_blocks(
-            scorer,
-            np.arange(len(users), dtype=np.int64),  # audiences are sorted by user_id
-            depth,
-            exclusions=users.exclusions,
-            available=users.available,
-            block_megabytes=block_megabytes,
-            label="recommending",
-        ):
-            waiting.append(_table(block, user_ids, item_ids))
-            rows += len(waiting[-1])
-            if rows >= ROWS_PER_GROUP:
-                writer.write_table(pa.concat_tables(waiting), row_group_size=rows)
-                written, rows, waiting = written + rows, 0, []
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting))
-            written += rows
+        for group in _row_groups(_table(block, user_ids, item_ids) for block in blocks):
+            writer.write_table(group, row_group_size=max(1, len(group)))
+            written += len(group)
     log.info("recommendations written", users=len(users), rows=written, file=str(out))
     return written
+
+
+def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in pieces of about `ROWS_PER_GROUP`."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= ROWS_PER_GROUP:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _table(block: RankedBlock, user_ids: pa.Array, item_ids: pa.Array) -> pa.Table:

@@ -54,25 +54,25 @@ def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         raise EvaluationError(f"The score of row {row} for item {column} is not a number.")
     items = np.full((rows, k), -1, dtype=np.int32)
     best = np.full((rows, k), -np.inf, dtype=np.float32)
-    kept = min(k, n)
-    if not rows or not kept:
+    depth = min(k, n)
+    if not rows or not depth:
         return items, best
     # One more than asked for tells whether the k-th place is tied with the next.
-    found = torch.topk(torch.from_numpy(np.ascontiguousarray(scores)), min(kept + 1, n), dim=1)
-    values, positions = found.values.numpy(), found.indices.numpy()
-    if n > kept:
-        tied = np.flatnonzero(values[:, kept - 1] == values[:, kept])
-        for row in tied[values[tied, kept - 1] > -np.inf].tolist():
-            last = values[row, kept - 1]
+    best_of = torch.topk(torch.from_numpy(np.ascontiguousarray(scores)), min(depth + 1, n), dim=1)
+    values, positions = best_of.values.numpy(), best_of.indices.numpy()
+    if n > depth:
+        tied = np.flatnonzero(values[:, depth - 1] == values[:, depth])
+        for row in tied[values[tied, depth - 1] > -np.inf].tolist():
+            last = values[row, depth - 1]
             above = np.flatnonzero(scores[row] > last)
-            level = np.flatnonzero(scores[row] == last)[: kept - len(above)]
-            positions[row, :kept] = np.concatenate([above, level])
-        values, positions = values[:, :kept], positions[:, :kept]
+            level = np.flatnonzero(scores[row] == last)[: depth - len(above)]
+            positions[row, :depth] = np.concatenate([above, level])
+        values, positions = values[:, :depth], positions[:, :depth]
     positions = np.sort(positions, axis=1)
     values = np.take_along_axis(scores, positions, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
-    best[:, :kept] = np.take_along_axis(values, order, axis=1)
-    items[:, :kept] = np.take_along_axis(positions, order, axis=1)
+    best[:, :depth] = np.take_along_axis(values, order, axis=1)
+    items[:, :depth] = np.take_along_axis(positions, order, axis=1)
     items[best == -np.inf] = -1
     return items, best
 

@@ -151,7 +151,7 @@ def _golden_set(
 ) -> GoldenSet:
     spec = tower.spec
     rows = golden_rows(table, spec.types, spec.music_dim)
-    batch = UserBatch.from_table(rows, catalogue.index_of, spec.types, spec.music_dim)
+    batch = UserBatch.from_table(rows, catalogue.index_of, spec.fields)
     features = encode_users(spec, batch, tower.history_vectors)
     vectors = tower.from_features(features)
     ids = catalogue.item_ids[target]

@@ -18,6 +18,7 @@ from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EventRefused, ReleaseCorrupt
 from colisten.features.events import Event
+from colisten.features.users import UserFields
 from colisten.release.store import ReleaseStore
 
 
@@ -45,12 +46,13 @@ class Recorded:
 
 
 def record_event(
-    event: Event, items: CatalogueLike | None, push: Callable[[Event], bool]
+    event: Event, fields: UserFields, items: CatalogueLike | None, push: Callable[[Event], bool]
 ) -> Recorded:
     """Judge an event by itself and by the live release's catalogue, then store it.
 
     Args:
         event: What a user did.
+        fields: Types and signals that histories hold: those of the live release or of the store.
         items: Catalogue of the live release; None where none is live.
         push: Stores the event; False where it was there already. See `OnlineFeatures.push`.
 
@@ -59,7 +61,7 @@ def record_event(
             was not called.
         FeatureError: As `push`.
     """
-    event.check()
+    event.check(fields.types, fields.signals)
     known = None if items is None else _known(event, items)
     return Recorded(push(event), known)
 

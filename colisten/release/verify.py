@@ -77,7 +77,7 @@ def verify_release(folder: Path, index: VectorIndex) -> Verification:
 def golden_set_faults(release: LoadedRelease) -> list[str]:
     """What differs between the recorded answers and this machine's."""
     golden, spec = release.golden_set(), release.spec
-    batch = UserBatch.from_table(golden.rows, release.index_of, spec.types, spec.music_dim)
+    batch = UserBatch.from_table(golden.rows, release.index_of, spec.fields)
     features = encode_users(spec, batch, release.history_vectors)
     vectors = release.tower.from_features(golden.features)
     faults = []

@@ -9,6 +9,7 @@ import numpy as np
 
 from colisten.simulator.report import Figure
 from colisten.simulator.settings import WorldSettings
+from colisten.statistics.proportions import odds_ratios
 
 PAPER_ODDS = {"follow": 1.18, "preview": 0.18, "intent_to_pay": 0.13}
 
@@ -50,24 +51,3 @@ def signal_odds(base: duckdb.DuckDBPyConnection, settings: WorldSettings) -> lis
         )
         for signal, value in zip(PAPER_ODDS, odds, strict=True)
     ]
-
-
-def odds_ratios(cells: np.ndarray) -> np.ndarray:
-    """Odds ratios of a logistic regression with intercept, by Newton's method.
-
-    Args:
-        cells: Rows of (three 0/1 predictors, pairs, pairs with a stream), [cells, 5].
-    """
-    if len(cells) < 4 or not 0 < cells[:, 4].sum() < cells[:, 3].sum():
-        return np.full(3, np.nan)
-    inputs = np.column_stack([np.ones(len(cells)), cells[:, :3]])
-    pairs, streams = cells[:, 3], cells[:, 4]
-    weights = np.zeros(4)
-    # A trace of ridge keeps a tiny world, where a cell may be pure, from running away.
-    ridge = 1e-6 * np.eye(4)
-    for _ in range(30):
-        chance = 1 / (1 + np.exp(-(inputs @ weights)))
-        gradient = inputs.T @ (streams - pairs * chance)
-        curvature = (inputs * (pairs * chance * (1 - chance))[:, None]).T @ inputs + ridge
-        weights = weights + np.clip(np.linalg.solve(curvature, gradient), -2, 2)
-    return np.asarray(np.exp(weights[1:]))

@@ -67,8 +67,8 @@ class SeedMeans:
         seeds = len(self)
         if seeds < 2:
             return np.zeros((resamples, self.means.shape[1]))
-        chosen = rng.integers(seeds, size=(resamples, seeds))
-        counts = np.stack([(chosen == seed).sum(axis=1) for seed in range(seeds)], axis=1)
+        drawn = rng.integers(seeds, size=(resamples, seeds))
+        counts = np.stack([(drawn == seed).sum(axis=1) for seed in range(seeds)], axis=1)
         centred = np.nan_to_num(self.means - self.means.mean(axis=0))
         raw = (centred**2).mean(axis=0) / seeds
         scale = np.sqrt(np.divide(self.variance, raw, out=np.zeros_like(raw), where=raw > 0))

@@ -46,7 +46,7 @@ def build_graph(
         GraphError: The tables cannot be read.
     """
     from colisten.data.moments import microseconds
-    from colisten.features.examples import first_streams
+    from colisten.features.starts import first_starts
     from colisten.graph.build import build_graph as build
     from colisten.sections import CrossFittingSettings
     from colisten.training.time_split import held_out_moment
@@ -54,8 +54,8 @@ def build_graph(
     settings = whole(data, graph, CrossFittingSettings(folds=folds), engine=engine)
     tables = history.folder
     full = build(tables, as_of=as_of, settings=settings)
-    streams = first_streams(tables, as_of=as_of, target_type=data.target_type).column("timestamp")
-    moment = held_out_moment(streams, validation_share)
+    starts = first_starts(tables, as_of=as_of, data=data).column("timestamp")
+    moment = held_out_moment(starts, validation_share)
     graphs = GraphSet.write(
         out / "graph",
         full,

@@ -34,10 +34,10 @@ def build_training_rows(
     """
     import pyarrow.compute as pc
 
-    from colisten.features.examples import first_streams
+    from colisten.features.starts import first_starts
     from colisten.features.store import training_rows, user_rows
 
-    examples = first_streams(history.folder, as_of=as_of, target_type=data.target_type)
+    examples = first_starts(history.folder, as_of=as_of, data=data)
     store = features.open()
     rows = training_rows(store, examples)
     # Once per user, what was known of them at the cut: leave-one-out examples are made of it.

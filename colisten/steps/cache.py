@@ -115,27 +115,28 @@ class StepCache:
         folder = self.root / f"{name}-{key[:_DIGITS]}"
         self.used.add(folder.name)
 
-        def tell(state: str, seconds: float = 0.0) -> None:
+        def notify(state: str, seconds: float = 0.0) -> None:
             self.listen(StepEvent(name, state, seconds, part or self.part))
 
         if self.use_cache and not changes_world:
-            found: Result | None = _found(step, folder, key)
-            if found is not None:
-                tell("cached")
-                return found
+            finished: Result | None = _finished(step, folder, key)
+            if finished is not None:
+                notify("cached")
+                return finished
         shutil.rmtree(folder, ignore_errors=True)
-        tell("started")
+        notify("started")
         began = time.monotonic()
         try:
             returned: Result = execute(step, inputs, settings_of(step, self.settings), folder)
         except BaseException:
-            tell("failed", time.monotonic() - began)
+            notify("failed", time.monotonic() - began)
             raise
         seconds = time.monotonic() - began
         digests = {each: getattr(returned, each).digest for each in result_types(step)}
-        write_json(folder / _ENTRY, {"key": key, "digests": digests, "seconds": seconds})
+        entry = {"key": key, "place": str(folder), "digests": digests, "seconds": seconds}
+        write_json(folder / _ENTRY, entry)
         _free_memory()
-        tell("done", seconds)
+        notify("done", seconds)
         return returned
 
 
@@ -188,29 +189,30 @@ def _key(step: Callable[..., Any], settings: Settings, inputs: dict[str, Any]) -
         "settings": settings_json(step, settings),
         # A path is a place; what lies there, an artifact's digest tells.
         "inputs": {
-            name: _told(value) for name, value in inputs.items() if not isinstance(value, Path)
+            name: _content(value) for name, value in inputs.items() if not isinstance(value, Path)
         },
     }
     return hashlib.sha256(to_json(parts, sort=True).encode()).hexdigest()
 
 
-def _told(value: Any) -> Any:
+def _content(value: Any) -> Any:
     if isinstance(value, list):
-        return [_told(each) for each in value]
+        return [_content(each) for each in value]
     if isinstance(value, datetime):
         return value.isoformat()
     return value.digest if isinstance(value, Artifact) else value
 
 
-def _found(step: Callable[..., Result], folder: Path, key: str) -> Result | None:
+def _finished(step: Callable[..., Result], folder: Path, key: str) -> Result | None:
     """A finished step; None where there is none, or its files are gone."""
+    kinds = result_types(step)
     try:
         entry = read_mapping(folder / _ENTRY)
-        if entry["key"] != key:
+        stayed = entry["place"] == str(folder)
+        if entry["key"] != key or not all(stayed or each.movable for each in kinds.values()):
             return None
         results = {
-            name: kind.load(folder / name, entry["digests"][name])
-            for name, kind in result_types(step).items()
+            name: kind.load(folder / name, entry["digests"][name]) for name, kind in kinds.items()
         }
     except (OSError, KeyError, FileError, PipelineError):
         return None

@@ -34,21 +34,21 @@ def code_digest(module: str, home: Path = _HOME) -> str:
 
 def reachable(module: str, home: Path = _HOME) -> dict[str, str]:
     """Digests of a module, of all that it imports, and so on, by name; templates by file."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         # A module brings its packages with it.
         for each in (name, *_packages(name)):
             file = _file(each, home)
-            if each in found or file is None:
+            if each in digests or file is None:
                 continue
-            found[each], imported = _read(file)
+            digests[each], imported = _read(file)
             waiting += imported
             for other in sorted((file.parent / _TEMPLATES).rglob("*")):
                 if other.is_file():
-                    found[other.relative_to(home).as_posix()] = file_digest(other)
-    return found
+                    digests[other.relative_to(home).as_posix()] = file_digest(other)
+    return digests
 
 
 def _read(file: Path) -> tuple[str, tuple[str, ...]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+import numpy as np
+
 from colisten.engine import Engine
 from colisten.sections import EvaluationSettings
 from colisten.steps.artifacts.features import Features
@@ -55,19 +57,15 @@ def compare(
     Raises:
         EvaluationError: Lists are of other users or items.
     """
-    import numpy as np
-
     from colisten.evaluation.popularity import popularity
     from colisten.evaluation.split import evaluation_set
-    from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import music_dim, user_rows
-    from colisten.features.users import UserBatch
+    from colisten.features.users import UserBatch, UserFields
     from colisten.ranking.events import EventLog
     from colisten.reports.evaluation import to_html
-    from colisten.sections import ITEM_TYPES
-    from colisten.steps.windows import known_items, list_slices
+    from colisten.steps.windows import measure
 
-    catalogue, target = history.catalogue, data.target_type
+    catalogue = history.catalogue
     log = EventLog([history.folder, events.folder], catalogue, data, engine)
     window = evaluation_set(log, cut=as_of, window_days=window_days)
     trainings: dict[str, list[np.ndarray]] = {}
@@ -78,20 +76,13 @@ def compare(
             trainings.setdefault(model, []).append(ranked[model])
     streams = popularity(log, as_of)
     store = features.open()
-    users = UserBatch.from_table(
+    known = UserBatch.from_table(
         user_rows(store, window.user_ids.tolist(), as_of),
         catalogue.index_of,
-        ITEM_TYPES,
-        music_dim(store),
+        UserFields.of(data, music_dim(store)),
     )
-    table = evaluate_lists(
-        trainings,
-        window,
-        evaluation,
-        seed,
-        subject=subject,
-        finer=list_slices(window, catalogue, streams, users),
-        beyond=known_items(streams, text, catalogue, target),
+    table = measure(
+        trainings, window, known, streams, catalogue, text, evaluation, seed, subject=subject
     )
     figures = {
         "users": float(len(window)),

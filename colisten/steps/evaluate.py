@@ -65,13 +65,12 @@ def evaluate(
     """
     from colisten.baselines.tuning import tuned_baselines
     from colisten.evaluation.split import evaluation_set
-    from colisten.evaluation.table import evaluate_lists
     from colisten.features.store import users_as_of
     from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
     from colisten.reports.evaluation import to_html
-    from colisten.steps.windows import known_items, list_slices
+    from colisten.steps.windows import measure
 
     catalogue = history.catalogue
     folders = list(dict.fromkeys([history.folder, events.folder]))
@@ -87,35 +86,29 @@ def evaluate(
         popularity_days=evaluation.popularity_days,
         seed=seed,
     )
-    users = users_as_of(
+    known = users_as_of(
         features.open(),
         window.user_ids.tolist(),
         as_of,
         catalogue.index_of,
         models.towers.spec,
     )
-    rankers = models.rankers(users)
+    rankers = models.rankers(known)
     if baselines and evaluation.baselines and len(window):
         rankers += tuned_baselines(
             log,
             as_of=as_of,
             window_days=window_days,
             user_ids=window.user_ids,
-            fallback=models.recent_popularity(),
+            fallback=models.recent_popularity,
             evaluation=evaluation,
             seed=seed,
             text=models.text,
         )
-    streams = models.all_time_popularity()
+    streams = models.all_time_popularity
     ranked = rank_lists(rankers, window, evaluation, folder=out / "lists")
-    table = evaluate_lists(
-        {model: [items] for model, items in ranked.by_model.items()},
-        window,
-        evaluation,
-        seed,
-        finer=list_slices(window, catalogue, streams, users),
-        beyond=known_items(streams, text, catalogue, data.target_type),
-    )
+    lists = {model: [items] for model, items in ranked.by_model.items()}
+    table = measure(lists, window, known, streams, catalogue, text, evaluation, seed)
     measured = Measured(table)
     return Evaluated(
         measured,

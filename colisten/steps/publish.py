@@ -6,9 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import pyarrow as pa
+
 from colisten.engine import Engine
 from colisten.release.manifest import shaping_settings
-from colisten.sections import FeatureSettings, IndexSettings
+from colisten.sections import DataSettings, FeatureSettings, IndexSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.measures import Measured
@@ -68,18 +70,12 @@ def publish(
     """
     import tempfile
 
-    from colisten.features.store import user_rows
     from colisten.index.opening import open_index
-    from colisten.ranking.eligible import eligible_users
-    from colisten.ranking.events import EventLog
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
     from feature_repo.repo import build_feature_repo, materialize
 
     settings = whole(data, store, engine=engine)
-    log = EventLog([history.folder], history.catalogue, data, engine)
-    people = eligible_users(log, cut)
-    some = people.user_ids[:: max(1, len(people) // GOLDEN_USERS)][:GOLDEN_USERS]
     releases, served = ReleaseStore(home), open_index(home, index)
     with tempfile.TemporaryDirectory() as work:
         payload = assemble_payload(
@@ -94,7 +90,7 @@ def publish(
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
-            golden_users=user_rows(features.open(), some.tolist(), cut),
+            golden_users=_golden_users(history, features, cut, data, engine),
         )
         release_id = releases.publish(payload, served)
     build_feature_repo(
@@ -117,3 +113,17 @@ def publish(
         ),
         Metrics({"promoted": float(decision.passed)}),
     )
+
+
+def _golden_users(
+    history: History, features: Features, cut: datetime, data: DataSettings, engine: Engine
+) -> pa.Table:
+    """Feature rows of some users, evenly over all of them."""
+    from colisten.features.store import user_rows
+    from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.events import EventLog
+
+    log = EventLog([history.folder], history.catalogue, data, engine)
+    users = eligible_users(log, cut).user_ids
+    some = users[:: max(1, len(users) // GOLDEN_USERS)][:GOLDEN_USERS]
+    return user_rows(features.open(), some.tolist(), cut)

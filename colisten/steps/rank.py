@@ -92,7 +92,7 @@ def rank(
         )
     rankers = [
         *(others[name] for name in wanted),
-        models.two_tower(model, tower, users, models.recent_popularity()),
+        models.two_tower(model, tower, users, models.recent_popularity),
     ]
     made = rank_lists(rankers, window, evaluation, folder=out / "lists")
     figures = {"users": float(len(window)), "models": float(len(made.models))}

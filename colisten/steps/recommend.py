@@ -16,6 +16,8 @@ from colisten.steps.artifacts.reports import TableFile
 from colisten.steps.artifacts.tables import History
 from colisten.steps.settings import TypesAndSignals
 
+_OF_RELEASE = ("release_id", "promoted", "reasons", "warnings")
+
 
 class Recommended(NamedTuple):
     """The lists."""
@@ -65,7 +67,7 @@ def recommend(
 
     catalogue = history.catalogue
     tower = Towers(Path(release.folder)).open(engine.threads)
-    without_graph = towers_text.open(engine.threads)
+    text_tower = towers_text.open(engine.threads)
     log = EventLog([history.folder], catalogue, data, engine)
     people = eligible_users(log, cut)
     users = users_as_of(
@@ -73,14 +75,10 @@ def recommend(
     )
     counts = popularity(log, cut, evaluation.popularity_days)
     best = VectorRanker(SUBJECT, tower.user_vectors(users), tower.item_vectors, counts)
-    arms = (
-        PopularityRanker(POPULARITY, counts),
-        VectorRanker(
-            WITHOUT_GRAPH, without_graph.user_vectors(users), without_graph.item_vectors, counts
-        ),
-        best,
+    without_graph = VectorRanker(
+        WITHOUT_GRAPH, text_tower.user_vectors(users), text_tower.item_vectors, counts
     )
-    for arm in arms:
+    for arm in (PopularityRanker(POPULARITY, counts), without_graph, best):
         shelf = home / "shelves" / f"{arm.name}.parquet"
         write(people, arm.scores, catalogue, shelf, depth=evaluation.k)
     lists = home / "recommendations.parquet"
@@ -88,12 +86,7 @@ def recommend(
     metrics = {
         "cut": cut.isoformat(),
         "window_days": window_days,
-        "release": {
-            "release_id": release.release_id,
-            "promoted": release.promoted,
-            "reasons": list(release.reasons),
-            "warnings": list(release.warnings),
-        },
+        "release": {name: getattr(release, name) for name in _OF_RELEASE},
         "test": measured.table.model_dump(mode="json"),
         "validation": backtest.table.model_dump(mode="json"),
     }

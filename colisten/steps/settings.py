@@ -64,12 +64,12 @@ TypesAndSignals = Annotated[DataSettings, Computed(_without_weights)]
 
 def settings_of(step: Step, settings: Settings) -> dict[str, Any]:
     """What a step reads of the settings, by the names of its parameters."""
-    chosen: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, hint in _hints(step).items():
-        found = _found(name, hint, settings)
-        if found is not None:
-            chosen[name] = found[0]
-    return chosen
+        value = _value_of(name, hint, settings)
+        if value is not None:
+            values[name] = value[0]
+    return values
 
 
 def settings_json(step: Step, settings: Settings) -> str:
@@ -109,7 +109,7 @@ def _hints(step: Step) -> dict[str, Any]:
     return {name: hints[name] for name in inspect.signature(step).parameters}
 
 
-def _found(name: str, hint: Any, settings: Settings) -> tuple[Any] | None:
+def _value_of(name: str, hint: Any, settings: Settings) -> tuple[Any] | None:
     """The value of a parameter, in a tuple; None where it is no setting."""
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     for mark in marks:

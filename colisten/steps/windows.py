@@ -1,35 +1,59 @@
-"""What the steps that measure a window have in common."""
+"""The table over a window, for the steps that measure one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from colisten.ranking.rankers import SUBJECT
+from colisten.sections import EvaluationSettings
 from colisten.steps.artifacts.vectors import TextVectors
 
 if TYPE_CHECKING:
     from colisten.data.catalogue import Catalogue
-    from colisten.evaluation.beyond_accuracy import BeyondAccuracy
-    from colisten.evaluation.slices import Slice
     from colisten.evaluation.split import EvaluationSet
+    from colisten.evaluation.table import EvaluationTable
     from colisten.features.users import UserBatch
 
 
-def list_slices(
-    window: EvaluationSet, catalogue: Catalogue, streams: np.ndarray, users: UserBatch
-) -> list[Slice]:
-    """Slices beside all, warm and cold users; see `colisten.evaluation.slices.finer_slices`."""
-    from colisten.evaluation.slices import finer_slices
+def measure(
+    lists: Mapping[str, Sequence[np.ndarray]],
+    window: EvaluationSet,
+    known: UserBatch,
+    streams: np.ndarray,
+    catalogue: Catalogue,
+    text: TextVectors,
+    evaluation: EvaluationSettings,
+    seed: int,
+    *,
+    subject: str = SUBJECT,
+) -> EvaluationTable:
+    """Measure ranked lists; all, warm and cold users and finer slices.
 
-    counts = np.sum([each.counts for each in users.histories.values()], axis=0)
-    return list(finer_slices(window, catalogue, streams, counts))
-
-
-def known_items(
-    streams: np.ndarray, text: TextVectors, catalogue: Catalogue, target_type: str
-) -> BeyondAccuracy:
-    """What lists are made of: see `colisten.evaluation.beyond_accuracy`."""
+    Args:
+        lists: By model, one for every training.
+        window: Users and targets.
+        known: What is known of the users at the window's start, row by row.
+        streams: Users who started each target item before it [num_target].
+        catalogue: Items.
+        text: Text vectors, which the diversity of lists is read from.
+        evaluation: How rankings are measured.
+        seed: Of the resampling.
+        subject: The model that every other is compared with.
+    """
     from colisten.evaluation.beyond_accuracy import BeyondAccuracy
+    from colisten.evaluation.slices import finer_slices
+    from colisten.evaluation.table import evaluate_lists
 
-    return BeyondAccuracy(streams, text.vectors[catalogue.slice_of(target_type)])
+    lengths = np.sum([each.counts for each in known.histories.values()], axis=0)
+    return evaluate_lists(
+        lists,
+        window,
+        evaluation,
+        seed,
+        subject=subject,
+        finer=finer_slices(window, catalogue, streams, lengths),
+        beyond=BeyondAccuracy(streams, text.vectors[catalogue.slice_of(window.target_type)]),
+    )

@@ -198,20 +198,7 @@ def release(cache: StepCache, window: Window, home: Home) -> Released:
     past = fit(before, prepared, early, home, (BOTH, TEXT))
     backtest = _evaluate(before, prepared, past, prepared.history, early, days).table
     fitted = fit(cache, prepared, cut, home, (BOTH, TEXT))
-    towers, towers_text = fitted.towers
-    decision = cache.run(gate, changes_world=True, table=backtest, home=home.out).decision
-    published = cache.run(
-        publish,
-        changes_world=True,
-        **prepared.known,
-        graph=fitted.graph,
-        hgnn=fitted.hgnn,
-        towers=towers,
-        table=backtest,
-        decision=decision,
-        cut=cut,
-        home=home.out,
-    ).release
+    published = _publish(cache, prepared, fitted, backtest, cut, home)
     measured = _evaluate(cache, prepared, fitted, prepared.holdout, cut, days, baselines=True)
     cache.run(
         recommend,
@@ -219,7 +206,7 @@ def release(cache: StepCache, window: Window, home: Home) -> Released:
         history=prepared.history,
         features=prepared.features,
         release=published,
-        towers_text=towers_text,
+        towers_text=fitted.towers[1],
         backtest=backtest,
         measured=measured.table,
         cut=cut,
@@ -237,6 +224,29 @@ def release(cache: StepCache, window: Window, home: Home) -> Released:
         home=home.out,
     )
     return Released(published, backtest, measured.table, measured.lists)
+
+
+def _publish(
+    cache: StepCache,
+    prepared: Prepared,
+    fitted: Fitted,
+    backtest: Measured,
+    cut: datetime,
+    home: Home,
+) -> Published:
+    decision = cache.run(gate, changes_world=True, table=backtest, home=home.out).decision
+    return cache.run(
+        publish,
+        changes_world=True,
+        **prepared.known,
+        graph=fitted.graph,
+        hgnn=fitted.hgnn,
+        towers=fitted.towers[0],
+        table=backtest,
+        decision=decision,
+        cut=cut,
+        home=home.out,
+    ).release
 
 
 def trials(
@@ -329,5 +339,5 @@ def _evaluate(
 
 
 def _backtest_cut(cache: StepCache, window: Window) -> datetime:
-    target = cache.settings.data.target_type
-    return backtest_cut(window.data, cut=window.cut, window_days=window.days, target_type=target)
+    data = cache.settings.data
+    return backtest_cut(window.data, cut=window.cut, window_days=window.days, data=data)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colisten.errors import TextError
 
@@ -20,7 +21,7 @@ class TextEncoder(Protocol):
     name: str
     dim: int
 
-    def encode(self, texts: Sequence[str], batch_size: int) -> np.ndarray:
+    def encode(self, texts: Sequence[str], batch_size: int) -> NDArray[np.float32]:
         """Unit float32 vectors `[len(texts), dim]`."""
         ...
 
@@ -41,7 +42,7 @@ class SentenceTransformerEncoder:
             ) from error
         self.dim = int(self._model.get_embedding_dimension())
 
-    def encode(self, texts: Sequence[str], batch_size: int) -> np.ndarray:
+    def encode(self, texts: Sequence[str], batch_size: int) -> NDArray[np.float32]:
         """Unit float32 vectors `[len(texts), dim]`."""
         vectors = self._model.encode(
             list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
@@ -23,7 +24,7 @@ SHARD = 4096
 log = logger("text")
 
 
-def embed_items(catalogue: Catalogue, settings: TextSettings, cache: Path) -> np.ndarray:
+def embed_items(catalogue: Catalogue, settings: TextSettings, cache: Path) -> NDArray[np.float32]:
     """Unit text vectors `[num_items, dim]`, float32; an item without text has a zero row.
 
     Args:
@@ -66,7 +67,7 @@ def _encode(
     order = sorted(missing, key=lambda key: (len(missing[key]), key))
     starts = range(0, len(order), batch_size)
     keys: list[str] = []
-    vectors: list[np.ndarray] = []
+    vectors: list[NDArray[np.float32]] = []
     for start in track(starts, "encoding text"):
         batch = order[start : start + batch_size]
         encoded = encoder.encode([missing[key] for key in batch], batch_size)
@@ -88,7 +89,7 @@ class _VectorCache:
         folder.mkdir(parents=True, exist_ok=True)
         sweep_partials(folder)
         self._folder = folder
-        self._shards: list[np.ndarray] = []
+        self._shards: list[NDArray[np.float32]] = []
         self._place: dict[str, tuple[int, int]] = {}
         self.dim = 0
         for file in sorted(folder.glob("*.parquet")):
@@ -100,7 +101,7 @@ class _VectorCache:
     def keys(self) -> set[str]:
         return set(self._place)
 
-    def add(self, keys: list[str], vectors: np.ndarray) -> None:
+    def add(self, keys: list[str], vectors: NDArray[np.float32]) -> None:
         flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
         column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:24]
@@ -108,7 +109,7 @@ class _VectorCache:
             parquet.write(pa.table({"key": pa.array(keys), "vector": column}), file)
         self._note(keys, np.asarray(vectors, dtype=np.float32))
 
-    def rows(self, keys: list[str]) -> np.ndarray:
+    def rows(self, keys: list[str]) -> NDArray[np.float32]:
         out = np.zeros((len(keys), self.dim), dtype=np.float32)
         for row, key in enumerate(keys):
             if key:
@@ -116,15 +117,15 @@ class _VectorCache:
                 out[row] = self._shards[shard][place]
         return out
 
-    def _note(self, keys: list[str], vectors: np.ndarray) -> None:
+    def _note(self, keys: list[str], vectors: NDArray[np.float32]) -> None:
         self.dim = vectors.shape[1]
         shard = len(self._shards)
         self._shards.append(vectors)
         self._place.update((key, (shard, place)) for place, key in enumerate(keys))
 
 
-def _matrix(column: pa.FixedSizeListArray, rows: int) -> np.ndarray:
-    matrix: np.ndarray = column.flatten().to_numpy(zero_copy_only=False).reshape(rows, -1)
+def _matrix(column: pa.FixedSizeListArray, rows: int) -> NDArray[np.float32]:
+    matrix: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False).reshape(rows, -1)
     return matrix
 
 

@@ -6,11 +6,14 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from colisten.data.moments import from_microseconds
 
 
-def split_in_time(times: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+def split_in_time(
+    times: NDArray[np.int64], share: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows before and from the moment after which about `share` of the rows lie.
 
     Rows of one moment stay together. Both parts are empty of the other's moments; the second is

@@ -9,6 +9,7 @@ from benchmarks.pairs import read_result
 from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
 from colisten.config import Settings, load_settings
 from colisten.errors import ConfigError
+from colisten.sections import DataSettings
 
 GUIDE = Path(__file__).parents[2] / "docs/ablations.md"
 
@@ -28,13 +29,28 @@ def test_the_papers_rows_come_first_and_in_its_order() -> None:
 
 
 def test_the_full_model_is_always_among_them() -> None:
-    assert [each.name for each in select(("paper", "no-graph"))] == [FULL, "no-graph", "paper"]
-    assert select(()) == ABLATIONS
+    assert [each.name for each in select(("paper", "no-graph"), DataSettings())] == [
+        FULL,
+        "no-graph",
+        "paper",
+    ]
+    assert select((), DataSettings()) == ABLATIONS
+
+
+def test_rows_speak_of_the_types_and_signals_that_there_are() -> None:
+    options = ("data.signals={'it''s / a': 0.9, click: 0.3}", "data.start_signals=['it''s / a']")
+    shop = load_settings(None, (*options, "data.context_types=[]")).data
+    rows = {each.name: each for each in select((), shop)}
+    assert not {"no-target-edges", "only-auxiliary-edges"} & rows.keys()
+    assert len(rows) == len(ABLATIONS) - 4
+    weak = load_settings(None, (*options, *rows["no-weak-signals"].overrides))
+    assert weak.data.signals == {"it's / a": 0.9, "click": 0.0}
+    assert weak.graph.signals == ("it's / a",)
 
 
 def test_an_unknown_name_tells_the_nearest() -> None:
     with pytest.raises(ConfigError, match="no-text"):
-        select(("no-txt",))
+        select(("no-txt",), DataSettings())
 
 
 def test_what_rows_cost_is_that_of_the_committed_result() -> None:

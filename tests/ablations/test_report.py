@@ -14,7 +14,7 @@ from colisten.evaluation.table import evaluate_lists
 from colisten.ranking.lists import rank_lists
 from colisten.reports.ablations import to_html
 from colisten.reports.ablations_terminal import to_rich
-from colisten.sections import EvaluationSettings
+from colisten.sections import DataSettings, EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
 
 SETTINGS = EvaluationSettings(bootstrap=200, depth=20)
@@ -37,8 +37,8 @@ def report() -> AblationReport:
     }
     trials["popularity"] = [rank_lists([Scores("popularity", noise)], data, SETTINGS)["popularity"]]
     table = evaluate_lists(trials, data, SETTINGS, 0, subject=FULL)
-    chosen = select(("no-graph", "no-text", "paper"))
-    return AblationReport.of(chosen, select(("no-decay",))[1:], (0, 1), table)
+    chosen = select(("no-graph", "no-text", "paper"), DataSettings())
+    return AblationReport.of(chosen, select(("no-decay",), DataSettings())[1:], (0, 1), table)
 
 
 def test_a_change_is_the_row_minus_the_full_model(report: AblationReport) -> None:
@@ -100,6 +100,6 @@ def test_an_empty_window_says_so() -> None:
     data = random_set(0, 10)
     lists = rank_lists([Scores(FULL, np.zeros((0, 10)))], data, EvaluationSettings())[FULL]
     table = evaluate_lists({FULL: [lists]}, data, EvaluationSettings(), 0, subject=FULL)
-    report = AblationReport.of(select(())[:1], (), (0,), table)
+    report = AblationReport.of(select((), DataSettings())[:1], (), (0,), table)
     assert "Nothing to measure" in to_html(report)
     assert "Nothing to measure" in str(to_rich(report))

@@ -57,7 +57,7 @@ def rankers(
 
 
 @pytest.mark.slow
-def test_tuned_baselines_rank_an_audience_and_never_read_the_window(
+def test_tuned_baselines_rank_users_and_never_read_the_window(
     tiny_history: Path, tmp_path: Path
 ) -> None:
     catalogue = Catalogue.read(tiny_history)

@@ -16,16 +16,24 @@ from benchmarks import (
     events,
     graph_build,
     graph_build_large,
+    growth,
     kernels,
+    links,
     loader_step,
     pairs,
+    public,
     pyg_rival,
+    robustness,
     scale,
+    worlds,
 )
+from benchmarks.__main__ import BENCHMARKS
 from benchmarks.alone import measured
 from benchmarks.graphs import random_graph
+from colisten.config import load_settings
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.sections import HGNNSettings
+from colisten.simulator import WorldSettings, simulate
 
 NODES = {"audiobook": 60, "podcast": 120}
 PAIRS = {
@@ -34,11 +42,44 @@ PAIRS = {
     ("podcast", "podcast"): 600,
 }
 SMALL = HGNNSettings(dim=8, fanouts=(3, 2), batch_size=16, in_batch=16)
+WORLD = WorldSettings(users=120, audiobooks=60, podcasts=60, days=40, author_taste=0.5)
+QUICK = (
+    "hgnn.dim=8",
+    "hgnn.max_steps=2",
+    "hgnn.batch_size=64",
+    "cross_fitting.folds=2",
+    "towers.dim=8",
+    "towers.hidden=[8]",
+    "towers.epochs=1",
+    "towers.min_steps=0",
+    "evaluation.bootstrap=20",
+    "evaluation.baselines=false",
+    "index.backend=exact",
+)
 SIZES: dict[ModuleType, dict[str, Any]] = {
     events: {"AUDIOBOOKS": 200, "PODCASTS": 800},
     graph_build: {"USERS": 100, "EVENTS": 2_000},
     graph_build_large: {"SIZES": ((50, 500), (100, 2_000))},
     pairs: {"COUNTED": 2},
+    growth: {
+        "WORLD": WORLD,
+        "USERS": 80,
+        "FACTORS": (1, 2),
+        "SETTINGS": load_settings(None, QUICK),
+    },
+    worlds: {"WORLD": WORLD, "SEEDS": (0, 1), "ROWS": worlds.ROWS[:1], "SETTINGS": QUICK},
+    links: {"WORLD": WORLD, "SEEDS": (0, 1), "SETTINGS": QUICK},
+    robustness: {
+        "WORLD": WORLD,
+        "VARIANTS": dict([*robustness.VARIANTS.items()][-1:]),
+        "SETTINGS": load_settings(None, QUICK),
+    },
+    public: {
+        "CUTS": ("2025-06-16",),
+        "DAYS": 14,
+        "SEEDS": 2,
+        "SETTINGS": load_settings(None, QUICK),
+    },
     kernels: {"NODES": NODES, "PAIRS": PAIRS, "SEEDS": 20, "SOURCES": 90, "ROWS": 30, "DIM": 8},
     loader_step: {"NODES": NODES, "PAIRS": PAIRS, "DIM": 8, "BATCH": 16},
     balance: {"NODES": NODES, "PAIRS": PAIRS, "STEPS": 3, "SEEDS": 2, "OPTIONS": SMALL},
@@ -59,7 +100,13 @@ WRITES = {
     kernels: {"kernel_sampling_uniform", "kernel_sampling_weighted", "kernel_aggregation_max"},
     balance: {"balance_epoch", "balance_quality"},
     scale: {"scale"},
+    growth: {"growth"},
+    worlds: {"worlds"},
+    links: {"links"},
+    robustness: {"robustness"},
+    public: {"public_food_kitchen"},
 }
+COMMITTED = {path.stem: json.loads(path.read_text()) for path in pairs.RESULTS.glob("*.json")}
 
 pytestmark = pytest.mark.slow
 
@@ -70,21 +117,25 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module, sizes in SIZES.items():
         for name, size in sizes.items():
             monkeypatch.setattr(module, name, size)
-    monkeypatch.setattr(pairs, "RESULTS", tmp_path)
-    return tmp_path
+    simulate(tmp_path / "real" / "amazon_food_kitchen", WORLD)
+    monkeypatch.setenv("COLISTEN_REAL_DATA", str(tmp_path / "real"))
+    monkeypatch.setattr(pairs, "RESULTS", tmp_path / "results")
+    (tmp_path / "results").mkdir()
+    return tmp_path / "results"
 
 
 @pytest.mark.parametrize("module", WRITES, ids=lambda module: module.__name__)
 def test_it_runs_and_writes_what_is_committed(module: ModuleType, results: Path) -> None:
-    committed = {path.stem: json.loads(path.read_text()) for path in COMMITTED}
     module.run()
     written = {path.stem: json.loads(path.read_text()) for path in results.iterdir()}
     assert written.keys() == WRITES[module]
     for name, result in written.items():
-        assert result.keys() == committed[name].keys()
+        assert result.keys() == COMMITTED[name].keys()
 
 
-COMMITTED = sorted(pairs.RESULTS.glob("*.json"))
+def test_each_is_run_here() -> None:
+    tried = {module.__name__ for module in WRITES} | {loader_step.__name__}
+    assert {run.__module__ for run in BENCHMARKS.values()} == tried
 
 
 @pytest.mark.parametrize("aggregation", ["max", "weighted"])

@@ -71,6 +71,7 @@ def _no_audiobooks(folder: Path) -> None:
     for table in ("items", "interactions"):
         edit(folder, table, lambda rows: [row for row in rows if row["item_type"] == "podcast"])
     (folder / "exposures.parquet").unlink()
+    (folder / "links.parquet").unlink()
 
 
 def _both_vectors(rows: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -336,7 +337,7 @@ CASES = [
     ),
     Case(
         "publishing dates of seconds read as milliseconds",
-        violations.PublishedInWrongUnit,
+        violations.DateInWrongUnit,
         "items.published_at",
         lambda folder: put(
             folder, "items", "published_at", {3: datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)}
@@ -364,6 +365,43 @@ CASES = [
             lambda rows: [*rows, {**rows[0], "item_id": "a001", "item_type": "podcast"}],
         ),
         count=1,
+    ),
+    *(
+        Case(
+            f"link {violation.__name__} {str(value)[:9]!r}",
+            violation,
+            f"links.{column}",
+            lambda folder, column=column, value=value: put(folder, "links", column, {2: value}),
+            count=1,
+            first=(2,),
+        )
+        for violation, column, *values in (
+            (violations.NullId, "item_id", None),
+            (violations.BlankId, "other_id", " "),
+            (violations.LinkOfUnknownItem, "other_id", "nope"),
+            (violations.LinkToItself, "other_id", "a012"),
+            (
+                violations.UnfitRelation,
+                "relation",
+                None,
+                " ",
+                "a ",
+                "a\nb",
+                "x" * 65,
+                "co_listened",
+            ),
+            (violations.FutureTimestamp, "since", FUTURE),
+            (violations.DateInWrongUnit, "since", datetime(1970, 1, 21, 2, 8, 9, tzinfo=UTC)),
+        )
+        for value in values
+    ),
+    Case(
+        "link twice",
+        violations.DuplicateLink,
+        "links.relation",
+        lambda folder: put(folder, "links", "item_id", {2: "a010"}),
+        count=2,
+        first=(0, 2),
     ),
     Case(
         "exposure of an unknown item",

@@ -11,14 +11,15 @@ from typing import Any
 import pyarrow as pa
 
 from colisten.data import parquet
-from colisten.data.contract import EXPOSURES, TABLES
+from colisten.data.contract import EXPOSURES, LINKS, TABLES
 from tests.conftest import START
 
 Row = dict[str, Any]
+SINCE = START + timedelta(days=120)
 
 
 def copy_source(source: Path, folder: Path) -> Path:
-    """A copy of a source folder with an exposures table, to be changed freely."""
+    """A copy of a source folder with tables of links and exposures, to be changed freely."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     shown = [
         {
@@ -33,9 +34,14 @@ def copy_source(source: Path, folder: Path) -> Path:
         }
         for number in range(40)
     ]
-    parquet.write(
-        pa.Table.from_pylist(shown, schema=EXPOSURES.schema), folder / "exposures.parquet"
-    )
+    author = {"relation": "same author", "since": None}
+    joined = [
+        {"item_id": "a010", "other_id": "a011", **author},
+        {"item_id": "a010", "other_id": "p011", "relation": "talks of / 'it'", "since": SINCE},
+        {"item_id": "a012", "other_id": "a011", **author},
+    ]
+    for table, rows in ((EXPOSURES, shown), (LINKS, joined)):
+        parquet.write(pa.Table.from_pylist(rows, schema=table.schema), folder / table.file_name)
     return folder
 
 

@@ -22,7 +22,16 @@ from hypothesis import strategies as st
 from colisten.data import violations
 from colisten.data.advice import advice
 from colisten.data.checks import check_tables
-from colisten.data.contract import AGE, EXPOSURES, INTERACTIONS, ITEMS, MOMENT, TEXT, USERS, WHOLE
+from colisten.data.contract import (
+    EXPOSURES,
+    INTERACTIONS,
+    ITEMS,
+    MOMENT,
+    NUMBER,
+    TEXT,
+    USERS,
+    WHOLE,
+)
 from colisten.data.violation import Violation
 from tests.data.sources import copy_source, replace
 
@@ -223,7 +232,7 @@ def test_no_line_makes_up_an_id(values: pa.Array) -> None:
     ids=lambda values: str(values.type),
 )
 def test_no_line_makes_up_an_age_or_forgets_all(values: pa.Array) -> None:
-    assert advice(USERS.column("age"), pa.chunked_array([values])) == f"{AGE.wanted}."
+    assert advice(USERS.column("age"), pa.chunked_array([values])) == f"{NUMBER.wanted}."
 
 
 @pytest.mark.parametrize(
@@ -270,7 +279,7 @@ def test_advice_on_ages(values: pa.Array, wanted: list[float | None]) -> None:
     assert found, do
     exec(found[1], {"pandas": pd, "frame": frame})
     after = pa.Array.from_pandas(frame["age"])
-    assert AGE.accepts(after.type)
+    assert NUMBER.accepts(after.type)
     assert after.to_pylist() == wanted
 
 

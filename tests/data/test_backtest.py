@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from colisten.data.backtest import backtest_cut
+from tests.conftest import DATA
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 CUT = START + timedelta(days=100)
@@ -29,7 +30,7 @@ def source(folder: Path, days: list[float], item_type: str = "audiobook") -> Pat
 
 
 def found(folder: Path) -> datetime:
-    return backtest_cut(folder, cut=CUT, window_days=30, target_type="audiobook")
+    return backtest_cut(folder, cut=CUT, window_days=30, data=DATA)
 
 
 def test_one_window_before_the_cut(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_the_cases_cover_the_tree() -> None:
     elsewhere = {
         violations.FolderMissing,
         violations.NoHistory,
-        violations.NobodyStreamed,
+        violations.NobodyStarted,
         violations.NobodyMeasured,
     }
     assert {case.violation for case in CASES} == classes - elsewhere
@@ -161,11 +161,11 @@ def test_the_report_counts_what_is_there(folder: Path, app: typer.Typer) -> None
     assert json.loads(answer.stdout)["report"] == json.loads(json.dumps(report.to_dict()))
     answer = CliRunner().invoke(app, [str(folder)])
     assert answer.exit_code == 0
-    assert "40 audiobooks, 60 podcasts" in answer.stdout
+    assert "40 audiobook, 60 podcast" in answer.stdout
 
 
 def test_sparse_tables_are_sound_and_said_to_be_sparse(folder: Path) -> None:
-    for table in ("users", "music", "exposures"):
+    for table in ("users", "music", "links", "exposures"):
         (folder / f"{table}.parquet").unlink()
     drop(folder, "items", "description", "genres", "published_at")
     replace(folder, "items", "language", pa.nulls(100))

@@ -8,9 +8,9 @@ import pytest
 
 from colisten.data import violations
 from colisten.data.contract import (
-    AGE,
     MAX_AGE,
     MOMENT,
+    NUMBER,
     TABLES,
     TEXT,
     TEXTS,
@@ -120,7 +120,7 @@ def test_a_violation_says_where_how_many_which_and_what_to_do() -> None:
             ],
             [pa.timestamp("us"), pa.date32(), pa.int64(), pa.string()],
         ),
-        (AGE, [pa.int8(), pa.uint64(), pa.float32(), pa.float64()], [pa.bool_(), pa.string()]),
+        (NUMBER, [pa.int8(), pa.uint64(), pa.float32(), pa.float64()], [pa.bool_(), pa.string()]),
         (WHOLE, [pa.int8(), pa.uint64()], [pa.float64(), pa.bool_()]),
         (
             VECTOR,

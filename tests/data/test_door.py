@@ -18,11 +18,11 @@ from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
-from colisten.data.contract import AGE, INTERACTIONS, ITEMS, MUSIC, USERS
+from colisten.data.contract import INTERACTIONS, ITEMS, MUSIC, NUMBER, USERS
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.data.prepare import check_cut, prepare_tables
 from colisten.errors import ColistenError
-from colisten.features.store import music_dim, open_store, user_rows
+from colisten.features.store import open_store, user_rows
 from colisten.features.transform import UserFeatureSpec, encode_users
 from colisten.features.users import UserBatch
 from colisten.graph.build import build_graph
@@ -31,11 +31,10 @@ from colisten.index.filter import Filter
 from colisten.index.milvus import MilvusIndex
 from colisten.models.items import ItemFeatureSpec, encode_static
 from colisten.release.popular import PopularLists, popular_lists
-from colisten.sections import ITEM_TYPES, SIGNALS
 from colisten.text.vectors import item_texts
 from feature_repo.repo import build_feature_repo, materialize
 from feature_repo.sources import write_sources
-from tests.conftest import CUT, START
+from tests.conftest import CUT, FIELDS, ITEM_TYPES, SIGNALS, START
 
 NOW = CUT + timedelta(days=60)
 MOST = 2**63 - 1
@@ -122,7 +121,9 @@ def write(folder: Path, tables: Tables) -> Path:
         arrays = {}
         for column in table.columns:
             values = pa.array([row[column.name] for row in tables[table.name]])
-            arrays[column.name] = values if column.kind is AGE else values.cast(column.kind.arrow)
+            arrays[column.name] = (
+                values if column.kind is NUMBER else values.cast(column.kind.arrow)
+            )
         parquet.write(pa.table(arrays), folder / table.file_name)
     return folder
 
@@ -213,7 +214,7 @@ def test_whatever_the_door_accepts_has_finite_features(
     store = open_store(folder / "repo")
     users = parquet.read(history / "users.parquet").column("user_id").to_pylist()
     rows = user_rows(store, users, CUT)
-    batch = UserBatch.from_table(rows, catalogue.index_of, ITEM_TYPES, music_dim(store))
+    batch = UserBatch.from_table(rows, catalogue.index_of, FIELDS)
     past = np.random.default_rng(0).normal(size=(len(catalogue), 4)).astype(np.float32)
     spec = UserFeatureSpec.fit(batch.take([0]), settings=SETTINGS, vector_dim=4, types=ITEM_TYPES)
     assert np.isfinite(encode_users(spec, batch, past)).all()

@@ -9,7 +9,7 @@ import pytest
 
 from colisten.config import Settings, load_settings
 from colisten.data.prepare import check_cut, cut_notices
-from colisten.data.violations import NobodyMeasured, NobodyStreamed
+from colisten.data.violations import NobodyMeasured, NobodyStarted
 from tests.data.small import CUT, Event, write_small
 
 SETTINGS = Settings()
@@ -35,12 +35,10 @@ def test_enough_says_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("signal", ["follow", "preview", "intent_to_pay"])
-def test_without_a_stream_of_the_recommended_type_it_is_refused(
-    tmp_path: Path, signal: str
-) -> None:
+def test_without_a_start_of_the_recommended_type_it_is_refused(tmp_path: Path, signal: str) -> None:
     events = [(user, item, signal, moment) for user, item, _, moment in plenty()]
     folder = write_small(tmp_path, [*events, ("u0", "p1", "stream", CUT - DAY)])
-    with pytest.raises(NobodyStreamed, match="nobody streams any audiobook before the cut") as one:
+    with pytest.raises(NobodyStarted, match="nobody starts any audiobook before the cut") as one:
         notices(folder)
     assert one.value.exit_code == 2
     assert "--target" in str(one.value)
@@ -49,14 +47,19 @@ def test_without_a_stream_of_the_recommended_type_it_is_refused(
 
 def test_a_stream_at_the_cut_is_not_before_it(tmp_path: Path) -> None:
     folder = write_small(tmp_path, [("u0", "p1", "stream", CUT - DAY), ("u0", "a1", "stream", CUT)])
-    with pytest.raises(NobodyStreamed):
+    with pytest.raises(NobodyStarted):
         notices(folder)
     assert "not be measured" in notices(folder, CUT + timedelta(microseconds=1))
 
 
 @pytest.mark.parametrize(
     ("books", "says"),
-    [(1, "One audiobook can be"), (3, "3 audiobooks can be"), (10, "10 audiobooks"), (11, "")],
+    [
+        (1, "One audiobook can be"),
+        (3, "3 audiobook items can be"),
+        (10, "10 audiobook items"),
+        (11, ""),
+    ],
 )
 def test_a_catalogue_of_no_more_than_k_titles(tmp_path: Path, books: int, says: str) -> None:
     events = [("u0", "a0", "stream", CUT - DAY), ("u1", "a0", "stream", CUT + DAY)]

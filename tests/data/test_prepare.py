@@ -13,13 +13,20 @@ import pytest
 from colisten.config import Settings
 from colisten.data import prepare
 from colisten.data.catalogue import Catalogue
+from colisten.data.checks import check_tables
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS, MUSIC, USERS
 from colisten.data.prepare import TableSummary, check_cut, prepare_tables
-from colisten.data.violations import FutureTimestamp, ItemTypeMissing, NoHistory, TableUnreadable
+from colisten.data.violation import TableViolations
+from colisten.data.violations import (
+    FutureTimestamp,
+    ItemTypeMissing,
+    NoHistory,
+    TableUnreadable,
+)
 from colisten.errors import ConfigError, TableError
 from colisten.files import file_digest, folder_digests
 from tests.conftest import CUT, START
-from tests.data.sources import Row, copy_source, drop, edit, put, recast, replace, tables_of
+from tests.data.sources import SINCE, Row, copy_source, drop, edit, put, recast, replace, tables_of
 
 SETTINGS = Settings()
 WINDOW = 14
@@ -193,7 +200,7 @@ def test_exact_duplicates_go_and_near_ones_stay(source: Path, out: Path) -> None
 
 
 def test_only_items_and_interactions_are_needed(source: Path, out: Path) -> None:
-    for table in ("users", "music", "exposures"):
+    for table in ("users", "music", "links", "exposures"):
         (source / f"{table}.parquet").unlink()
     drop(source, "items", "description", "genres", "published_at")
     replace(source, "items", "language", pa.nulls(100))
@@ -345,3 +352,45 @@ def test_the_cut_needs_a_zone_and_the_window_a_day(source: Path, out: Path) -> N
         run(source, out, cut=START)
     run(source, out, cut=CUT + timedelta(days=200))
     assert pq.read_metadata(out / "holdout/interactions.parquet").num_rows == 0
+
+
+def test_links_are_those_that_were_known_between_items_that_were_there(
+    source: Path, tiny_source: Path, tmp_path: Path
+) -> None:
+    edit(
+        source, "items", lambda rows: [*rows, {**rows[0], "item_id": "later", "published_at": CUT}]
+    )
+    put(source, "links", "other_id", {2: "later"})
+    assert check_tables(source).links == {"same author": 2, "talks of / 'it'": 1}
+    links = {}
+    for name, cut in (("before", SINCE), ("after", SINCE + timedelta(microseconds=1))):
+        prepare_tables(source, tmp_path / name, cut=cut, window_days=30, settings=SETTINGS)
+        links[name] = pq.read_table(tmp_path / name / "history" / "links.parquet")
+    assert links["before"].schema.names == ["item_id", "other_id", "relation", "since"]
+    always = {"item_id": "a010", "other_id": "a011", "relation": "same author", "since": None}
+    known = {"item_id": "a010", "other_id": "p011", "relation": "talks of / 'it'", "since": SINCE}
+    assert links["before"].to_pylist() == [always]
+    assert links["after"].to_pylist() == [always, known]
+    prepare_tables(tiny_source, tmp_path / "none", cut=CUT, window_days=30, settings=SETTINGS)
+    assert not (tmp_path / "none" / "history" / "links.parquet").exists()
+
+
+def test_columns_that_settings_name_are_prepared(
+    source: Path, tiny_source: Path, tmp_path: Path
+) -> None:
+    file = source / "users.parquet"
+    users = pq.read_table(file)
+    users = users.append_column("Plan 'X'", pa.array([" paid ", "", None, "free"] * 20))
+    pq.write_table(users.append_column("days", pa.array([1, 2, None, 4] * 20)), file)
+    features = {"Plan 'X'": "category", "days": "number"}
+    chosen = Settings.model_validate({"data": {"user_features": features}})
+    assert check_tables(source, settings=chosen).missing["users.Plan 'X'"] == 0.5
+    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=30, settings=chosen)
+    rows = pq.read_table(tmp_path / "out" / "history" / "users.parquet").to_pylist()[:4]
+    assert [row["Plan 'X'"] for row in rows] == ["paid", None, None, "free"]
+    assert [row["days"] for row in rows] == [1.0, 2.0, None, 4.0]
+    with pytest.raises(TableViolations, match="Plan 'X': the column is missing"):
+        check_tables(tiny_source, settings=chosen)
+    (source / "users.parquet").unlink()
+    prepare_tables(source, tmp_path / "none", cut=CUT, window_days=30, settings=chosen)
+    assert pq.read_table(tmp_path / "none" / "history" / "users.parquet")["days"].null_count == 80

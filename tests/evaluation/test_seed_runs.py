@@ -49,7 +49,7 @@ def known_items() -> BeyondAccuracy:
 
 def test_one_list_a_model_is_what_evaluate_measures(tmp_path: Path) -> None:
     rankers = [trained(0.5, 0), RandomRanker(ITEMS)]
-    lists = Lists.load(rank_lists(rankers, DATA, SETTINGS).save(tmp_path / "lists"))
+    lists = rank_lists(rankers, DATA, SETTINGS, folder=tmp_path / "lists")
     single = {model: [items] for model, items in lists.by_model.items()}
     assert evaluate_lists(single, DATA, SETTINGS, 3) == evaluate(rankers, DATA, SETTINGS, 3)
     assert evaluate_lists(single, DATA, SETTINGS, 3, beyond=known_items()) == evaluate(

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -17,8 +18,11 @@ from hypothesis import strategies as st
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
+from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import EvaluationSet, evaluation_set
 from colisten.ranking.eligible import EligibleUsers, eligible_users
+from colisten.ranking.events import EventLog
+from colisten.sections import DataSettings
 from tests.conftest import CUT
 from tests.evaluation.conftest import DAY, Event, at, catalogue_of, event_log, write_events
 
@@ -45,33 +49,35 @@ def typed(rows: Iterable[tuple[str, str, str, float]]) -> list[Event]:
 
 
 @dataclass
-class Facts:
+class Expected:
     """One user; items by id."""
 
     warm: bool
-    had: set[str]
+    seen_items: set[str]
     targets: set[str] = field(default_factory=set)
     num_targets: int = 0
 
 
-def naive(log: list[Event], cut: float, window: float, available: set[str]) -> dict[str, Facts]:
+def naive(log: list[Event], cut: float, window: float, available: set[str]) -> dict[str, Expected]:
     """The protocol in words, one user at a time."""
     users = {}
     for user in sorted({user for user, *_, day in log if day < cut}):
         books = [event for event in log if event[0] == user and event[2] == "audiobook"]
         streams = [(item, day) for _, item, _, signal, day in books if signal == "stream"]
-        had = {item for item, day in streams if day < cut}
-        first = {item for item, day in streams if cut <= day < cut + window} - had
+        seen = {item for item, day in streams if day < cut}
+        first = {item for item, day in streams if cut <= day < cut + window} - seen
         warm = any(event[4] < cut for event in books)
-        users[user] = Facts(warm, had - {"a-unknown"}, first & available, len(first))
+        users[user] = Expected(warm, seen - {"a-unknown"}, first & available, len(first))
     return users
 
 
-def described(found: EligibleUsers, catalogue: Catalogue) -> dict[str, Facts]:
+def described(found: EligibleUsers, catalogue: Catalogue) -> dict[str, Expected]:
     ids = catalogue.item_ids[catalogue.slice_of("audiobook")]
     people = {}
     for row, user in enumerate(found.user_ids):
-        people[user] = Facts(bool(found.warm[row]), {ids[item] for item in found.exclusions[row]})
+        people[user] = Expected(
+            bool(found.warm[row]), {ids[item] for item in found.exclusions[row]}
+        )
         if isinstance(found, EvaluationSet):
             people[user].targets = {ids[item] for item in found.targets[row]}
             people[user].num_targets = int(found.num_targets[row])
@@ -93,12 +99,12 @@ def test_agrees_with_the_protocol_in_plain_python(
         measured = evaluation_set(event_log(source, catalogue), cut=at(cut), window_days=WINDOW)
     people = naive(log, cut, WINDOW, available)
     assert described(everyone, catalogue) == {
-        user: Facts(facts.warm, facts.had) for user, facts in people.items()
+        user: Expected(one.warm, one.seen_items) for user, one in people.items()
     }
-    wanted = {user: facts for user, facts in people.items() if facts.num_targets}
+    wanted = {user: one for user, one in people.items() if one.num_targets}
     assert described(measured, catalogue) == wanted
     assert measured.num_candidates == len(available) == everyone.num_candidates
-    missed = sum(facts.num_targets - len(facts.targets) for facts in people.values())
+    missed = sum(one.num_targets - len(one.targets) for one in people.values())
     assert measured.unreachable == missed
 
 
@@ -168,7 +174,7 @@ def test_what_happens_after_the_cut_changes_nothing_but_targets(
     first, second = described(measured, catalogue), described(remeasured, catalogue)
     for user in first.keys() & second.keys():
         assert first[user].warm == second[user].warm
-        assert first[user].had == second[user].had
+        assert first[user].seen_items == second[user].seen_items
 
 
 def test_a_window_inside_the_history_measures_as_one_behind_it(
@@ -185,6 +191,35 @@ def test_a_window_inside_the_history_measures_as_one_behind_it(
     whole, split = (evaluation_set(each, cut=CUT, window_days=30) for each in logs)
     assert described(whole, catalogue) == described(split, catalogue)
     assert len(whole) > 20
+
+
+def test_types_and_starts_are_whatever_settings_name(events_at: Callable[..., Path]) -> None:
+    kind, start, other = "audiobook", "buy 'now' / %", "rent; --"
+    log = [
+        ("u1", "x0", kind, start, -2),
+        ("u1", "x1", kind, "stream", -1),
+        ("u1", "x1", kind, other, 1),
+        ("u2", "y0", "song", start, -1),
+        ("u2", "x0", kind, "stream", 1),
+        ("u3", "z0", "film", "click", -1),
+        ("u3", "x2", kind, start, 2),
+    ]
+    items = pa.table(
+        {"item_id": ["z0", "x0", "x1", "x2", "y0"], "item_type": ["film", *[kind] * 3, "song"]}
+    )
+    none = pa.array([None] * 5, pa.timestamp("us", tz="UTC"))
+    catalogue = Catalogue(items.append_column("published_at", none))
+    signals = {start: 1.0, "stream": 0.5, other: 1.0, "click": 0.1}
+    for context in (("song", "film"), ()):
+        data = DataSettings(
+            target_type=kind, context_types=context, signals=signals, start_signals=(start, other)
+        )
+        events = EventLog([events_at(log)], catalogue, data)
+        found = evaluation_set(events, cut=DAY, window_days=WINDOW)
+        assert found.user_ids.tolist() == ["u1", "u3"]
+        assert [found.exclusions[0].tolist(), found.targets[0].tolist()] == [[0], [1]]
+        assert found.warm.tolist() == [True, False]
+        assert popularity(events, at(5)).tolist() == [1, 1, 1]
 
 
 def test_podcasts_can_be_the_target(tiny_source: Path, tiny_history: Path) -> None:

@@ -15,11 +15,11 @@ from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
 from colisten.explain.groups import item_groups, user_groups
-from colisten.features.examples import first_streams
 from colisten.features.popularity import DailyPopularity, day_of
+from colisten.features.starts import first_starts
 from colisten.features.store import open_store, user_rows
 from colisten.features.transform import UserFeatureSpec, encode_users
-from colisten.features.users import UserBatch
+from colisten.features.users import UserBatch, UserFields
 from colisten.index import ExactIndex
 from colisten.models.export import export_towers
 from colisten.models.items import ItemFeatureSpec, encode_items
@@ -28,9 +28,9 @@ from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
-from colisten.sections import TowerSettings
+from colisten.sections import DataSettings, TowerSettings
 from feature_repo.repo import build_feature_repo
-from tests.conftest import CUT
+from tests.conftest import CUT, DATA
 
 TYPES = ("audiobook", "podcast")
 BLOCKS = {"text": 6, "z": 4}
@@ -61,7 +61,7 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     )
     rows = _rows(history, out / "features")
     music_dim = 4
-    batch = UserBatch.from_table(rows, catalogue.index_of, TYPES, music_dim)
+    batch = UserBatch.from_table(rows, catalogue.index_of, UserFields.of(DataSettings(), music_dim))
     user_spec = UserFeatureSpec.fit(
         batch, settings=settings, vector_dim=vectors.shape[1], types=TYPES
     )
@@ -152,7 +152,7 @@ def _rows(history: Path, features: Path) -> pa.Table:
 
 
 def _popularity(history: Path, catalogue: Catalogue, target: slice) -> np.ndarray:
-    streams = first_streams(history, as_of=CUT, target_type="audiobook")
+    streams = first_starts(history, as_of=CUT, data=DATA)
     times = streams.column("timestamp").cast(pa.int64()).to_numpy()
     items = catalogue.index_of(streams.column("item_id").to_pylist()) - target.start
     daily = DailyPopularity(items, times, target.stop - target.start, HALF_LIVES)

@@ -21,11 +21,11 @@ from colisten.features.store import (
     training_rows,
     user_rows,
 )
-from colisten.features.users import UserBatch
+from colisten.features.users import UserBatch, UserFields
 from colisten.files import file_digest
-from colisten.sections import ITEM_TYPES
+from colisten.sections import DataSettings
 from feature_repo.repo import build_feature_repo, materialize
-from tests.conftest import CUT, START
+from tests.conftest import CUT, FIELDS, ITEM_TYPES, START
 
 HALF = START + timedelta(days=90)
 
@@ -89,9 +89,9 @@ def test_an_earlier_moment_fills_an_earlier_state(
     ids = [f"u{user:04d}" for user in range(80)]
     early = build_feature_repo(tiny_history, tmp_path / "early", as_of=CUT, settings=Settings())
     materialize(early, as_of=HALF)
-    online = OnlineFeatures(early, catalogue.index_of, ITEM_TYPES, 4).read(ids)
+    online = OnlineFeatures(early, catalogue.index_of, FIELDS).read(ids)
     rows = user_rows(open_store(folder), ids, HALF)
-    offline = UserBatch.from_table(rows, catalogue.index_of, ITEM_TYPES, 4)
+    offline = UserBatch.from_table(rows, catalogue.index_of, FIELDS)
     for item_type in ITEM_TYPES:
         one, other = online.histories[item_type], offline.histories[item_type]
         assert np.array_equal(one.offsets, other.offsets)
@@ -109,19 +109,19 @@ def test_a_rebuild_serves_the_old_state_until_the_new_is_whole(
     build_feature_repo(tiny_history, out, as_of=HALF, settings=settings)
     materialize(out, as_of=HALF)
     old = file_digest(out / names.ONLINE_FILE)
-    serving = OnlineFeatures(out, catalogue.index_of, ITEM_TYPES, 4)
+    serving = OnlineFeatures(out, catalogue.index_of, FIELDS)
     before = serving.read(["u0005"]).histories["podcast"].items
 
     build_feature_repo(tiny_history, out, as_of=CUT, settings=settings)
     assert file_digest(out / names.ONLINE_FILE) == old
-    anew = OnlineFeatures(out, catalogue.index_of, ITEM_TYPES, 4)
+    anew = OnlineFeatures(out, catalogue.index_of, FIELDS)
     assert np.array_equal(anew.read(["u0005"]).histories["podcast"].items, before)
 
     with pytest.raises(FeatureError, match="no time zone"):
         materialize(out, as_of=datetime(2025, 1, 1))
     materialize(out, as_of=CUT)
     assert np.array_equal(serving.read(["u0005"]).histories["podcast"].items, before)
-    after = OnlineFeatures(out, catalogue.index_of, ITEM_TYPES, 4).read(["u0005"])
+    after = OnlineFeatures(out, catalogue.index_of, FIELDS).read(["u0005"])
     assert after.histories["podcast"].items.size > before.size
     assert not list(out.glob(".*.partial*"))
 
@@ -163,7 +163,7 @@ def test_no_users_no_music_and_bare_items(tiny_history: Path, tmp_path: Path) ->
     ).to_dict()
     assert answer["item_type"] == ["podcast"]
     assert answer["title"] == answer["published_at"] == answer["genres"] == [None]
-    online = OnlineFeatures(out, catalogue.index_of, ITEM_TYPES, 0).read(ids)
+    online = OnlineFeatures(out, catalogue.index_of, UserFields.of(DataSettings(), 0)).read(ids)
     assert online.known.tolist() == [True, False]
     assert online.histories["podcast"].counts[0] == len(rows.column("podcast_item_ids")[0])
 

@@ -15,10 +15,10 @@ from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.names import TIMESTAMP, history_columns, history_view
 from colisten.files import folder_digests
-from colisten.sections import ITEM_TYPES, FeatureSettings
+from colisten.sections import FeatureSettings
 from feature_repo import sources
 from feature_repo.sources import MOMENT, write_sources
-from tests.conftest import CUT, START
+from tests.conftest import CUT, ITEM_TYPES, START
 
 HALF = START + timedelta(days=90)
 SETTINGS = Settings()
@@ -118,7 +118,7 @@ def test_missing_tables_and_vectors_leave_typed_empty_sources(
     dim = write_sources(history, out, as_of=CUT, settings=SETTINGS, text_vectors=None)
     assert dim == 0
     for name, schema in (
-        ("user_profile", sources.PROFILE_SCHEMA),
+        ("user_profile", sources.profile_schema(SETTINGS.data)),
         ("user_music", sources.MUSIC_SCHEMA),
         ("item_text", sources.TEXT_SCHEMA),
     ):

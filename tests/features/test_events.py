@@ -10,12 +10,13 @@ import pytest
 from colisten.data.moments import CLOCK_SKEW, EARLIEST
 from colisten.errors import EventRefused
 from colisten.features.events import Event
+from tests.conftest import ITEM_TYPES, SIGNALS
 
 GOOD = Event("u1", "a1", "audiobook", "stream", datetime(2025, 3, 1, 12, tzinfo=UTC))
 
 
 def test_a_good_event_passes_and_counts_microseconds() -> None:
-    GOOD.check()
+    GOOD.check(ITEM_TYPES, SIGNALS)
     assert GOOD.time == int(GOOD.timestamp.timestamp()) * 1_000_000
     east = datetime(2025, 3, 1, 14, tzinfo=timezone(timedelta(hours=2)))
     assert replace(GOOD, timestamp=east).time == GOOD.time
@@ -37,4 +38,4 @@ def test_a_good_event_passes_and_counts_microseconds() -> None:
 )
 def test_a_bad_event_is_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(EventRefused, match=words):
-        replace(GOOD, **change).check()  # type: ignore[arg-type]
+        replace(GOOD, **change).check(ITEM_TYPES, SIGNALS)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from colisten.features.history import history_rows
-from colisten.sections import SIGNALS
+from tests.conftest import SIGNALS
 from tests.features.naive import events_table, history_of
 
 LENGTH = 7

@@ -27,10 +27,10 @@ from colisten.errors import FeatureError
 from colisten.features.events import Event
 from colisten.features.names import ONLINE_FILE
 from colisten.features.store import OnlineFeatures, user_rows
-from colisten.features.users import UserBatch
-from colisten.sections import ITEM_TYPES, FeatureSettings
+from colisten.features.users import UserBatch, UserFields
+from colisten.sections import FeatureSettings
 from feature_repo.repo import build_feature_repo, materialize
-from tests.conftest import CUT
+from tests.conftest import CUT, FIELDS, ITEM_TYPES, SIGNALS
 from tests.features.naive import history_of
 
 LENGTH = 100
@@ -41,7 +41,7 @@ MINUTE = timedelta(minutes=1)
 def online(feature_folder: Path, catalogue: Catalogue) -> Iterator[OnlineFeatures]:
     """The tiny online store, put back as it was after the test."""
     kept = (feature_folder / ONLINE_FILE).read_bytes()
-    yield OnlineFeatures(feature_folder, catalogue.index_of, ITEM_TYPES, 4)
+    yield OnlineFeatures(feature_folder, catalogue.index_of, FIELDS)
     (feature_folder / ONLINE_FILE).unlink()
     (feature_folder / ONLINE_FILE).write_bytes(kept)
 
@@ -77,7 +77,7 @@ def test_online_equals_offline_for_everyone(
     online: OnlineFeatures, store: FeatureStore, catalogue: Catalogue, everyone: list[str]
 ) -> None:
     ids = [*everyone, "nobody"]
-    offline = UserBatch.from_table(user_rows(store, ids, CUT), catalogue.index_of, ITEM_TYPES, 4)
+    offline = UserBatch.from_table(user_rows(store, ids, CUT), catalogue.index_of, FIELDS)
     answered = online.read(ids)
     assert_same(answered, offline)
     assert answered.known.tolist() == [True] * len(everyone) + [False]
@@ -140,7 +140,7 @@ def test_an_item_newer_than_the_catalogue_waits_in_the_history(
     assert history(online, catalogue, event) == []
     grown = {"p999": 100}
     index_of = lambda ids: np.array([grown.get(item, -1) for item in ids])  # noqa: E731
-    later = OnlineFeatures(feature_folder, index_of, ("podcast",), 0)
+    later = OnlineFeatures(feature_folder, index_of, UserFields(("podcast",), SIGNALS))
     assert later.read(["early"]).histories["podcast"].items.tolist() == [100]
 
 
@@ -177,7 +177,7 @@ def test_readers_never_see_half_an_event(online: OnlineFeatures, catalogue: Cata
 
 def test_a_type_the_repository_lacks_is_refused(feature_folder: Path) -> None:
     with pytest.raises(FeatureError, match="no histories of \\['film'\\]"):
-        OnlineFeatures(feature_folder, lambda ids: np.full(len(ids), -1), ("film",), 0)
+        OnlineFeatures(feature_folder, lambda ids: np.full(len(ids), -1), UserFields(("film",)))
 
 
 def short_histories(
@@ -186,7 +186,7 @@ def short_histories(
     settings = Settings(features=FeatureSettings(history_length=4, **features))  # type: ignore[arg-type]
     build_feature_repo(tiny_history, folder, as_of=CUT, settings=settings)
     materialize(folder, as_of=CUT)
-    return OnlineFeatures(folder, catalogue.index_of, ITEM_TYPES, 4)
+    return OnlineFeatures(folder, catalogue.index_of, FIELDS)
 
 
 def assert_capped(online: OnlineFeatures, catalogue: Catalogue) -> None:
@@ -247,7 +247,7 @@ def test_redis_answers_as_sqlite_does(
     assert redis_address not in (folder / "feature_store.yaml").read_text()
     materialize(folder, as_of=CUT)
     assert not (folder / ONLINE_FILE).exists()
-    far = OnlineFeatures(folder, catalogue.index_of, ITEM_TYPES, 4)
+    far = OnlineFeatures(folder, catalogue.index_of, FIELDS)
     ids = [*everyone, "nobody"]
     assert_same(far.read(ids), online.read(ids))
     at_once = [fresh(), fresh(item_id="p008"), fresh(user_id="newcomer")]
@@ -284,7 +284,7 @@ def test_a_redis_out_of_reach_is_a_feature_error(
         folder = build_feature_repo(tiny_history, tmp_path / "out", as_of=CUT, settings=settings)
         with pytest.raises(FeatureError, match="Cannot fill the online store"):
             materialize(folder, as_of=CUT)
-        far = OnlineFeatures(folder, catalogue.index_of, ITEM_TYPES, 4)
+        far = OnlineFeatures(folder, catalogue.index_of, FIELDS)
         start = time.monotonic()
         with pytest.raises(FeatureError, match="cannot answer"):
             far.read(["u0005"])

@@ -28,10 +28,10 @@ from colisten.features.store import (
     user_rows,
 )
 from colisten.features.users import UserBatch
-from colisten.sections import ITEM_TYPES, FeatureSettings
+from colisten.sections import FeatureSettings
 from feature_repo.repo import build_feature_repo
 from feature_repo.sources import write_sources
-from tests.conftest import CUT, START
+from tests.conftest import CUT, FIELDS, ITEM_TYPES, START
 from tests.features.naive import MOMENT, events_table, history_of
 
 LENGTH = 5
@@ -159,12 +159,12 @@ def test_every_user_of_the_offline_store(
     ids = pq.read_table(tiny_history / "users.parquet").column("user_id").to_pylist()
     rows = user_rows(store, ids, CUT)
     assert rows.column("user_id").to_pylist() == ids
-    batch = UserBatch.from_table(rows, catalogue.index_of, ITEM_TYPES, music_dim(store))
+    batch = UserBatch.from_table(rows, catalogue.index_of, FIELDS)
     assert batch.known.all()
     events = pq.read_table(tiny_history / "interactions.parquet").num_rows
     assert sum(history.offsets[-1] for history in batch.histories.values()) == events
     half = START + 90 * DAY
-    earlier = UserBatch.from_table(user_rows(store, ids, half), catalogue.index_of, ITEM_TYPES, 4)
+    earlier = UserBatch.from_table(user_rows(store, ids, half), catalogue.index_of, FIELDS)
     for item_type in ITEM_TYPES:
         history = batch.histories[item_type]
         before = history.times < pd.Timestamp(half).value // 1000

@@ -15,7 +15,8 @@ from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.transform import MICROSECONDS_PER_DAY, UserFeatureSpec, encode_users
 from colisten.features.users import History, UserBatch
-from colisten.sections import SIGNALS, FeatureSettings
+from colisten.sections import DataSettings, FeatureSettings
+from tests.conftest import SIGNALS
 
 TYPES = ("audiobook", "podcast")
 NUM_ITEMS, DIM = 30, 8
@@ -104,7 +105,7 @@ def test_the_mean_is_the_formula() -> None:
     spec = fit(batch)
     encoded = encode_users(spec, batch, vectors())
     names = spec.names()
-    weight_of = SETTINGS.features.signal_weights
+    weight_of = SETTINGS.data.signals
     for row in range(len(batch)):
         one = batch.take([row])
         newest = max((h.times.max() for h in one.histories.values() if h.times.size), default=0)
@@ -179,6 +180,32 @@ def test_only_the_most_frequent_countries_have_a_column() -> None:
 def test_the_spec_survives_json() -> None:
     spec = fit(users([3, 4, 5]))
     assert UserFeatureSpec.model_validate_json(spec.model_dump_json()) == spec
+    earlier = spec.model_dump(exclude={"signals", "categories", "numbers"})
+    assert UserFeatureSpec.model_validate(earlier) == spec
+
+
+def test_a_column_that_settings_name_is_a_feature() -> None:
+    features = DataSettings(user_features={"plan": "category", "days since": "number"})
+    batch = replace(
+        users([0, 0, 0, 0]),
+        further={
+            "plan": np.array(["paid", "free", None, "paid"], dtype=object),
+            "days since": np.array([1, 3, np.nan, 5], np.float32),
+        },
+    )
+    spec = fit(batch, Settings(data=features))
+    assert spec.fields.categories == ("plan",)
+    assert UserFeatureSpec.model_validate_json(spec.model_dump_json()) == spec
+    encoded = dict(zip(spec.names(), encode_users(spec, batch, vectors()).T, strict=True))
+    assert len(encoded) == spec.width
+    assert encoded["plan_paid"].tolist() == [1, 0, 0, 1]
+    assert encoded["plan_other"].tolist() == [0, 0, 1, 0]
+    assert encoded["days since"].tolist() == pytest.approx([-(1.5**0.5), 0, 0, 1.5**0.5])
+    assert encoded["days since_missing"].tolist() == [0, 0, 1, 0]
+    plain = dict(zip(fit(batch).names(), encode_users(fit(batch), batch, vectors()).T, strict=True))
+    assert all(np.array_equal(encoded[name], column) for name, column in plain.items())
+    strangers = encode_users(spec, replace(batch, further={}), vectors())
+    assert strangers[:, spec.names().index("plan_other")].all()
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -194,9 +221,6 @@ def test_what_does_not_fit_is_refused() -> None:
         encode_users(spec, replace(batch, histories={"audiobook": History.empty(2)}), vectors())
     with pytest.raises(FeatureError, match="No users"):
         fit(batch.take([]))
-    partial = FeatureSettings(signal_weights={"stream": 1.0})
-    with pytest.raises(FeatureError, match="intent_to_pay"):
-        fit(batch, Settings(features=partial))
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from colisten.errors import FeatureError
-from colisten.features.users import History, UserBatch
+from colisten.features.users import History, UserBatch, UserFields
+from colisten.sections import DataSettings
 
-TYPES = ("audiobook", "podcast")
+FIELDS = UserFields.of(DataSettings(), music_dim=2)
 CATALOGUE = {"a0": 0, "a1": 1, "p0": 2, "p1": 3}
 
 
@@ -49,7 +52,7 @@ def same(left: UserBatch, right: UserBatch) -> bool:
 
 
 def test_a_table_becomes_arrays() -> None:
-    batch = UserBatch.from_table(feature_table(), index_of, TYPES, 2)
+    batch = UserBatch.from_table(feature_table(), index_of, FIELDS)
     assert len(batch) == 3
     assert list(batch.countries) == ["SE", None, "DE"]
     assert np.isnan(batch.ages).tolist() == [False, False, True]
@@ -68,27 +71,27 @@ def test_a_table_becomes_arrays() -> None:
 
 @pytest.mark.parametrize("row", [0, 1, 2])
 def test_one_row_reads_as_the_same_row_of_many(row: int) -> None:
-    batch = UserBatch.from_table(feature_table(), index_of, TYPES, 2)
-    alone = UserBatch.from_table(feature_table().slice(row, 1), index_of, TYPES, 2)
+    batch = UserBatch.from_table(feature_table(), index_of, FIELDS)
+    alone = UserBatch.from_table(feature_table().slice(row, 1), index_of, FIELDS)
     assert same(alone, batch.take([row]))
 
 
 def test_chunks_and_null_typed_columns_read_alike() -> None:
     table = feature_table()
     chunked = pa.concat_tables([table.slice(0, 1), table.slice(1, 2)])
-    whole = UserBatch.from_table(table, index_of, TYPES, 2)
-    assert same(UserBatch.from_table(chunked, index_of, TYPES, 2), whole)
+    whole = UserBatch.from_table(table, index_of, FIELDS)
+    assert same(UserBatch.from_table(chunked, index_of, FIELDS), whole)
     nulls = table.slice(1, 1)
     for name in ("country", "age", "music_vector"):
         nulls = nulls.set_column(nulls.column_names.index(name), name, pa.nulls(1))
-    read = UserBatch.from_table(nulls, index_of, TYPES, 2)
+    read = UserBatch.from_table(nulls, index_of, FIELDS)
     assert read.countries[0] is None
     assert np.isnan(read.ages[0])
     assert np.isnan(read.music).all()
 
 
 def test_take_repeats_and_reorders() -> None:
-    batch = UserBatch.from_table(feature_table(), index_of, TYPES, 2)
+    batch = UserBatch.from_table(feature_table(), index_of, FIELDS)
     taken = batch.take([2, 0, 2])
     assert list(taken.user_ids) == ["u2", "u0", "u2"]
     assert taken.histories["podcast"].times.tolist() == [6, 7, 6, 7]
@@ -97,7 +100,9 @@ def test_take_repeats_and_reorders() -> None:
 
 
 def test_no_music_asks_for_no_music_column() -> None:
-    batch = UserBatch.from_table(feature_table().drop(["music_vector"]), index_of, TYPES, 0)
+    batch = UserBatch.from_table(
+        feature_table().drop(["music_vector"]), index_of, replace(FIELDS, music_dim=0)
+    )
     assert batch.music.shape == (3, 0)
 
 
@@ -124,4 +129,4 @@ def test_a_damaged_table_is_refused(column: str, value: list[object] | None, wor
     else:
         table = table.set_column(at, column, pa.array(value, table.schema.field(column).type))
     with pytest.raises(FeatureError, match=words):
-        UserBatch.from_table(table, index_of, TYPES, 2)
+        UserBatch.from_table(table, index_of, FIELDS)

@@ -6,19 +6,20 @@ import importlib.util
 import socket
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from colisten.index import ExactIndex, VectorIndex
-from colisten.index.lite_server import LiteServer
+from colisten.index import ExactIndex, VectorIndex, open_index
 from colisten.index.milvus import MilvusIndex
+from colisten.index.opening import index_class
+from colisten.sections import INDEX_BACKENDS, IndexSettings
 
 KINDS = [
     "memory",
-    "files",
-    "lite-server",
+    *INDEX_BACKENDS,
     pytest.param("milvus-server", marks=pytest.mark.slow),
 ]
 
@@ -30,9 +31,14 @@ def unit(rng: np.random.Generator, n: int, d: int = 16) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiteServer]:
-    with LiteServer(tmp_path_factory.mktemp("lite")) as server:
-        yield server
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An output folder that several processes share, with what each index needs for that."""
+    home = tmp_path_factory.mktemp("shared")
+    with ExitStack() as stack:
+        for backend in INDEX_BACKENDS:
+            settings = IndexSettings(backend=backend)
+            stack.enter_context(index_class(backend).companion(home, settings))
+        yield home
 
 
 @pytest.fixture(scope="session")
@@ -56,17 +62,16 @@ def milvus_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=KINDS)
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorIndex]:
+def index(request: pytest.FixtureRequest) -> Iterator[VectorIndex]:
     """Each kind of index in turn."""
     made: VectorIndex
     if request.param == "memory":
         made = ExactIndex()
-    elif request.param == "files":
-        made = ExactIndex(tmp_path / "exact")
-    elif request.param == "lite-server":
-        made = MilvusIndex(request.getfixturevalue("lite").uri, lite=True)
-    else:
+    elif request.param == "milvus-server":
         made = MilvusIndex(request.getfixturevalue("milvus_uri"))
+    else:
+        home = request.getfixturevalue("shared_home")
+        made = open_index(home, IndexSettings(backend=request.param))
     with made:
         yield made
 

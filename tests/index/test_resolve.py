@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colisten.config import load_settings, settings_from
+from colisten.errors import ConfigError
+from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
 from colisten.sections import IndexSettings
 from colisten.variables import SETTINGS
@@ -68,3 +70,10 @@ def test_the_workers_know_what_was_set(
     assert read.settings == settings
     assert read.settings.index.model_fields_set == set(index)
     assert SETTINGS in Environment(home, settings).variables()
+
+
+def test_an_index_that_nobody_registered_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"'index\.backend' cannot be 'milvis'.*'milvus'"):
+        load_settings(None, ("index.backend=milvis",))
+    with pytest.raises(ConfigError, match=r"'exactly' is unknown.*'exact'"):
+        index_class("exactly")

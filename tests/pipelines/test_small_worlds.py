@@ -19,7 +19,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
 from colisten.data.violation import Violation
-from colisten.data.violations import NobodyStreamed, NoHistory
+from colisten.data.violations import NobodyStarted, NoHistory
 from colisten.evaluation.table import EvaluationTable
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
@@ -112,11 +112,11 @@ WORLDS = {
     ),
     "nothing before the cut": World([("u1", "a1", "stream", CUT)], refused=NoHistory),
     "only podcasts": World(
-        [event for event in listening(12, 12, 6) if event[1][0] == "p"], refused=NobodyStreamed
+        [event for event in listening(12, 12, 6) if event[1][0] == "p"], refused=NobodyStarted
     ),
     "only previews": World(
         [(user, item, "preview", at) for user, item, _, at in listening(12, 12, 6)],
-        refused=NobodyStreamed,
+        refused=NobodyStarted,
     ),
 }
 

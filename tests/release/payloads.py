@@ -21,6 +21,7 @@ from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
+from tests.conftest import FIELDS
 
 TYPES = ("audiobook", "podcast")
 DIM, HISTORY_DIM, MUSIC_DIM = 8, 6, 4
@@ -125,7 +126,7 @@ def make_parts(folder: Path, history: Path, as_of: datetime, *, seed: int = 0) -
     history_vectors[:, 0] += np.where(taste, 2.0, -2.0)
     history_vectors[-1] = 0.0  # an item without text or graph
     rows = feature_rows(history, as_of)
-    batch = UserBatch.from_table(rows, catalogue.index_of, TYPES, MUSIC_DIM)
+    batch = UserBatch.from_table(rows, catalogue.index_of, FIELDS)
     spec = UserFeatureSpec.fit(batch, settings=Settings(), vector_dim=HISTORY_DIM, types=TYPES)
     weights = rng.normal(scale=0.02, size=(spec.width, DIM))
     for name in TYPES:

@@ -18,8 +18,8 @@ from colisten.index import ExactIndex
 from colisten.index.filter import Filter
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
-from tests.conftest import CUT
-from tests.release.payloads import MUSIC_DIM, TYPES, Parts
+from tests.conftest import CUT, FIELDS
+from tests.release.payloads import Parts
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def release(payloads: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def batch(release: LoadedRelease, parts: Parts) -> UserBatch:
-    return UserBatch.from_table(parts.rows, release.index_of, TYPES, MUSIC_DIM)
+    return UserBatch.from_table(parts.rows, release.index_of, FIELDS)
 
 
 def test_it_loads_no_training_code() -> None:
@@ -121,7 +121,7 @@ def test_because_says_nothing_rather_than_something_false(
         row |= {"audiobook_item_ids": items, "audiobook_signals": signals}
         row["audiobook_times"] = [CUT - timedelta(days=1)] * len(items)
         table = pa.Table.from_pylist([row], schema=parts.rows.schema)
-        return UserBatch.from_table(table, release.index_of, TYPES, MUSIC_DIM)
+        return UserBatch.from_table(table, release.index_of, FIELDS)
 
     item = int(release.index_of(["a002"])[0])
     assert release.because(item, one([], [])) is None
@@ -140,7 +140,7 @@ def test_a_user_of_whom_nothing_is_known_gets_a_vector(release: LoadedRelease) -
     golden = release.golden_set()
     nobody = golden.rows.slice(len(golden.rows) - 1)
     assert nobody.column("country").to_pylist() == [None]
-    batch = UserBatch.from_table(nobody, release.index_of, TYPES, MUSIC_DIM)
+    batch = UserBatch.from_table(nobody, release.index_of, FIELDS)
     np.testing.assert_allclose(release.user_vectors(batch), golden.vectors[-1:], atol=1e-6)
 
 
@@ -154,7 +154,7 @@ def test_histories_of_another_catalogue_are_refused(
     release: LoadedRelease, batch: UserBatch
 ) -> None:
     far = UserBatch.from_table(
-        release.golden_set().rows, lambda ids: np.full(len(ids), 10_000), TYPES, MUSIC_DIM
+        release.golden_set().rows, lambda ids: np.full(len(ids), 10_000), FIELDS
     )
     with pytest.raises(FeatureError):
         release.user_vectors(far)

@@ -19,8 +19,7 @@ from colisten.features.events import Event
 from colisten.index import ExactIndex
 from colisten.release.recording import Recorded, live_items, record_event
 from colisten.release.store import ReleaseStore
-from colisten.sections import ITEM_TYPES, SIGNALS
-from tests.conftest import CUT
+from tests.conftest import CUT, FIELDS, ITEM_TYPES, SIGNALS
 from tests.release.payloads import make_parts
 
 GOOD = Event("u1", "a001", "audiobook", "stream", datetime(2025, 7, 1, tzinfo=UTC))
@@ -69,20 +68,20 @@ def test_nothing_is_stored_of_an_event_that_no_history_may_hold(
 
     if any(faults.values()):
         with pytest.raises(EventRefused) as caught:
-            record_event(event, items, push)
+            record_event(event, FIELDS, items, push)
         assert faults[caught.value.field]
         assert stored == []
     else:
         known = event.item_id in types if live else None
-        assert record_event(event, items, push) == Recorded(True, known)
+        assert record_event(event, FIELDS, items, push) == Recorded(True, known)
         assert stored == [event]
 
 
 def test_what_the_store_says_is_handed_on(catalogue: Catalogue) -> None:
-    assert record_event(GOOD, catalogue, lambda _: False) == Recorded(False, True)
-    assert record_event(replace(GOOD, item_id="a999"), catalogue, lambda _: True) == Recorded(
-        True, False
-    )
+    assert record_event(GOOD, FIELDS, catalogue, lambda _: False) == Recorded(False, True)
+    assert record_event(
+        replace(GOOD, item_id="a999"), FIELDS, catalogue, lambda _: True
+    ) == Recorded(True, False)
 
 
 def test_the_live_releases_items_are_read_alone(tiny_history: Path, tmp_path: Path) -> None:

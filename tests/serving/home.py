@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from colisten.config import Settings, load_settings
 from colisten.data.catalogue import Catalogue
-from colisten.features.examples import first_streams
+from colisten.features.starts import first_starts
 from colisten.features.store import open_store, training_rows, user_rows
 from colisten.graph.build import build_graph
 from colisten.index import open_index
@@ -23,6 +23,7 @@ from colisten.text.vectors import embed_items
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from colisten.training.towers.loop import train_towers
 from feature_repo.repo import build_feature_repo, materialize
+from tests.conftest import DATA
 
 QUICK = (
     "hgnn.max_steps=6",
@@ -47,7 +48,7 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
     )
     materialize(features, as_of=as_of)
     store = open_store(features)
-    examples = first_streams(history, as_of=as_of, target_type="audiobook")
+    examples = first_starts(history, as_of=as_of, data=DATA)
     rows = training_rows(store, examples)
     people = sorted(set(examples.column("user_id").to_pylist()))[:8]
     golden = user_rows(store, people, as_of)

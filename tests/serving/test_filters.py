@@ -20,7 +20,7 @@ from serving.environment import Environment
 from serving.runtime import Runtime
 from serving.schemas import RecommendRequest, Refused, SimilarRequest
 from tests.conftest import CUT
-from tests.release.payloads import MUSIC_DIM, TYPES, Parts, make_parts
+from tests.release.payloads import Parts, make_parts
 
 DECLARED = {
     "genres": "keywords",
@@ -73,7 +73,7 @@ def runtime(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def known(runtime: Runtime, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users are known, as if there were a feature store."""
     release = runtime._active().release
-    user = UserBatch.from_table(parts.rows.slice(0, 1), release.index_of, TYPES, MUSIC_DIM)
+    user = UserBatch.from_table(parts.rows.slice(0, 1), release.index_of, release.spec.fields)
     monkeypatch.setattr(runtime._recommender, "read", lambda *_: user)
 
 

@@ -228,7 +228,7 @@ def test_served_vectors_are_the_training_vectors(service: Service, tiny_history:
     spec = release.spec
     rows = user_rows(open_store(service.home.folder / "features"), users, CUT)
     catalogue = Catalogue.read(tiny_history)
-    batch = UserBatch.from_table(rows, catalogue.index_of, spec.types, spec.music_dim)
+    batch = UserBatch.from_table(rows, catalogue.index_of, spec.fields)
     features = encode_users(spec, batch, release.history_vectors)
     weights = load_file(release.folder / "towers.safetensors")
     item_width = weights["item.skip.weight"].shape[1]

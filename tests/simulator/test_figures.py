@@ -14,7 +14,8 @@ from rich.console import Console
 
 from colisten.simulator import WorldSettings, simulate
 from colisten.simulator.figures import MATRIX_SIGNALS, PAPER_MATRIX, measure
-from colisten.simulator.odds import PAPER_ODDS, odds_ratios
+from colisten.simulator.odds import PAPER_ODDS
+from colisten.statistics.proportions import odds_ratios
 
 from .conftest import World
 

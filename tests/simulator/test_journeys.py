@@ -7,7 +7,7 @@ import pytest
 
 from colisten.simulator.figures import PAPER_MATRIX
 from colisten.simulator.journeys import FOLLOW, INTENT, LONGEST, PREVIEW, draw_journeys
-from colisten.simulator.odds import odds_ratios
+from colisten.statistics.proportions import odds_ratios
 
 
 def test_signals_stand_beside_each_other_as_published() -> None:

@@ -105,7 +105,7 @@ def test_what_changes_the_world_always_runs(tmp_path: Path) -> None:
     assert CALLS == ["draw", "draw"]
 
 
-def test_a_failed_step_is_told_and_those_before_it_are_kept(tmp_path: Path) -> None:
+def test_a_failed_step_is_reported_and_those_before_it_are_kept(tmp_path: Path) -> None:
     events: list[StepEvent] = []
     settings = Settings(seed=1, threads=9)
     with (
@@ -132,6 +132,17 @@ def test_an_entry_that_was_not_finished_or_was_damaged_does_not_count(tmp_path: 
     assert states(tmp_path) == ["draw cached", "total done"]
     (half / "entry.json").write_text("{")
     assert states(tmp_path) == ["draw done", "total cached"]
+
+
+def test_a_folder_may_move_and_what_cannot_move_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert states(tmp_path / "there") == ["draw cached", "total cached"]
+    monkeypatch.setattr(TextVectors, "movable", False)
+    assert states(tmp_path / "there") == ["draw done", "total cached"]
+    assert states(tmp_path / "there") == ["draw cached", "total cached"]
 
 
 def test_entries_of_the_newest_runs_are_kept_and_older_ones_swept(tmp_path: Path) -> None:

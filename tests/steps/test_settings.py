@@ -46,19 +46,19 @@ def test_a_change_repeats_only_the_steps_that_read_it(override: str, repeated: s
 def test_settings_survive_the_way_through_a_pipeline_parameter(name: str) -> None:
     step = step_named(name)
     settings = load_settings(None, ("preset=paper", "seed=3", "threads=1", "gate.max_drop=0.1"))
-    told = settings_from_json(step, settings_json(step, settings))
-    assert told == settings_of(step, settings)
+    read = settings_from_json(step, settings_json(step, settings))
+    assert read == settings_of(step, settings)
     # The order of signals is that of their codes.
-    if "data" in told:
-        assert list(told["data"].signals) == list(settings.data.signals)
+    if "data" in read:
+        assert list(read["data"].signals) == list(settings.data.signals)
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_a_signature_tells_inputs_settings_and_results_apart(name: str) -> None:
     step = step_named(name)
-    told = settings_of(step, Settings())
+    read = settings_of(step, Settings())
     for parameter in inspect.signature(step).parameters.values():
-        is_setting = parameter.name in told
+        is_setting = parameter.name in read
         assert is_setting == (
             parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "out"
         ), parameter.name

@@ -5,6 +5,7 @@ import pytest
 from colisten.ablations.registry import FULL, select
 from colisten.config import Settings, load_settings
 from colisten.errors import PipelineError
+from colisten.sections import DataSettings
 from colisten.steps.trials import TrainingRun, ablation_trials, check_trials, further_seeds
 
 
@@ -21,7 +22,7 @@ def test_further_seeds_leave_out_what_no_seed_changes() -> None:
 
 
 def test_every_ablation_is_trained_under_every_seed_and_scales_stand_beside_once() -> None:
-    chosen = select(("no-graph",))
+    chosen = select(("no-graph",), DataSettings())
     trials = ablation_trials(chosen, {each.name: Settings() for each in chosen}, 2)
     assert [trial.title for trial in trials] == [
         f"{FULL}, seed 0",

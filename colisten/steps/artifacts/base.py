@@ -26,8 +26,13 @@ from colisten.json_files import read_mapping, write_json
 
 
 class Artifact(ABC):
-    """Something that a step leaves: a folder or a file."""
+    """Something that a step leaves: a folder or a file.
 
+    Attributes:
+        movable: Whether it can be read when the folder that it lies in has moved.
+    """
+
+    movable: ClassVar[bool] = True
     _place: Path | None = None
 
     @abstractmethod

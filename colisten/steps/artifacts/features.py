@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class Features(FolderArtifact):
     """A Feast repository, which stays where it was built: its registry holds absolute paths."""
 
+    movable = False
     _mark = "feature_store.yaml"
 
     def open(self) -> FeatureStore:

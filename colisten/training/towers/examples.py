@@ -20,13 +20,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.transform import UserFeatureSpec, encode_users
-from colisten.features.users import History, UserBatch
+from colisten.features.users import History, UserBatch, UserFields
 from colisten.graph.folds import fold_of
 from colisten.logs import logger
 from colisten.models.items import (
@@ -65,19 +66,19 @@ class TowerExamples:
     """
 
     users: UserBatch
-    items: np.ndarray
-    times: np.ndarray
-    folds: np.ndarray
+    items: NDArray[np.int64]
+    times: NDArray[np.int64]
+    folds: NDArray[np.int64]
     cross_fit: bool
     user_spec: UserFeatureSpec
     item_spec: ItemFeatureSpec
     blocks: ItemBlocks
     target: slice
-    static: np.ndarray
+    static: NDArray[np.float32]
     popularity: DailyPopularity | None = None
     whole: UserBatch | None = None
-    whole_row: np.ndarray | None = None
-    _cache: np.ndarray | None = None
+    whole_row: NDArray[np.int64] | None = None
+    _cache: NDArray[np.float32] | None = None
 
     @classmethod
     def read(
@@ -119,10 +120,10 @@ class TowerExamples:
                 f"catalogue; the first is '{rows.column('item_id')[int(foreign[0])]}'.",
                 "Build rows and catalogue from the same history folder.",
             )
-        types = (target_type, *settings.data.context_types)
-        users = UserBatch.from_table(rows, catalogue.index_of, types, _music_dim(rows))
+        fields = UserFields.of(settings.data, _music_dim(rows))
+        users = UserBatch.from_table(rows, catalogue.index_of, fields)
         user_spec = UserFeatureSpec.fit(
-            users, settings=settings, vector_dim=sum(blocks.dims.values()), types=types
+            users, settings=settings, vector_dim=sum(blocks.dims.values()), types=fields.types
         )
         item_spec = ItemFeatureSpec.fit(
             catalogue,
@@ -140,9 +141,7 @@ class TowerExamples:
         half_lives = settings.towers.prior_half_lives
         everything, whole_row = None, None
         if whole is not None:
-            everything = UserBatch.from_table(
-                whole, catalogue.index_of, types, users.music.shape[1]
-            )
+            everything = UserBatch.from_table(whole, catalogue.index_of, fields)
             whole_row = _rows_of(users.user_ids, everything.user_ids)
         examples = cls(
             users=users,
@@ -180,14 +179,16 @@ class TowerExamples:
         """Items of the target type."""
         return len(self.static)
 
-    def user_features(self, rows: np.ndarray) -> np.ndarray:
+    def user_features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """User tower inputs [n, user_spec.width] of some examples, each in its own fold."""
         if self._cache is not None:
-            kept: np.ndarray = self._cache[rows]
+            kept: NDArray[np.float32] = self._cache[rows]
             return kept
         return self._encode(rows)
 
-    def left_out_features(self, rows: np.ndarray, until: int | None = None) -> np.ndarray:
+    def left_out_features(
+        self, rows: NDArray[np.int64], until: int | None = None
+    ) -> NDArray[np.float32]:
         """User tower inputs of some examples with their users' whole history but the own item.
 
         Args:
@@ -200,7 +201,7 @@ class TowerExamples:
         """
         return self._encode(rows, self._left_out(rows, until))
 
-    def released_features(self, rows: np.ndarray, until: int) -> np.ndarray:
+    def released_features(self, rows: NDArray[np.int64], until: int) -> NDArray[np.float32]:
         """User tower inputs of some examples as a release made at `until` would see them.
 
         The history ends there, and z is from the graph as it was then (`ItemBlocks.z_validation`).
@@ -209,12 +210,14 @@ class TowerExamples:
         users = self.users.take(rows) if self.whole is None else self._left_out(rows, until)
         return self._encode(rows, users, self.blocks.earlier())
 
-    def released_items(self, items: np.ndarray) -> np.ndarray:
+    def released_items(self, items: NDArray[np.int64]) -> NDArray[np.float32]:
         """Dense item tower inputs of some target items beside `released_features`."""
         vectors = self.blocks.earlier().rows(items + self.target.start)
         return join_items(self.item_spec, self.static[items], vectors)
 
-    def seen_items(self, rows: np.ndarray, until: int) -> tuple[np.ndarray, np.ndarray]:
+    def seen_items(
+        self, rows: NDArray[np.int64], until: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """What the users of some examples had by `until`, their own item aside.
 
         Returns:
@@ -227,7 +230,7 @@ class TowerExamples:
         other = (items != self.items[rows][owner]) & (history.times < until)
         return owner[other], items[other]
 
-    def cold(self, features: np.ndarray) -> np.ndarray:
+    def cold(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same inputs [n, width] without the history of the target type, where there is
         another; the rest stays."""
         first, *others = (self.user_spec.history(kind) for kind in self.user_spec.types)
@@ -236,7 +239,7 @@ class TowerExamples:
         out[known, first] = 0.0
         return out
 
-    def _left_out(self, rows: np.ndarray, until: int | None) -> UserBatch:
+    def _left_out(self, rows: NDArray[np.int64], until: int | None) -> UserBatch:
         """Whole histories of some examples' users, less the example's own item."""
         if self.whole is None or self.whole_row is None:
             raise TrainingError(
@@ -258,19 +261,21 @@ class TowerExamples:
             )
         return replace(batch, histories=histories)
 
-    def log_popularity(self, days: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
+    def log_popularity(
+        self, days: NDArray[np.int64], items: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
         """Log popularity [D, C, prior_dim] of target items (None: all) at the start of days."""
         if self.popularity is None:
             count = self.num_items if items is None else len(items)
             return np.zeros((len(days), count, 0), dtype=np.float32)
         return self.popularity.at(days, items)
 
-    def served_popularity(self) -> np.ndarray:
+    def served_popularity(self) -> NDArray[np.float32]:
         """Log popularity [n_target, prior_dim] on the day after the last example."""
-        served: np.ndarray = self.log_popularity(day_of(self.times[-1:]) + 1)[0]
+        served: NDArray[np.float32] = self.log_popularity(day_of(self.times[-1:]) + 1)[0]
         return served
 
-    def item_features(self, items: np.ndarray, fold: int | None) -> np.ndarray:
+    def item_features(self, items: NDArray[np.int64], fold: int | None) -> NDArray[np.float32]:
         """Dense item tower inputs [n, item_spec.dense_width] of some target items.
 
         Args:
@@ -282,27 +287,32 @@ class TowerExamples:
         vectors = self.blocks.rows(items + self.target.start, fold)
         return join_items(self.item_spec, self.static[items], vectors)
 
-    def batches(self, rows: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    def batches(
+        self, rows: NDArray[np.int64], size: int, rng: np.random.Generator
+    ) -> list[NDArray[np.int64]]:
         """`rows` in random batches of about `size`, each within one user fold.
 
         The items of one batch then all come from the same fold's vectors. A fold's rows are dealt
         evenly, so that none is left over in a tiny batch.
         """
-        dealt: list[np.ndarray] = []
+        dealt: list[NDArray[np.int64]] = []
         for fold in np.unique(self.folds[rows]):
             members = rng.permutation(rows[self.folds[rows] == fold])
             dealt += np.array_split(members, max(1, round(len(members) / size)))
         order = rng.permutation(len(dealt))
         return [dealt[at] for at in order]
 
-    def item_shares(self, rows: np.ndarray) -> np.ndarray:
+    def item_shares(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Share of `rows` that are about each target item [n_target] float32."""
         counts = np.bincount(self.items[rows], minlength=self.num_items)
         return (counts / max(len(rows), 1)).astype(np.float32)
 
     def _encode(
-        self, rows: np.ndarray, users: UserBatch | None = None, blocks: ItemBlocks | None = None
-    ) -> np.ndarray:
+        self,
+        rows: NDArray[np.int64],
+        users: UserBatch | None = None,
+        blocks: ItemBlocks | None = None,
+    ) -> NDArray[np.float32]:
         """Encode examples; `users` says otherwise what is known of them, row by row.
 
         Each example sees its own fold's vectors, or, with `blocks`, those of serving.
@@ -318,7 +328,9 @@ class TowerExamples:
                 out[at] = self._encode_within(batch.take(at), own, blocks or self.blocks)
         return out
 
-    def _encode_within(self, batch: UserBatch, fold: int | None, blocks: ItemBlocks) -> np.ndarray:
+    def _encode_within(
+        self, batch: UserBatch, fold: int | None, blocks: ItemBlocks
+    ) -> NDArray[np.float32]:
         """Encode examples of one fold, gathering only the item vectors that they need."""
         needed, position = np.unique(
             np.concatenate([history.items for history in batch.histories.values()]),
@@ -365,7 +377,7 @@ def _cross_fit(blocks: ItemBlocks, settings: Settings) -> bool:
     return True
 
 
-def _rows_of(wanted: np.ndarray, user_ids: np.ndarray) -> np.ndarray:
+def _rows_of(wanted: NDArray[np.object_], user_ids: NDArray[np.object_]) -> NDArray[np.int64]:
     """Row of each wanted user in `user_ids`."""
     found = np.asarray(pd.Index(user_ids, dtype=object).get_indexer(pd.Index(wanted)), np.int64)
     if (found < 0).any():

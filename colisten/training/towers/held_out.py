@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colisten.features.popularity import day_of
@@ -45,7 +46,7 @@ class HeldOut:
     hidden: tuple[Tensor, Tensor]
 
     @classmethod
-    def of(cls, examples: TowerExamples, rows: np.ndarray) -> HeldOut:
+    def of(cls, examples: TowerExamples, rows: NDArray[np.int64]) -> HeldOut:
         """Held-out rows of some examples; users are evenly thinned where they are many.
 
         Users of whom nothing was known at the moment are left out, as evaluation does, unless

@@ -7,6 +7,7 @@ co-listening factors, which share their inputs because the kNN term hears them.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colisten.models.items import UNLEARNED
 from colisten.training.towers.examples import TowerExamples
@@ -15,7 +16,7 @@ from colisten.training.towers.examples import TowerExamples
 _ROWS = 20_000
 
 
-def user_statistics(examples: TowerExamples) -> tuple[np.ndarray, np.ndarray]:
+def user_statistics(examples: TowerExamples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and deviation [width] of the user columns over (a spread sample of) the examples."""
     features = examples.user_features(_spread(len(examples)))
     deviation = features.std(axis=0, dtype=np.float64)
@@ -27,7 +28,7 @@ def user_statistics(examples: TowerExamples) -> tuple[np.ndarray, np.ndarray]:
     return features.mean(axis=0, dtype=np.float64), deviation
 
 
-def item_statistics(examples: TowerExamples) -> tuple[np.ndarray, np.ndarray]:
+def item_statistics(examples: TowerExamples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and deviation [dense width] of the item columns over (a sample of) the catalogue."""
     features = examples.item_features(_spread(examples.num_items), None)
     deviation = features.std(axis=0, dtype=np.float64)
@@ -35,6 +36,6 @@ def item_statistics(examples: TowerExamples) -> tuple[np.ndarray, np.ndarray]:
     return features.mean(axis=0, dtype=np.float64), deviation
 
 
-def _spread(count: int) -> np.ndarray:
+def _spread(count: int) -> NDArray[np.int64]:
     """At most `_ROWS` positions out of `count`, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, _ROWS)).round().astype(np.int64))

@@ -129,9 +129,7 @@ class World:
 
     def scores(self, result: TowersResult) -> np.ndarray:
         """Scores [users, audiobooks] just before CUT, from the exported folder's own parts."""
-        batch = UserBatch.from_table(
-            self.now, self.catalogue.index_of, TYPES, result.user_spec.music_dim
-        )
+        batch = UserBatch.from_table(self.now, self.catalogue.index_of, result.user_spec.fields)
         vectors = np.load(result.folder / "history_vectors.npy")
         features = encode_users(result.user_spec, batch, vectors)
         scores: np.ndarray = user_vectors(result.towers, features) @ result.item_vectors.T

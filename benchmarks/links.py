@@ -1,0 +1,90 @@
+"""What links are worth to titles that nobody has started: the same authors, with and without.
+
+Every world is drawn, trained on and measured with its own seed. Its authors have tastes of their
+own, part of which no text shows; most of its titles appear shortly before the cut, so that many
+have no start by then. Both trainings see the same tables, one of them without the relations of
+`links`; the difference is paired by world.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.pairs import machine, write_result
+from benchmarks.runs import compared, world_window
+from benchmarks.worlds import NEW, finer, paired
+from colisten.config import Settings, load_settings
+from colisten.evaluation.table import EvaluationTable
+from colisten.simulator import WorldSettings, simulate
+from colisten.steps.trials import TrainingRun
+
+# Other worlds than any that a default was tried on.
+SEEDS = range(200, 206)
+WORLD = WorldSettings(
+    users=3_000,
+    audiobooks=1_500,
+    podcasts=1_000,
+    days=60,
+    new_audiobooks=0.9,
+    audiobook_tail=1.2,
+    author_taste=0.7,
+)
+SETTINGS: tuple[str, ...] = ()
+WITH, WITHOUT = "with links", "without links"
+PARTS = (NEW, "tier 5", "all")
+
+
+def run() -> None:
+    """HR@10 of never-started titles, of the least started ones and of all, over all worlds."""
+    tables = []
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            tables.append(measured(Path(folder), seed))
+        # After each world, so that a run that is ended early leaves what it has.
+        write_result("links", summary(tables))
+    print(f"links: {NEW}: {summary(tables)['HR@10'][NEW]['difference']}")
+
+
+def measured(folder: Path, seed: int) -> EvaluationTable:
+    """One world: the default model with and without links."""
+    world = WORLD.model_copy(update={"seed": seed})
+    window = world_window(folder / "world", simulate(folder / "world", world))
+
+    def settings(*overrides: str) -> Settings:
+        return load_settings(None, (*SETTINGS, f"seed={seed}", *overrides))
+
+    trials = [TrainingRun(WITH, settings()), TrainingRun(WITHOUT, settings("graph.links=[]"))]
+    return compared(folder / "run", window, trials, settings(), subject=WITH)
+
+
+def summary(tables: list[EvaluationTable]) -> dict[str, Any]:
+    """Each world's HR@10 on both sides, and the mean difference with its interval."""
+    rows: dict[str, Any] = {}
+    for part in PARTS:
+        sides = {
+            model: [
+                table.value(model, "HR@10", part) if part == "all" else finer(table, model, part)
+                for table in tables
+            ]
+            for model in (WITH, WITHOUT)
+        }
+        gains = [
+            own - other
+            for own, other in zip(sides[WITH], sides[WITHOUT], strict=True)
+            if own is not None and other is not None
+        ]
+        rows[part] = {**sides, "difference": paired(gains)}
+    return {
+        **machine(),
+        "world": WORLD,
+        "seeds": [*SEEDS],
+        "users": [table.users["all"] for table in tables],
+        "candidates": [table.candidates for table in tables],
+        "HR@10": rows,
+    }
+
+
+if __name__ == "__main__":
+    run()
