@@ -19,6 +19,7 @@ from evidently.legacy.renderers.html_widgets import group_widget
 
 from colisten.json_files import parse_json, to_json
 from colisten.pages import Page, figure_text, json_text, page
+from colisten.reports.render import theme
 from colisten.shown import plain_lines
 
 _STATIC = Path(evidently.__file__).parent / "nbextension" / "static"
@@ -53,7 +54,7 @@ def report_page(snapshot: Snapshot, title: str) -> Page:
     return page(
         title,
         f'<div id="{_ROOT}"></div>',
-        style=_style(),
+        style=theme() + _style(),
         scripts=("var global = globalThis;", library, draw),
     )
 
