@@ -87,4 +87,7 @@ def _style() -> str:
         "letter-spacing: normal; text-transform: none; display: inline-block; "
         "white-space: nowrap; direction: ltr; }\n"
         ".center-align { text-align: center; }\n"
+        # On a phone a wide figure or table scrolls by itself instead of being cut off.
+        f"#{_ROOT} .MuiGrid-root, #{_ROOT} .MuiPaper-root "
+        "{ min-width: 0; max-width: 100%; overflow-x: auto; }\n"
     )
