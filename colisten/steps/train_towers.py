@@ -15,7 +15,7 @@ from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.rows import TrainingRows
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import Factors, ItemVectors, TextVectors
-from colisten.steps.settings import Setting, whole
+from colisten.steps.settings import Setting
 
 BLOCKS = ("text", "z")
 
@@ -40,9 +40,7 @@ def train_towers(
     data: DataSettings,
     histories: Annotated[FeatureSettings, Setting("features")],
     towers: TowerSettings,
-    # Epochs are chosen by the measure that counts, so its depth is part of a tower.
     k: Annotated[int, Setting("evaluation.k")],
-    depth: Annotated[int, Setting("evaluation.depth")],
     seed: int,
     engine: Engine,
     out: Path,
@@ -66,12 +64,13 @@ def train_towers(
 
     from colisten.files import combined_digest
     from colisten.json_files import to_json
-    from colisten.sections import EvaluationSettings
     from colisten.training.curve import curve_html
     from colisten.training.towers.loop import train_towers as train
+    from colisten.training.towers.settings import TowersTraining
 
-    evaluation = EvaluationSettings(k=k, depth=depth)
-    settings = whole(data, histories, towers, evaluation, engine=engine, seed=seed)
+    settings = TowersTraining(
+        data=data, features=histories, towers=towers, k=k, seed=seed, threads=engine.threads
+    )
     key = combined_digest(
         {
             name: artifact.digest

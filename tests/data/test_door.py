@@ -214,5 +214,7 @@ def test_whatever_the_door_accepts_has_finite_features(
     rows = user_rows(store, users, CUT)
     batch = UserBatch.from_table(rows, catalogue.index_of, FIELDS)
     past = np.random.default_rng(0).normal(size=(len(catalogue), 4)).astype(np.float32)
-    spec = UserFeatureSpec.fit(batch.take([0]), settings=SETTINGS, vector_dim=4, types=ITEM_TYPES)
+    spec = UserFeatureSpec.fit(
+        batch.take([0]), SETTINGS.data, SETTINGS.features, vector_dim=4, types=ITEM_TYPES
+    )
     assert np.isfinite(encode_users(spec, batch, past)).all()

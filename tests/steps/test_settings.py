@@ -28,7 +28,7 @@ LEARNING = STEPS[: STEPS.index("evaluate")]
         ("cross_fitting.folds=2", {"build_graph"}),
         ("graph.top_k=7", {"build_graph"}),
         ("graph.factors=7", {"inspect_graph"}),
-        ("evaluation.depth=70", {"train_towers"}),
+        ("evaluation.depth=70", set()),
         ("evaluation.bootstrap=7", set()),
         ("gate.max_drop=0.5", set()),
     ],
