@@ -218,5 +218,7 @@ def test_whatever_the_door_accepts_has_finite_features(
     fields = UserFields.of(DATA, music_dim(store))
     batch = UserBatch.from_table(rows, catalogue.index_of, fields)
     past = np.random.default_rng(0).normal(size=(len(catalogue), 4)).astype(np.float32)
-    spec = UserFeatureSpec.fit(batch.take([0]), settings=SETTINGS, vector_dim=4, types=ITEM_TYPES)
+    spec = UserFeatureSpec.fit(
+        batch.take([0]), SETTINGS.data, SETTINGS.features, vector_dim=4, types=ITEM_TYPES
+    )
     assert np.isfinite(encode_users(spec, batch, past)).all()

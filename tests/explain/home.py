@@ -65,7 +65,7 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     music_dim = 4
     batch = UserBatch.from_table(rows, catalogue.index_of, UserFields.of(DataSettings(), music_dim))
     user_spec = UserFeatureSpec.fit(
-        batch, settings=settings, vector_dim=vectors.shape[1], types=TYPES
+        batch, settings.data, settings.features, vector_dim=vectors.shape[1], types=TYPES
     )
     item_spec = ItemFeatureSpec.fit(
         catalogue,

@@ -60,7 +60,7 @@ def users(counts: list[int], *, music_dim: int = 3, seed: int = 0) -> UserBatch:
 
 
 def fit(batch: UserBatch, settings: Settings = SETTINGS) -> UserFeatureSpec:
-    return UserFeatureSpec.fit(batch, settings=settings, vector_dim=DIM, types=TYPES)
+    return UserFeatureSpec.fit(batch, settings.data, settings.features, vector_dim=DIM, types=TYPES)
 
 
 @given(
@@ -226,7 +226,9 @@ def test_what_does_not_fit_is_refused() -> None:
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3))
 def test_a_user_far_from_all_others_has_finite_moderate_features(music: list[float]) -> None:
     fitted = users([4, 2, 0, 3])
-    spec = UserFeatureSpec.fit(fitted, settings=SETTINGS, vector_dim=DIM, types=TYPES)
+    spec = UserFeatureSpec.fit(
+        fitted, SETTINGS.data, SETTINGS.features, vector_dim=DIM, types=TYPES
+    )
     one = fitted.take([0])
     far = replace(one, music=np.array([music], dtype=np.float32))
     found = encode_users(spec, far, vectors())

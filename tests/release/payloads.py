@@ -128,7 +128,9 @@ def make_parts(folder: Path, history: Path, as_of: datetime, *, seed: int = 0) -
     history_vectors[-1] = 0.0  # an item without text or graph
     rows = feature_rows(history, as_of)
     batch = UserBatch.from_table(rows, catalogue.index_of, FIELDS)
-    spec = UserFeatureSpec.fit(batch, settings=Settings(), vector_dim=HISTORY_DIM, types=TYPES)
+    spec = UserFeatureSpec.fit(
+        batch, Settings().data, Settings().features, vector_dim=HISTORY_DIM, types=TYPES
+    )
     weights = rng.normal(scale=0.02, size=(spec.width, DIM))
     for name in TYPES:
         at = spec.names().index(f"{name}_mean_0")

@@ -22,6 +22,7 @@ from colisten.release.store import ReleaseStore
 from colisten.text.vectors import embed_items
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from colisten.training.towers.loop import train_towers
+from colisten.training.towers.settings import TowersTraining
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import DATA
 
@@ -89,7 +90,7 @@ def _payload(
         for fold in range(settings.cross_fitting.folds)
     ]
     blocks = ItemBlocks(text, z, np.stack(folds))
-    train_towers(rows, catalogue, blocks, settings, out=work / "towers")
+    train_towers(rows, catalogue, blocks, TowersTraining.of(settings), out=work / "towers")
     return assemble_payload(
         work / "payload",
         catalogue=catalogue,
