@@ -210,12 +210,15 @@ class LoadedRelease:
 
     def starts(self, signals: np.ndarray) -> np.ndarray:
         """Which signal codes [n] of a history count as a start, bool [n]."""
-        known = self.spec.signals
-        return np.isin(signals, [known.index(name) for name in self.manifest.start_signals])
+        return np.asarray(self._start_codes[signals], dtype=bool)
 
     def golden_set(self) -> GoldenSet:
         """The users whose answers are known."""
         return GoldenSet.read(self.folder)
+
+    @cached_property
+    def _start_codes(self) -> np.ndarray:
+        return np.array([name in self.manifest.start_signals for name in self.spec.signals])
 
     @cached_property
     def _positions(self) -> dict[str, int]:

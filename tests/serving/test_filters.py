@@ -222,3 +222,15 @@ def test_the_schema_names_what_the_release_knows(runtime: Runtime) -> None:
     assert set(asked["include"]["properties"]) == set(asked["exclude"]["properties"])
     assert set(asked["include"]["properties"]) == {"language", *DECLARED}
     assert set(asked["ranges"]["properties"]) == {"minutes", "published_at"}
+
+
+@pytest.mark.usefixtures("known")
+def test_a_signal_without_a_phrase_explains_neutrally(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = RecommendRequest(user_id="u", k=100)
+    spoken = {str(item.why) for item in runtime.recommend(asked).items}
+    assert any(why.startswith("because you listened to ") for why in spoken)
+    monkeypatch.setattr(runtime._recommender, "_reasons", {"purchase": "you bought"})
+    neutral = {item.why for item in runtime.recommend(asked).items}
+    assert all(why is None or why.startswith("because of ") for why in neutral)
