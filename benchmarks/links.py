@@ -23,13 +23,15 @@ from colisten.steps.trials import TrainingRun
 # Other worlds than any that a default was tried on.
 SEEDS = range(200, 206)
 WORLD = WorldSettings(
-    users=3_000,
-    audiobooks=1_500,
-    podcasts=1_000,
+    users=1_500,
+    audiobooks=800,
+    podcasts=400,
     days=60,
     new_audiobooks=0.9,
     audiobook_tail=1.2,
-    author_taste=0.7,
+    visible_strength=4.0,
+    hidden_strength=8.0,
+    author_taste=0.8,
 )
 SETTINGS: tuple[str, ...] = ()
 WITH, WITHOUT = "with links", "without links"
