@@ -101,9 +101,7 @@ def test_the_release_is_that_of_the_local_runner(
     window, other = Window(tiny_source, CUT, DAYS), Home.at(tmp_path / "kfp")
     other.texts.parent.mkdir(parents=True)
     other.texts.symlink_to(home.texts)
-    early = backtest_cut(
-        tiny_source, cut=CUT, window_days=DAYS, target_type=settings.data.target_type
-    )
+    early = backtest_cut(tiny_source, cut=CUT, window_days=DAYS, data=settings.data)
     left = run_local(
         release_pipeline,
         {
