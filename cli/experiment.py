@@ -11,8 +11,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.inputs import parse_target
+from cli.inputs import ConfigOption, SetOption
 from cli.run import wide_console
+from colisten.config import Settings, load_settings
 from colisten.data import contract, parquet
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
 from colisten.data.moments import parse_moment
@@ -23,7 +24,6 @@ from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.logs import logger
-from colisten.sections import ITEM_TYPES, ItemType
 from colisten.terminal import Terminal
 
 log = logger("experiment")
@@ -81,18 +81,19 @@ def report(
         typer.Option(
             "--hours",
             min=1,
-            help="How long after each time it was shown a stream counts.",
+            help="How long after each time it was shown a start counts.",
         ),
     ] = 72,
     target: Annotated[
-        ItemType | None,
+        str | None,
         typer.Option(
             "--target",
-            parser=parse_target,
-            metavar="|".join(ITEM_TYPES),
+            metavar="TYPE",
             help="Item type whose starts count; default: what the run in OUT recommends.",
         ),
     ] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
 ) -> None:
     """Stream rate and new-start rate per arm with intervals, as an Evidently page.
 
@@ -100,9 +101,17 @@ def report(
     """
     folder = exposures or out / "experiment"
     planned = read_shares(shares) if shares else SHARES
-    wide_console().print(
-        make_report(data, folder, out, control=control, shares=planned, hours=hours, target=target)
+    table = make_report(
+        data,
+        folder,
+        out,
+        control=control,
+        shares=planned,
+        hours=hours,
+        target=target,
+        settings=load_settings(config, tuple(overrides or ())),
     )
+    wide_console().print(table)
 
 
 def run_simulation(data: Path, out: Path, *, days: int, seed: int) -> tuple[int, int]:
@@ -173,11 +182,13 @@ def make_report(
     control: str,
     shares: Mapping[str, float],
     hours: int,
-    target: ItemType | None = None,
+    target: str | None = None,
+    settings: Settings | None = None,
 ) -> Table:
     """Write OUT/reports/experiment.html and return its figures for a terminal.
 
-    Without a `target`, starts of the type count that the run in OUT recommends.
+    Without a `target`, starts of the type count that the run in OUT recommends; `settings` say
+    which types and signals there are, and what counts as a start.
     """
     from colisten.experiments.outcomes import user_outcomes
     from monitoring.experiment import experiment_report
@@ -185,9 +196,10 @@ def make_report(
     outcomes = user_outcomes(
         _file(folder, EXPOSURES),
         [_file(data, INTERACTIONS), _file(folder, INTERACTIONS)],
-        target_type=target or _of_run(out, "test", "target_type"),
+        target_type=_of_run(out, "test", "target_type") if target is None else target,
         attribution_hours=hours,
         items=_found(data, replace(ITEMS, required=False)),
+        settings=settings,
     )
     page = out / "reports" / "experiment.html"
     reading = experiment_report(outcomes, page, control=control, shares=shares)

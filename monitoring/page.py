@@ -19,6 +19,7 @@ from evidently.legacy.renderers.html_widgets import group_widget
 
 from colisten.json_files import parse_json, to_json
 from colisten.pages import Page, figure_text, json_text, page
+from colisten.reports.render import theme
 from colisten.shown import plain_lines
 
 _STATIC = Path(evidently.__file__).parent / "nbextension" / "static"
@@ -53,7 +54,7 @@ def report_page(snapshot: Snapshot, title: str) -> Page:
     return page(
         title,
         f'<div id="{_ROOT}"></div>',
-        style=_style(),
+        style=theme() + _style(),
         scripts=("var global = globalThis;", library, draw),
     )
 
@@ -86,4 +87,7 @@ def _style() -> str:
         "letter-spacing: normal; text-transform: none; display: inline-block; "
         "white-space: nowrap; direction: ltr; }\n"
         ".center-align { text-align: center; }\n"
+        # On a phone a wide figure or table scrolls by itself instead of being cut off.
+        f"#{_ROOT} .MuiGrid-root, #{_ROOT} .MuiPaper-root "
+        "{ min-width: 0; max-width: 100%; overflow-x: auto; }\n"
     )

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from colisten.logs import logger
 from serving import metrics
-from serving.openapi import describe
+from serving.openapi import describe, with_words
 from serving.runtime import Runtime
 from serving.schemas import (
     MAX_BODY_BYTES,
@@ -130,8 +130,10 @@ def build_app() -> Starlette:
     ]
     schema = describe(ENDPOINTS)
 
-    async def docs(_: HttpRequest) -> Response:
-        return JSONResponse(schema)
+    async def docs(http: HttpRequest) -> Response:
+        runtime = http.app.state.runtime
+        live = None if runtime is None else runtime.live
+        return JSONResponse(schema if live is None else with_words(schema, live))
 
     routes.append(Route("/docs.json", docs, name="docs"))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _spoken})

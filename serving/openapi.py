@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -9,6 +10,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from colisten.index.filter import RANGED
+from colisten.release.loaded import LoadedRelease
 from serving.schemas import ErrorResponse
 
 _ERRORS = {
@@ -70,6 +73,24 @@ def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": definitions["$defs"]},
     }
+
+
+def with_words(document: dict[str, Any], release: LoadedRelease) -> dict[str, Any]:
+    """The document with the item types, signals and columns to filter by that a release knows."""
+    document = copy.deepcopy(document)
+    schemas = document["components"]["schemas"]
+    event, asked = (schemas[name]["properties"] for name in ("EventRequest", "FilterRequest"))
+    event["item_type"]["enum"] = list(release.spec.types)
+    event["signal"]["enum"] = list(release.spec.signals)
+    for part in asked.values():
+        values = part["additionalProperties"]
+        part["properties"] = {
+            name: values
+            for name, kind in release.columns.kinds.items()
+            if part is not asked["ranges"] or kind in RANGED
+        }
+        part["additionalProperties"] = False
+    return document
 
 
 def _content(description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from colisten.errors import EventRefused
 from colisten.features.events import Event
 from colisten.index.resolve import resolve_index
+from colisten.release.loaded import LoadedRelease
 from colisten.release.recording import record_event
 from colisten.release.store import ReleaseStore
 from serving import metrics
@@ -78,9 +79,15 @@ class Runtime:
         return runtime
 
     @property
+    def live(self) -> LoadedRelease | None:
+        """The release in use; None until one is loaded."""
+        current = self._watcher.current
+        return None if current is None else current.release
+
+    @property
     def ready(self) -> bool:
         """Whether a release is loaded."""
-        return self._watcher.current is not None
+        return self.live is not None
 
     def close(self) -> None:
         """Stop following and let go of connections."""

@@ -22,7 +22,7 @@ from colisten.data.prepare import prepare_tables
 from colisten.evaluation.split import evaluation_set
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
-from colisten.explain.tables import RunTables
+from colisten.explain.inputs import CheckedTables
 from colisten.features.starts import first_starts
 from colisten.features.store import OnlineFeatures, open_store, training_rows, user_rows
 from colisten.files import folder_digests
@@ -89,7 +89,7 @@ def learned(source: Path, out: Path) -> dict[str, Any]:
         "catalogue": catalogue.table,
         "events": read_interactions(history, as_of=CUT),
         "examples": examples,
-        "days of the window": RunTables(history, out / "holdout", CUT).window_days,
+        "days of the window": CheckedTables(history, out / "holdout", CUT).window_days,
     }
     graph = build_graph(history, as_of=CUT, settings=settings)
     graph.save(out / "graph")

@@ -57,64 +57,75 @@ def row_rules(now: datetime, data: DataSettings) -> list[Rule]:
         now: What the clock says.
         data: Types and signals that may occur.
     """
-    items = ("item_id", "item_type", "title")
-    events = ("user_id", "item_id", "item_type", "signal", "timestamp")
-    shown = ("request_id", "user_id", "item_id", "position", "timestamp")
-    music = ("user_id", "timestamp")
     return [
-        *_id_rules("items", "item_id", items),
-        _rule(violations.DuplicateItem, "items", "item_id", _repeated("items", "item_id"), items),
-        _type_rule("items", items, data),
+        *_item_rules(data),
+        *_user_rules(),
+        *_music_rules(now),
+        *_interaction_rules(now, data),
+        *_link_rules(now),
+        *_exposure_rules(now),
+    ]
+
+
+def _item_rules(data: DataSettings) -> list[Rule]:
+    shows = ("item_id", "item_type", "title")
+    return [
+        *_id_rules("items", "item_id", shows),
+        _rule(violations.DuplicateItem, "items", "item_id", _repeated("items", "item_id"), shows),
+        _type_rule("items", shows, data),
         *_date_rules(
             "items",
             "published_at",
             ("item_id", "item_type", "published_at"),
             units("published_at", LATEST, days_are_meant=True),
         ),
-        *_id_rules("users", "user_id", ("user_id", "country", "age")),
-        _rule(
-            violations.DuplicateUser,
-            "users",
-            "user_id",
-            _repeated("users", "user_id"),
-            ("user_id", "country", "age"),
-        ),
-        _rule(
-            violations.AgeOutOfRange,
-            "users",
-            "age",
-            f"age < 0 OR age >= {MAX_AGE} OR TRY_CAST(age AS FLOAT) >= {MAX_AGE}",
-            ("user_id", "age"),
-        ),
-        *_id_rules("music", "user_id", music),
-        *_moment_rules("music", music, now),
+    ]
+
+
+def _user_rules() -> list[Rule]:
+    shows = ("user_id", "country", "age")
+    old = f"age < 0 OR age >= {MAX_AGE} OR TRY_CAST(age AS FLOAT) >= {MAX_AGE}"
+    return [
+        *_id_rules("users", "user_id", shows),
+        _rule(violations.DuplicateUser, "users", "user_id", _repeated("users", "user_id"), shows),
+        _rule(violations.AgeOutOfRange, "users", "age", old, ("user_id", "age")),
+    ]
+
+
+def _music_rules(now: datetime) -> list[Rule]:
+    shows = ("user_id", "timestamp")
+    return [
+        *_id_rules("music", "user_id", shows),
+        *_moment_rules("music", shows, now),
         *_vector_rules(),
-        *_id_rules("interactions", "user_id", events),
-        *_id_rules("interactions", "item_id", events),
-        _type_rule("interactions", events, data),
-        _word_rule(
-            violations.UnknownSignal,
-            ("interactions", "signal", events),
-            data.signal_names,
-            "data.signals",
-        ),
-        *_moment_rules("interactions", events, now),
-        _unknown_item(violations.InteractionWithUnknownItem, "interactions", events),
-        _contradiction(events, data.item_types),
-        *_link_rules(now),
-        *_id_rules("exposures", "request_id", shown),
-        *_id_rules("exposures", "user_id", shown),
-        *_id_rules("exposures", "variant", ("request_id", "user_id", "variant")),
-        *_id_rules("exposures", "item_id", shown),
-        _rule(
-            violations.PositionOutOfRange,
-            "exposures",
-            "position",
-            f"position IS NULL OR position NOT BETWEEN 1 AND {LARGEST_POSITION}",
-            shown,
-        ),
-        *_moment_rules("exposures", shown, now),
-        _unknown_item(violations.ExposureOfUnknownItem, "exposures", shown),
+    ]
+
+
+def _interaction_rules(now: datetime, data: DataSettings) -> list[Rule]:
+    table, shows = "interactions", ("user_id", "item_id", "item_type", "signal", "timestamp")
+    place = (table, "signal", shows)
+    return [
+        *_id_rules(table, "user_id", shows),
+        *_id_rules(table, "item_id", shows),
+        _type_rule(table, shows, data),
+        _word_rule(violations.UnknownSignal, place, data.signal_names, "data.signals"),
+        *_moment_rules(table, shows, now),
+        _unknown_item(violations.InteractionWithUnknownItem, table, shows),
+        _contradiction(shows, data.item_types),
+    ]
+
+
+def _exposure_rules(now: datetime) -> list[Rule]:
+    table, shows = "exposures", ("request_id", "user_id", "item_id", "position", "timestamp")
+    off = f"position IS NULL OR position NOT BETWEEN 1 AND {LARGEST_POSITION}"
+    return [
+        *_id_rules(table, "request_id", shows),
+        *_id_rules(table, "user_id", shows),
+        *_id_rules(table, "variant", ("request_id", "user_id", "variant")),
+        *_id_rules(table, "item_id", shows),
+        _rule(violations.PositionOutOfRange, table, "position", off, shows),
+        *_moment_rules(table, shows, now),
+        _unknown_item(violations.ExposureOfUnknownItem, table, shows),
     ]
 
 

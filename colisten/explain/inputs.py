@@ -1,26 +1,31 @@
-"""Everything that an explanation reads, from the folder that a run left.
+"""Everything that an explanation reads: a release, the tables it was learned from, features.
 
-The model is the live release; what users did comes from the checked tables it was learned from and
-the feature repository beside it, read strictly before the cut. Only targets come from after it.
+They may lie anywhere: a release made elsewhere is explained by the tables of its own cut and items.
+What users did is read strictly before the cut. Only targets come from after it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from colisten.config import Settings, settings_from
+from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
+from colisten.data.moments import parse_moment
+from colisten.data.prepare import TableSummary
 from colisten.engine import Engine
-from colisten.errors import ReleaseNotFound, ReportError
+from colisten.errors import ReportError
 from colisten.evaluation.split import evaluation_set
 from colisten.explain.sample import UserSample
-from colisten.explain.tables import RunTables, find_tables
 from colisten.explain.towers import ServedTowers
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.starts import first_starts
@@ -31,11 +36,54 @@ from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.ranking.events import EventLog
 from colisten.ranking.popularity import popularity
 from colisten.release.loaded import LoadedRelease
-from colisten.release.store import ReleaseStore
 from colisten.sections import EvaluationSettings
 
 # Export allows towers to differ by 1e-5 from training; encoding adds nothing to that.
 _PARITY = 1e-4
+
+
+@dataclass(frozen=True)
+class CheckedTables:
+    """Checked tables of one cut.
+
+    Attributes:
+        history: Folder of tables, events before the cut only.
+        holdout: Folder of the window's events; it may be gone or hold none.
+        cut: UTC moment between both.
+    """
+
+    history: Path
+    holdout: Path
+    cut: datetime
+
+    @property
+    def window_days(self) -> int:
+        """Whole days from the cut that hold all events of the window; 0 where there are none."""
+        file = self.holdout / "interactions.parquet"
+        if not file.is_file():
+            return 0
+        last = pc.max(parquet.read(file, columns=["timestamp"]).column("timestamp")).as_py()
+        if last is None or last < self.cut:
+            return 0
+        days: float = (last - self.cut + timedelta(microseconds=1)) / timedelta(days=1)
+        return math.ceil(days)
+
+    @classmethod
+    def read(cls, folder: Path) -> CheckedTables:
+        """The tables of `history/` and `holdout/`, as the check of tables leaves them.
+
+        Raises:
+            TableError: There is no checked history.
+        """
+        history = folder / "history"
+        cut = parse_moment(TableSummary.read(history).cut, "cut")
+        return cls(history, folder / "holdout", cut)
+
+    def fit(self, release: LoadedRelease, catalogue: Catalogue) -> bool:
+        """Whether a release was learned from a catalogue of these, at this cut."""
+        return parse_moment(release.manifest.as_of, "as_of") == self.cut and list(
+            catalogue.item_ids
+        ) == list(release.item_ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,38 +114,44 @@ class ExplanationInputs:
 
     @classmethod
     def read(
-        cls, out: Path, *, most_users: int, seed: int, settings: Settings
+        cls,
+        release: LoadedRelease,
+        tables: CheckedTables,
+        features: Path,
+        *,
+        most_users: int,
+        seed: int,
+        settings: Settings,
     ) -> ExplanationInputs:
-        """Read what the live release of `out` needs to be explained.
+        """Read what a release needs to be explained.
 
         Args:
-            out: Folder of a finished `colisten run`.
+            release: A release, wherever it was made.
+            tables: Those that it was learned from.
+            features: Feast repository of the same history.
             most_users: Users of the sample, at most.
             seed: Of the sample.
-            settings: `threads` and `memory_limit`.
+            settings: `threads`, `memory_limit` and `data`.
 
         Raises:
-            ReleaseNotFound: No release is live.
-            ReleaseCorrupt: A file of it differs from its digest.
-            ReportError: The tables it was learned from are gone or do not fit it.
+            TableError: The tables cannot be read.
+            ReportError: They are not those that the release was learned from.
             FeatureError: The feature repository is gone.
         """
-        release = ReleaseStore(out).load_live(threads=settings.threads)
-        if release is None:
-            raise ReleaseNotFound(
-                f"No release is live in {out / 'releases'}.",
-                "`colisten run` publishes one; `colisten release promote ID` makes one live.",
+        catalogue = Catalogue.read(tables.history)
+        if not tables.fit(release, catalogue):
+            raise ReportError(
+                f"The tables at {tables.history} (cut {tables.cut:%Y-%m-%d}) are not those of "
+                f"release {release.release_id} (cut {release.manifest.as_of[:10]}): cut or items "
+                "differ.",
+                "Give the checked tables that it was learned from.",
             )
-        manifest = release.manifest
-        tables, catalogue = find_tables(
-            out, release_id=release.release_id, as_of=manifest.as_of, item_ids=release.item_ids
-        )
+        manifest, window_days = release.manifest, tables.window_days
         towers = ServedTowers(release.folder, threads=settings.threads)
-        window_days = tables.window_days
         people = _people(tables, catalogue, manifest.target_type, window_days, settings)
         sample = UserSample.of(people, most_users=most_users, seed=seed)
         users = users_as_of(
-            open_store(out / "features"),
+            open_store(features),
             sample.user_ids.tolist(),
             tables.cut,
             catalogue.index_of,
@@ -124,7 +178,7 @@ def _evaluation(settings: dict[str, Any]) -> EvaluationSettings:
 
 
 def _people(
-    tables: RunTables, catalogue: Catalogue, target_type: str, days: int, settings: Settings
+    tables: CheckedTables, catalogue: Catalogue, target_type: str, days: int, settings: Settings
 ) -> EligibleUsers:
     """Users with a target in the window; everyone with history where no one has any."""
     if days:
@@ -143,7 +197,7 @@ def _events(folders: Sequence[Path], catalogue: Catalogue, settings: Settings) -
 
 
 def _item_features(
-    release: LoadedRelease, catalogue: Catalogue, towers: ServedTowers, tables: RunTables
+    release: LoadedRelease, catalogue: Catalogue, towers: ServedTowers, tables: CheckedTables
 ) -> np.ndarray:
     """The item tower's input at the cut; it must give the served vectors back."""
     features = encode_items(
@@ -164,7 +218,7 @@ def _item_features(
 
 
 def _served_popularity(
-    spec: ItemFeatureSpec, catalogue: Catalogue, release: LoadedRelease, tables: RunTables
+    spec: ItemFeatureSpec, catalogue: Catalogue, release: LoadedRelease, tables: CheckedTables
 ) -> np.ndarray | None:
     """Log popularity [n_target, H] on the day after the last first start, as training seals it."""
     if not spec.popularity_half_lives:
@@ -179,7 +233,7 @@ def _served_popularity(
     return served
 
 
-def _streams(tables: RunTables, catalogue: Catalogue, settings: Settings) -> np.ndarray:
+def _streams(tables: CheckedTables, catalogue: Catalogue, settings: Settings) -> np.ndarray:
     streams = np.zeros(len(catalogue), dtype=np.float32)
     events = _events([tables.history], catalogue, settings)
     for item_type in dict.fromkeys(catalogue.item_types):

@@ -86,15 +86,17 @@ def _both_ways(name: str, links: pd.DataFrame, inputs: GraphInputs) -> Relations
     rows, near = np.concatenate([item, other]), np.concatenate([other, item])
     times = np.tile(links["time"].to_numpy(np.int64), 2)
     bounds = np.cumsum([0, *inputs.num_nodes.values()])
-    kinds = [np.searchsorted(bounds, ends, side="right") - 1 for ends in (rows, near)]
     types = list(inputs.num_nodes)
+    of_rows, of_others = (np.searchsorted(bounds, ends, side="right") - 1 for ends in (rows, near))
+    kinds = of_rows * len(types) + of_others
     relations = {}
-    for of_row, of_near in np.unique(np.stack(kinds, axis=1), axis=0):
-        chosen = (kinds[0] == of_row) & (kinds[1] == of_near)
-        relations[types[of_near], name, types[of_row]] = Relation.from_edges(
-            inputs.num_nodes[types[of_row]],
-            rows[chosen] - bounds[of_row],
-            near[chosen] - bounds[of_near],
+    for kind in np.unique(kinds):
+        row, neighbour = divmod(int(kind), len(types))
+        chosen = kinds == kind
+        relations[types[neighbour], name, types[row]] = Relation.from_edges(
+            inputs.num_nodes[types[row]],
+            rows[chosen] - bounds[row],
+            near[chosen] - bounds[neighbour],
             np.ones(int(chosen.sum()), np.float32),
             times[chosen],
         )

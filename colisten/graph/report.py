@@ -15,12 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from scipy.sparse import bmat, csr_matrix, hstack
 from scipy.sparse.csgraph import connected_components
 
+from colisten.graph.findings import SAMPLE_ITEMS, Finding, findings
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import CO_LISTENED, Relation, RelationName, relation_label
 from colisten.progress import track
 from colisten.sections import DataSettings
 
-SAMPLE_ITEMS, SAMPLE_PAIRS, RESAMPLES = 2000, 5000, 500
+SAMPLE_PAIRS, RESAMPLES = 5000, 500
 HUBS = 5
 BLOCK = 200
 
@@ -74,14 +75,6 @@ class Likeness(Figures):
     random: Estimate
     linked_gain: Estimate
     through_gain: Estimate
-
-
-class Finding(Figures):
-    """Something to know before training: `severe` where nothing can be learned."""
-
-    severe: bool
-    what: str
-    advice: str
 
 
 class GraphReport(Figures):
@@ -153,7 +146,7 @@ def graph_report(
         else _likeness(text[graph.slice_of(target)], direct_pairs, through_pairs, rng),
         findings=[],
     )
-    return report.model_copy(update={"findings": _findings(report, graph, text)})
+    return report.model_copy(update={"findings": findings(report, graph, text)})
 
 
 def bootstrap(
@@ -318,72 +311,3 @@ def _likeness(
         linked_gain=bootstrap(linked, rng, anyone),
         through_gain=bootstrap(joined, rng, anyone),
     )
-
-
-# An item linked to this share of its type drowns what the others say.
-HUB_SHARE = 0.5
-ISOLATED_SHARE = 0.5
-
-
-def _findings(
-    report: GraphReport, graph: CoListeningGraph, text: np.ndarray | None
-) -> list[Finding]:
-    """What to know before training, the severe first."""
-    found = []
-
-    def say(severe: bool, what: str, advice: str) -> None:
-        found.append(Finding(severe=severe, what=what, advice=advice))
-
-    target = report.target_type
-    if not report.edges:
-        say(
-            True,
-            "The graph has no edges.",
-            "Widen graph.window_days or lower graph.min_colisteners.",
-        )
-    for relation in report.relations.values():
-        node, near = relation.destination, relation.source
-        counted = relation.name == CO_LISTENED and report.nodes[node] and report.nodes[near]
-        if report.edges and not relation.edges and counted:
-            own = node == near == target
-            say(
-                own,
-                f"No user joins {node} and {near}: the relation has no edges.",
-                f"What makes one {target} like another is not learned; widen graph.window_days."
-                if own
-                else "Nothing is learned from it; do the two types have users in common?",
-            )
-        if relation.max_degree > HUB_SHARE * report.nodes[near] and report.nodes[near] > 20:
-            say(
-                False,
-                f"One {node} is linked to {relation.max_degree:,} of the "
-                f"{report.nodes[near]:,} {near}s.",
-                "Set graph.weights to user_share or lift, or raise graph.min_colisteners.",
-            )
-    lonely, count = report.isolated[target], report.nodes[target]
-    if report.edges and lonely > ISOLATED_SHARE * count:
-        say(
-            False,
-            f"{lonely:,} of {count:,} {target}s have no edge and live by their text alone.",
-            "Widen graph.window_days or count weaker graph.signals.",
-        )
-    if text is not None:
-        for name in report.nodes:
-            part = text[graph.slice_of(name)]
-            some = part[:: max(1, len(part) // SAMPLE_ITEMS)]
-            if len(some) and not some.any():
-                say(False, f"No {name} has a text vector.", "Give titles or descriptions.")
-            elif len(some) > 1 and np.ptp(some, axis=0).max() == 0:
-                say(
-                    True,
-                    f"The text vectors of all {name}s are equal.",
-                    "Check the text columns and text.encoder.",
-                )
-    gain = report.likeness.linked_gain if report.likeness is not None else None
-    if gain is not None and gain.low is not None and gain.low <= 0:
-        say(
-            False,
-            f"Linked {target}s are not surely closer in text than random ones.",
-            "The graph and the text disagree; look at the hubs and at graph.min_colisteners.",
-        )
-    return sorted(found, key=lambda finding: not finding.severe)

@@ -31,6 +31,7 @@ ARROW_TYPES: dict[FilterKind, pa.DataType] = {
     "number": pa.float64(),
     "moment": pa.timestamp("us", tz="UTC"),
 }
+RANGED: tuple[FilterKind, ...] = ("number", "moment")
 MAX_KEYWORD_BYTES = 256
 MAX_KEYWORDS = 1000  # of one item in one column
 LARGEST_NUMBER = 1e300
@@ -306,7 +307,7 @@ def _values(column: str, kind: FilterKind, given: Iterable[Any]) -> tuple[Any, .
 
 
 def _range(column: str, kind: FilterKind, given: tuple[Any, Any]) -> tuple[Any, Any]:
-    if kind not in ("number", "moment"):
+    if kind not in RANGED:
         raise FilterRefused(
             f"'{column}' holds {'one keyword' if kind == 'keyword' else 'keywords'}, which have "
             "no range.",

@@ -203,14 +203,14 @@ class LoadedRelease:
                 best = int(near[np.argmax(similarity[near])])
                 return Because(
                     int(items[best]),
-                    self.manifest.signals[int(signals[best])],
+                    self.spec.signals[int(signals[best])],
                     min(1.0, float(similarity[best])),
                 )
         return None
 
     def starts(self, signals: np.ndarray) -> np.ndarray:
         """Which signal codes [n] of a history count as a start, bool [n]."""
-        known = self.manifest.signals
+        known = self.spec.signals
         return np.isin(signals, [known.index(name) for name in self.manifest.start_signals])
 
     def golden_set(self) -> GoldenSet:

@@ -88,7 +88,7 @@ class Manifest(Bound):
         """
         release_id = _release_id(bound, files)
         return cls(
-            **bound.model_dump(),
+            **bound.model_dump(exclude_unset=True),
             release_id=release_id,
             collection=f"release_{release_id}",
             files=files,
@@ -116,7 +116,8 @@ class Manifest(Bound):
 
     def write(self, folder: Path) -> None:
         """Write manifest.json to a release's folder: the same bytes for the same release."""
-        write_json(folder / MANIFEST, self, indent=1, sort=True)
+        said = self.model_dump(mode="json", exclude_unset=True)
+        write_json(folder / MANIFEST, said, indent=1, sort=True)
 
     def check_files(self, folder: Path) -> None:
         """Compare every file with its digest.

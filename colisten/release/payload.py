@@ -116,7 +116,7 @@ def assemble_payload(
             as_of=utc(as_of).isoformat(),
             target_type=target_type,
             context_types=tuple(name for name in data.item_types if name != target_type),
-            signals=data.signal_names,
+            signals=tower.spec.signals,
             start_signals=data.start_signals,
             filterable=filterable,
             feature_service=feature_service,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from cli.explain import explain
+from cli.explain import explain, live_release, tables_of
 from colisten.errors import ColistenError, ConfigError, ReleaseNotFound, ReportError
 from colisten.explain.report import Explanation
+from tests.conftest import CUT
 from tests.explain.home import Plant, write_home
 
 app = typer.Typer()
@@ -59,3 +62,31 @@ def test_what_is_missing_is_said(out: Path, tmp_path: Path) -> None:
     assert isinstance(alone, ReportError)
     assert "holds no events" in str(alone)
     assert not (tmp_path / "alone" / "reports").exists()
+
+
+@pytest.fixture
+def runs(out: Path, tmp_path: Path) -> Path:
+    """The tables of three runs: the same cut twice, then a later one of another cut."""
+    source = out / "pipeline" / "runs" / "run-1"
+    for age, name in enumerate(("later", "second", "first")):
+        copy = shutil.copytree(source, tmp_path / "pipeline" / "runs" / name)
+        summary = copy / "check-tables" / "history" / "summary.json"
+        if name == "later":
+            summary.write_text(summary.read_text().replace("2025-06-30", "2025-07-30"))
+        moment = 1_700_000_000 - age * 100
+        os.utime(summary, (moment, moment))
+    return tmp_path
+
+
+def test_the_latest_tables_of_the_releases_own_cut_and_items(out: Path, runs: Path) -> None:
+    release = live_release(out, threads=1)
+    tables = tables_of(runs, release)
+    assert tables.history.parts[-3] == "second"
+    assert tables.holdout == tables.history.with_name("holdout")
+    assert tables.cut == CUT
+    (runs / "pipeline/runs/second/check-tables/history/items.parquet").unlink()
+    (runs / "pipeline/runs/later/check-tables/history/summary.json").write_text("{")
+    assert tables_of(runs, release).history.parts[-3] == "first", "leftovers are passed over"
+    other = replace(release, item_ids=release.item_ids[1:])
+    with pytest.raises(ReportError, match=rf"{release.release_id} .*runs/\*/check-tables"):
+        tables_of(runs, other)

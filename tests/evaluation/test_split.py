@@ -194,7 +194,7 @@ def test_a_window_inside_the_history_measures_as_one_behind_it(
 
 
 def test_types_and_starts_are_whatever_settings_name(events_at: Callable[..., Path]) -> None:
-    kind, start, other = "audiobook", "buy 'now' / %", "rent; --"
+    kind, start, other = "it's a/b %", "buy 'now'", "rent; --"
     log = [
         ("u1", "x0", kind, start, -2),
         ("u1", "x1", kind, "stream", -1),

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from colisten.config import Settings
 from colisten.explain.inputs import ExplanationInputs
 from colisten.explain.report import Explanation, explain
-from tests.explain.home import Plant, write_home
+from tests.explain.home import Plant, inputs_of, write_home
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +18,7 @@ def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def inputs(home: Path) -> ExplanationInputs:
-    return ExplanationInputs.read(home, most_users=2000, seed=0, settings=Settings())
+    return inputs_of(home)
 
 
 @pytest.fixture(scope="session")

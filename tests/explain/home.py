@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from cli.explain import live_release
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
 from colisten.explain.groups import item_groups, user_groups
+from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, user_rows
@@ -107,6 +109,18 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
     store.promote(store.publish(payload, index), index)
     return out
+
+
+def inputs_of(out: Path, *, most_users: int = 2000, seed: int = 0) -> ExplanationInputs:
+    """What an explanation reads of such a folder."""
+    return ExplanationInputs.read(
+        live_release(out, threads=1),
+        CheckedTables.read(out / "pipeline/runs/run-1/check-tables"),
+        out / "features",
+        most_users=most_users,
+        seed=seed,
+        settings=Settings(),
+    )
 
 
 def item_blocks(catalogue: Catalogue) -> np.ndarray:

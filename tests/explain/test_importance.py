@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import Settings
 from colisten.explain.groups import EVERYTHING
 from colisten.explain.importance import (
     CHANGED,
@@ -17,7 +16,7 @@ from colisten.explain.importance import (
 )
 from colisten.explain.inputs import ExplanationInputs
 from colisten.ranking.ragged import Ragged
-from tests.explain.home import Plant, write_home
+from tests.explain.home import Plant, inputs_of, write_home
 
 QUICK = Measuring(repeats=3, resamples=200)
 
@@ -69,7 +68,7 @@ def test_a_model_of_popularity_alone(
         tiny_source,
         Plant(user="counts of podcast history", item="language", popularity=1.0),
     )
-    found = measured(ExplanationInputs.read(out, most_users=2000, seed=0, settings=Settings()))
+    found = measured(inputs_of(out))
     # Users had the popular ones already, so it need not help; but it decides.
     assert (found.of("item", "popularity").losses[CHANGED].low or 0.0) > 0.2
     for group in ("text", "z", "genres"):

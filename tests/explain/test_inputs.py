@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cli.explain import live_release
 from colisten.config import Settings
-from colisten.errors import ReleaseNotFound, ReportError
-from colisten.explain.inputs import ExplanationInputs
+from colisten.errors import ReportError
+from colisten.explain.inputs import CheckedTables, ExplanationInputs
+from colisten.release.loaded import LoadedRelease
 from tests.conftest import CUT
-from tests.explain.home import WINDOW_DAYS
+from tests.explain.home import WINDOW_DAYS, inputs_of
 
 TABLES = "pipeline/runs/run-1/check-tables"
 
 
-def read(out: Path, sample: int = 2000, seed: int = 0) -> ExplanationInputs:
-    return ExplanationInputs.read(out, most_users=sample, seed=seed, settings=Settings())
+def read(out: Path, most_users: int = 2000, seed: int = 0) -> ExplanationInputs:
+    return inputs_of(out, most_users=most_users, seed=seed)
 
 
 @contextmanager
@@ -80,6 +85,34 @@ def test_other_tables_than_the_releases_are_refused(home: Path) -> None:
         read(home)
 
 
-def test_a_release_must_be_live(tmp_path: Path) -> None:
-    with pytest.raises(ReleaseNotFound, match="No release is live"):
-        read(tmp_path)
+def test_a_release_is_explained_wherever_it_lies(
+    home: Path, inputs: ExplanationInputs, tmp_path: Path
+) -> None:
+    copies = [
+        shutil.copytree(source, tmp_path / name)
+        for source, name in (
+            (inputs.release.folder, "elsewhere"),
+            (home / TABLES, "tables"),
+            (home / "features", "features"),
+        )
+    ]
+    copied = ExplanationInputs.read(
+        LoadedRelease.load(copies[0]),
+        CheckedTables.read(copies[1]),
+        copies[2],
+        most_users=2000,
+        seed=0,
+        settings=Settings(),
+    )
+    assert copied.sample.user_ids.tolist() == inputs.sample.user_ids.tolist()
+    np.testing.assert_array_equal(copied.user_features, inputs.user_features)
+    np.testing.assert_array_equal(copied.item_features, inputs.item_features)
+
+
+def test_tables_of_another_cut_are_refused_by_name(home: Path, tmp_path: Path) -> None:
+    release = live_release(home, threads=1)
+    tables = replace(CheckedTables.read(home / TABLES), cut=CUT + timedelta(days=1))
+    with pytest.raises(ReportError, match=f"not those of release {release.release_id}"):
+        ExplanationInputs.read(
+            release, tables, home / "features", most_users=9, seed=0, settings=Settings()
+        )

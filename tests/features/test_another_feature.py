@@ -25,7 +25,7 @@ GUIDE = Path(__file__).parents[2] / "docs/extending.md"
 def test_a_line_of_settings_brings_a_column_into_the_user_tower(
     tiny_source: Path, tmp_path: Path
 ) -> None:
-    guide = GUIDE.read_text().split("\n## Another user feature\n")[1]
+    guide = GUIDE.read_text().split("\n## Another user feature\n")[1].split("\n## ")[0]
     overrides = re.findall(r"--set (\S+)", guide)
     settings = load_settings(None, tuple(overrides))
     assert list(settings.data.user_features) == ["plan", "account_days"]

@@ -157,7 +157,10 @@ LATE = datetime(2030, 1, 1, tzinfo=UTC)
 def many_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """300,000 events of 30,000 users."""
     folder = tmp_path_factory.mktemp("many")
-    return write_events(folder, users=30_000, events=300_000, audiobooks=1000, podcasts=4000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmarks.events.AUDIOBOOKS", 1000)
+        patch.setattr("benchmarks.events.PODCASTS", 4000)
+        return write_events(folder, users=30_000, events=300_000)
 
 
 @pytest.mark.slow

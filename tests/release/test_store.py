@@ -31,12 +31,23 @@ from colisten.sections import GateSettings
 from tests.release.payloads import Parts
 
 
-def test_a_golden_set_by_its_name_of_yesterday(
+def test_a_release_of_yesterday_is_read(
     store: ReleaseStore, index: ExactIndex, parts: Parts, tmp_path: Path
 ) -> None:
     payload = parts.payload(tmp_path / "payload")
     (payload / "golden_set").rename(payload / "canary")
-    assert store.promote(store.publish(payload, index), index).golden_users == 13
+    bound = json.loads((payload / "payload.json").read_text())
+    for later in ("context_types", "signals", "start_signals", "filterable"):
+        del bound[later]
+    (payload / "payload.json").write_text(json.dumps(bound))
+    one = store.publish(payload, index)
+    written = json.loads((store.folder(one) / "manifest.json").read_text())
+    assert "filterable" not in written
+    assert store.promote(one, index).golden_users == 13
+    release = store.load_live()
+    assert release is not None
+    assert release.columns.kinds == {"language": "keyword"}
+    assert release.starts(np.arange(4)).tolist() == [True, False, False, False]
 
 
 def test_from_payload_to_live(

@@ -11,12 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from starlette.testclient import TestClient
 
 from colisten.config import load_settings
 from colisten.data.prepare import prepare_tables
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
+from serving.app import build_app
 from serving.environment import Environment
 from serving.runtime import Runtime
 from serving.schemas import RecommendRequest, Refused, SimilarRequest
@@ -205,3 +207,18 @@ def test_a_filter_that_nothing_passes_says_why_the_shelf_is_empty(runtime: Runti
         shelf = runtime.recommend(RecommendRequest.model_validate(body))
         assert shelf.items == []
         assert shelf.how.fallbacks[0] == "filter_matches_nothing"
+
+
+def test_the_schema_names_what_the_release_knows(runtime: Runtime) -> None:
+    app = build_app()
+    with TestClient(app) as client:
+        before = client.get("/docs.json").json()["components"]["schemas"]
+        assert before["FilterRequest"]["properties"]["include"]["additionalProperties"]
+        app.state.runtime = runtime
+        schemas = client.get("/docs.json").json()["components"]["schemas"]
+    assert schemas["EventRequest"]["properties"]["item_type"]["enum"] == ["audiobook", "podcast"]
+    assert "stream" in schemas["EventRequest"]["properties"]["signal"]["enum"]
+    asked = schemas["FilterRequest"]["properties"]
+    assert set(asked["include"]["properties"]) == set(asked["exclude"]["properties"])
+    assert set(asked["include"]["properties"]) == {"language", *DECLARED}
+    assert set(asked["ranges"]["properties"]) == {"minutes", "published_at"}
