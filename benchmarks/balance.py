@@ -14,6 +14,8 @@ import torch
 from benchmarks.graphs import random_graph
 from benchmarks.pairs import compare, machine, write_result
 from colisten.config import Settings
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import relation_label
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
@@ -48,7 +50,7 @@ def run() -> None:
         epochs["none"].run,
         rival_name="an unbalanced epoch",
         facts={
-            "pairs": {"-".join(name): len(pairs) for name, pairs in edges.pairs.items()},
+            "pairs": {relation_label(*name): len(pairs) for name, pairs in edges.pairs.items()},
             "steps_of_an_epoch": {name: len(epoch.loader) for name, epoch in epochs.items()},
         },
     )
@@ -87,7 +89,7 @@ class Epoch:
     """One pass of training over what a balance takes from each relation."""
 
     def __init__(
-        self, graph: object, text: np.ndarray, edges: SupervisedEdges, balance: Balance
+        self, graph: CoListeningGraph, text: np.ndarray, edges: SupervisedEdges, balance: Balance
     ) -> None:
         self.loader = MultiLinkNeighborLoader(
             graph,
@@ -98,7 +100,7 @@ class Epoch:
             weighted=True,
             edge_weights=OPTIONS.aggregation == "weighted",
         )
-        self.model = HGNN(text.shape[1], ("audiobook", "podcast"), OPTIONS)
+        self.model = HGNN(text.shape[1], graph.item_types, graph.relations, OPTIONS)
         self.objective = Objective(edges, OPTIONS, text, torch.device("cpu"))
         self.adam = torch.optim.Adam(self.model.parameters(), lr=1e-3)
         self._numbers = itertools.count()

@@ -6,7 +6,8 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import CO_LISTENED, Relation, RelationName
 
 # Share of links within a community.
 WITHIN = 0.7
@@ -23,7 +24,7 @@ def random_graph(
     """
     starts = dict(zip(num_nodes, np.cumsum([0, *num_nodes.values()]), strict=False))
     rng = np.random.default_rng(seed)
-    relations: dict[tuple[str, str], Relation] = {}
+    relations: dict[RelationName, Relation] = {}
     for first, second in combinations_with_replacement(num_nodes, 2):
         left = _ends(rng, num_nodes[first], pairs[first, second])
         right = _ends(rng, num_nodes[second], pairs[first, second])
@@ -42,12 +43,16 @@ def random_graph(
         weights = rng.random(len(keys), dtype=np.float32) + np.float32(0.1)
         if first == second:
             there, back = np.concatenate([left, right]), np.concatenate([right, left])
-            relations[first, first] = _relation(
+            relations[first, CO_LISTENED, first] = _relation(
                 num_nodes[first], there, back, np.concatenate([weights, weights])
             )
         else:
-            relations[first, second] = _relation(num_nodes[first], left, right, weights)
-            relations[second, first] = _relation(num_nodes[second], right, left, weights)
+            relations[second, CO_LISTENED, first] = _relation(
+                num_nodes[first], left, right, weights
+            )
+            relations[first, CO_LISTENED, second] = _relation(
+                num_nodes[second], right, left, weights
+            )
     return CoListeningGraph(num_nodes, relations, f"random-{seed}")
 
 

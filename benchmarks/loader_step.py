@@ -16,6 +16,7 @@ import torch
 from benchmarks import pyg_rival
 from benchmarks.graphs import random_graph
 from benchmarks.pairs import compare
+from colisten.graph.relation import CO_LISTENED
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
@@ -30,7 +31,7 @@ PAIRS = {
 }
 DIM, BATCH, FAN_OUTS = 128, 256, [15, 10]
 STEPS = 4
-BOOKS, SHOWS = ("audiobook", "audiobook"), ("podcast", "podcast")
+BOOKS, SHOWS = ((name, CO_LISTENED, name) for name in ("audiobook", "podcast"))
 
 
 def run() -> None:
@@ -55,11 +56,8 @@ def run() -> None:
     }
 
     for pair in (BOOKS, SHOWS):
-        edge_type = (pair[1], "colistened", pair[0])
-        theirs = pyg_rival.endless(pyg_rival.loader(data, edge_type, BATCH, FAN_OUTS))
-        loader = MultiLinkNeighborLoader(
-            data, FAN_OUTS, [edge_type], batch_size=BATCH, num_negatives=1
-        )
+        theirs = pyg_rival.endless(pyg_rival.loader(data, pair, BATCH, FAN_OUTS))
+        loader = MultiLinkNeighborLoader(data, FAN_OUTS, [pair], batch_size=BATCH, num_negatives=1)
         ours = (loader.hetero(0, number % len(loader)) for number in itertools.count())
         compare(
             f"loader_{pair[0]}",
@@ -74,12 +72,12 @@ def run() -> None:
             compare(
                 f"step_{pair[0]}_{'project' if project else 'plain'}",
                 partial(step.run, STEPS),
-                _pyg_steps(data, [edge_type], pyg_rival.maximum(DIM, project=project)),
+                _pyg_steps(data, [pair], pyg_rival.maximum(DIM, project=project)),
                 rival_name=f"PyG LinkNeighborLoader + HeteroConv(SAGEConv(max, {project=}))",
                 facts={**facts, "split": step.split},
             )
 
-    edge_types = [(b, "colistened", a) for a, b in every.pairs]
+    edge_types = [name[::-1] for name in every.pairs]
     for name, aggregation, given, convolution, rival in (
         ("step_three_relations", "max", data, pyg_rival.maximum(DIM), "SAGEConv(max)"),
         # What we train by default: a mean by edge strength.
@@ -118,7 +116,7 @@ class Step:
             edge_weights=aggregation == "weighted",
         )
         self.features = features
-        self.model = HGNN(DIM, graph.item_types, settings)
+        self.model = HGNN(DIM, graph.item_types, graph.relations, settings)
         self.adam = pyg_rival.adam(self.model)
         self.split: dict[str, float] = {}
         self._number = 0

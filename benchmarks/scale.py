@@ -95,7 +95,7 @@ def train(folder: Path, options: HGNNSettings, runs: int, steps: int) -> dict[st
         edge_weights=options.aggregation == "weighted",
         num_workers=1,
     )
-    model = HGNN(TEXT_DIM, graph.item_types, options)
+    model = HGNN(TEXT_DIM, graph.item_types, graph.relations, options)
     objective = Objective(edges, options, text, torch.device("cpu"))
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
     ready = time.perf_counter()
@@ -128,7 +128,7 @@ def embed(folder: Path, options: HGNNSettings) -> dict[str, Any]:
     torch.set_num_threads(2)
     torch.manual_seed(0)
     graph, text = _loaded(folder)
-    model = HGNN(TEXT_DIM, graph.item_types, options)
+    model = HGNN(TEXT_DIM, graph.item_types, graph.relations, options)
     vectors = embed_catalogue(model, graph, text, folder / "z.npy")
     assert vectors.shape == (graph.num_items, options.dim)
     sample = np.asarray(vectors[:: max(1, len(vectors) // 1000)])

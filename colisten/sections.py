@@ -5,7 +5,7 @@ A section is frozen and refuses keys it does not know. `colisten.config` puts th
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -25,12 +25,8 @@ SIGNALS: tuple[Signal, ...] = ("stream", "follow", "preview", "intent_to_pay")
 ItemType = Literal["audiobook", "podcast"]
 ITEM_TYPES: tuple[ItemType, ...] = ("audiobook", "podcast")
 
-RelationKind = Literal["target-target", "target-auxiliary", "auxiliary-auxiliary"]
-RELATION_KINDS: tuple[RelationKind, ...] = (
-    "target-target",
-    "target-auxiliary",
-    "auxiliary-auxiliary",
-)
+PairKind = Literal["target-target", "target-context", "context-context"]
+_OLD_KINDS = ("target-auxiliary", "auxiliary-auxiliary")
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -218,12 +214,25 @@ class GraphSettings(Section):
         description="Length of an item's co-listening factors, the graph's leading eigenvectors, "
         "which the towers' kNN term reads; 0: none.",
     )
-    relations: tuple[RelationKind, ...] = Field(
-        RELATION_KINDS,
+    relations: tuple[PairKind, ...] = Field(
+        get_args(PairKind),
         min_length=1,
-        description="Pairs of types whose edges are kept, by data.target_type and "
+        description="Pairs of types whose co-listening edges are kept, by data.target_type and "
         "data.context_types: fewer for ablations.",
     )
+    links: tuple[Name, ...] | None = Field(
+        None,
+        description="Relations of the links table that the graph has; null: all, empty: none.",
+    )
+
+    @field_validator("relations", mode="before")
+    @classmethod
+    def _words_of_yesterday(cls, given: Any) -> Any:
+        if not isinstance(given, list | tuple):
+            return given
+        return tuple(
+            kind.replace("auxiliary", "context") if kind in _OLD_KINDS else kind for kind in given
+        )
 
 
 class HGNNSettings(Section):
@@ -256,6 +265,11 @@ class HGNNSettings(Section):
     )
     alpha: float = Field(
         1.0, description="Initial share of the graph in a residual vector; learned after."
+    )
+    supervised: tuple[Name, ...] | None = Field(
+        ("co_listened",),
+        description="Relations whose edges the model learns to predict; null: all of the graph. "
+        "The others carry messages.",
     )
     balance: Literal["min", "none"] = Field(
         "min", description="min: every relation gives as many edges as the smallest (paper)."

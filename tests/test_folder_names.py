@@ -19,7 +19,6 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.contract import EXPOSURES, TABLES
 from colisten.data.interactions import read_interactions
 from colisten.data.prepare import prepare_tables
-from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
@@ -32,6 +31,7 @@ from colisten.graph.graph import CoListeningGraph
 from colisten.index import ExactIndex
 from colisten.ranking.eligible import eligible_users
 from colisten.ranking.events import EventLog
+from colisten.ranking.popularity import popularity
 from colisten.ranking.rankers import PopularityRanker
 from colisten.ranking.recommend import recommend
 from colisten.release.popular import PopularLists, popular_lists
@@ -156,8 +156,7 @@ def _measured(history: Path, out: Path, catalogue: Catalogue) -> dict[str, Any]:
 def _released(history: Path, out: Path) -> dict[str, Any]:
     parts = make_parts(out / "parts", history, CUT)
     payload = parts.payload(out / "payload")
-    target = parts.catalogue.slice_of(TARGET)
-    popular = popular_lists(history, parts.catalogue.item_ids, target, TARGET, as_of=CUT)
+    popular = popular_lists(EventLog([history], parts.catalogue, DATA), as_of=CUT, days=90)
     kept = PopularLists.read(payload / "popular.parquet")
     store = ReleaseStore(out)
     with ExactIndex(out / "index") as index:

@@ -99,7 +99,7 @@ OF_WORDS = sorted(_settings_of_words())
 
 def test_the_settings_that_take_words_are_found() -> None:
     assert len(OF_WORDS) >= 9
-    assert ("graph.relations", "auxiliary-auxiliary", True) in OF_WORDS
+    assert ("graph.relations", "context-context", True) in OF_WORDS
 
 
 @pytest.mark.parametrize(("name", "word", "listed"), OF_WORDS, ids=[each[0] for each in OF_WORDS])
@@ -148,7 +148,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         "mean",
     ),
     "layer": (
-        lambda: HGNNLayer(2, 2, ("a",), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
+        lambda: HGNNLayer(2, 2, ("a",), (), activate=True, aggregation="mxa"),  # type: ignore[arg-type]
         "max",
     ),
     "device": (lambda: world("cuda:0").__enter__(), "cuda"),
@@ -162,7 +162,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: MultiLinkNeighborLoader(
             random_graph(3, 3, 9, 0), (1,), balance={("podcast", "podcasts"): 1.0}
         ),
-        "podcast', 'podcast",
+        "podcast', 'co_listened', 'podcast",
     ),
     "balance": (
         lambda: MultiLinkNeighborLoader(random_graph(3, 3, 9, 0), (1,), balance="minimum"),  # type: ignore[arg-type]

@@ -61,13 +61,13 @@ ABLATIONS: tuple[Ablation, ...] = (
     Ablation(
         "no-auxiliary-edges",
         "edges between two items of the auxiliary type (podcast-podcast)",
-        ("graph.relations=[target-target, target-auxiliary]",),
+        ("graph.relations=[target-target, target-context]",),
         "D",
     ),
     Ablation(
         "no-target-edges",
         "edges between two items of the target type (audiobook-audiobook)",
-        ("graph.relations=[target-auxiliary, auxiliary-auxiliary]",),
+        ("graph.relations=[target-context, context-context]",),
         "E",
     ),
     Ablation(
@@ -79,7 +79,7 @@ ABLATIONS: tuple[Ablation, ...] = (
     Ablation(
         "only-auxiliary-edges",
         "all edges but those between two items of the auxiliary type (homogeneous graph)",
-        ("graph.relations=[auxiliary-auxiliary]",),
+        ("graph.relations=[context-context]",),
         "G",
     ),
     Ablation("no-graph", "the graph: two towers on text alone (2T)", blocks="text"),

@@ -17,7 +17,8 @@ from torch import Tensor
 from colisten.baselines.baseline import Baseline, Parameters
 from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.errors import TrainingError
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import Relation
 from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN
 from colisten.ranking.top_k import Scorer
@@ -28,7 +29,8 @@ from colisten.training.checkpoint import deterministic
 from colisten.training.hgnn.loss import MIN_FREQUENCY, softmax_loss
 
 TARGET, OTHER, LAST, USER = "target", "other", "last", "user"
-LINK = (TARGET, USER)
+TOUCHED = "touched"
+LINK = (TARGET, TOUCHED, USER)
 # The network's form is our own model's; these are chosen on real data, before its last windows.
 FANOUTS = (10, 10)
 BATCH = 1024
@@ -47,12 +49,14 @@ def user_graph(train: InteractionMatrix) -> CoListeningGraph:
     num_nodes = {name: place.stop - place.start for name, place in places.items()}
     num_nodes[USER] = users
     relations = {
-        (node, other): Relation.empty(num_nodes[node]) for node in num_nodes for other in num_nodes
+        (other, TOUCHED, node): Relation.empty(num_nodes[node])
+        for node in num_nodes
+        for other in num_nodes
     }
     for name, place in places.items():
         part = train.matrix[:, place]
-        relations[USER, name] = _relation(part)
-        relations[name, USER] = _relation(part.T.tocsr())
+        relations[name, TOUCHED, USER] = _relation(part)
+        relations[USER, TOUCHED, name] = _relation(part.T.tocsr())
     return CoListeningGraph(num_nodes, relations, ids_digest="")
 
 
@@ -112,7 +116,7 @@ def fit_user_hgnn(
         layers=len(FANOUTS), fanouts=FANOUTS, aggregation="max", residual=True, id_vectors=False
     )
     with deterministic(threads, seed):
-        model = HGNN(inputs.items.shape[1], graph.item_types, options)
+        model = HGNN(inputs.items.shape[1], graph.item_types, graph.relations, options)
         model.start_from(inputs.items)
         _train(model, graph, inputs, parameters, seed)
         model.eval()
@@ -168,10 +172,10 @@ def _loss(
 
 def _supervised(graph: CoListeningGraph) -> SupervisedEdges:
     """The links of target items and users."""
-    relation = graph.relations[LINK]
+    relation = graph.relations[LINK[::-1]]
     pairs = np.stack(
         [
-            relation.sources + graph.slice_of(TARGET).start,
+            relation.rows + graph.slice_of(TARGET).start,
             relation.indices + graph.slice_of(USER).start,
         ],
         axis=1,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from colisten.sections import DataSettings
+from colisten.sections import DataSettings, FilterKind
 
 MAX_AGE = 150
 """Ages from this on are taken for a birth year or an error."""
@@ -123,6 +123,7 @@ MOMENT = Kind(
     "Cast it to a timestamp with a zone",
 )
 NUMBER = Kind("number", pa.float32(), "DOUBLE", _is_number, "Cast it to a number")
+AMOUNT = Kind("number", pa.float64(), "DOUBLE", _is_number, "Cast it to a number")
 WHOLE = Kind(
     "whole number",
     pa.int32(),
@@ -230,6 +231,14 @@ EXPOSURES = Table(
     ),
 )
 
+FILTERED: dict[FilterKind, Kind] = {
+    "keyword": TEXT,
+    "keywords": TEXTS,
+    "number": AMOUNT,
+    "moment": MOMENT,
+}
+"""What the values of a column to filter by are, by its kind in `data.filterable`."""
+
 TABLES: tuple[Table, ...] = (ITEMS, USERS, MUSIC, INTERACTIONS, LINKS, EXPOSURES)
 
 
@@ -238,5 +247,13 @@ def tables_of(data: DataSettings) -> tuple[Table, ...]:
     further = [
         Column(name, TEXT, True, "A category; null where unknown.") for name in data.user_categories
     ] + [Column(name, NUMBER, True, "A number; null where unknown.") for name in data.user_numbers]
-    users = replace(USERS, columns=(*USERS.columns, *further))
-    return tuple(users if table is USERS else table for table in TABLES)
+    known = {column.name for column in ITEMS.columns}
+    filtered = [
+        Column(name, FILTERED[kind], True, "What answers can be filtered by; null where unknown.")
+        for name, kind in data.filterable.items()
+        if name not in known
+    ]
+    more = {ITEMS.name: filtered, USERS.name: further}
+    return tuple(
+        replace(table, columns=(*table.columns, *more.get(table.name, ()))) for table in TABLES
+    )

@@ -24,7 +24,10 @@ from colisten.data.contract import (
     INTERACTIONS,
     ITEMS,
     LINKS,
+    MOMENT,
     MUSIC,
+    TEXT,
+    TEXTS,
     USERS,
     Table,
     tables_of,
@@ -237,16 +240,9 @@ def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
 def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
     before = f"timestamp < {sql_moment(cut)}"
     window = f"timestamp >= {sql_moment(cut)} AND timestamp < {sql_moment(end)}"
-    yield _Part(
-        "history",
-        ITEMS,
-        f"SELECT item_id, item_type, {_trimmed('title')}, {_trimmed('description')}, "
-        f"{canonical_language(views).value} AS language, {_genres()}, "
-        f"{_within_calendar('published_at')} FROM items "
-        f"WHERE {_available(views, cut)} ORDER BY item_type, item_id",
-    )
-    [users] = [table for table in tables_of(views.data) if table.name == USERS.name]
-    yield _Part("history", users, _users(views, before))
+    tables = {table.name: table for table in tables_of(views.data)}
+    yield _Part("history", tables[ITEMS.name], _items(views, cut, tables[ITEMS.name]))
+    yield _Part("history", tables[USERS.name], _users(views, before))
     yield _Part("history", MUSIC, _music(views, before))
     known = _links(views, cut)
     if _count(views, LINKS, known):
@@ -299,6 +295,19 @@ def _links(views: TableViews, cut: datetime) -> str:
     )
 
 
+def _items(views: TableViews, cut: datetime, items: Table) -> str:
+    columns = ["item_id", "item_type", _trimmed("title"), _trimmed("description")]
+    columns += [f"{canonical_language(views).value} AS language", _texts("genres")]
+    columns.append(_within_calendar("published_at"))
+    written = {TEXT: _trimmed, TEXTS: _texts, MOMENT: _within_calendar}
+    for column in items.columns[len(columns) :]:
+        columns.append(written.get(column.kind, str)(sql_name(column.name)))
+    return (
+        f"SELECT {', '.join(columns)} FROM items "
+        f"WHERE {_available(views, cut)} ORDER BY item_type, item_id"
+    )
+
+
 def _users(views: TableViews, before: str) -> str:
     known = [
         f"SELECT user_id FROM {table.name} WHERE {before}"
@@ -348,10 +357,10 @@ def _within_calendar(column: str) -> str:
     )
 
 
-def _genres() -> str:
+def _texts(column: str) -> str:
     white = sql_text(WHITE_SPACE)
-    trimmed = f"list_transform(coalesce(genres, []), lambda x: trim(x, {white}))"
-    return f"list_filter({trimmed}, lambda x: x IS NOT NULL AND x <> '') AS genres"
+    trimmed = f"list_transform(coalesce({column}, []), lambda x: trim(x, {white}))"
+    return f"list_filter({trimmed}, lambda x: x IS NOT NULL AND x <> '') AS {column}"
 
 
 def _write(views: TableViews, part: _Part, file: Path) -> int:

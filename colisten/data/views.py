@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from colisten.config import Settings
 from colisten.data import parquet
-from colisten.data.contract import MOMENT, NUMBER, WHOLE, Column, Table, tables_of
+from colisten.data.contract import AMOUNT, MOMENT, NUMBER, WHOLE, Column, Table, tables_of
 from colisten.data.headers import Header, read_header
 from colisten.data.sql import sql_name
 from colisten.data.table_files import find_table
@@ -208,7 +208,7 @@ def _value(column: Column, name: str, kind: pa.DataType) -> str:
         # A cast rounds to the nearest microsecond and could carry an event over the cut.
         # The ends of the calendar (DuckDB's infinity) have no nanoseconds.
         return f"coalesce(make_timestamp(epoch_ns({name}) // 1000), CAST({name} AS TIMESTAMPTZ))"
-    if column.kind is NUMBER and pa.types.is_floating(kind):
+    if column.kind in (AMOUNT, NUMBER) and pa.types.is_floating(kind):
         # DuckDB answers `isnan`, `=` and `<` from a file's statistics, which leave NaN out: where a
         # column has no null, it takes NaN for a number.
         return f"CASE WHEN isfinite({name}) OR isinf({name}) THEN {name} END"

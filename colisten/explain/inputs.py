@@ -24,7 +24,6 @@ from colisten.data.moments import parse_moment
 from colisten.data.prepare import TableSummary
 from colisten.engine import Engine
 from colisten.errors import ReportError
-from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.explain.sample import UserSample
 from colisten.explain.towers import ServedTowers
@@ -35,6 +34,7 @@ from colisten.features.transform import encode_users
 from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.ranking.events import EventLog
+from colisten.ranking.popularity import popularity
 from colisten.release.loaded import LoadedRelease
 from colisten.sections import EvaluationSettings
 

@@ -49,6 +49,23 @@ class UserFields:
             data.user_numbers,
         )
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, each as Arrow type."""
+        texts, numbers = pa.string(), pa.float32()
+        columns = [("user_id", texts), ("country", texts), ("age", numbers)]
+        columns += [(profile_column(name), texts) for name in self.categories]
+        columns += [(profile_column(name), numbers) for name in self.numbers]
+        if self.music_dim:
+            columns.append(("music_vector", pa.list_(numbers)))
+        for item_type in self.types:
+            kinds = (texts, texts, pa.int64())
+            columns += [
+                (name, pa.list_(kind))
+                for name, kind in zip(history_columns(item_type), kinds, strict=True)
+            ]
+        return pa.schema(columns)
+
 
 @dataclass(frozen=True, eq=False)
 class History:

@@ -1,18 +1,17 @@
-"""From interactions to the co-listening graph (paper section 3.2), as of a moment.
+"""From a history to the item graph as of a moment.
 
-An edge joins two items that at least `min_colisteners` users both touched. Reading, filtering
-and capping are Ibis expressions over integers (`edges.py`). Pairs are then counted in memory by
-compiled code, or by the engine: out of core on DuckDB, or on a Spark cluster. The graph is the
-same to the byte.
+`RELATIONS` lists what makes edges: users who touched two items (paper section 3.2), and the links
+table. Reading, filtering and capping of events are Ibis expressions over integers (`edges.py`).
+Pairs are then counted in memory by compiled code, or by the engine: out of core on DuckDB, or on a
+Spark cluster. The graph is the same to the byte.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 import time
-import uuid
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,18 +24,22 @@ from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.errors import GraphError
-from colisten.graph.counting import Relations, compiled, count_in_memory, strongest_of_pairs
-from colisten.graph.edges import colistening_pairs, touched_items
+from colisten.graph.colistening import co_listening
 from colisten.graph.folds import fold_of
-from colisten.graph.graph import CoListeningGraph, RelationName
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.inputs import GraphInputs, Relations
+from colisten.graph.links import link_relations
+from colisten.graph.relation import relation_label
 from colisten.json_files import to_json
 from colisten.logs import logger
-from colisten.sections import ITEM_TYPES
 
 log = logger("graph")
 
-# What a touch takes while pairs are counted in memory: the table, and CSR both ways.
-BYTES_PER_TOUCH = 96
+# Each gives relations of names of its own.
+RELATIONS: tuple[Callable[[GraphInputs], Relations], ...] = (
+    co_listening,
+    link_relations,
+)
 
 
 def build_graph(
@@ -45,8 +48,8 @@ def build_graph(
     """The graph of everything listened to before `as_of`, built by DuckDB.
 
     Args:
-        history: Folder with `items.parquet` and `interactions.parquet`.
-        as_of: UTC moment; events at or after it are not seen.
+        history: Folder with `items.parquet`, `interactions.parquet` and perhaps `links.parquet`.
+        as_of: UTC moment; events and links at or after it are not seen.
         settings: `graph` says what makes an edge; `threads` and `memory_limit` bound the engine,
             which spills to disk beyond the limit.
         leave_out_fold: Build without the users of this fold (see `colisten.graph.folds`).
@@ -84,119 +87,59 @@ def build_graph_on(
     started = time.monotonic()
     if as_of.tzinfo is None:
         raise GraphError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
-    folds = settings.cross_fitting.folds
-    if leave_out_fold is not None and not 0 <= leave_out_fold < folds:
-        raise GraphError(f"There is no fold {leave_out_fold}: cross_fitting.folds is {folds}.")
     file = history / "interactions.parquet"
     if not file.exists():
         raise GraphError(f"No interactions at {file}.", "Run `colisten run`, which writes them.")
     catalogue = Catalogue.read(history)
-    num_nodes: dict[str, int] = {name: len(range(*_slice(catalogue, name))) for name in ITEM_TYPES}
-
-    events = parquet.table(engine, file)
-    left_out = None
-    if leave_out_fold is not None:
-        users = engine.to_pyarrow(events.select("user_id").distinct()).column("user_id")
-        ids = users.to_numpy(zero_copy_only=False)
-        leave = np.sort(ids[fold_of(ids, folds) == leave_out_fold])
-        left_out = ibis.memtable(pa.table({"user_id": pa.array(leave, pa.string())}))
-    items = ibis.memtable(
-        pa.table(
-            {
-                "item_id": pa.array(catalogue.item_ids, pa.string()),
-                "item": pa.array(np.arange(catalogue.num_items), pa.int32()),
-            }
-        )
+    inputs = GraphInputs(
+        engine,
+        history,
+        catalogue,
+        _num_nodes(catalogue, settings),
+        as_of,
+        settings,
+        None if leave_out_fold is None else _users_of(engine, file, leave_out_fold, settings),
+        in_memory,
     )
-    touched = touched_items(
-        events,
-        items,
-        settings.graph,
-        as_of=as_of,
-        type_starts=tuple(_slice(catalogue, name)[0] for name in ITEM_TYPES),
-        left_out=left_out,
-    )
-    if in_memory is None:
-        with parquet.opened(file) as inside:
-            touches = inside.metadata.num_rows * BYTES_PER_TOUCH
-        in_memory = (
-            compiled is not None
-            and engine.name == "duckdb"
-            and touches <= _bytes(settings.memory_limit)
-        )
-    if in_memory:
-        relations = count_in_memory(
-            engine.to_pyarrow(touched),
-            num_nodes,
-            settings.graph,
-            as_of=as_of,
-            threads=settings.threads,
-        )
-    else:
-        relations = _count_in_engine(engine, touched, num_nodes, settings, as_of=as_of)
-    relations = _kept(relations, settings)
+    relations: Relations = {}
+    for relations_of in RELATIONS:
+        relations |= relations_of(inputs)
     ids = pa.array(catalogue.item_ids, pa.string())
-    graph = CoListeningGraph(num_nodes, relations, _ids_digest(catalogue), ids)
+    graph = CoListeningGraph(inputs.num_nodes, relations, _ids_digest(catalogue), ids)
     log.info(
         "graph built",
         as_of=as_of.isoformat(),
         leave_out_fold=leave_out_fold,
-        counted="in memory" if in_memory else engine.name,
-        nodes=num_nodes,
-        edges={"-".join(name): relation.num_edges for name, relation in graph.relations.items()},
+        nodes=inputs.num_nodes,
+        edges={
+            relation_label(node, name, source): relation.num_edges
+            for (source, name, node), relation in graph.relations.items()
+        },
         seconds=round(time.monotonic() - started, 2),
     )
     return graph
 
 
-def _count_in_engine(
-    engine: Any,
-    touched: ibis.Table,
-    num_nodes: dict[str, int],
-    settings: Settings,
-    *,
-    as_of: datetime,
-) -> Relations:
-    # DuckDB computes it once for the three readers below; Spark plans each of them whole.
-    kept = touched
-    if engine.name == "duckdb":
-        kept = engine.create_table(f"touched_{uuid.uuid4().hex}", touched, temp=True)
-    pairs = engine.to_pyarrow(colistening_pairs(kept, settings.graph, as_of=as_of))
-    counted = engine.to_pyarrow(kept.group_by("item").agg(users=lambda t: t.count()))
-    listeners = np.zeros(sum(num_nodes.values()), np.int64)
-    listeners[counted.column("item").to_numpy()] = counted.column("users").to_numpy()
-    num_users = int(engine.execute(kept.user_id.nunique()))
-    return strongest_of_pairs(pairs, listeners, num_users, num_nodes, settings.graph)
+def _users_of(engine: Any, events: Path, fold: int, settings: Settings) -> ibis.Table:
+    """The users of a fold, as a table of user_id."""
+    folds = settings.cross_fitting.folds
+    if not 0 <= fold < folds:
+        raise GraphError(f"There is no fold {fold}: cross_fitting.folds is {folds}.")
+    users = parquet.table(engine, events).select("user_id").distinct()
+    ids = engine.to_pyarrow(users).column("user_id").to_numpy(zero_copy_only=False)
+    members = np.sort(ids[fold_of(ids, folds) == fold])
+    return ibis.memtable(pa.table({"user_id": pa.array(members, pa.string())}))
 
 
-def _kept(relations: Relations, settings: Settings) -> Relations:
-    """The relations, those that `graph.relations` leaves out without their edges."""
-
-    def kind(name: RelationName) -> str:
-        ends = ["target" if one == settings.data.target_type else "auxiliary" for one in name]
-        return "-".join(sorted(ends, reverse=True))
-
-    return {
-        name: relation
-        if kind(name) in settings.graph.relations
-        else relation.where(np.zeros(relation.num_edges, bool))
-        for name, relation in relations.items()
-    }
-
-
-def _slice(catalogue: Catalogue, item_type: str) -> tuple[int, int]:
-    """Global [start, stop) of a type; an empty type starts where it would stand in the order."""
-    start = int((catalogue.item_types < item_type).sum())
-    return start, start + int((catalogue.item_types == item_type).sum())
-
-
-def _bytes(limit: str) -> int:
-    """A DuckDB memory limit such as 4GB or 512MiB in bytes."""
-    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", limit, re.IGNORECASE)
-    if match is None:
-        raise GraphError(f"'{limit}' is no memory limit.", "Write memory_limit as 4GB or 512MB.")
-    number, unit, binary = match.groups()
-    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))
+def _num_nodes(catalogue: Catalogue, settings: Settings) -> dict[str, int]:
+    counts = {name: int((catalogue.item_types == name).sum()) for name in settings.data.item_types}
+    if sum(counts.values()) < catalogue.num_items:
+        lost = sorted(set(catalogue.item_types) - set(counts))
+        raise GraphError(
+            f"Items of type {lost[0]!r} are in the catalogue and not in the settings.",
+            "Name it in data.context_types.",
+        )
+    return counts
 
 
 def _ids_digest(catalogue: Catalogue) -> str:

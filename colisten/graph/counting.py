@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import pairwise, product
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -17,7 +17,8 @@ import pyarrow as pa
 from scipy.sparse import coo_matrix
 
 from colisten.graph.edges import WHOLE, decay_factors
-from colisten.graph.graph import Relation, RelationName
+from colisten.graph.inputs import Relations
+from colisten.graph.relation import Relation
 from colisten.progress import track
 from colisten.sections import GraphSettings
 
@@ -33,8 +34,6 @@ ROOM = 1 << 21
 BY = {"colisteners": 0, "user_share": 0, "cosine": 1, "lift": 2}
 MICROSECONDS = pa.timestamp("us", tz="UTC")
 
-Relations = dict[RelationName, Relation]
-
 
 def count_in_memory(
     touched: pa.Table,
@@ -43,8 +42,13 @@ def count_in_memory(
     *,
     as_of: datetime,
     threads: int,
+    name: str,
 ) -> Relations:
-    """Relations of a graph from `edges.touched_items`, counted by compiled code."""
+    """Relations of a graph from `edges.touched_items`, counted by compiled code.
+
+    Args:
+        name: Of each relation.
+    """
     assert compiled is not None
     items = sum(num_nodes.values())
     users = touched.column("user_id").combine_chunks().dictionary_encode()
@@ -84,12 +88,13 @@ def count_in_memory(
     with ThreadPoolExecutor(threads) as pool:
         done = pool.map(lambda part: kernel(*part, *arguments), parts)
         found = list(track(done, "counting co-listeners", len(parts)))
-    if not found:
-        return {(a, b): Relation.empty(num_nodes[a]) for a, b in product(num_nodes, repeat=2)}
+    if not found:  # of no item
+        found = [kernel(0, 0, *arguments)]
     counts, targets, weights, times = (np.concatenate(part) for part in zip(*found, strict=True))
     kind = np.tile(np.arange(len(num_nodes)), items)
     source = np.repeat(np.repeat(np.arange(items), len(num_nodes)), counts.ravel())
-    return _relations(num_nodes, source, targets, np.repeat(kind, counts.ravel()), weights, times)
+    kind = np.repeat(kind, counts.ravel())
+    return _relations(name, num_nodes, source, targets, kind, weights, times)
 
 
 def strongest_of_pairs(
@@ -98,10 +103,12 @@ def strongest_of_pairs(
     num_users: int,
     num_nodes: dict[str, int],
     settings: GraphSettings,
+    name: str,
 ) -> Relations:
     """Relations of a graph from `edges.colistening_pairs`.
 
     Args:
+        name: Of each relation.
         listeners: int64 [num_items], users who touched each item.
         num_users: Users who touched any.
     """
@@ -123,6 +130,7 @@ def strongest_of_pairs(
     kept = order[rank < settings.top_k]
     kept = kept[np.lexsort((target[kept], source[kept]))]
     return _relations(
+        name,
         num_nodes,
         source[kept].astype(np.int64),
         target[kept],
@@ -133,6 +141,7 @@ def strongest_of_pairs(
 
 
 def _relations(
+    name: str,
     num_nodes: dict[str, int],
     source: np.ndarray,
     target: np.ndarray,
@@ -149,7 +158,7 @@ def _relations(
             degrees = np.bincount(source[chosen] - here.start, minlength=num_nodes[node])
             indptr = np.zeros(num_nodes[node] + 1, np.int64)
             np.cumsum(degrees, out=indptr[1:])
-            relations[node, other] = Relation(
+            relations[other, name, node] = Relation(
                 indptr,
                 (target[chosen] - there.start).astype(np.int32),
                 weights[chosen],

@@ -15,6 +15,7 @@ from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import CO_LISTENED
 from colisten.logs import logger
 
 # Strengths are divided by this power of both ends' total strength: the popular stay popular,
@@ -35,7 +36,8 @@ def co_listening_factors(graph: CoListeningGraph, dim: int) -> np.ndarray:
     """Leading eigenvectors of the graph, tempered by popularity.
 
     Args:
-        graph: All relations count alike; an edge counts in both directions at its larger strength.
+        graph: Its co-listening relations count alike; an edge counts in both directions at its
+            larger strength.
         dim: Factors, at least 0. Fewer than that exist in a small graph; the rest are zero.
 
     Returns:
@@ -63,11 +65,17 @@ def co_listening_factors(graph: CoListeningGraph, dim: int) -> np.ndarray:
 
 
 def _symmetric(graph: CoListeningGraph) -> sparse.csr_array:
-    """Strengths of all relations as one matrix [num_items, num_items]."""
-    rows, columns, weights = [], [], []
-    for (node, other), relation in graph.relations.items():
-        rows.append(relation.sources + graph.slice_of(node).start)
-        columns.append(relation.indices.astype(np.int64) + graph.slice_of(other).start)
+    """Co-listening strengths of all types as one matrix [num_items, num_items]."""
+    rows, columns, weights = (
+        [np.zeros(0, np.int64)],
+        [np.zeros(0, np.int64)],
+        [np.zeros(0, np.float32)],
+    )
+    for (source, name, node), relation in graph.relations.items():
+        if name != CO_LISTENED:
+            continue
+        rows.append(relation.rows + graph.slice_of(node).start)
+        columns.append(relation.indices.astype(np.int64) + graph.slice_of(source).start)
         weights.append(np.asarray(relation.weights, dtype=np.float32))
     shape = (graph.num_items, graph.num_items)
     matrix = sparse.csr_array(

@@ -1,15 +1,14 @@
 """The co-listening graph: items are nodes, shared listeners make edges (paper section 3.2).
 
-Users are not nodes. For every ordered pair of item types there is one relation, kept as CSR
-arrays whose row is the node that listens to its neighbours: relation (audiobook, podcast) holds
-the podcast neighbours of every audiobook.
+Users are not nodes. A relation is named as PyG names an edge type: (podcast, co_listened,
+audiobook) holds the podcast neighbours of every audiobook, whose messages flow to it. Any number of
+relations may join two types, or items of one type, and two types may have none.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,94 +18,15 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.errors import GraphError
 from colisten.files import file_digest, write_aside
-from colisten.graph.given import index_of, times_of, weights_of, whole
+from colisten.graph.given import weights_of, whole
 from colisten.graph.hetero import edge_index, node_counts
+from colisten.graph.relation import Relation, RelationName, moments_of, relation_label
 from colisten.json_files import read_mapping, to_json, write_json
+from colisten.words import shown
 
-RelationName = tuple[str, str]
-FORMAT = 2
-# Of a neighbour within its type: indices are int32.
-MAX_INDEX = 2**31
+FORMAT = 3
 ARRAYS = ("indptr", "indices", "weights", "times")
 IDS = "ids.parquet"
-
-
-@dataclass(frozen=True)
-class Relation:
-    """Neighbours of one type for every node of one type, as CSR.
-
-    Attributes:
-        indptr: int64 [num_nodes + 1]; node i's neighbours are indices[indptr[i]:indptr[i + 1]].
-        indices: int32 [num_edges], index within the neighbour's type, ascending per node.
-        weights: float32 [num_edges], strength: users who listened to both, or their shares
-            (`graph.weights`).
-        times: int64 [num_edges], microseconds since 1970 UTC, when the edge came to be; None
-            where unknown.
-    """
-
-    indptr: np.ndarray
-    indices: np.ndarray
-    weights: np.ndarray
-    times: np.ndarray | None = None
-
-    @classmethod
-    def empty(cls, num_nodes: int) -> Relation:
-        """A relation without edges."""
-        return cls(
-            np.zeros(num_nodes + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
-        )
-
-    @classmethod
-    def from_edges(
-        cls,
-        num_nodes: int,
-        source: np.ndarray,
-        target: np.ndarray,
-        weights: np.ndarray,
-        times: np.ndarray | None = None,
-    ) -> Relation:
-        """CSR of edges given in any order as [num_edges] arrays of local indices.
-
-        Raises:
-            GraphError: An index is no integer, negative or beyond what the arrays hold, or a time
-                is no integer.
-        """
-        source, target = index_of((source, target), (num_nodes, MAX_INDEX), "a relation")
-        order = np.lexsort((target, source))
-        indptr = np.zeros(num_nodes + 1, np.int64)
-        np.cumsum(np.bincount(source, minlength=num_nodes), out=indptr[1:])
-        return cls(
-            indptr,
-            target[order].astype(np.int32),
-            np.asarray(weights[order], dtype=np.float32),
-            None if times is None else _moments(times, len(order), "Times of a relation")[order],
-        )
-
-    def where(self, kept: np.ndarray) -> Relation:
-        """The edges where `kept`, bool [num_edges], is true."""
-        before = np.concatenate([[0], np.cumsum(kept)])
-        return Relation(
-            before[self.indptr].astype(np.int64),
-            self.indices[kept],
-            self.weights[kept],
-            None if self.times is None else self.times[kept],
-        )
-
-    @property
-    def num_edges(self) -> int:
-        """Directed edges."""
-        return len(self.indices)
-
-    @property
-    def degrees(self) -> np.ndarray:
-        """Neighbours per node, int64 [num_nodes]."""
-        degrees: np.ndarray = np.diff(self.indptr)
-        return degrees
-
-    @property
-    def sources(self) -> np.ndarray:
-        """Row of every edge, int64 [num_edges]."""
-        return np.repeat(np.arange(len(self.indptr) - 1), self.degrees)
 
 
 @dataclass(frozen=True)
@@ -116,7 +36,8 @@ class CoListeningGraph:
     Attributes:
         num_nodes: Items per type, in catalogue order: the global index of a type's first item is
             the sum of the counts before it.
-        relations: One `Relation` per ordered pair of types, (node type, neighbour type).
+        relations: By (source type, name, destination type), in the order of destination, source
+            and name.
         ids_digest: Digest of the catalogue's ids in order, so that vectors of one catalogue are
             never read with another.
         item_ids: string [num_items], which item each global index is; None where unknown.
@@ -130,18 +51,21 @@ class CoListeningGraph:
     def __post_init__(self) -> None:
         if self.item_ids is not None and len(self.item_ids) != self.num_items:
             raise GraphError(f"{len(self.item_ids)} ids for {self.num_items} items.")
-        if set(self.relations) != set(product(self.num_nodes, repeat=2)):
-            raise GraphError(
-                f"A graph over types {list(self.num_nodes)} needs a relation for every ordered "
-                f"pair of them, not {sorted(self.relations)}."
-            )
-        for (source, target), relation in self.relations.items():
-            rows = len(relation.indptr) - 1
-            if rows != self.num_nodes[source]:
+        for name, relation in self.relations.items():
+            if len(name) != 3 or not {name[0], name[2]} <= set(self.num_nodes):
                 raise GraphError(
-                    f"Relation ({source}, {target}) has {rows} rows for "
-                    f"{self.num_nodes[source]} nodes."
+                    f"A graph over types {list(self.num_nodes)} has no relation {shown(name)}.",
+                    "Name it (source type, name, destination type).",
                 )
+            rows, nodes = len(relation.indptr) - 1, self.num_nodes[name[2]]
+            if rows != nodes:
+                raise GraphError(f"Relation {name} has {rows} rows for {nodes} nodes.")
+        place = {name: at for at, name in enumerate(self.num_nodes)}
+        ordered = sorted(
+            self.relations.items(),
+            key=lambda each: (place[each[0][2]], place[each[0][0]], each[0][1]),
+        )
+        object.__setattr__(self, "relations", dict(ordered))
 
     @property
     def item_types(self) -> tuple[str, ...]:
@@ -157,6 +81,12 @@ class CoListeningGraph:
     def num_edges(self) -> int:
         """Directed edges of all relations."""
         return sum(relation.num_edges for relation in self.relations.values())
+
+    def relation(self, name: RelationName) -> Relation:
+        """The relation of this name; without edges where the graph has none."""
+        if name in self.relations:
+            return self.relations[name]
+        return Relation.empty(self.num_nodes[name[2]])
 
     def slice_of(self, item_type: str) -> slice:
         """Global indices of one type."""
@@ -179,14 +109,17 @@ class CoListeningGraph:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> Path:
-        """Write `graph.json`, `ids.parquet` and one `.npy` per array; replaces `folder` whole."""
+        """Write `graph.json`, `ids.parquet` and one `.npy` per array; replaces `folder` whole.
+
+        Relation i of `graph.json` lies in `i.indptr.npy` and its like, whatever its types' names.
+        """
         with write_aside(folder) as aside:
             aside.mkdir()
             if self.item_ids is not None:
                 parquet.write(pa.table({"item_id": self.item_ids}), aside / IDS)
-            for (source, target), relation in self.relations.items():
+            for number, relation in enumerate(self.relations.values()):
                 for name, array in _arrays(relation).items():
-                    np.save(aside / f"{source}-{target}.{name}.npy", array)
+                    np.save(aside / f"{number}.{name}.npy", array)
             header = {
                 "format": FORMAT,
                 "num_nodes": [[name, count] for name, count in self.num_nodes.items()],
@@ -216,14 +149,14 @@ class CoListeningGraph:
                     "Build the graph again.",
                 )
             relations = {
-                (source, target): Relation(
+                (source, relation, destination): Relation(
                     *(
                         _map(folder / file)
                         for array in ARRAYS
-                        if (file := f"{source}-{target}.{array}.npy") in header["files"]
+                        if (file := f"{number}.{array}.npy") in header["files"]
                     )
                 )
-                for source, target in header["relations"]
+                for number, (source, relation, destination) in enumerate(header["relations"])
             }
             ids = None
             if IDS in header["files"]:
@@ -265,11 +198,11 @@ class CoListeningGraph:
         summary: dict[str, Any] = {"nodes": dict(self.num_nodes), "edges": self.num_edges}
         connected = {name: np.zeros(count, bool) for name, count in self.num_nodes.items()}
         relations = {}
-        for (source, target), relation in self.relations.items():
+        for (source, name, node), relation in self.relations.items():
             degrees = relation.degrees
-            connected[source] |= degrees > 0
-            connected[target][relation.indices] = True
-            relations[f"{source}-{target}"] = {
+            connected[node] |= degrees > 0
+            connected[source][relation.indices] = True
+            relations[relation_label(node, name, source)] = {
                 "edges": relation.num_edges,
                 "nodes_with_edges": int((degrees > 0).sum()),
                 "mean_degree": round(float(degrees.mean()), 3) if degrees.size else 0.0,
@@ -285,9 +218,8 @@ class CoListeningGraph:
     def to_hetero_data(self, text: np.ndarray | None = None) -> Any:
         """The graph as PyG `HeteroData`.
 
-        Messages in PyG flow from row 0 of `edge_index` to row 1, so relation (audiobook, podcast)
-        becomes edge type ("podcast", "colistened", "audiobook"): row 0 the neighbour, row 1 the
-        node. `edge_attr` is [num_edges, 1], strength; `time` int64 [num_edges] where known.
+        A relation becomes the edge type of its name; row 0 of `edge_index` is the neighbour, row 1
+        the node. `edge_attr` is [num_edges, 1], strength; `time` int64 [num_edges] where known.
 
         Args:
             text: Optional node features [num_items, d], set as `x` per type.
@@ -300,63 +232,43 @@ class CoListeningGraph:
             data[name].num_nodes = count
             if text is not None:
                 data[name].x = torch.from_numpy(np.array(text[self.slice_of(name)], np.float32))
-        for (source, target), relation in self.relations.items():
-            edges = np.stack([relation.indices.astype(np.int64), relation.sources])
-            data[target, "colistened", source].edge_index = torch.from_numpy(edges)
-            weights = torch.from_numpy(np.array(relation.weights))
-            data[target, "colistened", source].edge_attr = weights.unsqueeze(1)
+        for edge_type, relation in self.relations.items():
+            edges = np.stack([relation.indices.astype(np.int64), relation.rows])
+            data[edge_type].edge_index = torch.from_numpy(edges)
+            data[edge_type].edge_attr = torch.from_numpy(np.array(relation.weights)).unsqueeze(1)
             if relation.times is not None:
-                times = torch.from_numpy(np.array(relation.times))
-                data[target, "colistened", source].time = times
+                data[edge_type].time = torch.from_numpy(np.array(relation.times))
         return data
 
     @classmethod
     def from_hetero_data(cls, data: Any, ids_digest: str) -> CoListeningGraph:
         """The graph of PyG `HeteroData` in the form `to_hetero_data` gives.
 
-        Node types come in alphabetical order. Edge type (a, any name, b) says that b listens to
-        a; a pair of types without one has no edges. Strength is `edge_attr`, one where there is
-        none, and `time` is the moment an edge came to be.
+        Node types come in alphabetical order. Strength is `edge_attr`, one where there is none, and
+        `time` is the moment an edge came to be.
 
         Args:
             ids_digest: Of the catalogue the nodes belong to.
 
         Raises:
-            GraphError: An index is out of range, two edge types join the same types, a weight is
-                not positive, or a time is no whole number of microseconds.
+            GraphError: An index is out of range, a weight is not positive, or a time is no whole
+                number of microseconds.
         """
         num_nodes = dict(sorted(node_counts(data).items()))
-        relations = {
-            (node, other): Relation.empty(num_nodes[node])
-            for node, other in product(num_nodes, repeat=2)
-        }
+        relations = {}
         for edge_type in data.edge_types:
-            other, _, node = edge_type
             store = data[edge_type]
             edges = edge_index(data, edge_type, num_nodes)
             count = edges.shape[1]
-            if relations[node, other].num_edges:
-                raise GraphError(f"A second edge type joins {other} and {node}: {edge_type}.")
             weights, times = np.ones(count, np.float32), None
             if "edge_attr" in store:
                 weights = weights_of(store["edge_attr"], count, f"`edge_attr` of {edge_type}")
             if "time" in store:
-                times = _moments(store["time"], count, f"`time` of {edge_type}")
-            relations[node, other] = Relation.from_edges(
-                num_nodes[node], edges[1], edges[0], weights, times
+                times = moments_of(store["time"], count, f"`time` of {edge_type}")
+            relations[edge_type] = Relation.from_edges(
+                num_nodes[edge_type[2]], edges[1], edges[0], weights, times
             )
         return cls(num_nodes, relations, ids_digest)
-
-
-def _moments(values: Any, count: int, what: str) -> np.ndarray:
-    """Microseconds, int64 [count]; raises GraphError where they are not whole."""
-    times = times_of(values, count, what)
-    if times.dtype.kind != "i":
-        raise GraphError(
-            f"{what} is of floats, where a moment is whole microseconds since 1970 UTC.",
-            "Convert seconds with (seconds * 1e6).round() to int64.",
-        )
-    return times
 
 
 def _arrays(relation: Relation) -> dict[str, np.ndarray]:

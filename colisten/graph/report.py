@@ -1,19 +1,22 @@
 """What a co-listening graph looks like, and whether a model can learn from it.
 
 The paper's observations 2 and 3 (section 3.1) are measured on the graph at hand: are items that
-share listeners closer in text than random ones, also those joined only through an item of the
-other type? Figures of pairs come from seeded samples with bootstrap intervals, so that a graph
+share listeners closer in text than random ones, also those joined only through an item of
+another type? Figures of pairs come from seeded samples with bootstrap intervals, so that a graph
 of a hundred million edges is read in a minute.
 """
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy.sparse import bmat, csr_matrix
+from scipy.sparse import bmat, csr_matrix, hstack
 from scipy.sparse.csgraph import connected_components
 
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import CO_LISTENED, Relation, RelationName, relation_label
 from colisten.progress import track
 from colisten.sections import DataSettings
 
@@ -48,6 +51,9 @@ class Hub(Figures):
 class RelationFigures(Figures):
     """One relation; `degrees` counts nodes by degree: [0], [1], [2, 3], [4, 7] and so on."""
 
+    source: str
+    name: str
+    destination: str
     edges: int
     mean_degree: float
     max_degree: int
@@ -58,7 +64,7 @@ class RelationFigures(Figures):
 
 
 class Likeness(Figures):
-    """Cosine of text vectors of target items: linked, joined only through the other type, random.
+    """Cosine of text vectors of target items: linked, joined only through another type, random.
 
     The last two are differences to random pairs.
     """
@@ -82,8 +88,10 @@ class GraphReport(Figures):
     """All of it; `model_dump(mode="json")` is the JSON.
 
     Attributes:
-        pairs_per_target_pair: Unordered pairs of each relation for one target-target pair.
-        only_through_other: Share of joined target pairs that only an item of the other type joins.
+        relations: By `relation_label` of destination, name and source.
+        pairs_per_target_pair: Co-listened pairs of each two types for one target-target pair.
+        only_through_other: Share of co-listened or so joined target pairs that only an item of
+            another type joins.
         likeness: None without text vectors.
     """
 
@@ -121,17 +129,15 @@ def graph_report(
         data: Which type is the target.
         seed: Of all samples.
     """
-    chosen = data or DataSettings()
-    target, other = chosen.target_type, chosen.context_types[0]
+    target = (data or DataSettings()).target_type
     rng = np.random.default_rng(seed)
     relations = {}
-    for (node, near), relation in track(list(graph.relations.items()), "degrees"):
-        start = graph.slice_of(node).start
-        relations[f"{node}-{near}"] = _figures(relation, start, titles)
+    for name, relation in track(list(graph.relations.items()), "degrees"):
+        start = graph.slice_of(name[2]).start
+        relations[relation_label(*name[::-1])] = _figures(name, relation, start, titles)
     components, largest = _components(graph)
-    joined, direct_pairs, through_pairs = _joined(graph, target, other, rng)
+    joined, direct_pairs, through_pairs = _joined(graph, target, rng)
     summary = graph.summary()
-    own = max(relations[f"{target}-{target}"].edges / 2, 1)
     report = GraphReport(
         target_type=target,
         nodes=dict(graph.num_nodes),
@@ -140,11 +146,7 @@ def graph_report(
         relations=relations,
         components=components,
         largest_component_share=largest,
-        pairs_per_target_pair={
-            f"{target}-{target}": 1.0,
-            f"{target}-{other}": round(relations[f"{target}-{other}"].edges / own, 2),
-            f"{other}-{other}": round(relations[f"{other}-{other}"].edges / 2 / own, 2),
-        },
+        pairs_per_target_pair=_pair_ratios(graph, target),
         only_through_other=joined,
         likeness=None
         if text is None
@@ -177,12 +179,28 @@ def bootstrap(
     )
 
 
-def _figures(relation: Relation, start: int, titles: np.ndarray | None) -> RelationFigures:
+def _pair_ratios(graph: CoListeningGraph, target: str) -> dict[str, float]:
+    types = [target, *(name for name in graph.item_types if name != target)]
+    own = max(graph.relation((target, CO_LISTENED, target)).num_edges / 2, 1)
+    ratios = {relation_label(target, CO_LISTENED, target): 1.0}
+    for first, second in combinations_with_replacement(types, 2):
+        edges = graph.relation((second, CO_LISTENED, first)).num_edges
+        pairs = edges / 2 if first == second else edges
+        ratios.setdefault(relation_label(first, CO_LISTENED, second), round(pairs / own, 2))
+    return ratios
+
+
+def _figures(
+    name: RelationName, relation: Relation, start: int, titles: np.ndarray | None
+) -> RelationFigures:
     degrees = relation.degrees
     order = np.argsort(-degrees, kind="stable")
     top = degrees[order[: max(1, len(order) // 100)]].sum()
     bins = np.bincount(np.frexp(degrees)[1]) if len(degrees) else np.zeros(0, int)
     return RelationFigures(
+        source=name[0],
+        name=name[1],
+        destination=name[2],
         edges=relation.num_edges,
         mean_degree=round(float(degrees.mean()), 3) if len(degrees) else 0.0,
         max_degree=int(degrees.max(initial=0)),
@@ -212,26 +230,38 @@ def _components(graph: CoListeningGraph) -> tuple[int, float]:
     return int(count), round(float(np.bincount(label).max() / graph.num_items), 4)
 
 
-def _pattern(graph: CoListeningGraph, node: str, near: str) -> csr_matrix:
-    relation = graph.relations[node, near]
-    ones = np.ones(relation.num_edges, np.int32)
+def _pattern(graph: CoListeningGraph, node: str, near: str, name: str | None = None) -> csr_matrix:
+    """Where the relations between two types, or the one of a name, have edges."""
     shape = (graph.num_nodes[node], graph.num_nodes[near])
-    return csr_matrix((ones, relation.indices, relation.indptr), shape=shape)
+    pattern = csr_matrix(shape, dtype=np.int32)
+    for each, relation in graph.relations.items():
+        if (each[2], each[0]) == (node, near) and name in (None, each[1]):
+            ones = np.ones(relation.num_edges, np.int32)
+            pattern += csr_matrix((ones, relation.indices, relation.indptr), shape=shape)
+    return pattern
 
 
 def _joined(
-    graph: CoListeningGraph, target: str, other: str, rng: np.random.Generator
+    graph: CoListeningGraph, target: str, rng: np.random.Generator
 ) -> tuple[Estimate, np.ndarray, np.ndarray]:
-    """Share of pairs joined only through `other`, and samples of direct and such pairs [n, 2]."""
+    """Share of pairs joined only through other types, samples of direct and such pairs [n, 2]."""
     count = graph.num_nodes[target]
     items = np.sort(rng.choice(count, min(count, SAMPLE_ITEMS), replace=False))
-    own, there = _pattern(graph, target, target), _pattern(graph, target, other)
-    back = _pattern(graph, other, target)
+    own = _pattern(graph, target, target, CO_LISTENED)
+    others = [name for name in graph.item_types if name != target]
+    there, back = (
+        hstack([csr_matrix((count, 0), dtype=np.int32), *parts], format="csr")
+        for parts in (
+            [_pattern(graph, target, name, CO_LISTENED) for name in others],
+            [_pattern(graph, name, target, CO_LISTENED).T for name in others],
+        )
+    )
+    back = back.T.tocsr()
     shares: list[tuple[int, int]] = []
     direct: list[np.ndarray] = []
     through: list[np.ndarray] = []
     parts = [items[start : start + BLOCK] for start in range(0, len(items), BLOCK)]
-    for part in track(parts, "pairs joined through the other type"):
+    for part in track(parts, "pairs joined through other types"):
         reached = there[part] @ back
         linked = own[part]
         for at, item in enumerate(part):
@@ -311,9 +341,10 @@ def _findings(
             "The graph has no edges.",
             "Widen graph.window_days or lower graph.min_colisteners.",
         )
-    for name, relation in report.relations.items():
-        node, near = name.split("-")
-        if report.edges and not relation.edges and report.nodes[node] and report.nodes[near]:
+    for relation in report.relations.values():
+        node, near = relation.destination, relation.source
+        counted = relation.name == CO_LISTENED and report.nodes[node] and report.nodes[near]
+        if report.edges and not relation.edges and counted:
             own = node == near == target
             say(
                 own,

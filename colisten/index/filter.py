@@ -205,6 +205,43 @@ def kind_of(arrow: pa.DataType) -> FilterKind:
     )
 
 
+def filter_columns(items: pa.Table, kinds: Kinds) -> dict[str, pa.Array]:
+    """The columns of a table of items by their kind, without what no filter can ask for.
+
+    A keyword longer than 256 bytes, what comes after an item's first 1000 keywords, and numbers
+    beyond 1e300 count as unknown.
+
+    Raises:
+        VectorIndexError: A column is missing or of another kind.
+    """
+    made = {}
+    for name, kind in kinds.items():
+        there = items.schema.field(name).type if name in items.column_names else None
+        if there is None or kind_of(there) != kind:
+            raise VectorIndexError(
+                f"The items have {'no column' if there is None else f'{there} in'} '{name}', which "
+                f"data.filterable says holds {ARROW_TYPES[kind]}.",
+                "Prepare the tables again with these settings.",
+            )
+        values = items.column(name).to_pylist()
+        if kind == "keyword":
+            values = [(_words([value]) or [None])[0] for value in values]
+        elif kind == "keywords":
+            values = [_words(value) for value in values]
+        elif kind == "number":
+            values = [
+                value if value is not None and abs(value) <= LARGEST_NUMBER else None
+                for value in values
+            ]
+        made[name] = pa.array(values, ARROW_TYPES[kind])
+    return made
+
+
+def _words(given: list[Any] | None) -> list[Any]:
+    fitting = [word for word in given or () if word and _keyword_fault(word) is None]
+    return fitting[:MAX_KEYWORDS]
+
+
 def check_columns(table: pa.Table) -> None:
     """Refuse columns that some index would not take; raises VectorIndexError."""
     for name in table.column_names:

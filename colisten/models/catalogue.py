@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from colisten.errors import TrainingError
 from colisten.files import write_aside
 from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import relation_label
 from colisten.models.aggregation import Aggregation, aggregate, compiled, share
 from colisten.models.hgnn import HGNN, HGNNLayer, check_inputs
 from colisten.progress import track
@@ -52,6 +54,8 @@ def embed_catalogue(
             f"{model.item_types}; given are {text.shape[1]} and {graph.item_types}.",
             "Train it on this text encoder and these types.",
         )
+    if lost := [name for name in graph.relations if name not in model.relations]:
+        raise TrainingError(f"The model knows no relation {lost[0]}.", "Train it on this graph.")
     was_training = model.training
     model.eval()
     hidden = text
@@ -86,16 +90,13 @@ def _layer(
     whole = slice(0, graph.num_items)
     out = _through(layer.update, hidden, whole, layer.update.out_features)
     adjacency = Adjacency.of_graph(graph)
-    for (node, other), relation in adjacency.relations.items():
+    for name, relation in adjacency.relations.items():
         if not relation.num_edges:
             continue
-
-        def message(block: Tensor, name: tuple[str, str] = (node, other)) -> Tensor:
-            return layer.message(name, block)
-
-        messages = _through(message, hidden, graph.slice_of(other), layer.update.out_features)
-        rows = out[graph.slice_of(node)]
-        for part in track(list(_blocks(len(rows))), f"{label}, {node}-{other}"):
+        source, node = graph.slice_of(name[0]), graph.slice_of(name[2])
+        messages = _through(partial(layer.message, name), hidden, source, layer.update.out_features)
+        rows = out[node]
+        for part in track(list(_blocks(len(rows))), f"{label}, {relation_label(*name[::-1])}"):
             _add_all_neighbours(rows, messages, relation, part, how)
     for part in _blocks(graph.num_items):
         out[part] = layer.finish(torch.from_numpy(out[part])).numpy()

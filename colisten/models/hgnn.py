@@ -17,7 +17,8 @@ Both are inductive: an item without a neighbour gets a vector from its text alon
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -26,11 +27,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colisten.errors import TrainingError
-from colisten.graph.graph import CoListeningGraph, RelationName
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import RelationName
 from colisten.models.aggregation import Aggregation, aggregate
 from colisten.sampling.neighbours import Hop, Neighbourhood
 from colisten.sections import HGNNSettings
-from colisten.words import known_word
+from colisten.words import identifier, known_word
 
 # Text vectors looked at together.
 BLOCK = 16384
@@ -42,6 +44,7 @@ class HGNN(nn.Module):
     Args:
         text_dim: Length of a text vector.
         item_types: Item types in catalogue order.
+        relations: Each has weights of its own; in the graph's order.
         settings: Sizes and form.
         ids: With `hgnn.id_vectors`, how many items have one, and the digest of their ids.
 
@@ -53,12 +56,14 @@ class HGNN(nn.Module):
         self,
         text_dim: int,
         item_types: tuple[str, ...],
+        relations: Iterable[RelationName],
         settings: HGNNSettings,
         ids: tuple[int, str] | None = None,
     ) -> None:
         super().__init__()
         self.text_dim = text_dim
         self.item_types = item_types
+        self.relations = tuple(relations)
         self.settings = settings
         self.ids = ids if settings.id_vectors else None
         if settings.id_vectors and ids is None:
@@ -72,6 +77,7 @@ class HGNN(nn.Module):
                 wide,
                 narrow,
                 item_types,
+                self.relations,
                 activate=not settings.residual or number + 1 < settings.layers,
                 aggregation=settings.aggregation,
             )
@@ -140,6 +146,8 @@ class HGNN(nn.Module):
             raise TrainingError(
                 "A weighted mean needs edge weights.", "Sample with edge_weights=True."
             )
+        if lost := set(neighbourhood.hops[0].tables) - set(self.relations):
+            raise TrainingError(f"The HGNN knows no relation {sorted(lost)[0]}.")
         hidden = text
         for number, layer in enumerate(self.layers):
             hidden = layer(
@@ -181,6 +189,7 @@ class HGNNLayer(nn.Module):
         wide: Length of the input vectors.
         narrow: Length of the output vectors.
         item_types: Item types in catalogue order.
+        relations: Each has weights of its own.
         activate: Whether eq. 2 has its sigma.
         aggregation: AGG: "max" (eq. 1), "mean" or "weighted".
     """
@@ -190,20 +199,20 @@ class HGNNLayer(nn.Module):
         wide: int,
         narrow: int,
         item_types: tuple[str, ...],
+        relations: tuple[RelationName, ...],
         *,
         activate: bool,
         aggregation: Aggregation = "max",
     ) -> None:
         super().__init__()
         self.item_types = item_types
+        self.relations = relations
         self.aggregation = known_word(
             "Aggregation", aggregation, get_args(Aggregation), TrainingError
         )
         self.activate = activate
         self.update = nn.Linear(wide, narrow)
-        self.messages = nn.ModuleDict(
-            {_key((a, b)): nn.Linear(wide, narrow) for a, b in product(item_types, repeat=2)}
-        )
+        self.messages = nn.ModuleDict({_key(name): nn.Linear(wide, narrow) for name in relations})
 
     def forward(
         self, hidden: Tensor, hop: Hop, bounds_in: np.ndarray, bounds_out: np.ndarray
@@ -211,28 +220,27 @@ class HGNNLayer(nn.Module):
         """Vectors [num_out, narrow] of the output nodes from those of the input nodes."""
         device = hidden.device
         out = self.update(hidden.index_select(0, torch.from_numpy(hop.own).to(device)))
-        parts = []
-        for a, source in enumerate(self.item_types):
-            part = out[bounds_out[a] : bounds_out[a + 1]]
-            for b, target in enumerate(self.item_types):
-                table = hop.tables[source, target]
-                if not table.size:
-                    continue
-                message = self.message((source, target), hidden[bounds_in[b] : bounds_in[b + 1]])
-                weights = None if hop.weights is None else hop.weights[source, target]
-                part = part + aggregate(
-                    message,
-                    torch.from_numpy(table).to(device),
-                    self.aggregation,
-                    None if weights is None else torch.from_numpy(weights).to(device),
-                )
-            parts.append(part)
+        place = {name: at for at, name in enumerate(self.item_types)}
+        parts = [out[start:stop] for start, stop in pairwise(bounds_out)]
+        for name in self.relations:
+            table = hop.tables.get(name)
+            if table is None or not table.size:
+                continue
+            source, node = place[name[0]], place[name[2]]
+            messages = self.message(name, hidden[bounds_in[source] : bounds_in[source + 1]])
+            weights = None if hop.weights is None else hop.weights[name]
+            parts[node] = parts[node] + aggregate(
+                messages,
+                torch.from_numpy(table).to(device),
+                self.aggregation,
+                None if weights is None else torch.from_numpy(weights).to(device),
+            )
         return self.finish(torch.cat(parts))
 
     def message(self, relation: RelationName, hidden: Tensor) -> Tensor:
         """Messages of neighbours, before sigma: [n, narrow]."""
-        message: Tensor = self.messages[_key(relation)](hidden)
-        return message
+        messages: Tensor = self.messages[_key(relation)](hidden)
+        return messages
 
     def finish(self, summed: Tensor) -> Tensor:
         """The sigma of eq. 2, where the layer has it."""
@@ -265,4 +273,4 @@ def unit_rows(vectors: Tensor) -> Tensor:
 
 
 def _key(relation: RelationName) -> str:
-    return "-".join(relation)
+    return "-".join(map(identifier, relation))

@@ -140,10 +140,8 @@ def rank_lists(
             items = _room(aside / _file(at) if aside is not None else None, shape)
             for block in ranked_blocks(
                 ranker.scores,
-                np.arange(len(users), dtype=np.int64),
+                users,
                 settings.depth,
-                exclusions=users.exclusions,
-                available=users.available,
                 block_megabytes=settings.block_megabytes,
                 label=ranker.name,
             ):

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from colisten.evaluation.popularity import popularity
 from colisten.features.users import UserBatch
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.ranking.events import EventLog
+from colisten.ranking.popularity import popularity, popularity_scores
 from colisten.ranking.rankers import (
     SUBJECT,
     MeanVectorRanker,
@@ -65,8 +65,8 @@ class ModelRankers:
 
     @cached_property
     def recent_popularity(self) -> np.ndarray:
-        """Users per target item in the last `popularity_days`, float32 [num_target]."""
-        return popularity(self.events, self.as_of, self.popularity_days)
+        """Scores of what is popular in the last `popularity_days`, float32 [num_target]."""
+        return popularity_scores(self.events, self.as_of, self.popularity_days)
 
     @cached_property
     def all_time_popularity(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 A ranker scores every item of the target type for a block of users, named by their rows among
 `EligibleUsers` or in an `EvaluationSet`. Excluding items is not its business. A user on whom a
 vector ranker knows nothing (no history, or only items without a vector) gets the order of its
-`fallback`, popularity: the scores of that row are then counts, not inner products.
+`fallback`, popularity: the scores of that row are then no inner products.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ class PopularityRanker:
 
     Attributes:
         name: What the table calls it.
-        counts: float32 [num_target].
+        popular: Score of each item, float32 [num_target].
     """
 
     name: str
-    counts: np.ndarray
+    popular: np.ndarray
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
-        """The counts, once per user, float32 [b, num_target]; see `Ranker`."""
-        return np.broadcast_to(self.counts, (len(rows), len(self.counts)))
+        """The scores, once per user, float32 [b, num_target]; see `Ranker`."""
+        return np.broadcast_to(self.popular, (len(rows), len(self.popular)))
 
 
 @dataclass(frozen=True, eq=False)

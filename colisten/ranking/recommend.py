@@ -68,13 +68,7 @@ def recommend(
     user_ids = pa.array(users.user_ids, pa.string())
     item_ids = pa.array(catalogue.item_ids[target], pa.string())
     blocks = ranked_blocks(
-        scorer,
-        np.arange(len(users), dtype=np.int64),  # they are sorted by user_id
-        depth,
-        exclusions=users.exclusions,
-        available=users.available,
-        block_megabytes=block_megabytes,
-        label="recommending",
+        scorer, users, depth, block_megabytes=block_megabytes, label="recommending"
     )
     written = 0
     with write_aside(out) as aside, parquet.writer(aside, SCHEMA, compression="zstd") as writer:

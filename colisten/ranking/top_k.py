@@ -14,7 +14,7 @@ import torch
 
 from colisten.errors import EvaluationError
 from colisten.progress import track
-from colisten.ranking.ragged import Ragged
+from colisten.ranking.eligible import EligibleUsers
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 """Rows of users (int64 [b]) to scores (float32 [b, num_target])."""
@@ -79,32 +79,28 @@ def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 def ranked_blocks(
     scorer: Scorer,
-    rows: np.ndarray,
+    users: EligibleUsers,
     k: int,
     *,
-    exclusions: Ragged,
-    available: np.ndarray,
     block_megabytes: int = 256,
     label: str = "ranking",
 ) -> Iterator[RankedBlock]:
-    """Rank candidates for users, a block of users at a time.
+    """Rank what may be shown to users, a block of users at a time.
 
     Args:
         scorer: Scores of a block of users over all items of the target type.
-        rows: int64 [U], users in the order wanted.
+        users: Who, in the order wanted.
         k: Length of a list.
-        exclusions: By user row, items that are never shown to that user.
-        available: bool [num_target], items that may be shown at all.
         block_megabytes: Memory of the block of scores and of the copy that is masked.
         label: What the progress bar calls the work.
 
     Raises:
         EvaluationError: The scorer gave another shape or a nan.
     """
-    n = len(available)
+    n, rows = len(users.available), np.arange(len(users), dtype=np.int64)
     size = max(1, (block_megabytes << 20) // max(1, 2 * 4 * n))
     starts = range(0, len(rows), size)
-    closed = np.flatnonzero(~available)
+    closed = np.flatnonzero(~users.available)
     for start in track(starts, label):
         block = rows[start : start + size]
         scores = np.array(scorer(block), dtype=np.float32)
@@ -114,7 +110,7 @@ def ranked_blocks(
                 "A ranker scores every item of the target type.",
             )
         scores[:, closed] = -np.inf
-        hidden = exclusions.take(block)
+        hidden = users.exclusions.take(block)
         scores[hidden.rows, hidden.values] = -np.inf
         items, best = top_k(scores, k)
         yield RankedBlock(block, items, best)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import ReleaseError
+from colisten.features.users import UserFields
 from colisten.json_files import read_mapping, write_json
 
 FOLDER = "golden_set"
@@ -18,7 +18,6 @@ _FOLDER_BEFORE = "canary"  # of releases published until November 2026
 LIMIT = 32
 TOP = 10
 TOLERANCE = 1e-5
-_STAMP = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +67,7 @@ class GoldenSet:
             raise ReleaseError(f"Cannot read the golden set in {folder}: {error}.") from error
 
 
-def golden_rows(table: pa.Table | None, types: Sequence[str], music_dim: int) -> pa.Table:
+def golden_rows(table: pa.Table | None, fields: UserFields) -> pa.Table:
     """The columns of feature rows that the tower reads, users renamed.
 
     A release is copied around and its golden set with it, so they carry no user id.
@@ -76,24 +75,12 @@ def golden_rows(table: pa.Table | None, types: Sequence[str], music_dim: int) ->
     Args:
         table: Feature rows (see `UserBatch.from_table`), of which the first 32 are taken; None
             gives one user of whom nothing is known, which every release must answer as well.
-        types: Item types whose histories are read.
-        music_dim: Length of a music vector, 0 where there are none.
+        fields: What the tower reads.
 
     Raises:
         ReleaseError: A column is missing.
     """
-    schema = [
-        pa.field("user_id", pa.string()),
-        pa.field("country", pa.string()),
-        pa.field("age", pa.float32()),
-        pa.field("music_vector", pa.list_(pa.float32())),
-    ]
-    for name in types:
-        schema.append(pa.field(f"{name}_item_ids", pa.list_(pa.string())))
-        schema.append(pa.field(f"{name}_signals", pa.list_(pa.string())))
-        schema.append(pa.field(f"{name}_times", pa.list_(_STAMP)))
-    if not music_dim:
-        schema.pop(3)
+    schema = list(fields.schema)
     unknown = {field.name: pa.array([None], field.type) for field in schema}
     known = [] if table is None else [_columns(table.slice(0, LIMIT - 1), schema)]
     rows = pa.concat_tables([*known, pa.table(unknown, schema=pa.schema(schema))])

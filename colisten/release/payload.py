@@ -14,18 +14,20 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import utc
+from colisten.engine import Engine
 from colisten.errors import ReleaseError
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
-from colisten.index.filter import ARROW_TYPES, NO_COLUMNS, FilterColumns, check_columns
+from colisten.index.filter import NO_COLUMNS, FilterColumns, filter_columns
 from colisten.json_files import write_json
 from colisten.models.onnx_tower import OnnxUserTower
+from colisten.ranking.events import EventLog
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound
 from colisten.release.popular import popular_lists
-from colisten.sections import DataSettings, FilterKind
+from colisten.sections import DataSettings
 
 PAYLOAD = "payload.json"
 TOWER_FILES = (
@@ -54,6 +56,7 @@ def assemble_payload(
     shaping: Mapping[str, Any],
     threads: int,
     as_of: datetime,
+    popularity_days: int,
     golden_users: pa.Table | None,
     feature_service: str = "serving_v1",
 ) -> Path:
@@ -72,8 +75,9 @@ def assemble_payload(
         graph: Folder of the graph, whose graph.json carries its digest; None likewise.
         metrics: Figures from the window before the cut.
         shaping: Settings that shaped it, see `manifest.shaping_settings`.
-        threads: Of the tower that answers for the golden set.
+        threads: Of DuckDB, and of the tower that answers for the golden set.
         as_of: The cut.
+        popularity_days: Days before it that popular lists count.
         golden_users: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
             recorded; None records only the one of a user of whom nothing is known.
         feature_service: Feast service that users' features come from.
@@ -83,12 +87,11 @@ def assemble_payload(
 
     Raises:
         ReleaseError: A part is missing or does not fit the others.
-        ConfigError: There is no such item type.
+        VectorIndexError: A column to filter by is missing or of another kind.
+        ConfigError: The catalogue has no item of that type.
     """
     target_type, filterable = data.target_type, data.filter_columns
     target = catalogue.slice_of(target_type)
-    if target.stop == target.start:
-        raise ReleaseError(f"The catalogue has no {target_type} to recommend.")
     with write_aside(out) as folder:
         folder.mkdir()
         _copy(towers, TOWER_FILES, folder)
@@ -99,9 +102,11 @@ def assemble_payload(
         wanted = dict.fromkeys((*_ITEM_COLUMNS, *filterable))
         columns = [name for name in wanted if name in catalogue.table.column_names]
         items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
-        check_columns(_declared(items, filterable))
+        for name, column in filter_columns(items, filterable).items():
+            items = items.set_column(items.column_names.index(name), name, column)
         parquet.write(items, folder / "items.parquet")
-        popular = popular_lists(history, catalogue.item_ids, target, target_type, as_of=as_of)
+        log = EventLog([history], catalogue, data, Engine(threads=threads))
+        popular = popular_lists(log, as_of=as_of, days=popularity_days)
         popular.write(folder / "popular.parquet")
         tower = OnnxUserTower(folder, threads=threads)
         _check(tower, catalogue, target, towers)
@@ -133,24 +138,11 @@ def assemble_payload(
     return out
 
 
-def _declared(items: pa.Table, filterable: Mapping[str, FilterKind]) -> pa.Table:
-    """The columns to filter by; raises ReleaseError where one is missing or of another kind."""
-    for name, kind in filterable.items():
-        there = items.schema.field(name).type if name in items.column_names else None
-        if there != ARROW_TYPES[kind]:
-            column = f"no column '{name}'" if there is None else f"{there} in '{name}'"
-            raise ReleaseError(
-                f"The catalogue has {column}; data.filterable says it holds {ARROW_TYPES[kind]}.",
-                "Prepare the tables again with these settings.",
-            )
-    return items.select(list(filterable))
-
-
 def _golden_set(
     tower: OnnxUserTower, catalogue: Catalogue, target: slice, table: pa.Table | None
 ) -> GoldenSet:
     spec = tower.spec
-    rows = golden_rows(table, spec.types, spec.music_dim)
+    rows = golden_rows(table, spec.fields)
     batch = UserBatch.from_table(rows, catalogue.index_of, spec.fields)
     features = encode_users(spec, batch, tower.history_vectors)
     vectors = tower.from_features(features)

@@ -46,7 +46,7 @@ def _likeness(report: GraphReport) -> list[tuple[str, Estimate, Estimate | None]
     return [
         ("linked directly", report.likeness.linked, report.likeness.linked_gain),
         (
-            "joined through the other type",
+            "joined through another type",
             report.likeness.through_other,
             report.likeness.through_gain,
         ),

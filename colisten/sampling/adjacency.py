@@ -6,7 +6,7 @@ nodes that receive messages. Nodes of all types share one global numbering, type
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,8 +15,6 @@ import numpy as np
 from colisten.graph.given import times_of, weights_of
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.hetero import edge_attribute, edge_index, node_counts
-
-RelationKey = Hashable
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,7 @@ class Adjacency:
 
     Attributes:
         num_nodes: Nodes per type, in the order of the global numbering.
-        relations: Message relations by key: (node type, neighbour type) of a co-listening graph,
-            the edge type of `HeteroData`.
+        relations: Message relations by edge type, (neighbour type, name, node type).
         starts: int64 [types + 1], global index of each type's first node; the last is the total.
     """
 
@@ -83,19 +80,19 @@ class Adjacency:
 
     @classmethod
     def of_graph(cls, graph: CoListeningGraph) -> Adjacency:
-        """The neighbour lists of a co-listening graph, keyed (node type, neighbour type)."""
+        """The neighbour lists of a co-listening graph."""
         return cls(
             dict(graph.num_nodes),
             {
-                (node, other): Neighbours(
-                    node,
-                    other,
+                name: Neighbours(
+                    name[2],
+                    name[0],
                     plain(relation.indptr),
                     plain(relation.indices),
                     plain(relation.weights),
                     None if relation.times is None else plain(relation.times),
                 )
-                for (node, other), relation in graph.relations.items()
+                for name, relation in graph.relations.items()
             },
         )
 
@@ -167,10 +164,7 @@ def reverses(edge_type: Any, known: Mapping[Any, Any]) -> list[Any]:
     Those are the relation itself and, of the other direction, the one of the same name or the
     name with `rev_` in front (what `ToUndirected` makes) or without it.
     """
-    if len(edge_type) == 2:
-        names = [edge_type, edge_type[::-1]]
-    else:
-        source, relation, target = edge_type
-        names = [edge_type, (target, relation, source), (target, f"rev_{relation}", source)]
-        names.append((target, relation.removeprefix("rev_"), source))
+    source, relation, target = edge_type
+    names = [edge_type, (target, relation, source), (target, f"rev_{relation}", source)]
+    names.append((target, relation.removeprefix("rev_"), source))
     return [name for name in dict.fromkeys(names) if name in known]

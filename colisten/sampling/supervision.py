@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 
 from colisten.errors import GraphError
 from colisten.graph.given import index_of, times_of, whole
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import Relation, RelationName
 from colisten.sampling.adjacency import Adjacency, plain
 from colisten.sampling.draws import linked
 from colisten.sampling.edge_types import edge_type_of
@@ -22,9 +23,9 @@ class SupervisedEdges:
     """Distinct pairs per supervised relation; a relation without pairs is present and empty.
 
     Attributes:
-        pairs: Per relation int32 or int64 [num_pairs, 2] of global indices, first column of the
-            first type. Of a co-listening graph they are unordered: within one type the lower
-            index comes first.
+        pairs: By edge type int32 or int64 [num_pairs, 2] of global indices, first column of the
+            source type. Of a co-listening graph they are unordered: the source type comes first in
+            the catalogue, and within one type the lower index.
         strength: Per relation float32 [num_pairs], the pair's weight; ones where there is none.
         num_items: Nodes of the graph, all types.
         times: Per relation int64 or float64 [num_pairs], when the pair came to be; None where
@@ -37,14 +38,18 @@ class SupervisedEdges:
     times: dict[Any, np.ndarray] | None = None
 
     @classmethod
-    def of(cls, graph: CoListeningGraph) -> SupervisedEdges:
-        """All pairs of a graph: (a, p) joins what is left of a-p and p-a after top-k."""
+    def of(cls, graph: CoListeningGraph, names: Collection[str] | None = None) -> SupervisedEdges:
+        """All pairs of a graph: (a, r, p) joins what is left of r either way after top-k.
+
+        Args:
+            names: Of the relations to take; None for all.
+        """
         pairs, strength, times = {}, {}, {}
         # int32 halves the memory of a hundred million edges.
         kind = np.int32 if graph.num_items < 2**31 else np.int64
-        for first, second in combinations_with_replacement(graph.item_types, 2):
-            there = graph.relations[first, second]
-            back = graph.relations[second, first]
+        for key in _unordered(graph, names):
+            first, name, second = key
+            there, back = graph.relation((second, name, first)), graph.relation(key)
             rows, others, number = _forward(there, same=first == second)
             more, their, extra = _only_back(there, back, same=first == second)
             # The order of types is the order of indices, so low and high are first and second.
@@ -53,11 +58,11 @@ class SupervisedEdges:
             drawn[:, 1] = np.concatenate([others, their]) + graph.slice_of(second).start
             parts = [there.weights[number], back.weights[extra]]
             order = np.lexsort((drawn[:, 1], drawn[:, 0])) if len(more) else slice(None)
-            pairs[first, second] = drawn[order]
-            strength[first, second] = np.concatenate(parts)[order]
+            pairs[key] = drawn[order]
+            strength[key] = np.concatenate(parts)[order]
             if there.times is not None and back.times is not None:
                 moments = np.concatenate([there.times[number], back.times[extra]])
-                times[first, second] = moments[order]
+                times[key] = moments[order]
         known = times if len(times) == len(pairs) else None
         return cls(pairs, strength, graph.num_items, known)
 
@@ -161,6 +166,15 @@ class SupervisedEdges:
 
         times = None if self.times is None else pick(self.times)
         return SupervisedEdges(pick(self.pairs), pick(self.strength), self.num_items, times)
+
+
+def _unordered(graph: CoListeningGraph, names: Collection[str] | None) -> list[RelationName]:
+    """Relations either way as one, source type first in the catalogue, by types and name."""
+    taken = {name for name in graph.relations if names is None or name[1] in names}
+    between = list(combinations_with_replacement(graph.item_types, 2))
+    every = sorted({name[1] for name in taken})
+    keys = [(first, name, second) for first, second in between for name in every]
+    return [key for key in keys if key in taken or key[::-1] in taken]
 
 
 def _check_share(share: float) -> None:

@@ -11,7 +11,7 @@ from colisten.sections import FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import Setting, TypesAndSignals, Without, whole
+from colisten.steps.settings import Columns, Setting, Without, whole
 
 
 class Built(NamedTuple):
@@ -25,7 +25,7 @@ def build_features(
     text: TextVectors,
     cut: datetime,
     *,
-    data: TypesAndSignals,
+    data: Annotated[Columns, Without("filterable")],
     # How a mean is taken over a history is the towers' affair; the store keeps the events.
     store: Annotated[FeatureSettings, Setting("features"), Without("half_life_days")],
     engine: Engine,

@@ -48,6 +48,7 @@ def build_graph(
     from colisten.data.moments import microseconds
     from colisten.features.starts import first_starts
     from colisten.graph.build import build_graph as build
+    from colisten.graph.relation import relation_label
     from colisten.sections import CrossFittingSettings
     from colisten.training.time_split import held_out_moment
 
@@ -67,7 +68,7 @@ def build_graph(
         None if moment is None else microseconds(moment),
     )
     edges = {
-        f"edges_{'_'.join(name)}": float(relation.num_edges)
+        f"edges_{relation_label(*name[::-1]).replace('-', '_')}": float(relation.num_edges)
         for name, relation in full.relations.items()
     }
     return Built(graphs, Metrics(edges))

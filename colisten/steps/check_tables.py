@@ -9,7 +9,7 @@ from typing import NamedTuple
 from colisten.engine import Engine
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import Events, History
-from colisten.steps.settings import TypesAndSignals, whole
+from colisten.steps.settings import Columns, whole
 
 
 class Checked(NamedTuple):
@@ -26,7 +26,7 @@ def check_tables(
     cut: datetime,
     window_days: int,
     *,
-    data: TypesAndSignals,
+    data: Columns,
     engine: Engine,
     out: Path,
 ) -> Checked:

@@ -57,11 +57,12 @@ def compare(
     Raises:
         EvaluationError: Lists are of other users or items.
     """
-    from colisten.evaluation.popularity import popularity
+
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import music_dim, user_rows
     from colisten.features.users import UserBatch, UserFields
     from colisten.ranking.events import EventLog
+    from colisten.ranking.popularity import popularity
     from colisten.reports.evaluation import to_html
     from colisten.steps.windows import measure
 

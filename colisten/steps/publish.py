@@ -19,7 +19,7 @@ from colisten.steps.artifacts.release import Decision, Published
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import Computed, Setting, TypesAndSignals, whole
+from colisten.steps.settings import Columns, Computed, Setting, whole
 
 # Users whose answers the release records.
 GOLDEN_USERS = 32
@@ -44,9 +44,10 @@ def publish(
     cut: datetime,
     home: Path,
     *,
-    data: TypesAndSignals,
+    data: Columns,
     store: Annotated[FeatureSettings, Setting("features")],
     index: IndexSettings,
+    popularity_days: Annotated[int, Setting("evaluation.popularity_days")],
     shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
     engine: Engine,
 ) -> Publication:
@@ -63,6 +64,7 @@ def publish(
         decision: The gate's verdict.
         cut: UTC moment.
         home: Folder that owns releases, online features and index.
+        popularity_days: Days before the cut that popular lists count.
         shaping: Settings that shaped the release; its manifest carries them.
 
     Raises:
@@ -90,6 +92,7 @@ def publish(
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
+            popularity_days=popularity_days,
             golden_users=_golden_users(history, features, cut, data, engine),
         )
         release_id = releases.publish(payload, served)

@@ -56,12 +56,12 @@ def recommend(
     Raises:
         EvaluationError: Scores are wrong.
     """
-    from colisten.evaluation.popularity import popularity
     from colisten.features.store import users_as_of
     from colisten.json_files import write_json
     from colisten.ranking.eligible import eligible_users
     from colisten.ranking.events import EventLog
     from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
+    from colisten.ranking.popularity import popularity_scores
     from colisten.ranking.rankers import SUBJECT, PopularityRanker, VectorRanker
     from colisten.ranking.recommend import recommend as write
 
@@ -73,12 +73,12 @@ def recommend(
     users = users_as_of(
         features.open(), people.user_ids.tolist(), cut, catalogue.index_of, tower.spec
     )
-    counts = popularity(log, cut, evaluation.popularity_days)
-    best = VectorRanker(SUBJECT, tower.user_vectors(users), tower.item_vectors, counts)
+    popular = popularity_scores(log, cut, evaluation.popularity_days)
+    best = VectorRanker(SUBJECT, tower.user_vectors(users), tower.item_vectors, popular)
     without_graph = VectorRanker(
-        WITHOUT_GRAPH, text_tower.user_vectors(users), text_tower.item_vectors, counts
+        WITHOUT_GRAPH, text_tower.user_vectors(users), text_tower.item_vectors, popular
     )
-    for arm in (PopularityRanker(POPULARITY, counts), without_graph, best):
+    for arm in (PopularityRanker(POPULARITY, popular), without_graph, best):
         shelf = home / "shelves" / f"{arm.name}.parquet"
         write(people, arm.scores, catalogue, shelf, depth=evaluation.k)
     lists = home / "recommendations.parquet"

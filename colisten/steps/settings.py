@@ -53,13 +53,17 @@ class Computed:
     make: Callable[[Settings], Any]
 
 
-def _without_weights(settings: Settings) -> DataSettings:
+def _unweighted(settings: Settings) -> DataSettings:
     data = settings.data
     return data.model_copy(update={"signals": dict.fromkeys(data.signals, 1.0)})
 
 
-# Which types and signals there are. How much a signal weighs in a mean is the towers' affair.
-TypesAndSignals = Annotated[DataSettings, Computed(_without_weights)]
+# What tables hold. How much a signal weighs in a mean is the towers' affair.
+Columns = Annotated[DataSettings, Computed(_unweighted)]
+# Which types and signals there are, and no further columns.
+TypesAndSignals = Annotated[
+    DataSettings, Computed(_unweighted), Without("filterable", "user_features")
+]
 
 
 def settings_of(step: Step, settings: Settings) -> dict[str, Any]:
@@ -112,22 +116,19 @@ def _hints(step: Step) -> dict[str, Any]:
 def _value_of(name: str, hint: Any, settings: Settings) -> tuple[Any] | None:
     """The value of a parameter, in a tuple; None where it is no setting."""
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    for mark in marks:
-        if isinstance(mark, Computed):
-            return (mark.make(settings),)
-        if isinstance(mark, Setting):
-            name = mark.name
     plain = _plain(hint)
     if plain is Engine:
         return (Engine(threads=settings.threads, memory_limit=settings.memory_limit),)
-    asked = any(isinstance(mark, Setting | Without) for mark in marks)
+    computed = [mark.make(settings) for mark in marks if isinstance(mark, Computed)]
+    (name,) = [mark.name for mark in marks if isinstance(mark, Setting)] or [name]
     top, _, leaf = name.partition(".")
     field = Settings.model_fields.get(top)
-    if field is None or not (asked or plain in (type(field.default), field.annotation)):
+    if computed:
+        (value,) = computed
+    elif field is None or not (marks or plain in (type(field.default), field.annotation)):
         return None
-    value = getattr(settings, top)
-    if leaf:
-        value = getattr(value, leaf)
+    else:
+        value = getattr(getattr(settings, top), leaf) if leaf else getattr(settings, top)
     for mark in marks:
         if isinstance(mark, Without):
             default = type(value)()

@@ -60,7 +60,7 @@ def train_hgnn(
         }
     )
     work = checkpoints / f"hgnn-{key[:16]}"
-    matrix = np.asarray(text.vectors)
+    matrix = np.array(text.vectors)
     result = train(
         graph.full,
         matrix,

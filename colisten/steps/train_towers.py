@@ -15,7 +15,7 @@ from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.rows import TrainingRows
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import Factors, ItemVectors, TextVectors
-from colisten.steps.settings import Setting, whole
+from colisten.steps.settings import Setting, Without, whole
 
 BLOCKS = ("text", "z")
 
@@ -37,12 +37,11 @@ def train_towers(
     blocks: str,
     checkpoints: Path,
     *,
-    data: DataSettings,
+    data: Annotated[DataSettings, Without("filterable")],
     histories: Annotated[FeatureSettings, Setting("features")],
     towers: TowerSettings,
-    # Epochs are chosen by the measure that counts, so its depth is part of a tower.
+    # Epochs are chosen by the measure that counts.
     k: Annotated[int, Setting("evaluation.k")],
-    depth: Annotated[int, Setting("evaluation.depth")],
     seed: int,
     engine: Engine,
     out: Path,
@@ -69,7 +68,7 @@ def train_towers(
     from colisten.sections import EvaluationSettings
     from colisten.training.towers.loop import train_towers as train
 
-    evaluation = EvaluationSettings(k=k, depth=depth)
+    evaluation = EvaluationSettings(k=k, depth=k)
     settings = whole(data, histories, towers, evaluation, engine=engine, seed=seed)
     key = combined_digest(
         {
@@ -111,13 +110,13 @@ def _item_blocks(
         vectors, factors = None, None
     elif vectors is None:
         raise TrainingError("Towers with the block z need the HGNN's vectors.")
-    matrix = np.asarray(text.vectors)
+    matrix = np.array(text.vectors)
     return ItemBlocks(
         # Left out, the text is a block of no columns: nothing else has to know.
         text=matrix if "text" in names else matrix[:, :0],
-        z=None if vectors is None else np.asarray(vectors.z),
+        z=None if vectors is None else np.array(vectors.z),
         z_folds=None if vectors is None else vectors.z_folds,
         z_validation=None if vectors is None else vectors.z_validation,
-        factors=None if factors is None else np.asarray(factors.factors),
-        factors_validation=None if factors is None else np.asarray(factors.factors_validation),
+        factors=None if factors is None else np.array(factors.factors),
+        factors_validation=None if factors is None else np.array(factors.factors_validation),
     )

@@ -27,12 +27,12 @@ def test_the_graph_holds_every_touch_both_ways_and_nothing_else(target: slice) -
     for item_type in [name for name in graph.num_nodes if name != "user"]:
         place = graph.slice_of(item_type)
         for pair, expected in (
-            (("user", item_type), dense[:, place]),
-            ((item_type, "user"), dense[:, place].T),
+            ((item_type, "touched", "user"), dense[:, place]),
+            (("user", "touched", item_type), dense[:, place].T),
         ):
             relation = graph.relations[pair]
             found = np.zeros(expected.shape, bool)
-            found[relation.sources, relation.indices] = True
+            found[relation.rows, relation.indices] = True
             np.testing.assert_array_equal(found, expected)
     assert graph.num_edges == 2 * train.matrix.nnz
 

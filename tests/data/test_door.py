@@ -30,11 +30,12 @@ from colisten.index import ExactIndex
 from colisten.index.filter import Filter
 from colisten.index.milvus import MilvusIndex
 from colisten.models.items import ItemFeatureSpec, encode_static
+from colisten.ranking.events import EventLog
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.text.vectors import item_texts
 from feature_repo.repo import build_feature_repo, materialize
 from feature_repo.sources import write_sources
-from tests.conftest import CUT, FIELDS, ITEM_TYPES, SIGNALS, START
+from tests.conftest import CUT, DATA, FIELDS, ITEM_TYPES, SIGNALS, START
 
 NOW = CUT + timedelta(days=60)
 MOST = 2**63 - 1
@@ -185,7 +186,7 @@ def go_on(history: Path, folder: Path, lite: MilvusIndex) -> None:
             one, other = (index.search("c", vectors, 9, filter=asked) for index in (exact, lite))
             assert one[0] == other[0]
 
-    popular = popular_lists(history, catalogue.item_ids, target, "audiobook", as_of=CUT)
+    popular = popular_lists(EventLog([history], catalogue, DATA), as_of=CUT, days=90)
     popular.write(folder / "popular.parquet")
     again = PopularLists.read(folder / "popular.parquet")
     assert set(again.countries) == set(popular.countries)

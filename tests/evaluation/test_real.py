@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from colisten.data.catalogue import Catalogue
-from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import evaluate
+from colisten.ranking.popularity import popularity
 from colisten.ranking.rankers import PopularityRanker, RandomRanker
 from colisten.sections import EvaluationSettings
 from tests.evaluation.conftest import event_log

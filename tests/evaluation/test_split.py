@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import EvaluationSet, evaluation_set
 from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.ranking.events import EventLog
+from colisten.ranking.popularity import popularity
 from colisten.sections import DataSettings
 from tests.conftest import CUT
 from tests.evaluation.conftest import DAY, Event, at, catalogue_of, event_log, write_events

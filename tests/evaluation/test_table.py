@@ -14,9 +14,9 @@ from rich.console import Console
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.popularity import popularity
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import EvaluationTable, evaluate
+from colisten.ranking.popularity import popularity
 from colisten.ranking.ragged import Ragged
 from colisten.ranking.rankers import PopularityRanker, RandomRanker, Ranker, VectorRanker
 from colisten.reports.evaluation import to_html

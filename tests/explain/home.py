@@ -103,6 +103,7 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
         shaping=shaping_settings(settings),
         threads=settings.threads,
         as_of=CUT,
+        popularity_days=settings.evaluation.popularity_days,
         golden_users=rows.slice(0, 4),
     )
     store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")

@@ -20,6 +20,7 @@ from colisten.errors import GraphError
 from colisten.graph.build import build_graph, build_graph_on
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import CO_LISTENED
 from colisten.sections import GraphSettings
 from tests.conftest import CUT, START
 from tests.graph.histories import Event, write_history
@@ -30,11 +31,11 @@ Edges = dict[tuple[str, str], tuple[float, int]]
 
 def edges_of(graph: CoListeningGraph, ids: list[str]) -> Edges:
     found = {}
-    for (source, target), relation in graph.relations.items():
-        left, right = graph.slice_of(source).start, graph.slice_of(target).start
+    for (sender, _, receiver), relation in graph.relations.items():
+        left, right = graph.slice_of(receiver).start, graph.slice_of(sender).start
         assert relation.times is not None
         for row, column, weight, moment in zip(
-            relation.sources, relation.indices, relation.weights, relation.times, strict=True
+            relation.rows, relation.indices, relation.weights, relation.times, strict=True
         ):
             found[ids[left + row], ids[right + column]] = float(weight), int(moment)
     return found
@@ -63,7 +64,7 @@ def reference(
     users = {user for user, _ in last}
     for user in users:
         kept: list[str] = []
-        for kind in ("audiobook", "podcast"):
+        for kind in ("audiobook", "co_listened", "podcast"):
             mine = [item for who, item in last if who == user and type_of[item] == kind]
             mine.sort(key=lambda item: (-last[user, item].timestamp(), item))
             kept += mine[: s.max_items_per_user]
@@ -85,7 +86,7 @@ def reference(
                 moments[a, b] = min(both, moments.get((a, b), both))
     edges: Edges = {}
     for source in ids:
-        for kind in ("audiobook", "podcast"):
+        for kind in ("audiobook", "co_listened", "podcast"):
             near = []
             for (left, target), count in colisteners.items():
                 if left == source and type_of[target] == kind and count >= s.min_colisteners:
@@ -182,7 +183,7 @@ def test_a_user_with_50_000_items_is_capped(tmp_path: Path) -> None:
     ]
     history = write_history(tmp_path, books, [], events)
     graph = build_graph(history, as_of=LATE, settings=Settings())
-    relation = graph.relations["audiobook", "audiobook"]
+    relation = graph.relations["audiobook", "co_listened", "audiobook"]
     assert relation.num_edges == 100 * 99
     assert set(np.unique(relation.indices)) == set(range(49_900, 50_000)), "the most recent"
 
@@ -247,17 +248,18 @@ def test_a_fold_left_out_is_as_if_its_users_never_were(
 
 def test_reverse_relations_agree_before_top_k(tiny_history: Path) -> None:
     graph = build_graph(tiny_history, as_of=CUT, settings=Settings(graph=GraphSettings(top_k=1000)))
-    there, back = graph.relations["audiobook", "podcast"], graph.relations["podcast", "audiobook"]
+    name = ("podcast", CO_LISTENED, "audiobook")
+    there, back = graph.relations[name], graph.relations[name[::-1]]
     assert there.num_edges > 0
-    forward = set(zip(there.sources, there.indices, there.weights, strict=True))
-    assert forward == set(zip(back.indices, back.sources, back.weights, strict=True))
+    forward = set(zip(there.rows, there.indices, there.weights, strict=True))
+    assert forward == set(zip(back.indices, back.rows, back.weights, strict=True))
 
 
 def test_co_listened_items_share_a_taste(tiny_history: Path) -> None:
     """Effect: the planted tastes (even and odd numbers) show in the weights."""
     graph = build_graph(tiny_history, as_of=CUT, settings=Settings())
-    relation = graph.relations["audiobook", "audiobook"]
-    same = relation.sources % 2 == relation.indices % 2
+    relation = graph.relations["audiobook", "co_listened", "audiobook"]
+    same = relation.rows % 2 == relation.indices % 2
     assert relation.weights[same].sum() > 2 * relation.weights[~same].sum()
 
 
@@ -267,7 +269,7 @@ def test_a_heavy_user_counts_no_more_than_others(tmp_path: Path) -> None:
     light = [("light", "a8", "stream", START), ("light", "a9", "stream", START)]
     history = write_history(tmp_path, [f"a{number}" for number in range(10)], [], heavy + light)
     relation = build_graph(history, as_of=CUT, settings=Settings()).relations[
-        "audiobook", "audiobook"
+        "audiobook", CO_LISTENED, "audiobook"
     ]
     per_item = np.add.reduceat(relation.weights, relation.indptr[:-1])
     np.testing.assert_allclose(per_item, 1, atol=1e-5)

@@ -10,7 +10,8 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from colisten.graph import factors as factors_module
 from colisten.graph.factors import co_listening_factors
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import Relation
 
 A, P = 40, 60
 
@@ -23,7 +24,7 @@ def graph(strength: np.ndarray) -> CoListeningGraph:
         for other, their in spans.items():
             block = strength[own, their]
             source, target = np.nonzero(block)
-            relations[node, other] = Relation.from_edges(
+            relations[other, "co_listened", node] = Relation.from_edges(
                 len(block), source, target, block[source, target]
             )
     return CoListeningGraph({"audiobook": A, "podcast": P}, relations, "digest")

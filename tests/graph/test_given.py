@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from colisten.errors import GraphError
 from colisten.graph.given import array_of, index_of, one_kind, times_of, weights_of, whole
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import Relation
 
 KINDS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 FLOATS = ["float16", "float32", "float64"]
@@ -194,6 +195,6 @@ def test_a_relation_keeps_its_edges_or_refuses_them() -> None:
 
 @pytest.mark.parametrize("moment", [0.5, float("nan"), True, "2025-01-01", None])
 def test_a_graph_is_cut_at_whole_microseconds(moment: Any) -> None:
-    graph = CoListeningGraph({"a": 1}, {("a", "a"): Relation.empty(1)}, "ids")
+    graph = CoListeningGraph({"a": 1}, {("a", "r", "a"): Relation.empty(1)}, "ids")
     with pytest.raises(GraphError, match="microseconds"):
         graph.before(moment)

@@ -12,23 +12,25 @@ from colisten.config import Settings, load_settings
 from colisten.errors import ConfigError
 from colisten.graph.build import build_graph, build_graph_on
 from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import CO_LISTENED
 from colisten.graph.report import graph_report
 from colisten.reports.graph import to_html
 from colisten.sections import DataSettings
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT
 
+BOOK, SHOW = "audiobook", "podcast"
 PAIRS = {
-    "target-target": [("audiobook", "audiobook")],
-    "target-auxiliary": [("audiobook", "podcast"), ("podcast", "audiobook")],
-    "auxiliary-auxiliary": [("podcast", "podcast")],
+    "target-target": [(BOOK, CO_LISTENED, BOOK)],
+    "target-context": [(BOOK, CO_LISTENED, SHOW), (SHOW, CO_LISTENED, BOOK)],
+    "context-context": [(SHOW, CO_LISTENED, SHOW)],
 }
 MIRROR = {
-    "target-target": "auxiliary-auxiliary",
-    "target-auxiliary": "target-auxiliary",
-    "auxiliary-auxiliary": "target-target",
+    "target-target": "context-context",
+    "target-context": "target-context",
+    "context-context": "target-target",
 }
-KINDS = [("target-target",), ("target-auxiliary",), ("target-target", "auxiliary-auxiliary")]
+KINDS = [("target-target",), ("target-context",), ("target-target", "context-context")]
 
 
 def keeping(*kinds: str, target: str = "audiobook", more: tuple[str, ...] = ()) -> Settings:
@@ -66,7 +68,7 @@ def test_kept_relations_are_those_of_the_whole_graph_and_the_rest_is_empty(
 
 
 def test_both_ways_of_counting_leave_the_same_out(tiny_history: Path) -> None:
-    settings = keeping("target-auxiliary")
+    settings = keeping("target-context")
     graphs = [
         build_graph_on(
             ibis.duckdb.connect(), tiny_history, as_of=CUT, settings=settings, in_memory=in_memory
@@ -76,7 +78,7 @@ def test_both_ways_of_counting_leave_the_same_out(tiny_history: Path) -> None:
     assert graphs[0].digest() == graphs[1].digest()
 
 
-@pytest.mark.parametrize("kinds", [*KINDS, ("auxiliary-auxiliary",)])
+@pytest.mark.parametrize("kinds", [*KINDS, ("context-context",)])
 @pytest.mark.parametrize("more", [(), ("preset=paper",)], ids=["default", "paper"])
 def test_what_follows_lives_with_an_empty_relation(
     tiny_history: Path, tmp_path: Path, kinds: tuple[str, ...], more: tuple[str, ...]
@@ -92,7 +94,7 @@ def test_what_follows_lives_with_an_empty_relation(
     assert "<html" in to_html(graph_report(graph, text, data=DataSettings()))
 
 
-@pytest.mark.parametrize("value", ["[]", "[podcast-podcast]", "[auxiliary-target]"])
+@pytest.mark.parametrize("value", ["[]", "[podcast-podcast]", "[context-target]"])
 def test_other_relations_are_refused(value: str) -> None:
     with pytest.raises(ConfigError, match=r"graph\.relations"):
         load_settings(None, (f"graph.relations={value}",))

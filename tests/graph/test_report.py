@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from colisten.errors import GraphError
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import Relation
 from colisten.graph.report import GraphReport, bootstrap, graph_report
 from colisten.reports.graph import to_html
 from tests.sampling.graphs import graphs, neighbours, random_graph
@@ -26,7 +27,7 @@ def built(audiobooks: int, podcasts: int, pairs: list[tuple[int, int]]) -> CoLis
     for node in counts:
         for near in counts:
             rows = (kinds[:, 0] == node) & (kinds[:, 1] == near)
-            relations[node, near] = Relation.from_edges(
+            relations[near, "co_listened", node] = Relation.from_edges(
                 counts[node],
                 both[rows, 0] - starts[node],
                 both[rows, 1] - starts[near],

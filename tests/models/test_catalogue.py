@@ -82,7 +82,7 @@ def with_ids(graph: object, dropout: float = 0.5) -> HGNN:
     torch.manual_seed(0)
     options = HGNNSettings(dim=16, id_vectors=True, id_dropout=dropout, aggregation="max")
     ids = (graph.num_items, graph.ids_digest)  # type: ignore[attr-defined]
-    return HGNN(12, graph.item_types, options, ids)  # type: ignore[attr-defined]
+    return HGNN(12, graph.item_types, graph.relations, options, ids)  # type: ignore[attr-defined]
 
 
 def test_learned_ids_count_in_their_own_catalogue_only() -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.popularity import popularity
 from colisten.files import file_digest
 from colisten.ranking import recommend as module
 from colisten.ranking.eligible import eligible_users
+from colisten.ranking.popularity import popularity
 from colisten.ranking.rankers import PopularityRanker, RandomRanker
 from colisten.ranking.recommend import recommend
 from tests.conftest import CUT

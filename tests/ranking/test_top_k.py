@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,16 +43,7 @@ def test_block_size_changes_nothing(levels: int) -> None:
     ranker = Scores("given", rng.integers(levels, size=(101, 6000)))
 
     def lists(megabytes: int) -> tuple[int, np.ndarray]:
-        blocks = list(
-            ranked_blocks(
-                ranker.scores,
-                np.arange(101),
-                50,
-                exclusions=data.exclusions,
-                available=data.available,
-                block_megabytes=megabytes,
-            )
-        )
+        blocks = list(ranked_blocks(ranker.scores, data, 50, block_megabytes=megabytes))
         return len(blocks), np.concatenate([block.items for block in blocks])
 
     (many, small), (one, large) = lists(1), lists(256)
@@ -59,44 +52,25 @@ def test_block_size_changes_nothing(levels: int) -> None:
 
 
 def test_what_is_excluded_or_unavailable_never_appears_and_short_lists_end() -> None:
-    exclusions = Ragged.of(np.array([0, 0, 1]), np.array([3, 1, 0]), 2)
-    available = np.array([True, True, True, True, False])
-    (block,) = ranked_blocks(
-        Scores("given", np.tile([1.0, 2.0, 3.0, 4.0, 5.0], (2, 1))).scores,
-        np.array([1, 0]),
-        4,
-        exclusions=exclusions,
-        available=available,
+    users = replace(
+        random_set(2, 5),
+        exclusions=Ragged.of(np.array([0, 0, 1]), np.array([3, 1, 0]), 2),
+        available=np.array([True, True, True, True, False]),
     )
-    assert block.rows.tolist() == [1, 0]
-    assert block.items.tolist() == [[3, 2, 1, -1], [2, 0, -1, -1]]
+    scores = np.tile([1.0, 2.0, 3.0, 4.0, 5.0], (2, 1))
+    (block,) = ranked_blocks(Scores("given", scores).scores, users, 4)
+    assert block.rows.tolist() == [0, 1]
+    assert block.items.tolist() == [[2, 0, -1, -1], [3, 2, 1, -1]]
 
 
 def test_a_ranker_keeps_its_own_scores() -> None:
     matrix = np.ones((3, 4), dtype=np.float32)
-    list(
-        ranked_blocks(
-            lambda rows: matrix[: len(rows)],
-            np.arange(3),
-            2,
-            exclusions=Ragged.of(np.arange(3), np.arange(3), 3),
-            available=np.array([True, True, True, False]),
-        )
-    )
+    list(ranked_blocks(lambda rows: matrix[: len(rows)], random_set(3, 4, exclude=0.9), 2))
     assert (matrix == 1).all()
 
 
 def test_refuses_scores_that_are_no_numbers_or_of_another_shape() -> None:
-    none = Ragged.empty(2)
     with pytest.raises(EvaluationError, match="row 1 for item 2"):
         top_k(np.array([[1, 2, 3], [1, 2, np.nan]], dtype=np.float32), 1)
     with pytest.raises(EvaluationError, match="expected"):
-        list(
-            ranked_blocks(
-                lambda rows: np.ones((len(rows), 3)),
-                np.arange(2),
-                1,
-                exclusions=none,
-                available=np.ones(4, dtype=bool),
-            )
-        )
+        list(ranked_blocks(lambda rows: np.ones((len(rows), 3)), random_set(2, 4), 1))

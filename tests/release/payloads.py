@@ -110,6 +110,7 @@ class Parts:
             "shaping": shaping_settings(settings),
             "threads": 2,
             "as_of": self.as_of,
+            "popularity_days": settings.evaluation.popularity_days,
             "golden_users": self.rows,
         }
         return assemble_payload(out, **{**arguments, **changes})

@@ -14,9 +14,10 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.errors import ConfigError, ReleaseError
 from colisten.files import folder_digests
+from colisten.ranking.events import EventLog
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.sections import DataSettings
-from tests.conftest import CUT
+from tests.conftest import CUT, DATA
 from tests.release.payloads import Parts
 
 
@@ -34,9 +35,7 @@ def popular_by_hand(parts: Parts, country: str | None = None) -> dict[str, int]:
 
 
 def test_popular_lists_are_plain_counts(parts: Parts) -> None:
-    lists = popular_lists(
-        parts.history, parts.catalogue.item_ids, slice(0, 40), "audiobook", as_of=CUT
-    )
+    lists = popular_lists(EventLog([parts.history], parts.catalogue, DATA), as_of=CUT, days=90)
     assert sorted(lists.everywhere) == list(range(40))
     assert sorted(lists.countries) == ["DE", "SE"]
     for country in (None, "DE", "SE"):
@@ -66,7 +65,7 @@ def test_without_events_or_users_every_item_is_listed(parts: Parts, tmp_path: Pa
     users = pq.read_table(parts.history / "users.parquet")
     pq.write_table(events.slice(0, 0), tmp_path / "interactions.parquet")
     pq.write_table(users.slice(0, 0), tmp_path / "users.parquet")
-    lists = popular_lists(tmp_path, parts.catalogue.item_ids, slice(0, 40), "audiobook", as_of=CUT)
+    lists = popular_lists(EventLog([tmp_path], parts.catalogue, DATA), as_of=CUT, days=90)
     assert lists.everywhere.tolist() == list(range(40))
     assert lists.countries == {}
 
@@ -111,7 +110,7 @@ def test_towers_of_another_catalogue_are_refused(parts: Parts, tmp_path: Path) -
         parts.payload(tmp_path / "out", catalogue=fewer)
     books = parts.catalogue.slice_of("audiobook")
     alone = Catalogue(parts.catalogue.table.slice(books.start, books.stop - books.start))
-    with pytest.raises(ReleaseError, match="no podcast"):
+    with pytest.raises(ConfigError, match="'podcast' is unknown"):
         parts.payload(
             tmp_path / "out",
             catalogue=alone,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import Relation
 
 
 def random_graph(
@@ -24,13 +25,13 @@ def random_graph(
     kinds = (both >= audiobooks).astype(int)
     names = list(counts)
     relations = {}
-    for a, source in enumerate(names):
-        for b, target in enumerate(names):
+    for a, receiver in enumerate(names):
+        for b, sender in enumerate(names):
             rows = (kinds[:, 0] == a) & (kinds[:, 1] == b)
-            relations[source, target] = Relation.from_edges(
-                counts[source],
-                both[rows, 0] - starts[source],
-                both[rows, 1] - starts[target],
+            relations[sender, "co_listened", receiver] = Relation.from_edges(
+                counts[receiver],
+                both[rows, 0] - starts[receiver],
+                both[rows, 1] - starts[sender],
                 heavy[rows],
             )
     return CoListeningGraph(counts, relations, f"random-{seed}")
@@ -39,9 +40,9 @@ def random_graph(
 def neighbours(graph: CoListeningGraph) -> dict[int, set[int]]:
     """Global neighbours of every global index."""
     found: dict[int, set[int]] = {item: set() for item in range(graph.num_items)}
-    for (source, target), relation in graph.relations.items():
-        left, right = graph.slice_of(source).start, graph.slice_of(target).start
-        for row, column in zip(relation.sources, relation.indices, strict=True):
+    for (sender, _, receiver), relation in graph.relations.items():
+        left, right = graph.slice_of(receiver).start, graph.slice_of(sender).start
+        for row, column in zip(relation.rows, relation.indices, strict=True):
             found[int(left + row)].add(int(right + column))
     return found
 

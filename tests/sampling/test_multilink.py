@@ -88,9 +88,9 @@ def test_no_supervised_edge_passes_messages_in_its_batch(
             used = {(min(link), max(link)) for link in links(graph, batch.neighbourhood, layer)}
             assert not used & banned
         seeds = batch.neighbourhood.seeds
-        for (_, second), drawn in batch.negatives.items():
-            part = graph.slice_of(second)
-            pairs = batch.pairs[_, second]
+        for name, drawn in batch.negatives.items():
+            part = graph.slice_of(name[2])
+            pairs = batch.pairs[name]
             assert drawn.shape == (len(pairs), negatives)
             for (anchor, _positive), row in zip(seeds[pairs], drawn, strict=True):
                 free = set(range(part.start, part.stop)) - near[anchor] - {anchor}
@@ -117,7 +117,7 @@ def test_draws_cover_a_majority_relation_as_uniform_sampling_promises() -> None:
     """After e epochs of n from N pairs a share 1 - (1 - n / N)^e has been seen."""
     graph = random_graph(15, 150, 4000, seed=6)
     loader = MultiLinkNeighborLoader(graph, (1,), batch_size=1000)
-    name = ("podcast", "podcast")
+    name = ("podcast", "co_listened", "podcast")
     size = len(loader.edges.pairs[name])
     drawn = len(loader.epoch_pairs(0)[name])
     assert drawn < size / 20
@@ -133,23 +133,26 @@ def test_ratios_are_of_the_smallest_relation_and_never_more_than_there_are() -> 
     graph = random_graph(20, 60, 1500, seed=5)
     edges = SupervisedEdges.of(graph)
     sizes = {name: len(pairs) for name, pairs in edges.pairs.items()}
-    smallest = sizes["audiobook", "audiobook"]
-    ratios = {("podcast", "podcast"): 2.5, ("audiobook", "podcast"): 1000.0}
+    smallest = sizes["audiobook", "co_listened", "audiobook"]
+    ratios = {
+        ("podcast", "co_listened", "podcast"): 2.5,
+        ("audiobook", "co_listened", "podcast"): 1000.0,
+    }
     loader = MultiLinkNeighborLoader(graph, (3,), balance=ratios, batch_size=50)
     drawn = {name: len(pairs) for name, pairs in loader.epoch_pairs(0).items()}
     assert drawn == {
-        ("audiobook", "audiobook"): smallest,
-        ("audiobook", "podcast"): sizes["audiobook", "podcast"],
-        ("podcast", "podcast"): round(2.5 * smallest),
+        ("audiobook", "co_listened", "audiobook"): smallest,
+        ("audiobook", "co_listened", "podcast"): sizes["audiobook", "co_listened", "podcast"],
+        ("podcast", "co_listened", "podcast"): round(2.5 * smallest),
     }
     batches = list(loader)
-    assert len(batches) == -(-sizes["audiobook", "podcast"] // 50)
+    assert len(batches) == -(-sizes["audiobook", "co_listened", "podcast"] // 50)
     for name, size in drawn.items():
         assert sum(len(batch.pairs.get(name, ())) for batch in batches) == size
     with pytest.raises(GraphError, match="no edge type"):
         MultiLinkNeighborLoader(graph, (3,), balance={("a", "b"): 1.0})
     with pytest.raises(GraphError, match="positive"):
-        MultiLinkNeighborLoader(graph, (3,), balance={("podcast", "podcast"): 0.0})
+        MultiLinkNeighborLoader(graph, (3,), balance={("podcast", "co_listened", "podcast"): 0.0})
 
 
 @pytest.mark.parametrize("negatives", ["uniform", "hard", "in_batch"])

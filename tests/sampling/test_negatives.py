@@ -32,7 +32,7 @@ def test_negatives_are_never_true_neighbours(
         pairs = edges.pairs[name]
         drawn = getattr(sampler, kind)(name, pairs, amount, np.random.default_rng(seed))
         assert drawn.shape == (len(pairs), amount)
-        kinds = graph.slice_of(name[1])
+        kinds = graph.slice_of(name[2])
         for (anchor, _), row in zip(pairs.tolist(), drawn.tolist(), strict=True):
             free = set(range(kinds.start, kinds.stop)) - near[anchor] - {anchor}
             assert set(row) <= (free or {-1})
@@ -60,7 +60,7 @@ def test_hard_negatives_are_two_hops_away() -> None:
     edges = SupervisedEdges.of(graph)
     sampler = NegativeSampler(Adjacency.of_graph(graph), edges)
     near = neighbours(graph)
-    name = ("audiobook", "podcast")
+    name = ("audiobook", "co_listened", "podcast")
     pairs = edges.pairs[name]
 
     def share(drawn: np.ndarray) -> float:
@@ -81,9 +81,12 @@ def test_uniform_negatives_are_uniform() -> None:
     graph = random_graph(4, 24, 60, seed=2)
     edges = SupervisedEdges.of(graph)
     sampler = NegativeSampler(Adjacency.of_graph(graph), edges)
-    pair = edges.pairs["audiobook", "podcast"][:1]
+    pair = edges.pairs["audiobook", "co_listened", "podcast"][:1]
     drawn = sampler.uniform(
-        ("audiobook", "podcast"), np.repeat(pair, 20_000, 0), 1, np.random.default_rng(1)
+        ("audiobook", "co_listened", "podcast"),
+        np.repeat(pair, 20_000, 0),
+        1,
+        np.random.default_rng(1),
     )
     free = sorted(set(range(4, 28)) - neighbours(graph)[int(pair[0, 0])])
     counts = np.array([(drawn == item).sum() for item in free])
@@ -115,4 +118,4 @@ def test_supervised_pairs_that_the_graph_does_not_hold_are_no_negatives() -> Non
 def test_a_node_linked_to_all_has_no_negative(negatives: Literal["uniform", "hard"]) -> None:
     full = random_graph(5, 0, 400, seed=0)
     batch = MultiLinkNeighborLoader(full, (2,), negatives=negatives, num_negatives=2).batch(0, 0)
-    assert (batch.negatives["audiobook", "audiobook"] == -1).all()
+    assert (batch.negatives["audiobook", "co_listened", "audiobook"] == -1).all()

@@ -23,11 +23,11 @@ def links(graph: CoListeningGraph, around: Neighbourhood, layer: int) -> list[tu
     """(node, neighbour) global indices that one layer's messages use, with repetition."""
     found = []
     hop, bounds = around.hops[layer], around.bounds
-    for a, source in enumerate(graph.item_types):
-        for b, target in enumerate(graph.item_types):
+    for a, receiver in enumerate(graph.item_types):
+        for b, sender in enumerate(graph.item_types):
             first, stop = bounds[layer][b], bounds[layer][b + 1]
             rows = around.levels[layer + 1][bounds[layer + 1][a] : bounds[layer + 1][a + 1]]
-            table = hop.tables[source, target]
+            table = hop.tables[sender, "co_listened", receiver]
             assert len(table) == len(rows)
             assert table.size == 0 or (table.min() >= 0 and table.max() <= stop - first)
             for row, places in zip(rows, table, strict=True):
@@ -65,18 +65,18 @@ def test_every_drawn_neighbour_is_a_neighbour(
         assert all(other in near[node] for node, other in used)
         assert (around.levels[layer][hop.own] == around.levels[layer + 1]).all()
         fan_out = fan_outs[len(fan_outs) - 1 - layer]
-        for (source, target), table in hop.tables.items():
-            relation = graph.relations[source, target]
-            kind = graph.slice_of(source)
+        for (sender, _, receiver), table in hop.tables.items():
+            relation = graph.relations[sender, "co_listened", receiver]
+            kind = graph.slice_of(receiver)
             rows = [n for n in around.levels[layer + 1] if kind.start <= n < kind.stop]
-            at = graph.item_types.index(target)
+            at = graph.item_types.index(sender)
             empty = around.bounds[layer][at + 1] - around.bounds[layer][at]
             degrees = relation.degrees[np.array(rows, int) - kind.start]
             assert ((table < empty).sum(1) == np.minimum(degrees, fan_out)).all()
             assert hop.weights is not None
             assert hop.edges is not None
-            numbers = hop.edges[source, target][table < empty]
-            strength = hop.weights[source, target]
+            numbers = hop.edges[sender, "co_listened", receiver][table < empty]
+            strength = hop.weights[sender, "co_listened", receiver]
             assert (strength[table < empty] == relation.weights[numbers]).all()
             assert (strength[table == empty] == 0).all()
     assert (around.inputs[around.seed_positions] == around.seeds).all()
@@ -96,7 +96,9 @@ def test_excluded_pairs_are_never_used(
     kinds = np.searchsorted(adjacency.starts, pairs, side="right") - 1
     names = graph.item_types
     supervised = {
-        (names[a], names[b]): pairs[(kinds == (a, b)).all(1)] for a in (0, 1) for b in (a, 1)
+        (names[a], "co_listened", names[b]): pairs[(kinds == (a, b)).all(1)]
+        for a in (0, 1)
+        for b in (a, 1)
     }
     around = NeighborSampler(adjacency, (50, 50), engine=engine).sample(
         np.arange(graph.num_items), 0, Excluded.of(supervised, adjacency)
@@ -146,16 +148,16 @@ def test_engines_draw_the_same_neighbourhood() -> None:
 def test_fan_outs_by_relation() -> None:
     graph = random_graph(20, 20, 300, seed=4)
     fan_outs = dict.fromkeys(graph.relations, (4, 2))
-    fan_outs["audiobook", "podcast"] = (1, 0)
+    fan_outs["audiobook", "co_listened", "podcast"] = (1, 0)
     hops = NeighborSampler(graph, fan_outs).sample(np.arange(40), 0).hops
-    assert hops[1].tables["audiobook", "podcast"].shape[1] == 1
-    assert hops[0].tables["audiobook", "podcast"].shape[1] == 0
-    assert hops[1].tables["audiobook", "audiobook"].shape[1] == 4
-    del fan_outs["audiobook", "podcast"]
+    assert hops[1].tables["audiobook", "co_listened", "podcast"].shape[1] == 1
+    assert hops[0].tables["audiobook", "co_listened", "podcast"].shape[1] == 0
+    assert hops[1].tables["audiobook", "co_listened", "audiobook"].shape[1] == 4
+    del fan_outs["audiobook", "co_listened", "podcast"]
     with pytest.raises(GraphError, match="no fan-out for"):
         NeighborSampler(graph, fan_outs)
     with pytest.raises(GraphError, match="every hop"):
-        NeighborSampler(graph, {**fan_outs, ("audiobook", "podcast"): (1,)})
+        NeighborSampler(graph, {**fan_outs, ("audiobook", "co_listened", "podcast"): (1,)})
     with pytest.raises(GraphError, match="0 or more"):
         NeighborSampler(graph, (-2, 2))
 

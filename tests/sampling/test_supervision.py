@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 
 from colisten.errors import GraphError
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import Relation
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
 from tests.sampling.graphs import graphs, neighbours, random_graph
@@ -20,7 +21,7 @@ def test_pairs_are_the_edges_once_each(graph: CoListeningGraph) -> None:
     assert len(found) == len(expected)
     assert set(found) == expected
     assert edges.num_pairs == len(found)
-    for (first, second), pairs in edges.pairs.items():
+    for (first, _, second), pairs in edges.pairs.items():
         for column, kind in ((0, first), (1, second)):
             part = graph.slice_of(kind)
             assert ((pairs[:, column] >= part.start) & (pairs[:, column] < part.stop)).all()
@@ -29,17 +30,17 @@ def test_pairs_are_the_edges_once_each(graph: CoListeningGraph) -> None:
 def test_an_edge_kept_in_one_direction_only_is_still_a_pair() -> None:
     """Top-k may keep a podcast for an audiobook but not the audiobook for the podcast."""
     relations = {
-        ("audiobook", "audiobook"): Relation.empty(2),
-        ("audiobook", "podcast"): Relation.empty(2),
-        ("podcast", "audiobook"): Relation.from_edges(
+        ("audiobook", "co_listened", "audiobook"): Relation.empty(2),
+        ("podcast", "co_listened", "audiobook"): Relation.empty(2),
+        ("audiobook", "co_listened", "podcast"): Relation.from_edges(
             1, np.array([0]), np.array([1]), np.array([4.0])
         ),
-        ("podcast", "podcast"): Relation.empty(1),
+        ("podcast", "co_listened", "podcast"): Relation.empty(1),
     }
     graph = CoListeningGraph({"audiobook": 2, "podcast": 1}, relations, "ids")
     edges = SupervisedEdges.of(graph)
-    assert edges.pairs["audiobook", "podcast"].tolist() == [[1, 2]]
-    assert edges.relations == (("audiobook", "podcast"),)
+    assert edges.pairs["audiobook", "co_listened", "podcast"].tolist() == [[1, 2]]
+    assert edges.relations == (("audiobook", "co_listened", "podcast"),)
 
 
 def test_split_is_a_partition_and_repeats() -> None:
@@ -59,8 +60,8 @@ def test_split_is_a_partition_and_repeats() -> None:
 
 def test_frequencies_are_shares_of_pair_ends() -> None:
     edges = SupervisedEdges.of(random_graph(10, 15, 120, seed=3))
-    for (first, second), (left, right) in edges.frequencies(weighted=False).items():
-        pairs = edges.pairs[first, second]
+    for (first, _, second), (left, right) in edges.frequencies(weighted=False).items():
+        pairs = edges.pairs[first, "co_listened", second]
         assert left.sum() == pytest.approx(1)
         assert right.sum() == pytest.approx(1)
         item = int(pairs[0, 1])
@@ -71,7 +72,7 @@ def test_frequencies_are_shares_of_pair_ends() -> None:
 def test_weighted_frequencies_are_those_of_weighted_draws() -> None:
     graph = random_graph(10, 15, 120, seed=3)
     loader = MultiLinkNeighborLoader(graph, (1,), weighted_edges=True, batch_size=10_000)
-    name = ("audiobook", "podcast")
+    name = ("audiobook", "co_listened", "podcast")
     expected = loader.edges.frequencies(weighted=True)[name][1]
     drawn = np.concatenate([loader.epoch_pairs(epoch)[name][:, 1] for epoch in range(2000)])
     counts = np.bincount(drawn, minlength=graph.num_items)

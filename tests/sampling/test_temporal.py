@@ -20,20 +20,20 @@ from tests.sampling.graphs import random_graph
 def dated(graph: CoListeningGraph, moments: int, seed: int) -> CoListeningGraph:
     """A symmetric graph whose edges came to be at random moments, the same either way."""
     relations = {}
-    for (source, target), relation in graph.relations.items():
-        left = relation.sources + graph.slice_of(source).start
-        right = relation.indices + graph.slice_of(target).start
+    for (sender, _, receiver), relation in graph.relations.items():
+        left = relation.rows + graph.slice_of(receiver).start
+        right = relation.indices + graph.slice_of(sender).start
         low, high = np.minimum(left, right), np.maximum(left, right)
         times = (low * 7919 + high * 104729 + seed) % moments
-        relations[source, target] = replace(relation, times=times.astype(np.int64))
+        relations[sender, "co_listened", receiver] = replace(relation, times=times.astype(np.int64))
     return CoListeningGraph(graph.num_nodes, relations, graph.ids_digest)
 
 
 def moment_of(graph: CoListeningGraph) -> dict[tuple[int, int], int]:
     found = {}
-    for (source, target), relation in graph.relations.items():
-        left = relation.sources + graph.slice_of(source).start
-        right = relation.indices + graph.slice_of(target).start
+    for (sender, _, receiver), relation in graph.relations.items():
+        left = relation.rows + graph.slice_of(receiver).start
+        right = relation.indices + graph.slice_of(sender).start
         assert relation.times is not None
         for a, b, when in zip(left, right, relation.times, strict=True):
             found[int(a), int(b)] = int(when)
@@ -86,8 +86,8 @@ def used_below(graph: CoListeningGraph, batch: object, at: int) -> list[tuple[in
         for place in places:
             node = int(around.levels[level + 1][place])
             below.add(int(hop.own[place]))
-            for (source, target), table in hop.tables.items():
-                a, b = graph.item_types.index(source), graph.item_types.index(target)
+            for (sender, _, receiver), table in hop.tables.items():
+                a, b = graph.item_types.index(receiver), graph.item_types.index(sender)
                 first, stop = around.bounds[level + 1][a], around.bounds[level + 1][a + 1]
                 if not first <= place < stop:
                     continue
@@ -150,10 +150,10 @@ def test_split_in_time_leaves_the_share_of_the_scarcest_relation() -> None:
 def test_temporal_hetero_data() -> None:
     graph = dated(random_graph(8, 8, 100, 1), 10, 1)
     data = graph.to_hetero_data(np.eye(16, dtype=np.float32))
-    for (node, other), relation in graph.relations.items():
+    for name, relation in graph.relations.items():
         assert relation.times is not None
-        data[other, "colistened", node].time = torch.from_numpy(relation.times)
-    name = ("audiobook", "colistened", "podcast")
+        data[name].time = torch.from_numpy(relation.times)
+    name = ("audiobook", "co_listened", "podcast")
     loader = MultiLinkNeighborLoader(
         data,
         [3, 3],

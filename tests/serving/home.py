@@ -102,5 +102,6 @@ def _payload(
         shaping=shaping_settings(settings),
         threads=settings.threads,
         as_of=as_of,
+        popularity_days=settings.evaluation.popularity_days,
         golden_users=golden,
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from colisten.config import load_settings
-from colisten.data.catalogue import Catalogue
+from colisten.data.prepare import prepare_tables
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
@@ -41,22 +42,29 @@ NARRATOR = "who's / reading"
 
 
 @pytest.fixture(scope="module")
-def parts(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    made = make_parts(tmp_path_factory.mktemp("parts"), tiny_history, CUT)
-    table, n = made.catalogue.table, len(made.catalogue)
+def parts(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    """From tables with further columns, through the check and the cut."""
+    folder = tmp_path_factory.mktemp("parts")
+    shutil.copytree(tiny_source, folder / "tables")
+    table = pq.read_table(folder / "tables" / "items.parquet")
+    n = len(table)
     columns: dict[str, pa.Array] = {
-        "genres": pa.array([["crime", f"g{at % 3}"][at % 2 :] for at in range(n)]),
-        NARRATOR: pa.array([(None, "Ann", 'B "b"')[at % 3] for at in range(n)]),
-        "minutes": pa.array([None if at % 4 == 0 else 10.0 * at for at in range(n)]),
+        "genres": pa.array([["crime", f"g{at % 3}", "x" * 300][at % 2 :] for at in range(n)]),
+        NARRATOR: pa.array([(None, "Ann", 'B "b"', " ", "x" * 300)[at % 5] for at in range(n)]),
+        "minutes": pa.array([None if at % 4 == 0 else 10 * at for at in range(n)]),
         "published_at": pa.array(
-            [CUT - timedelta(days=at) for at in range(n)], pa.timestamp("us", tz="UTC")
+            [CUT - timedelta(days=at + 1) for at in range(n)], pa.timestamp("us", tz="UTC")
         ),
     }
     for name, values in columns.items():
         if name in table.column_names:
             table = table.drop_columns(name)
         table = table.append_column(name, values)
-    return replace(made, catalogue=Catalogue(table))
+    pq.write_table(table, folder / "tables" / "items.parquet")
+    prepare_tables(
+        folder / "tables", folder / "prepared", cut=CUT, window_days=30, settings=SETTINGS
+    )
+    return make_parts(folder / "made", folder / "prepared" / "history", CUT)
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from colisten.config import settings_from
 from colisten.evaluation.comparison import Comparison
 from colisten.evaluation.metrics import Coverage
 from colisten.evaluation.slices import Sample, _within
+from colisten.sections import EvaluationSettings
 from colisten.statistics.jackknife import share_difference, share_interval
 from colisten.statistics.seeds import SeedMeans, SeedNoise, quantile_of, with_seeds
 
-SETTINGS = settings_from({"evaluation": {"bootstrap": 200}})
+SETTINGS = EvaluationSettings(bootstrap=200)
 USERS = 60
 
 

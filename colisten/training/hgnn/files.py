@@ -17,6 +17,7 @@ from colisten.json_files import read_json, read_mapping, to_json, write_json
 from colisten.models.hgnn import HGNN
 from colisten.sections import HGNNSettings
 from colisten.training.checkpoint import read_tensors, write_tensors
+from colisten.training.hgnn.state import TrainingState
 
 WEIGHTS = "hgnn.safetensors"
 CARD = "hgnn.json"
@@ -91,21 +92,23 @@ def load_hgnn(folder: Path) -> HGNN:
     return _load(folder)[0]
 
 
-def write_hgnn(out: Path, model: HGNN, state: dict[str, Any], key: str) -> None:
+def write_hgnn(out: Path, state: TrainingState) -> None:
     """Write a finished model; the card comes last, so where it is, the rest is whole."""
+    model = state.model
     card = {
         "format": FORMAT,
         "text_dim": model.text_dim,
         "item_types": list(model.item_types),
+        "relations": [list(name) for name in model.relations],
         "ids": None if model.ids is None else list(model.ids),
         "settings": model.settings.model_dump(mode="json"),
-        "steps": state["step"],
-        "best_step": state["best_step"],
-        "best_loss": state["best_loss"],
-        "key": key,
+        "steps": state.step,
+        "best_step": state.best_step,
+        "best_loss": state.best_loss,
+        "key": state.key,
     }
-    write_tensors(out / WEIGHTS, model.state_dict(), {"key": key})
-    write_json(out / CURVE, state["curve"])
+    write_tensors(out / WEIGHTS, model.state_dict(), {"key": state.key})
+    write_json(out / CURVE, state.curve)
     write_json(out / CARD, card)
 
 
@@ -131,7 +134,8 @@ def _load(folder: Path) -> tuple[HGNN, dict[str, Any]]:
             raise TrainingError(f"{folder / WEIGHTS} is not of {CARD}.", "Train again.")
         options = HGNNSettings.model_validate(card["settings"])
         ids = None if card["ids"] is None else (int(card["ids"][0]), str(card["ids"][1]))
-        model = HGNN(card["text_dim"], tuple(card["item_types"]), options, ids)
+        relations = [(source, name, node) for source, name, node in card["relations"]]
+        model = HGNN(card["text_dim"], tuple(card["item_types"]), relations, options, ids)
         model.load_state_dict(tensors)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise TrainingError(f"Cannot read an HGNN from {folder}: {error}.") from error

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,17 +26,7 @@ from colisten.progress import track
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.sections import HGNNSettings
-from colisten.training.checkpoint import (
-    Tensors,
-    adam_tensors,
-    copy_state,
-    deterministic,
-    load_adam,
-    prefixed,
-    read_tensors,
-    under,
-    write_tensors,
-)
+from colisten.training.checkpoint import deterministic
 from colisten.training.distributed import World, world
 from colisten.training.hgnn.files import (
     HGNNResult,
@@ -45,12 +34,10 @@ from colisten.training.hgnn.files import (
     training_key,
     write_hgnn,
 )
-from colisten.training.hgnn.validation import Objective, hold_out, validation_batch
+from colisten.training.hgnn.state import TrainingState
+from colisten.training.hgnn.validation import HeldOut, Objective, hold_out, validation_batch
 
-CHECKPOINT = "checkpoint.safetensors"
 LOG_SECONDS = 10.0
-# P starts right and must not be thrown away by Adam's first steps, which are all of full size.
-PROJECT_RATE = 1 / 30
 
 log = logger("hgnn")
 
@@ -117,10 +104,55 @@ def _train(
     held = hold_out(graph, options, settings.seed, validation_from)
     _warn_of_gaps(held.train, text)
     ids = (graph.num_items, graph.ids_digest)
-    model = HGNN(text.shape[1], graph.item_types, options, ids)
+    model = HGNN(text.shape[1], graph.item_types, graph.relations, options, ids)
     model.start_from(text)
-    model.to(among.device)
-    loader = MultiLinkNeighborLoader(
+    state = TrainingState(model.to(among.device), options, out, key)
+    state.resume()
+    among.wait()
+    _learn(state, held, text, settings, among)
+    model = state.finish()
+    if among.writes:
+        write_hgnn(out, state)
+        state.file.unlink(missing_ok=True)
+    among.wait()
+    seconds = round(time.monotonic() - started, 3)
+    return HGNNResult(
+        out, model, state.step, state.best_step, state.best_loss, state.curve, seconds
+    )
+
+
+def _learn(
+    state: TrainingState, held: HeldOut, text: np.ndarray, settings: Settings, among: World
+) -> None:
+    """The loop: step after step until the last, or until nothing gets better."""
+    options = settings.hgnn
+    loader = _loader(held, settings, among)
+    objective = Objective(held.every, options, text, among.device)
+    validation = validation_batch(loader, held.aside, settings.seed)
+    network = among.wrap(state.model)
+    last = options.max_steps if len(loader) else 0
+    first = last if state.stopped else state.step
+    meter = Meter(last)
+    batches = _batches(loader, first, last, meter)
+    for batch in track(batches, "training HGNN", last - first, note=lambda: meter.note):
+        # Dropout of ids is drawn anew from (seed, step), so that a resumed run draws the same.
+        torch.manual_seed(settings.seed * 1_000_003 + state.step)
+        network.train()
+        state.clear_gradients()
+        state.learn(objective(network, batch))
+        meter.count(state.step, batch.num_pairs * among.size)
+        measured = state.step % options.evaluate_every == 0 or state.step == last
+        if measured:
+            state.measured(objective.evaluate(state.model, validation))
+        if among.writes:
+            state.save(now=measured)
+        if among.agree(measured and state.stopped):
+            break
+
+
+def _loader(held: HeldOut, settings: Settings, among: World) -> MultiLinkNeighborLoader:
+    options = settings.hgnn
+    return MultiLinkNeighborLoader(
         held.messages,
         options.fanouts,
         held.train,
@@ -136,88 +168,6 @@ def _train(
         rank=among.rank,
         world_size=among.size,
         num_workers=options.workers,
-    )
-    objective = Objective(held.every, options, text, among.device)
-    validation = validation_batch(loader, held.aside, settings.seed)
-    optimizers = _optimizers(model, options)
-    state: dict[str, Any] = {
-        "step": 0,
-        "best_step": 0,
-        "best_loss": None,
-        "losses": [],
-        "curve": [],
-    }
-    best = copy_state(model)
-    if (saved := _resume(out / CHECKPOINT, key)) is not None:
-        tensors, state = saved
-        model.load_state_dict(under("model", tensors))
-        for number, optimizer in enumerate(optimizers):
-            load_adam(optimizer, under(f"adam{number}", tensors))
-        best = under("best", tensors)
-        log.info("training goes on", step=state["step"])
-    among.wait()
-
-    network = among.wrap(model)
-    last = options.max_steps if len(loader) else 0
-    first = last if _stopped(state, options) else state["step"]
-    meter = Meter(last)
-    written = time.monotonic()
-    for batch in track(
-        _batches(loader, first, last, meter), "training HGNN", last - first, note=lambda: meter.note
-    ):
-        # Dropout of ids is drawn anew from (seed, step), so that a resumed run draws the same.
-        torch.manual_seed(settings.seed * 1_000_003 + state["step"])
-        network.train()
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        loss = objective(network, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for optimizer in optimizers:
-            optimizer.step()
-        state["step"] += 1
-        state["losses"].append(loss.item())
-        if not np.isfinite(state["losses"][-1]):
-            raise TrainingError(
-                f"The HGNN's loss became {state['losses'][-1]} at step {state['step']}.",
-                "Lower hgnn.learning_rate.",
-            )
-        meter.count(state["step"], batch.num_pairs * among.size)
-
-        measured = state["step"] % options.evaluate_every == 0 or state["step"] == last
-        if measured:
-            point = objective.evaluate(model, validation)
-            train_loss = float(np.mean(state["losses"]))
-            point = {"step": state["step"], "train_loss": train_loss, **point}
-            state["curve"].append(point)
-            state["losses"] = []
-            score = point.get("validation_loss")
-            if score is None or state["best_loss"] is None or score < state["best_loss"]:
-                state["best_step"], state["best_loss"] = state["step"], score
-                best = copy_state(model)
-            log.info("evaluated", **point, best_step=state["best_step"])
-        if among.writes and (measured or time.monotonic() - written > options.checkpoint_seconds):
-            tensors = prefixed("model", model.state_dict()) | prefixed("best", best)
-            for number, optimizer in enumerate(optimizers):
-                tensors |= prefixed(f"adam{number}", adam_tensors(optimizer))
-            write_tensors(out / CHECKPOINT, tensors, {**state, "key": key})
-            written = time.monotonic()
-        if among.agree(measured and _stopped(state, options)):
-            break
-
-    model.load_state_dict(best)
-    model.cpu().eval()
-    if among.writes:
-        write_hgnn(out, model, state, key)
-        (out / CHECKPOINT).unlink(missing_ok=True)
-    among.wait()
-    return HGNNResult(
-        out,
-        model,
-        state["step"],
-        state["best_step"],
-        state["best_loss"],
-        state["curve"],
-        round(time.monotonic() - started, 3),
     )
 
 
@@ -263,31 +213,11 @@ def _batches(
             step += 1
 
 
-def _optimizers(model: HGNN, options: HGNNSettings) -> list[torch.optim.Optimizer]:
-    """Adam for the weights; its lazy form for id vectors, which moves a step's own rows only."""
-    named = dict(model.named_parameters())
-    ids = [named.pop(name) for name in list(named) if name.startswith("id_vectors.")]
-    project = [named.pop(name) for name in list(named) if name.startswith("project.")]
-    groups: list[dict[str, Any]] = [{"params": list(named.values())}]
-    if project:
-        groups.append({"params": project, "lr": options.learning_rate * PROJECT_RATE})
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, lr=options.learning_rate)]
-    if ids:
-        optimizers.append(torch.optim.SparseAdam(ids, lr=options.learning_rate))
-    return optimizers
-
-
 def _negatives(options: HGNNSettings) -> Negatives:
     if options.loss == "softmax":
         # Uniform negatives of which none are drawn leave the whole batch to compete.
         return "in_batch" if options.mask_neighbours else "uniform"
     return "hard" if options.hard_negatives else "uniform"
-
-
-def _stopped(state: dict[str, Any], options: HGNNSettings) -> bool:
-    """Whether `patience` evaluations in a row brought nothing better."""
-    since = [point for point in state["curve"] if point["step"] > state["best_step"]]
-    return len(since) >= options.patience
 
 
 def _warn_of_gaps(edges: SupervisedEdges, text: np.ndarray) -> None:
@@ -298,13 +228,3 @@ def _warn_of_gaps(edges: SupervisedEdges, text: np.ndarray) -> None:
         log.warning("graph has no edges, the model stays untrained and follows the text alone")
     if not text.any():
         log.warning("no item has a text vector, so vectors tell little apart")
-
-
-def _resume(file: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
-    if not file.exists():
-        return None
-    tensors, state = read_tensors(file)
-    if state.pop("key") != key:
-        log.info("checkpoint is of other inputs, training starts afresh", file=str(file))
-        return None
-    return tensors, state

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import relation_label
 from colisten.logs import logger
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
@@ -52,7 +53,7 @@ def hold_out(
     are measured on, and neither they nor anything else of that time is seen in training.
     "random": a uniform share of each relation.
     """
-    edges = SupervisedEdges.of(graph)
+    edges = SupervisedEdges.of(graph, options.supervised)
     share = options.validation_share
     if options.validation == "time" and share and edges.num_pairs:
         if edges.times is None:
@@ -145,8 +146,9 @@ class Objective:
             "mrr": float(np.mean(list(ranks.values()))),
         }
         for name, loss in losses.items():
-            figures[f"validation_{'_'.join(name)}"] = loss.item()
-            figures[f"mrr_{'_'.join(name)}"] = ranks[name]
+            label = relation_label(*name).replace("-", "_")
+            figures[f"validation_{label}"] = loss.item()
+            figures[f"mrr_{label}"] = ranks[name]
         if not np.isfinite(figures["validation_loss"]):
             raise TrainingError("The HGNN's validation loss is not finite.")
         return figures

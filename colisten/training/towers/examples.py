@@ -102,8 +102,8 @@ class TowerExamples:
         target_type = settings.data.target_type
         if not rows.num_rows:
             raise TrainingError(
-                f"There are no training rows: nobody streamed a {target_type} before the cut.",
-                "Choose a later cut or data with streams of the target type.",
+                f"There are no training rows: nobody started a {target_type} before the cut.",
+                "Choose a later cut, other data, or what counts as a start: data.start_signals.",
             )
         if blocks.num_items != catalogue.num_items:
             raise TrainingError(
@@ -235,7 +235,7 @@ class TowerExamples:
         another; the rest stays."""
         first, *others = (self.user_spec.history(kind) for kind in self.user_spec.types)
         out = features.copy()
-        known = np.any([out[:, other.stop - 1] > 0 for other in others], axis=0)
+        known = out[:, [other.stop - 1 for other in others]].any(axis=1)
         out[known, first] = 0.0
         return out
 

@@ -16,7 +16,8 @@ import torch
 from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.graph.build import build_graph
-from colisten.graph.graph import CoListeningGraph, Relation
+from colisten.graph.graph import CoListeningGraph
+from colisten.graph.relation import Relation, RelationName
 from colisten.sections import GraphSettings, HGNNSettings
 from colisten.training.hgnn import embed_catalogue, load_hgnn, train_hgnn
 from colisten.training.hgnn.validation import hold_out
@@ -243,8 +244,8 @@ def test_kill_9_and_resume_gives_the_weights_of_an_undisturbed_run(
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
-def without(graph: CoListeningGraph, *names: tuple[str, str]) -> CoListeningGraph:
-    empty = {name: Relation.empty(graph.num_nodes[name[0]]) for name in names}
+def without(graph: CoListeningGraph, *names: RelationName) -> CoListeningGraph:
+    empty = {name: Relation.empty(graph.num_nodes[name[2]]) for name in names}
     return CoListeningGraph(graph.num_nodes, {**graph.relations, **empty}, graph.ids_digest)
 
 
@@ -264,7 +265,7 @@ def test_a_graph_without_edges_still_gives_vectors(
 def test_no_edges_between_targets_still_trains(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
 ) -> None:
-    sparse = without(graph, ("audiobook", "audiobook"))
+    sparse = without(graph, ("audiobook", "co_listened", "audiobook"))
     result = train_hgnn(sparse, text, chosen(max_steps=60), out=tmp_path)
     assert "validation_audiobook_audiobook" not in result.curve[-1]
     assert gap(sparse, embed_catalogue(result.model, sparse, text)) > 0.1
@@ -283,12 +284,12 @@ def test_items_without_text_are_learned_from_their_neighbours(
 
 def test_one_edge_is_too_few_to_validate_and_trains(tmp_path: Path) -> None:
     relations = {
-        ("audiobook", "audiobook"): Relation.from_edges(
+        ("audiobook", "co_listened", "audiobook"): Relation.from_edges(
             3, np.array([0, 1]), np.array([1, 0]), np.ones(2)
         ),
-        ("audiobook", "podcast"): Relation.empty(3),
-        ("podcast", "audiobook"): Relation.empty(0),
-        ("podcast", "podcast"): Relation.empty(0),
+        ("podcast", "co_listened", "audiobook"): Relation.empty(3),
+        ("audiobook", "co_listened", "podcast"): Relation.empty(0),
+        ("podcast", "co_listened", "podcast"): Relation.empty(0),
     }
     graph = CoListeningGraph({"audiobook": 3, "podcast": 0}, relations, "ids")
     result = train_hgnn(graph, np.eye(3, 4, dtype=np.float32), chosen(), out=tmp_path)

@@ -440,6 +440,27 @@ def test_leave_one_out_trains_and_lacking_users_are_named(world: World, tmp_path
         )
 
 
+@pytest.mark.parametrize("context_types", [[], ["music", "podcast", "radio"]])
+def test_any_number_of_types_may_help(
+    world: World, tmp_path: Path, context_types: list[str]
+) -> None:
+    rows = world.rows
+    for name in ("item_ids", "signals", "times"):
+        for kind in ("music", "radio"):
+            rows = rows.append_column(f"{kind}_{name}", rows.column(f"podcast_{name}"))
+    settings = small(f"data.context_types={json.dumps(context_types)}")
+    made = train_towers(rows, world.catalogue, world.blocks(), settings, out=tmp_path / "towers")
+    assert made.user_spec.types == ("audiobook", *context_types)
+    knn_term = made.towers.user.knn_term
+    assert knn_term is not None
+    assert knn_term.names == tuple(f"{kind}_text" for kind in made.user_spec.types)
+    examples = TowerExamples.read(rows, world.catalogue, world.blocks(), settings)
+    features = examples.user_features(np.arange(len(examples)))
+    own = made.user_spec.history("audiobook")
+    # Without another type there is nothing to answer a cold user by.
+    assert (examples.cold(features)[:, own] != features[:, own]).any() == bool(context_types)
+
+
 @pytest.mark.slow
 def test_kill_9_in_mid_training_and_run_again(
     world: World, result: TowersResult, tmp_path: Path

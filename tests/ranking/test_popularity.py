@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from colisten.errors import EvaluationError
-from colisten.evaluation.popularity import popularity
+from colisten.ranking.popularity import popular_order, popularity, popularity_scores
 from colisten.ranking.rankers import PopularityRanker
-from tests.evaluation.conftest import DAY, at, catalogue_of, event_log
+from tests.evaluation.conftest import DAY, at, catalogue_of, event_log, write_events
 
 
 def test_counts_users_who_streamed_within_the_window_and_before_the_moment(
-    events_at: Callable[..., Path],
+    tmp_path: Path,
 ) -> None:
     log = [
         ("u1", "a1", "audiobook", "stream", -40),
@@ -27,12 +26,26 @@ def test_counts_users_who_streamed_within_the_window_and_before_the_moment(
         ("u3", "a2", "audiobook", "stream", 0),
         ("u3", "a-gone", "audiobook", "stream", -1),
     ]
-    folder, catalogue = events_at(log), catalogue_of(["a0", "a1", "a2"], ["p0"])
+    folder, catalogue = write_events(tmp_path, log), catalogue_of(["a0", "a1", "a2"], ["p0"])
     books = event_log(folder, catalogue)
     assert popularity(books, DAY).tolist() == [2, 1, 0]
     assert popularity(books, DAY, 30).tolist() == [2, 0, 0]
     assert popularity(books, at(1)).tolist() == [2, 1, 1]
     assert popularity(books.of_type("podcast"), DAY).tolist() == [1]
+
+
+def test_who_is_equal_lately_is_ranked_by_all_time_and_then_by_index(
+    tmp_path: Path,
+) -> None:
+    log = [
+        ("u1", "a1", "audiobook", "stream", -1),
+        ("u1", "a2", "audiobook", "stream", -1),
+        ("u2", "a2", "audiobook", "stream", -40),
+        ("u3", "a3", "audiobook", "stream", -40),
+    ]
+    books = event_log(write_events(tmp_path, log), catalogue_of(["a0", "a1", "a2", "a3", "a4"]))
+    assert popular_order(books, DAY, 30).tolist() == [2, 1, 3, 0, 4]
+    assert popularity_scores(books, DAY, 30).tolist() == [2, 4, 5, 3, 1]
 
 
 def test_ranks_everyone_alike() -> None:

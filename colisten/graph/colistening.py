@@ -1,0 +1,106 @@
+"""Relations counted from events: items that the same users touched (paper section 3.2)."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import ibis
+import numpy as np
+import pyarrow as pa
+
+from colisten.data import parquet
+from colisten.errors import GraphError
+from colisten.graph.counting import compiled, count_in_memory, strongest_of_pairs
+from colisten.graph.edges import colistening_pairs, touched_items
+from colisten.graph.inputs import GraphInputs, Relations
+from colisten.graph.relation import CO_LISTENED
+from colisten.logs import logger
+from colisten.sections import DataSettings
+
+log = logger("graph")
+
+# What a touch takes while pairs are counted in memory: the table, and CSR both ways.
+BYTES_PER_TOUCH = 96
+
+
+def co_listening(inputs: GraphInputs, name: str = CO_LISTENED) -> Relations:
+    """One relation per ordered pair of item types, from the events that `graph` says count.
+
+    Pairs of types that `graph.relations` leaves out have no edges.
+
+    Args:
+        name: Of each relation.
+    """
+    touched = _touched(inputs)
+    graph, num_nodes, threads = inputs.settings.graph, inputs.num_nodes, inputs.settings.threads
+    in_memory = _fits(inputs) if inputs.in_memory is None else inputs.in_memory
+    log.info("counting", relation=name, where="memory" if in_memory else inputs.engine.name)
+    if in_memory:
+        rows = inputs.engine.to_pyarrow(touched)
+        relations = count_in_memory(
+            rows, num_nodes, graph, as_of=inputs.as_of, threads=threads, name=name
+        )
+    else:
+        relations = _count_in_engine(inputs, touched, name)
+    data = inputs.settings.data
+    return {
+        each: relation
+        if _kind(each[2], each[0], data) in graph.relations
+        else relation.where(np.zeros(relation.num_edges, bool))
+        for each, relation in relations.items()
+    }
+
+
+def _touched(inputs: GraphInputs) -> ibis.Table:
+    catalogue = inputs.catalogue
+    items = {
+        "item_id": pa.array(catalogue.item_ids, pa.string()),
+        "item": pa.array(np.arange(catalogue.num_items), pa.int32()),
+    }
+    starts = np.cumsum([0, *inputs.num_nodes.values()])[:-1]
+    return touched_items(
+        parquet.table(inputs.engine, inputs.events),
+        ibis.memtable(pa.table(items)),
+        inputs.settings.graph,
+        as_of=inputs.as_of,
+        type_starts=tuple(map(int, starts)),
+        left_out=inputs.left_out,
+    )
+
+
+def _count_in_engine(inputs: GraphInputs, touched: ibis.Table, name: str) -> Relations:
+    engine, graph = inputs.engine, inputs.settings.graph
+    # DuckDB computes it once for the three readers below; Spark plans each of them whole.
+    if engine.name == "duckdb":
+        touched = engine.create_table(f"touched_{uuid.uuid4().hex}", touched, temp=True)
+    pairs = engine.to_pyarrow(colistening_pairs(touched, graph, as_of=inputs.as_of))
+    counted = engine.to_pyarrow(touched.group_by("item").agg(users=lambda t: t.count()))
+    listeners = np.zeros(inputs.catalogue.num_items, np.int64)
+    listeners[counted.column("item").to_numpy()] = counted.column("users").to_numpy()
+    num_users = int(engine.execute(touched.user_id.nunique()))
+    return strongest_of_pairs(pairs, listeners, num_users, inputs.num_nodes, graph, name)
+
+
+def _fits(inputs: GraphInputs) -> bool:
+    """Whether pairs can be counted in this process: by compiled code, within the memory limit."""
+    if compiled is None or inputs.engine.name != "duckdb":
+        return False
+    with parquet.opened(inputs.events) as file:
+        touches: int = file.metadata.num_rows * BYTES_PER_TOUCH
+    return touches <= _bytes(inputs.settings.memory_limit)
+
+
+def _kind(first: str, second: str, data: DataSettings) -> str:
+    """A pair of types as `graph.relations` names it."""
+    ends = ["target" if one == data.target_type else "context" for one in (first, second)]
+    return "-".join(sorted(ends, reverse=True))
+
+
+def _bytes(limit: str) -> int:
+    """A DuckDB memory limit such as 4GB or 512MiB in bytes."""
+    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", limit, re.IGNORECASE)
+    if match is None:
+        raise GraphError(f"'{limit}' is no memory limit.", "Write memory_limit as 4GB or 512MB.")
+    number, unit, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))

@@ -1,0 +1,92 @@
+"""What is popular: how many users started an item. One meaning for what is measured and served."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+
+from colisten.data import parquet
+from colisten.data.moments import days_from
+from colisten.ranking.events import EventLog, moment_literal
+
+
+def popularity(events: EventLog, as_of: datetime, window_days: int | None = None) -> np.ndarray:
+    """Users who started each target item before `as_of`, float32 [num_target].
+
+    Args:
+        events: Events and items, in the order of the result.
+        as_of: Events at or after it are not seen.
+        window_days: Only the last so many days; None counts all time.
+
+    Raises:
+        EvaluationError: A folder has no interactions or `as_of` has no time zone.
+    """
+    with events.tables(as_of) as tables:
+        counted = tables.sql(
+            "SELECT local, count(DISTINCT user_id) AS users FROM past "
+            f"JOIN candidates USING (item_id) WHERE {_started(as_of, window_days)} GROUP BY local"
+        ).to_arrow_table()
+    counts = np.zeros(events.num_target, dtype=np.float32)
+    counts[counted.column("local").to_numpy()] = counted.column("users").to_numpy()
+    return counts
+
+
+def popular_order(events: EventLog, as_of: datetime, window_days: int) -> np.ndarray:
+    """Every target item, int64 [num_target], most popular first.
+
+    By users who started it in the last days, then by those who ever did, then by index.
+
+    Args:
+        events: Events and items.
+        as_of: Events at or after it are not seen.
+        window_days: Days that count first.
+
+    Raises:
+        EvaluationError: As `popularity`.
+    """
+    lately, ever = popularity(events, as_of, window_days), popularity(events, as_of)
+    return np.lexsort((np.arange(len(lately)), -ever, -lately)).astype(np.int64)
+
+
+def popularity_scores(events: EventLog, as_of: datetime, window_days: int) -> np.ndarray:
+    """Scores that rank target items in `popular_order`, float32 [num_target], each above zero."""
+    order = popular_order(events, as_of, window_days)
+    scores = np.empty(len(order), dtype=np.float32)
+    scores[order] = np.arange(len(order), 0, -1)
+    return scores
+
+
+def country_orders(
+    events: EventLog, as_of: datetime, window_days: int, everywhere: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Per country the target items started there in the last days, int64, most popular first.
+
+    Args:
+        events: Events, with `users.parquet` in the first folder.
+        as_of: Events at or after it are not seen.
+        window_days: Days that count.
+        everywhere: `popular_order`, which decides between equals.
+
+    Raises:
+        EvaluationError: As `popularity`.
+    """
+    people = parquet.scan(events.folders[0] / "users.parquet")
+    with events.tables(as_of) as tables:
+        counted = tables.sql(
+            "SELECT country, local, count(DISTINCT user_id) AS users FROM past "
+            f"JOIN candidates USING (item_id) JOIN {people} USING (user_id) "
+            f"WHERE {_started(as_of, window_days)} AND country IS NOT NULL GROUP BY ALL"
+        ).to_arrow_table()
+    place = np.empty(len(everywhere), np.int64)
+    place[everywhere] = np.arange(len(everywhere))
+    names = np.array(counted.column("country").to_pylist(), dtype=object)
+    items = counted.column("local").to_numpy().astype(np.int64)
+    order = np.lexsort((place[items], -counted.column("users").to_numpy()))
+    return {name: items[order[names[order] == name]] for name in sorted(set(names))}
+
+
+def _started(as_of: datetime, window_days: int | None) -> str:
+    if window_days is None:
+        return "is_start"
+    return f"is_start AND timestamp >= {moment_literal(days_from(as_of, -window_days))}"
