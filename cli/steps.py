@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,8 +12,8 @@ from rich.text import Text
 from colisten.steps.cache import StepEvent
 from colisten.terminal import Terminal, said
 
-# The first step of every trial.
-_FIRST = "build-graph"
+# Either is the first step of a trial.
+_FIRST = ("build-graph", "build-training-rows")
 
 
 @contextmanager
@@ -34,13 +35,15 @@ def shown_steps(
     )
     with bar:
         task = bar.add_task("starting", total=None)
-        begun = 0
+        begun = Counter[str]()
 
         def listen(event: StepEvent) -> None:
-            nonlocal begun
-            if trials and event.step.startswith(_FIRST) and event.state in ("started", "cached"):
-                begun += 1
-                console.print(f"[{begun}/{len(trials)}] {trials[begun - 1]}")
+            first = next((name for name in _FIRST if event.step.startswith(name)), None)
+            if trials and first and event.state in ("started", "cached"):
+                begun[first] += 1
+                at = begun[first]
+                if at == max(begun.values()) > min(begun[name] for name in _FIRST):
+                    console.print(f"[{at}/{len(trials)}] {trials[at - 1]}")
             if event.state == "started":
                 bar.update(task, description=event.step)
             elif event.state == "cached":

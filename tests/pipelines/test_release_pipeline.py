@@ -99,7 +99,7 @@ def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     assert vectors.shape == (100, 128)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     factors, earlier = (
-        np.load(artifact(finished, "train-hgnn-2", "vectors") / f"{name}.npy")
+        np.load(artifact(finished, "inspect-graph-2", "factors") / f"{name}.npy")
         for name in ("factors", "factors_validation")
     )
     assert factors.shape == earlier.shape == (100, 128)
