@@ -33,7 +33,7 @@ QUICK = (
     "towers.batch_size=64",
     "evaluation.bootstrap=100",
 )
-NAMES = ("no-popularity-gate", "no-graph")
+NAMES = ("no-popularity-prior", "no-graph")
 
 
 def start(data: Path, out: Path, errors: Path) -> subprocess.Popen[bytes]:
