@@ -18,12 +18,12 @@ from cli.inputs import (
 )
 from cli.run import wide_console
 from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
-from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut, cut_notices
 from colisten.errors import ConfigError
 from colisten.json_files import write_json
 from colisten.pages import write_page
+from colisten.settings.tree import Settings, load_settings
 from colisten.terminal import Terminal
 
 

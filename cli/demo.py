@@ -21,12 +21,12 @@ from rich.table import Table
 from cli.experiment import CONTROL, SHARES, make_report, run_simulation
 from cli.run import execute, show_outcome, wide_console
 from colisten.child import kept
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.moments import parse_moment
 from colisten.errors import PipelineError
 from colisten.interrupts import interruptible
 from colisten.json_files import parse_json, to_json
+from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.terminal import Terminal
 

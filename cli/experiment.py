@@ -13,7 +13,6 @@ from rich.text import Text
 
 from cli.inputs import ConfigOption, SetOption
 from cli.run import wide_console
-from colisten.config import Settings, load_settings
 from colisten.data import contract, parquet
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
 from colisten.data.moments import parse_moment
@@ -24,6 +23,7 @@ from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.logs import logger
+from colisten.settings.tree import Settings, load_settings
 from colisten.terminal import Terminal
 
 log = logger("experiment")

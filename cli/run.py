@@ -22,14 +22,14 @@ from cli.inputs import (
     parse_target,
     tables_digest,
 )
-from colisten.config import Settings, load_settings
 from colisten.data.backtest import backtest_cut
 from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_mapping, read_model, to_json, write_json
 from colisten.pages import write_page
-from colisten.sections import ITEM_TYPES, ItemType
+from colisten.settings.sections import ITEM_TYPES, ItemType
+from colisten.settings.tree import Settings, load_settings
 from colisten.terminal import Terminal
 
 if TYPE_CHECKING:

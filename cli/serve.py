@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from colisten.config import load_settings
+from colisten.settings.tree import load_settings
 
 
 def serve(

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cli.inputs import tables_digest
 from cli.steps import shown_steps
-from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_model
+from colisten.settings.tree import Settings
 from colisten.steps.trials import TrainingRun, check_trials
 from colisten.terminal import Terminal
 from pipelines.local import run_local

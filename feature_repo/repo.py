@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
@@ -21,6 +20,7 @@ from colisten.features.store import open_store
 from colisten.files import located, write_aside
 from colisten.logs import logger
 from colisten.progress import track
+from colisten.settings.tree import Settings
 from feature_repo.entities import ITEM, USER
 from feature_repo.services import feature_services
 from feature_repo.sources import MOMENT, write_sources

@@ -36,7 +36,7 @@ from colisten.features.names import (
     push_source,
 )
 from colisten.json_files import to_json
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 from feature_repo.entities import ITEM, USER
 
 

@@ -11,13 +11,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from colisten.config import Settings
 from colisten.errors import ConfigError, ReleaseNotFound, VectorIndexError
 from colisten.features.names import CONFIG_FILE
 from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings
 from colisten.variables import ARBITER, WORKERS
 from serving.environment import Environment
 

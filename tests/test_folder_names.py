@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
@@ -36,6 +35,7 @@ from colisten.ranking.rankers import PopularityRanker
 from colisten.ranking.recommend import recommend
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings
 from colisten.text.vectors import embed_items
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT, DATA, FIELDS, write_tiny_source

@@ -240,7 +240,7 @@ def test_answers_of_the_service_are_strict() -> None:
 
 
 def test_settings_hold_finite_numbers_alone() -> None:
-    from colisten.config import Settings, load_settings
+    from colisten.settings.tree import Settings, load_settings
 
     for value in (".nan", ".inf", "-.inf"):
         with pytest.raises(ConfigError, match="finite number"):

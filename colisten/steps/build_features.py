@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from colisten.engine import Engine
-from colisten.sections import FeatureSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors

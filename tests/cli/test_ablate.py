@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from cli.app import answer, app
 from cli.run import target_overrides
 from colisten.ablations.registry import ABLATIONS
-from colisten.config import load_settings
 from colisten.errors import ConfigError
+from colisten.settings.tree import load_settings
 
 
 def test_the_list_has_a_line_an_ablation() -> None:

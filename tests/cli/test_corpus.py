@@ -18,14 +18,14 @@ from types import FrameType
 import pytest
 
 from cli.app import UNEXPECTED, answer
-from colisten.config import Settings
 from colisten.files import file_digest
 from colisten.graph.build import build_graph
 from colisten.index import open_index
 from colisten.json_files import parse_json
 from colisten.logs import configure_logs
 from colisten.release.store import ReleaseStore
-from colisten.sections import IndexSettings
+from colisten.settings.sections import IndexSettings
+from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
 from tests.cli.corpus import Case, Ground, all_cases
 from tests.conftest import CUT, write_tiny_source

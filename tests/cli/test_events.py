@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 import cli.app
 import serving.runtime
 from cli.events import app
-from colisten.config import load_settings
 from colisten.errors import ColistenError
 from colisten.features.names import ONLINE_FILE
 from colisten.release.pointer import POINTER
+from colisten.settings.tree import load_settings
 from serving.environment import Environment
 from serving.runtime import Runtime
 from serving.schemas import EventRequest, Refused, error_response

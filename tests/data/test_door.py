@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
@@ -32,6 +31,7 @@ from colisten.index.milvus import MilvusIndex
 from colisten.models.items import ItemFeatureSpec, encode_static
 from colisten.ranking.events import EventLog
 from colisten.release.popular import PopularLists, popular_lists
+from colisten.settings.tree import Settings
 from colisten.text.vectors import item_texts
 from feature_repo.repo import build_feature_repo, materialize
 from feature_repo.sources import write_sources

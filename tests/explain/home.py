@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import torch
 
 from cli.explain import live_release
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
 from colisten.explain.groups import item_groups, user_groups
@@ -30,7 +29,9 @@ from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
-from colisten.sections import DataSettings, TowerSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.sections import TowerSettings
+from colisten.settings.tree import Settings
 from feature_repo.repo import build_feature_repo
 from tests.conftest import CUT, DATA
 

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.explain import live_release
-from colisten.config import Settings
 from colisten.errors import ReportError
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.release.loaded import LoadedRelease
+from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.explain.home import WINDOW_DAYS, inputs_of
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
 from colisten.features import names
@@ -23,7 +22,8 @@ from colisten.features.store import (
 )
 from colisten.features.users import UserBatch, UserFields
 from colisten.files import file_digest
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.tree import Settings
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT, FIELDS, ITEM_TYPES, START
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.names import TIMESTAMP, history_columns, history_view
 from colisten.files import folder_digests
-from colisten.sections import FeatureSettings
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.tree import Settings
 from feature_repo import sources
 from feature_repo.sources import MOMENT, write_sources
 from tests.conftest import CUT, ITEM_TYPES, START

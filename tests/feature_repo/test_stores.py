@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from colisten.config import Settings
-from colisten.sections import FeatureSettings
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.tree import Settings
 from feature_repo.stores import store_config, write_config
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from feast import FeatureStore
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.features.store import open_store
+from colisten.settings.tree import Settings
 from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT
 

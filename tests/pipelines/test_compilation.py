@@ -11,8 +11,8 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from colisten.config import Settings
 from colisten.errors import PipelineError
+from colisten.settings.tree import Settings
 from colisten.steps.execution import input_types, result_types
 from colisten.steps.registry import STEPS, step_named
 from colisten.steps.settings import settings_of

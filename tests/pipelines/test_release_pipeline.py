@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import load_settings
 from colisten.files import combined_digest, folder_digests
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import load_settings
 from tests.conftest import CUT, START, write_tiny_source
 
 pytestmark = pytest.mark.slow

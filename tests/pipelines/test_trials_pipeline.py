@@ -16,8 +16,8 @@ from rich.console import Console
 from cli.trials import Window, run_trials
 from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport
-from colisten.config import load_settings
 from colisten.errors import PipelineError
+from colisten.settings.tree import load_settings
 from colisten.steps.trials import TrainingRun
 from tests.conftest import CUT
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings, load_settings
 from colisten.data.catalogue import Catalogue
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, training_rows, user_rows
@@ -19,6 +18,7 @@ from colisten.models.items import ItemBlocks
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings, load_settings
 from colisten.text.vectors import embed_items
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from colisten.training.towers.loop import train_towers

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colisten.config import Settings
 from colisten.data.ids import MAX_ID_BYTES
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings
 from feature_repo.repo import build_feature_repo, materialize
 from tests.release.payloads import make_parts
 

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from colisten.config import load_settings
 from colisten.data.prepare import prepare_tables
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import load_settings
 from serving.app import build_app
 from serving.environment import Environment
 from serving.runtime import Runtime

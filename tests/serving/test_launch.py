@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from colisten.config import Settings
 from colisten.errors import ConfigError, ReleaseNotFound
 from colisten.release.pointer import Pointer
+from colisten.settings.tree import Settings
 from serving.environment import Environment, workers
 from serving.launch import check_address, check_home
 

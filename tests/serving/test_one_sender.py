@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 import serving.runtime
-from colisten.config import load_settings
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.features.names import ONLINE_FILE
 from colisten.features.users import UserBatch
 from colisten.release.loaded import LoadedRelease
+from colisten.settings.tree import load_settings
 from serving.app import ENDPOINTS, THREADS, build_app
 from serving.environment import Environment
 from serving.runtime import Runtime

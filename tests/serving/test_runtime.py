@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from colisten.config import load_settings
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import load_settings
 from serving.app import build_app
 from serving.environment import Environment
 from serving.runtime import Runtime
@@ -168,7 +168,7 @@ def test_before_the_first_release_it_is_not_ready_and_says_so(tmp_path: Path) ->
 def test_answering_loads_no_training_code(home: Home) -> None:
     code = (
         "import sys; from pathlib import Path; import serving.service\n"
-        "from colisten.config import load_settings\n"
+        "from colisten.settings.tree import load_settings\n"
         "from serving.environment import Environment\n"
         "from serving.schemas import RecommendRequest\n"
         "from serving.runtime import Runtime\n"

@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 import pytest
 from safetensors.torch import load_file
 
-from colisten.config import load_settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.features.store import open_store, user_rows
@@ -32,6 +31,7 @@ from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, user_vectors
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import load_settings
 from serving.policy import POLICY
 from serving.schemas import EventRequest, RecommendRequest, Request, SimilarRequest
 from tests.browser import browser

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import Settings, load_settings
 from colisten.data import parquet
 from colisten.data.backtest import backtest_cut
 from colisten.errors import TrainingError
+from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.measures import Measured
 from colisten.steps.cache import StepEvent, step_cache
 from colisten.steps.trials import TEXT, TrainingRun
