@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli.inputs import ConfigOption, SetOption
+from colisten.cli.inputs import ConfigOption, SetOption
 from colisten.data.checks import check_tables
 from colisten.data.violation import TableViolations, Violation
 from colisten.json_files import to_json

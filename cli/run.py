@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.inputs import (
+from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
     CutOption,
@@ -109,11 +109,11 @@ def execute(
     short_of = cut_notices(data, cut=cut, window_days=window_days, settings=settings)
     for notice in (*report.notices, *short_of):
         console.print(Text(f"Notice: {notice}"), soft_wrap=True)
-    from cli.steps import shown_steps
+    from colisten.cli.steps import shown_steps
     from colisten.evaluation.table import EvaluationTable
-    from pipelines.local import run_local
-    from pipelines.parameters import step_parameters
-    from pipelines.release_pipeline import release_pipeline
+    from colisten.pipelines.local import run_local
+    from colisten.pipelines.parameters import step_parameters
+    from colisten.pipelines.release_pipeline import release_pipeline
 
     out = located(out)
     sweep_abandoned(out)
@@ -140,7 +140,7 @@ def execute(
         )
     table = read_model(Path(left["table"].path), EvaluationTable)
     if seeds > 1:
-        from cli.trials import Window, run_trials
+        from colisten.cli.trials import Window, run_trials
         from colisten.steps.trials import further_seeds
 
         table = run_trials(

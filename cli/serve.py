@@ -32,7 +32,7 @@ def serve(
 
     Example: colisten serve --out out --port 3000
     """
-    from serving.launch import launch
+    from colisten.serving.launch import launch
 
     launch(
         out,

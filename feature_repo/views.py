@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from colisten.feature_repo.entities import ITEM, USER
 from colisten.features.lightfeast import (
     Array,
     FeatureView,
@@ -37,7 +38,6 @@ from colisten.features.names import (
 )
 from colisten.json_files import to_json
 from colisten.settings.data import DataSettings
-from feature_repo.entities import ITEM, USER
 
 
 def item_views(sources: Path) -> list[FeatureView]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cli.settings import settings_markdown
+from colisten.cli.settings import settings_markdown
 from colisten.errors import ConfigError
 from colisten.settings.tree import Settings, load_settings, settings_table
 

@@ -17,9 +17,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from cli.inputs import parse_target
 from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.baselines.item_knn import fit_item_knn
+from colisten.cli.inputs import parse_target
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ColistenError, ConfigError, GraphError
 from colisten.explain.importance import GroupImportance, Importance

@@ -41,7 +41,7 @@ def build_features(
     Raises:
         FeatureError: Feast refuses the definitions.
     """
-    from feature_repo.repo import build_feature_repo
+    from colisten.feature_repo.repo import build_feature_repo
 
     folder = build_feature_repo(
         history.folder,

@@ -73,10 +73,10 @@ def publish(
     """
     import tempfile
 
+    from colisten.feature_repo.repo import build_feature_repo, materialize
     from colisten.index.opening import open_index
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
-    from feature_repo.repo import build_feature_repo, materialize
 
     settings = whole(data, store, engine=engine)
     releases, served = ReleaseStore(home), open_index(home, index)

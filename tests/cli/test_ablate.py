@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.app import answer, app
-from cli.run import target_overrides
 from colisten.ablations.registry import ABLATIONS
+from colisten.cli.app import answer, app
+from colisten.cli.run import target_overrides
 from colisten.errors import ConfigError
 from colisten.settings.tree import load_settings
 

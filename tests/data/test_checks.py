@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.check import check
+from colisten.cli.check import check
 from colisten.data import parquet, violations
 from colisten.data.checks import check_tables
 from colisten.data.moments import CLOCK_SKEW

@@ -20,8 +20,8 @@ from colisten.data.countries import country_of
 from colisten.data.languages import language_of, wanted_language
 from colisten.data.prepare import prepare_tables
 from colisten.errors import ConfigError
+from colisten.serving.schemas import RecommendRequest, SimilarRequest, error_response
 from colisten.settings.tree import Settings
-from serving.schemas import RecommendRequest, SimilarRequest, error_response
 from tests.conftest import CUT, ITEM_TYPES
 from tests.data.sources import copy_source, replace
 

@@ -21,8 +21,8 @@ from colisten.data.moments import EPOCH, LATEST, microseconds
 from colisten.data.prepare import prepare_tables
 from colisten.data.units import units
 from colisten.data.violation import TableViolations, Violation
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.settings.tree import Settings
-from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT
 from tests.data.sources import copy_source, replace
 

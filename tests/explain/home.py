@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from cli.explain import live_release
+from colisten.cli.explain import live_release
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
 from colisten.explain.groups import item_groups, user_groups
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
+from colisten.feature_repo.repo import build_feature_repo
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, user_rows
@@ -32,7 +33,6 @@ from colisten.release.store import ReleaseStore
 from colisten.settings.data import DataSettings
 from colisten.settings.sections import TowerSettings
 from colisten.settings.tree import Settings
-from feature_repo.repo import build_feature_repo
 from tests.conftest import CUT, DATA
 
 TYPES = ("audiobook", "podcast")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cli.explain import live_release
+from colisten.cli.explain import live_release
 from colisten.errors import ReportError
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.release.loaded import LoadedRelease

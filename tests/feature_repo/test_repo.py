@@ -12,6 +12,7 @@ import pytest
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features import names
 from colisten.features.store import (
     OnlineFeatures,
@@ -24,7 +25,6 @@ from colisten.features.users import UserBatch, UserFields
 from colisten.files import file_digest
 from colisten.settings.data import DataSettings
 from colisten.settings.tree import Settings
-from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT, FIELDS, ITEM_TYPES, START
 
 HALF = START + timedelta(days=90)

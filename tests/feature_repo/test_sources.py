@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from colisten.errors import FeatureError
+from colisten.feature_repo import sources
+from colisten.feature_repo.sources import MOMENT, write_sources
 from colisten.features.names import TIMESTAMP, history_columns, history_view
 from colisten.files import folder_digests
 from colisten.settings.sections import FeatureSettings
 from colisten.settings.tree import Settings
-from feature_repo import sources
-from feature_repo.sources import MOMENT, write_sources
 from tests.conftest import CUT, ITEM_TYPES, START
 
 HALF = START + timedelta(days=90)

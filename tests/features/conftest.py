@@ -8,9 +8,9 @@ import pytest
 from feast import FeatureStore
 
 from colisten.data.catalogue import Catalogue
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.store import open_store
 from colisten.settings.tree import Settings
-from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT
 
 

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
+from colisten.feature_repo.repo import build_feature_repo
+from colisten.feature_repo.sources import write_sources
 from colisten.features.names import history_columns
 from colisten.features.store import (
     history_types,
@@ -29,8 +31,6 @@ from colisten.features.store import (
 from colisten.features.users import UserBatch
 from colisten.settings.sections import FeatureSettings
 from colisten.settings.tree import Settings
-from feature_repo.repo import build_feature_repo
-from feature_repo.sources import write_sources
 from tests.conftest import CUT, FIELDS, ITEM_TYPES, START
 from tests.features.naive import MOMENT, events_table, history_of
 

@@ -196,7 +196,7 @@ def test_the_command_goes_the_whole_way(name: str, tmp_path: Path) -> None:
     when = ["--cut", CUT.date().isoformat(), "--window-days", str(WINDOW_DAYS)]
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "cli.main", "run", "--data", str(data), "--out", str(out)),
+            *(sys.executable, "-m", "colisten", "run", "--data", str(data), "--out", str(out)),
             *(*when, *options),
         ],
         capture_output=True,

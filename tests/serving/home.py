@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.data.catalogue import Catalogue
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, training_rows, user_rows
 from colisten.graph.build import build_graph
@@ -23,7 +24,6 @@ from colisten.text.vectors import embed_items
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from colisten.training.towers.loop import train_towers
 from colisten.training.towers.settings import TowersTraining
-from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import DATA
 
 QUICK = (

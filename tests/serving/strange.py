@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colisten.data.ids import MAX_ID_BYTES
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
 from colisten.settings.tree import Settings
-from feature_repo.repo import build_feature_repo, materialize
 from tests.release.payloads import make_parts
 
 STRANGE = (

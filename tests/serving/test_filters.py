@@ -17,11 +17,11 @@ from colisten.data.prepare import prepare_tables
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
+from colisten.serving.app import build_app
+from colisten.serving.environment import Environment
+from colisten.serving.runtime import Runtime
+from colisten.serving.schemas import RecommendRequest, Refused, SimilarRequest
 from colisten.settings.tree import load_settings
-from serving.app import build_app
-from serving.environment import Environment
-from serving.runtime import Runtime
-from serving.schemas import RecommendRequest, Refused, SimilarRequest
 from tests.conftest import CUT
 from tests.release.payloads import Parts, make_parts
 
