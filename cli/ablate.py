@@ -10,20 +10,20 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.inputs import (
+from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
+from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
     SetOption,
     parse_cut,
 )
-from cli.run import wide_console
-from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
-from colisten.config import Settings, load_settings
+from colisten.cli.run import wide_console
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut, cut_notices
 from colisten.errors import ConfigError
 from colisten.json_files import write_json
 from colisten.pages import write_page
+from colisten.settings.tree import Settings, load_settings
 from colisten.terminal import Terminal
 
 
@@ -92,8 +92,8 @@ def ablate(
     check_cut(data, cut=moment, window_days=window_days, settings=settings, only_measures=True)
     for notice in cut_notices(data, cut=moment, window_days=window_days, settings=settings):
         console.print(Text(f"Notice: {notice}"), soft_wrap=True)
-    from cli.trials import Window, run_trials
     from colisten.ablations.report import AblationReport
+    from colisten.cli.trials import Window, run_trials
     from colisten.reports.ablations import to_html
     from colisten.reports.ablations_terminal import to_rich
     from colisten.steps.trials import ablation_trials

@@ -37,11 +37,11 @@ def explain(
     """
     if not out.is_dir():
         raise ConfigError(f"No folder {out}.", "Give the --out of `colisten run`.")
-    from colisten.config import Settings
     from colisten.explain.inputs import ExplanationInputs
     from colisten.explain.report import explain as explained
     from colisten.explain.verdict import verdicts
     from colisten.reports.explanation import to_html
+    from colisten.settings.tree import Settings
 
     atexit.register(_leave_quietly)
     with warnings.catch_warnings():

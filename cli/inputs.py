@@ -12,7 +12,7 @@ from colisten.data.contract import TABLES
 from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
 from colisten.files import combined_digest, file_digest
-from colisten.sections import ITEM_TYPES, ItemType
+from colisten.settings.sections import ITEM_TYPES, ItemType
 from colisten.words import known_word
 
 DataOption = Annotated[

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.inputs import (
+from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
     CutOption,
@@ -22,14 +22,14 @@ from cli.inputs import (
     parse_target,
     tables_digest,
 )
-from colisten.config import Settings, load_settings
 from colisten.data.backtest import backtest_cut
 from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_mapping, read_model, to_json, write_json
 from colisten.pages import write_page
-from colisten.sections import ITEM_TYPES, ItemType
+from colisten.settings.sections import ITEM_TYPES, ItemType
+from colisten.settings.tree import Settings, load_settings
 from colisten.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ def execute(
     short_of = cut_notices(data, cut=cut, window_days=window_days, settings=settings)
     for notice in (*report.notices, *short_of):
         console.print(Text(f"Notice: {notice}"), soft_wrap=True)
-    from cli.steps import shown_steps
+    from colisten.cli.steps import shown_steps
     from colisten.evaluation.table import EvaluationTable
-    from pipelines.local import run_local
-    from pipelines.parameters import step_parameters
-    from pipelines.release_pipeline import release_pipeline
+    from colisten.pipelines.local import run_local
+    from colisten.pipelines.parameters import step_parameters
+    from colisten.pipelines.release_pipeline import release_pipeline
 
     out = located(out)
     sweep_abandoned(out)
@@ -140,7 +140,7 @@ def execute(
         )
     table = read_model(Path(left["table"].path), EvaluationTable)
     if seeds > 1:
-        from cli.trials import Window, run_trials
+        from colisten.cli.trials import Window, run_trials
         from colisten.steps.trials import further_seeds
 
         table = run_trials(

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cli.inputs import tables_digest
-from cli.steps import shown_steps
-from colisten.config import Settings
+from colisten.cli.inputs import tables_digest
+from colisten.cli.steps import shown_steps
 from colisten.evaluation.table import EvaluationTable
 from colisten.files import located, sweep_abandoned
 from colisten.json_files import read_model
+from colisten.pipelines.local import run_local
+from colisten.pipelines.parameters import step_parameters, trial_item
+from colisten.pipelines.trials_pipeline import trials_pipeline
+from colisten.settings.tree import Settings
 from colisten.steps.trials import TrainingRun, check_trials
 from colisten.terminal import Terminal
-from pipelines.local import run_local
-from pipelines.parameters import step_parameters, trial_item
-from pipelines.trials_pipeline import trials_pipeline
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from colisten.errors import FeatureError
 from colisten.features.users import History, UserBatch, UserFields
-from colisten.sections import DataSettings, FeatureSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.sections import FeatureSettings
 
 MAX_VALUES = 64  # of a category that have a column of their own
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000

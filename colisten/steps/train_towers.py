@@ -7,9 +7,10 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from colisten.engine import Engine
 from colisten.models.items import ItemBlocks
-from colisten.sections import DataSettings, FeatureSettings, TowerSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import FeatureSettings, TowerSettings
 from colisten.steps.artifacts.models import Towers
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.rows import TrainingRows

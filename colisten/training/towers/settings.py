@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from colisten.config import Settings
-from colisten.sections import DataSettings, FeatureSettings, Positive, Section, TowerSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.section import Positive, Section
+from colisten.settings.sections import FeatureSettings, TowerSettings
+from colisten.settings.tree import Settings
 
 
 class TowersTraining(Section):
