@@ -20,7 +20,7 @@ _FIRST = ("build-graph", "build-training-rows")
 def shown_steps(
     console: Terminal, trials: Sequence[str] = ()
 ) -> Iterator[Callable[[StepEvent], None]]:
-    """A listener for `colisten.pipelines.local.run_local`: a spinner for what runs, a line for what ran.
+    """A listener for `run_local`: a spinner for what runs, a line for what ran.
 
     Args:
         console: Where to.

@@ -135,7 +135,7 @@ def make_trials_pipeline(parallelism: int = 1) -> Any:
             text_cache: Folder that keeps text vectors across runs.
             trials: A mapping each: `model` (name in the table; trials of one name are trainings
                 of one model), `blocks` (`text,z`, `text` or `z`), `beside` (other rankers, with
-                commas) and the settings of its steps, by `colisten.pipelines.parameters.trial_item`.
+                commas) and the settings of its steps, by `parameters.trial_item`.
             subject: The model that every other is compared with.
             measured: Folder of lists of the same window that an `evaluate` step wrote and that
                 join the table; empty for none.
