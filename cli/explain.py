@@ -36,11 +36,11 @@ def explain(
     """
     if not out.is_dir():
         raise ConfigError(f"No folder {out}.", "Give the --out of `colisten run`.")
-    from colisten.config import Settings
     from colisten.explain.inputs import ExplanationInputs
     from colisten.explain.report import explain as explained
     from colisten.explain.verdict import verdicts
     from colisten.reports.explanation import to_html
+    from colisten.settings.tree import Settings
 
     with warnings.catch_warnings():
         # ibis calls a method that DuckDB has renamed; nothing that a reader could do about it.

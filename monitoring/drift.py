@@ -13,9 +13,9 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset, DataSummaryPreset
 
 from colisten.json_files import write_json
+from colisten.monitoring.page import report_page
+from colisten.monitoring.windows import comparable
 from colisten.pages import write_page
-from monitoring.page import report_page
-from monitoring.windows import comparable
 
 
 @dataclass(frozen=True)

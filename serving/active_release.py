@@ -21,9 +21,9 @@ from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.pointer import POINTER
 from colisten.release.store import ReleaseStore
-from serving import metrics
-from serving.environment import Environment
-from serving.feature_client import FeatureClient
+from colisten.serving import metrics
+from colisten.serving.environment import Environment
+from colisten.serving.feature_client import FeatureClient
 
 _RETRY_SECONDS = 5.0
 _NEVER = (-1, -1)

@@ -19,11 +19,18 @@ from colisten.features.users import UserBatch
 from colisten.index.filter import Filter
 from colisten.index.protocol import check_search
 from colisten.logs import logger
-from serving.active_release import ActiveRelease
-from serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
-from serving.filters import asked_filter, offered
-from serving.index_client import IndexClient
-from serving.schemas import How, RecommendRequest, SearchSource, Shelf, ShelfItem, VectorSource
+from colisten.serving.active_release import ActiveRelease
+from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from colisten.serving.filters import asked_filter, offered
+from colisten.serving.index_client import IndexClient
+from colisten.serving.schemas import (
+    How,
+    RecommendRequest,
+    SearchSource,
+    Shelf,
+    ShelfItem,
+    VectorSource,
+)
 
 _NEUTRAL = "of"  # because of TITLE
 _log = logger("serving.recommender")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from serving.active_release import ActiveRelease
-from serving.filters import asked_filter, offered
-from serving.schemas import (
+from colisten.serving.active_release import ActiveRelease
+from colisten.serving.filters import asked_filter, offered
+from colisten.serving.schemas import (
     ErrorResponse,
     FieldError,
     How,

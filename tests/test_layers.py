@@ -81,7 +81,7 @@ def test_nothing_imports_relatively() -> None:
 @pytest.mark.slow
 def test_the_service_loads_no_training_code() -> None:
     code = (
-        "import sys, serving.service\n"
+        "import sys, colisten.serving.service\n"
         "bad = {'torch', 'kfp', 'evidently', 'colisten.training', 'colisten.sampling'}\n"
         "print(sorted(bad & set(sys.modules)))"
     )

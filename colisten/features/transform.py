@@ -15,9 +15,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.users import History, UserBatch, UserFields
+from colisten.settings.tree import Settings
 
 MAX_VALUES = 64  # of a category that have a column of their own
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000

@@ -7,9 +7,10 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from colisten.engine import Engine
 from colisten.models.items import ItemBlocks
-from colisten.sections import DataSettings, FeatureSettings, TowerSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import FeatureSettings, TowerSettings
 from colisten.steps.artifacts.models import Towers
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.rows import TrainingRows
@@ -65,7 +66,7 @@ def train_towers(
 
     from colisten.files import combined_digest
     from colisten.json_files import to_json
-    from colisten.sections import EvaluationSettings
+    from colisten.settings.sections import EvaluationSettings
     from colisten.training.towers.loop import train_towers as train
 
     evaluation = EvaluationSettings(k=k, depth=k)

@@ -30,9 +30,9 @@ from benchmarks import (
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.alone import measured
 from benchmarks.graphs import random_graph
-from colisten.config import load_settings
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
+from colisten.settings.tree import load_settings
 from colisten.simulator import WorldSettings, simulate
 
 NODES = {"audiobook": 60, "podcast": 120}

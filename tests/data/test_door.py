@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
@@ -22,6 +21,8 @@ from colisten.data.contract import INTERACTIONS, ITEMS, MUSIC, NUMBER, USERS
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.data.prepare import check_cut, prepare_tables
 from colisten.errors import ColistenError
+from colisten.feature_repo.repo import build_feature_repo, materialize
+from colisten.feature_repo.sources import write_sources
 from colisten.features.store import open_store, user_rows
 from colisten.features.transform import UserFeatureSpec, encode_users
 from colisten.features.users import UserBatch
@@ -32,9 +33,8 @@ from colisten.index.milvus import MilvusIndex
 from colisten.models.items import ItemFeatureSpec, encode_static
 from colisten.ranking.events import EventLog
 from colisten.release.popular import PopularLists, popular_lists
+from colisten.settings.tree import Settings
 from colisten.text.vectors import item_texts
-from feature_repo.repo import build_feature_repo, materialize
-from feature_repo.sources import write_sources
 from tests.conftest import CUT, DATA, FIELDS, ITEM_TYPES, SIGNALS, START
 
 NOW = CUT + timedelta(days=60)

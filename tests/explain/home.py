@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from cli.explain import live_release
-from colisten.config import Settings
+from colisten.cli.explain import live_release
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
 from colisten.explain.groups import item_groups, user_groups
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
+from colisten.feature_repo.repo import build_feature_repo
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, user_rows
@@ -30,8 +30,9 @@ from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
-from colisten.sections import DataSettings, TowerSettings
-from feature_repo.repo import build_feature_repo
+from colisten.settings.data import DataSettings
+from colisten.settings.sections import TowerSettings
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, DATA
 
 TYPES = ("audiobook", "podcast")

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cli.explain import live_release
-from colisten.config import Settings
+from colisten.cli.explain import live_release
 from colisten.errors import ReportError
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.release.loaded import LoadedRelease
+from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.explain.home import WINDOW_DAYS, inputs_of
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.transform import MICROSECONDS_PER_DAY, UserFeatureSpec, encode_users
 from colisten.features.users import History, UserBatch
-from colisten.sections import DataSettings, FeatureSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.tree import Settings
 from tests.conftest import SIGNALS
 
 TYPES = ("audiobook", "podcast")

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from onnx import TensorProto, helper, numpy_helper
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
+from colisten.settings.tree import Settings
 from tests.conftest import FIELDS
 
 TYPES = ("audiobook", "podcast")

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from colisten.config import load_settings
 from colisten.data.prepare import prepare_tables
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
-from serving.app import build_app
-from serving.environment import Environment
-from serving.runtime import Runtime
-from serving.schemas import RecommendRequest, Refused, SimilarRequest
+from colisten.serving.app import build_app
+from colisten.serving.environment import Environment
+from colisten.serving.runtime import Runtime
+from colisten.serving.schemas import RecommendRequest, Refused, SimilarRequest
+from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.release.payloads import Parts, make_parts
 

@@ -65,7 +65,7 @@ def test_the_help_of_a_setting_changes_no_key(home: Path) -> None:
     def edit(text: str) -> str:
         return text.replace('description="', 'description="In short: ')
 
-    assert changed(home, "colisten/sections.py", edit) == set()
+    assert changed(home, "colisten/settings/sections.py", edit) == set()
 
 
 def test_a_statement_changes_the_steps_that_reach_it(home: Path) -> None:

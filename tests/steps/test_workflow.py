@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import Settings, load_settings
 from colisten.data import parquet
 from colisten.data.backtest import backtest_cut
 from colisten.errors import TrainingError
+from colisten.pipelines.local import run_local
+from colisten.pipelines.parameters import step_parameters
+from colisten.pipelines.release_pipeline import release_pipeline
+from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.measures import Measured
 from colisten.steps.cache import StepEvent, step_cache
 from colisten.steps.trials import TEXT, TrainingRun
 from colisten.steps.workflow import Home, Released, Window, release, trials
-from pipelines.local import run_local
-from pipelines.parameters import step_parameters
-from pipelines.release_pipeline import release_pipeline
 from tests.conftest import CUT
 
 pytestmark = pytest.mark.slow

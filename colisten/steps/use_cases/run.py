@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from colisten.config import Settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
 from colisten.evaluation.table import EvaluationTable
 from colisten.json_files import read_mapping, write_json
 from colisten.pages import write_page
+from colisten.settings.tree import Settings
 from colisten.steps.cache import Listener, StepEvent, silent, step_cache
 from colisten.steps.trials import check_trials, further_seeds
 from colisten.steps.workflow import Home, Released, Window, release, trials

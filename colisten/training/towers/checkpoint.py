@@ -11,11 +11,11 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 from colisten.logs import logger
 from colisten.models.items import ItemBlocks
+from colisten.settings.tree import Settings
 from colisten.training.checkpoint import (
     adam_tensors,
     load_adam,

@@ -22,7 +22,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 from colisten.features.popularity import DailyPopularity, day_of
@@ -36,6 +35,7 @@ from colisten.models.items import (
     encode_static,
     join_items,
 )
+from colisten.settings.tree import Settings
 
 # User features up to this size are encoded once and kept; beyond it, batch by batch.
 FEATURE_CACHE_BYTES = 1 << 30

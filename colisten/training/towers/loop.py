@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import sweep_partials
@@ -24,6 +23,7 @@ from colisten.logs import logger
 from colisten.models.export import export_towers
 from colisten.models.items import ItemBlocks, ItemFeatureSpec
 from colisten.models.towers import TwoTowers, tower_vectors
+from colisten.settings.tree import Settings
 from colisten.training.checkpoint import deterministic
 from colisten.training.time_split import split_in_time
 from colisten.training.towers.checkpoint import Curve, TowerCheckpoint, input_digest

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.features.popularity import day_of
 from colisten.logs import logger
@@ -21,6 +20,7 @@ from colisten.models.knn_term import KnnTermLayout
 from colisten.models.losses import LOSSES, LossBatch, log_inclusion
 from colisten.models.towers import TwoTowers
 from colisten.progress import track
+from colisten.settings.tree import Settings
 from colisten.training.towers.checkpoint import Curve, TowerCheckpoint
 from colisten.training.towers.examples import TowerExamples
 from colisten.training.towers.held_out import HeldOut

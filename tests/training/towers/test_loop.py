@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from colisten.config import Settings, load_settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 from colisten.features.transform import encode_users
@@ -27,6 +26,7 @@ from colisten.files import folder_digests
 from colisten.graph.folds import fold_of
 from colisten.models.items import ItemBlocks
 from colisten.models.towers import user_vectors
+from colisten.settings.tree import Settings, load_settings
 from colisten.training.time_split import split_in_time
 from colisten.training.towers import examples as examples_module
 from colisten.training.towers.checkpoint import TowerCheckpoint
