@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
+from colisten.ablations.registry import ABLATIONS
 from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
@@ -18,12 +18,7 @@ from colisten.cli.inputs import (
     parse_cut,
 )
 from colisten.cli.run import wide_console
-from colisten.data.checks import check_tables
-from colisten.data.prepare import check_cut, cut_notices
 from colisten.errors import ConfigError
-from colisten.json_files import write_json
-from colisten.pages import write_page
-from colisten.settings.tree import Settings, load_settings
 from colisten.terminal import Terminal
 
 
@@ -77,60 +72,29 @@ def ablate(
         raise ConfigError(
             "ablate needs --data, --cut and --out.", "--list alone prints the ablations."
         )
-    started = time.monotonic()
-    console = Terminal(stderr=True)
-    chosen = select(only or (), load_settings(config, tuple(overrides or ())).data)
-    settings_of = {
-        each.name: load_settings(config, (*(overrides or ()), *each.overrides)) for each in chosen
-    }
-    kept, skipped = _told_apart(chosen, settings_of)
-    for each in skipped:
-        console.print(f"{each.name}: nothing to take away under these settings, left out.")
-    settings = settings_of[FULL]
-    moment = parse_cut(cut)
-    check_tables(data, settings=settings)
-    check_cut(data, cut=moment, window_days=window_days, settings=settings, only_measures=True)
-    for notice in cut_notices(data, cut=moment, window_days=window_days, settings=settings):
-        console.print(Text(f"Notice: {notice}"), soft_wrap=True)
-    from colisten.ablations.report import AblationReport
-    from colisten.cli.trials import Window, run_trials
-    from colisten.reports.ablations import to_html
+    from colisten.cli.steps import shown_steps
     from colisten.reports.ablations_terminal import to_rich
-    from colisten.steps.trials import ablation_trials
+    from colisten.steps.use_cases.ablate import ablate as ablate_steps
 
-    table = run_trials(
-        Window(data, moment, window_days),
-        out,
-        ablation_trials(kept, settings_of, seeds),
-        settings,
-        subject=FULL,
-        console=console,
-        use_cache=use_cache,
-    )
-    report = AblationReport.of(
-        kept, skipped, [settings.seed + number for number in range(seeds)], table
-    )
-    page, figures = out / "ablations.html", out / "ablations.json"
-    write_page(page, to_html(report))
-    write_json(figures, report)
+    started = time.monotonic()
+    with shown_steps(out) as listen:
+        report = ablate_steps(
+            data,
+            parse_cut(cut),
+            out,
+            only=only or (),
+            config=config,
+            overrides=overrides or (),
+            window_days=window_days,
+            seeds=seeds,
+            use_cache=use_cache,
+            listen=listen,
+        )
     shown = wide_console()
     shown.print(to_rich(report))
-    for file in (page, figures):
-        shown.print(f"  {file}", soft_wrap=True)
-    console.print(f"Done in {time.monotonic() - started:.0f} s.")
-
-
-def _told_apart(
-    ablations: tuple[Ablation, ...], settings_of: dict[str, Settings]
-) -> tuple[list[Ablation], list[Ablation]]:
-    """Those that differ from the full model, with it, and those that do not."""
-    # A preset is where values came from, not a value that anything reads.
-    values = {
-        each.name: (settings_of[each.name].model_copy(update={"preset": "default"}), each.blocks)
-        for each in ablations
-    }
-    kept = [each for each in ablations if each.is_full or values[each.name] != values[FULL]]
-    return kept, [each for each in ablations if each not in kept]
+    for name in ("ablations.html", "ablations.json"):
+        shown.print(f"  {out / name}", soft_wrap=True)
+    Terminal(stderr=True).print(f"Done in {time.monotonic() - started:.0f} s.")
 
 
 def _listed() -> Table:

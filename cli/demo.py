@@ -20,7 +20,8 @@ from rich.table import Table
 
 from colisten.child import kept
 from colisten.cli.experiment import CONTROL, SHARES, make_report, run_simulation
-from colisten.cli.run import execute, show_outcome, wide_console
+from colisten.cli.run import show_outcome, wide_console
+from colisten.cli.steps import shown_steps
 from colisten.data import parquet
 from colisten.data.moments import parse_moment
 from colisten.errors import PipelineError
@@ -28,7 +29,6 @@ from colisten.interrupts import interruptible
 from colisten.json_files import parse_json, to_json
 from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
-from colisten.terminal import Terminal
 
 READY_SECONDS = 90
 
@@ -42,6 +42,8 @@ def demo(
     Everything lands under --out: world/ (tables and planted truth) and run/ (what `colisten run`
     writes). Run again: unchanged steps are not repeated.
     """
+    from colisten.steps.use_cases.run import run
+
     started = time.monotonic()
     console = wide_console()
     world, home = out / "world", out / "run"
@@ -51,10 +53,11 @@ def demo(
 
     console.rule("2. From tables to a release")
     cut = parse_moment(str(report.cut), "cut")
-    execute(
-        world, cut, report.window_days, home, Settings(seed=seed), console=Terminal(stderr=True)
-    )
-    show_outcome(home, console)
+    with shown_steps(home) as listen:
+        result = run(
+            world, cut, home, Settings(seed=seed), window_days=report.window_days, listen=listen
+        )
+    show_outcome(result, home, console)
 
     console.rule("3. Two shelves from the running service")
     warm, cold = _two_users(world, cut)

@@ -59,9 +59,11 @@ def end_on_signals() -> None:
     """
     _asked.number = 0
     told, tells = os.pipe()
+    # Standard error as it is now: a step's goes elsewhere.
+    errors = os.dup(2)
     os.set_blocking(tells, False)
     signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
-    threading.Thread(target=_end_late, args=(told,), daemon=True).start()
+    threading.Thread(target=_end_late, args=(told, errors), daemon=True).start()
     _on_signals(_end)
 
 
@@ -81,7 +83,7 @@ def _on_signals(action: Callable[[int, FrameType | None], None] | signal.Handler
             signal.signal(number, action)
 
 
-def _end_late(told: int) -> None:
+def _end_late(told: int, errors: int) -> None:
     """End this process where a signal came and the main thread did not, in time."""
     while number := os.read(told, 1):
         # A service that took the signals over ends, or starts anew, in its own way.
@@ -89,7 +91,7 @@ def _end_late(told: int) -> None:
             interrupt_queries()
             time.sleep(PATIENCE_SECONDS)
             with contextlib.suppress(OSError):
-                os.write(2, f"colisten: {Ended(number[0])}\n".encode())
+                os.write(errors, f"colisten: {Ended(number[0])}\n".encode())
             os._exit(128 + number[0])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,7 +42,6 @@ def explain(
     from colisten.reports.explanation import to_html
     from colisten.settings.tree import Settings
 
-    atexit.register(_leave_quietly)
     with warnings.catch_warnings():
         # ibis calls a method that DuckDB has renamed; nothing that a reader could do about it.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -115,13 +113,3 @@ def tables_of(out: Path, release: LoadedRelease) -> CheckedTables:
         "A release on its own holds no events: give the folder that `colisten run` left, or run "
         "it again with the same cut.",
     )
-
-
-def _leave_quietly() -> None:
-    """Let go of ibis's own DuckDB connection.
-
-    Beside torch, DuckDB's binding finds it at the end of the process and complains of a leak.
-    """
-    import ibis
-
-    ibis.options.default_backend = None

@@ -1,4 +1,4 @@
-"""What a run is started on: options that several commands take, and digests of tables and code."""
+"""Options that several commands take."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Annotated
 
 import typer
 
-from colisten.data.contract import TABLES
 from colisten.data.moments import parse_moment
-from colisten.data.table_files import find_table
-from colisten.files import combined_digest, file_digest
 from colisten.settings.sections import ITEM_TYPES, ItemType
 from colisten.words import known_word
 
@@ -46,11 +43,3 @@ def parse_target(text: str) -> ItemType:
 def parse_cut(text: str) -> datetime:
     """A UTC moment from YYYY-MM-DD or ISO 8601; raises ConfigError otherwise."""
     return parse_moment(text, "--cut")
-
-
-def tables_digest(data: Path) -> str:
-    """Content digest of every table of `data`."""
-    found = {table.file_name: find_table(data, table).path for table in TABLES}
-    return combined_digest(
-        {name: file_digest(file) for name, file in found.items() if file is not None}
-    )

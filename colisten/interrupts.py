@@ -8,6 +8,7 @@ that whoever handles the signal can break them off.
 from __future__ import annotations
 
 import contextlib
+import sys
 import weakref
 from typing import TYPE_CHECKING
 
@@ -28,3 +29,13 @@ def interrupt_queries() -> None:
     for connection in tuple(_connections):
         with contextlib.suppress(Exception):  # it was closed
             connection.interrupt()
+
+
+def close_own_connection() -> None:
+    """Let go of the connection that ibis opened for itself, if it did.
+
+    It holds memory, and beside torch DuckDB's binding finds it at the end of the process and
+    complains of a leak.
+    """
+    if ibis := sys.modules.get("ibis"):
+        ibis.options.default_backend = None

@@ -30,6 +30,7 @@ import pyarrow as pa
 
 from colisten.errors import FileError, PipelineError
 from colisten.files import sweep_partials
+from colisten.interrupts import close_own_connection
 from colisten.json_files import read_mapping, to_json, write_json
 from colisten.settings.tree import Settings
 from colisten.steps.artifacts.base import Artifact
@@ -51,18 +52,24 @@ class StepEvent:
 
     Attributes:
         step: Its name.
-        state: started, done, cached or failed.
+        state: started, done, cached or failed; `part` where a training of several begins, `notice`
+            for something to know about the tables.
         seconds: How long it took.
         part: Which of several calls of one step it is, such as `backtest`.
+        text: Of a notice; of a part, which of how many it is, such as `2/6`.
     """
 
     step: str
     state: str
     seconds: float = 0.0
     part: str = ""
+    text: str = ""
 
 
-def _silent(event: StepEvent) -> None:
+Listener = Callable[[StepEvent], None]
+
+
+def silent(event: StepEvent) -> None:
     """Nobody listens."""
 
 
@@ -82,7 +89,7 @@ class StepCache:
     root: Path
     settings: Settings
     use_cache: bool = True
-    listen: Callable[[StepEvent], None] = _silent
+    listen: Listener = silent
     part: str = ""
     used: set[str] = field(default_factory=set)
 
@@ -128,7 +135,7 @@ class StepCache:
         began = time.monotonic()
         try:
             returned: Result = execute(step, inputs, settings_of(step, self.settings), folder)
-        except BaseException:
+        except Exception:
             notify("failed", time.monotonic() - began)
             raise
         seconds = time.monotonic() - began
@@ -147,7 +154,7 @@ def step_cache(
     settings: Settings,
     *,
     use_cache: bool = True,
-    listen: Callable[[StepEvent], None] = _silent,
+    listen: Listener = silent,
 ) -> Iterator[StepCache]:
     """Hold a folder of finished steps for one run.
 
@@ -237,6 +244,7 @@ def _sweep(root: Path, workflow: str, used: list[str]) -> None:
 
 def _free_memory() -> None:
     """Hand back to the system what a step no longer needs."""
+    close_own_connection()
     gc.collect()
     pa.default_memory_pool().release_unused()
     with suppress(OSError, AttributeError):  # glibc alone has it

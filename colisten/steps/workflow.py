@@ -36,7 +36,7 @@ from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
 from colisten.steps.build_features import build_features
 from colisten.steps.build_graph import build_graph
 from colisten.steps.build_training_rows import build_training_rows
-from colisten.steps.cache import StepCache
+from colisten.steps.cache import StepCache, StepEvent
 from colisten.steps.check_tables import check_tables
 from colisten.steps.compare import Compared, compare
 from colisten.steps.embed_text import embed_text
@@ -276,7 +276,8 @@ def trials(
     """
     prepared = prepare(cache, window, home)
     lists, failures = [], []
-    for each in trainings:
+    for number, each in enumerate(trainings, start=1):
+        cache.listen(StepEvent("", "part", part=each.title, text=f"{number}/{len(trainings)}"))
         try:
             lists.append(
                 _trial(cache.under(each.settings, each.title), window, prepared, home, each)

@@ -1,4 +1,4 @@
-"""`colisten ablate` through kfp's local runner: killed, resumed, asserted on its table."""
+"""`colisten ablate` killed, resumed, asserted on its table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport
-from colisten.cli.trials import Window, run_trials
+from colisten.cli.steps import shown_steps
 from colisten.errors import PipelineError
 from colisten.settings.tree import load_settings
 from colisten.steps.trials import TrainingRun
+from colisten.steps.use_cases.compare import compare_trainings
+from colisten.steps.workflow import Window
 from tests.conftest import CUT
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,7 @@ def out(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("ablations")
     errors = out / "errors.txt"
     running = start(tiny_source, out, errors)
-    log = out / "pipeline/run.log"
+    log = out / "steps/run.log"
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and running.poll() is None:
         if log.exists() and "train-towers" in log.read_text(errors="ignore"):
@@ -124,21 +125,19 @@ def test_a_failed_trial_is_told_and_leaves_the_results_as_they_were(
     before = {file.name: file.read_bytes() for file in out.glob("ablations.*")}
     settings = load_settings(None, QUICK)
     broken = load_settings(None, (*QUICK, "hgnn.fanouts=[5]"))
-    with pytest.raises(PipelineError, match=r"'train-hgnn' failed(?s:.*)one fan-out per layer"):
-        run_trials(
-            Window(tiny_source, CUT, WINDOW_DAYS),
-            out,
-            [
-                TrainingRun("broken", broken),
-                TrainingRun(FULL, settings, beside=("popularity", "HGNN-mean")),
-            ],
-            settings,
-            subject=FULL,
-            console=Console(stderr=True),
-        )
+    trials = [
+        TrainingRun("broken", broken),
+        TrainingRun(FULL, settings, beside=("popularity", "HGNN-mean")),
+    ]
+    window = Window(tiny_source, CUT, WINDOW_DAYS)
+    with (
+        pytest.raises(PipelineError, match=r"'train-hgnn' failed(?s:.*)one fan-out per layer"),
+        shown_steps(out) as listen,
+    ):
+        compare_trainings(window, out, trials, settings, subject=FULL, listen=listen)
     said = capsys.readouterr().err
     assert "[1/2] broken, seed 0" in said
     # The other trial went on, and had all it needed.
-    assert "rank                         unchanged" in said
+    assert "rank                           unchanged" in said
     assert {file.name: file.read_bytes() for file in out.glob("ablations.*")} == before
     assert json.loads(before["ablations.json"])["rows"]

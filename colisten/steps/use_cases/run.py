@@ -1,0 +1,124 @@
+"""From tables to a release, measured after the cut under one seed or several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from colisten.data.checks import check_tables
+from colisten.data.prepare import cut_notices
+from colisten.evaluation.table import EvaluationTable
+from colisten.json_files import read_mapping, write_json
+from colisten.pages import write_page
+from colisten.settings.tree import Settings
+from colisten.steps.cache import Listener, StepEvent, silent, step_cache
+from colisten.steps.trials import check_trials, further_seeds
+from colisten.steps.workflow import Home, Released, Window, release, trials
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run made.
+
+    Attributes:
+        release_id: The release.
+        promoted: Whether it is live.
+        reasons: Of the gate, where it is not.
+        warnings: Of the gate, whatever it decided.
+        seeds: Of the trainings behind `table`, the release's own first.
+        table: Figures on the window after the cut.
+        out: Folder that owns the results.
+    """
+
+    release_id: str
+    promoted: bool
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    seeds: tuple[int, ...]
+    table: EvaluationTable
+    out: Path
+
+    @property
+    def recommendations(self) -> Path:
+        """Every user's list: user_id, item_id, rank, score."""
+        return self.out / "recommendations.parquet"
+
+
+def run(
+    data: Path,
+    cut: datetime,
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    window_days: int = 90,
+    seeds: int = 1,
+    use_cache: bool = True,
+    listen: Listener = silent,
+) -> RunResult:
+    """Check the tables, train, evaluate and publish a release; promote it if its gate passes.
+
+    Writes recommendations.parquet, metrics.json, releases/ and reports/ under `out`. Interrupted,
+    the same call goes on where it stopped.
+
+    Args:
+        data: Folder of contract tables.
+        cut: UTC moment that ends all learning.
+        out: Folder that owns the results.
+        settings: Default: those of the library.
+        window_days: Days after the cut that measure.
+        seeds: Trainings to measure: the release is that of `seed`, the figures are means over
+            `seed`, `seed` + 1 and so on, with intervals that hold their noise.
+        use_cache: Take unchanged steps from earlier runs.
+        listen: Called at every change of a step, and with notices about the tables.
+
+    Raises:
+        TableError: The tables break the contract; nothing is written then.
+        PipelineError: Another run holds `out`.
+        ColistenError: As the steps do.
+    """
+    settings = settings or Settings()
+    # Broken tables are refused here, before anything is written.
+    report = check_tables(data, settings=settings)
+    short_of = cut_notices(data, cut=cut, window_days=window_days, settings=settings)
+    for notice in (*report.notices, *short_of):
+        listen(StepEvent("check_tables", "notice", text=notice))
+    further = further_seeds(settings, seeds)
+    if further:
+        check_trials(further, settings)
+    window, home = Window(data, cut, window_days), Home.at(out)
+    with step_cache(home.steps, "release", settings, use_cache=use_cache, listen=listen) as cache:
+        released = release(cache, window, home)
+        table = released.measured.table
+        if further:
+            table = trials(
+                cache, window, home, further, subject=table.subject, measured=released.lists
+            ).table.table
+    numbers = tuple(settings.seed + number for number in range(seeds))
+    _write_measured(home.out, table, numbers)
+    return _result(released, table, numbers, home.out)
+
+
+def _write_measured(out: Path, table: EvaluationTable, seeds: tuple[int, ...]) -> None:
+    """Put the figures of all seeds into metrics.json and on the page."""
+    from colisten.reports.evaluation import to_html
+
+    metrics = read_mapping(out / "metrics.json")
+    metrics |= {"seeds": list(seeds), "test": table.model_dump(mode="json")}
+    write_page(out / "reports" / "evaluation.html", to_html(table))
+    write_json(out / "metrics.json", metrics)
+
+
+def _result(
+    released: Released, table: EvaluationTable, seeds: tuple[int, ...], out: Path
+) -> RunResult:
+    published = released.release
+    return RunResult(
+        release_id=published.release_id,
+        promoted=published.promoted,
+        reasons=tuple(published.reasons),
+        warnings=tuple(published.warnings),
+        seeds=seeds,
+        table=table,
+        out=out,
+    )
