@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from colisten.sampling.multilink import MultiLinkNeighborLoader
     from colisten.settings.tree import Settings
     from colisten.simulator import simulate
+    from colisten.steps.use_cases.run import run
 
 _HOMES = {
     "Settings": "colisten.settings.tree",
@@ -42,6 +43,7 @@ _HOMES = {
     "TwoTowers": "colisten.models.towers",
     "evaluate": "colisten.evaluation.table",
     "simulate": "colisten.simulator",
+    "run": "colisten.steps.use_cases.run",
 }
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "build_graph",
     "evaluate",
     "load_release",
+    "run",
     "simulate",
 ]
 
