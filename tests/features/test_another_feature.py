@@ -44,7 +44,9 @@ def test_a_line_of_settings_brings_a_column_into_the_user_tower(
     people = ["u0000", "u0001", "u0002", "u0003", "stranger"]
     rows = user_rows(open_store(repo), people, CUT)
     batch = UserBatch.from_table(rows, catalogue.index_of, fields)
-    spec = UserFeatureSpec.fit(batch, settings=settings, vector_dim=4, types=fields.types)
+    spec = UserFeatureSpec.fit(
+        batch, settings.data, settings.features, vector_dim=4, types=fields.types
+    )
     vectors = np.random.default_rng(0).normal(size=(len(catalogue), 4)).astype(np.float32)
     encoded = encode_users(spec, batch, vectors)
     column = dict(zip(spec.names(), encoded.T, strict=True))
