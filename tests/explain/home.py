@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from cli.explain import live_release
 from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
@@ -31,6 +30,7 @@ from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.sections import DataSettings, TowerSettings
+from colisten.steps.use_cases.explain import live_release
 from feature_repo.repo import build_feature_repo
 from tests.conftest import CUT, DATA
 
@@ -53,7 +53,7 @@ class Plant:
 def write_home(out: Path, source: Path, plant: Plant) -> Path:
     """Leave at `out` what `colisten run` would: tables, features and a live release."""
     settings = Settings()
-    tables = out / "pipeline" / "runs" / "run-1" / "check-tables"
+    tables = out / "steps" / "check_tables-1"
     prepare_tables(source, tables, cut=CUT, window_days=WINDOW_DAYS, settings=settings)
     history = tables / "history"
     catalogue = Catalogue.read(history)
@@ -115,7 +115,7 @@ def inputs_of(out: Path, *, most_users: int = 2000, seed: int = 0) -> Explanatio
     """What an explanation reads of such a folder."""
     return ExplanationInputs.read(
         live_release(out, threads=1),
-        CheckedTables.read(out / "pipeline/runs/run-1/check-tables"),
+        CheckedTables.read(out / "steps/check_tables-1"),
         out / "features",
         most_users=most_users,
         seed=seed,
