@@ -13,13 +13,13 @@ import torch
 
 from benchmarks.graphs import random_graph
 from benchmarks.pairs import compare, machine, write_result
-from colisten.config import Settings
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import relation_label
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
+from colisten.settings.tree import Settings
 from colisten.training.hgnn import train_hgnn
 from colisten.training.hgnn.validation import Objective
 

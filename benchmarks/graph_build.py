@@ -13,10 +13,10 @@ from scipy.sparse import coo_matrix
 
 from benchmarks.events import write_events
 from benchmarks.pairs import compare
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.graph.build import build_graph
-from colisten.sections import GraphSettings
+from colisten.settings.sections import GraphSettings
+from colisten.settings.tree import Settings
 
 USERS, EVENTS = 200_000, 2_000_000
 AS_OF = datetime(2030, 1, 1, tzinfo=UTC)

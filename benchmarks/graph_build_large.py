@@ -11,10 +11,10 @@ from benchmarks.alone import alone
 from benchmarks.events import write_events
 from benchmarks.graph_build import AS_OF
 from benchmarks.pairs import machine, write_result
-from colisten.config import Settings
 from colisten.graph.build import build_graph
 from colisten.logs import configure_logs
-from colisten.sections import GraphSettings
+from colisten.settings.sections import GraphSettings
+from colisten.settings.tree import Settings
 
 SIZES = ((200_000, 2_000_000), (2_000_000, 20_000_000))
 LIMIT = "8GB"

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.pairs import machine, write_result
 from benchmarks.runs import compared, world_window
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.ranking.rankers import SUBJECT
+from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.trials import TrainingRun
 

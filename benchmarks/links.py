@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.pairs import machine, write_result
 from benchmarks.runs import compared, world_window
 from benchmarks.worlds import NEW, finer, paired
-from colisten.config import Settings, load_settings
 from colisten.evaluation.table import EvaluationTable
+from colisten.settings.tree import Settings, load_settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.trials import TrainingRun
 

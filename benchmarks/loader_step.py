@@ -20,7 +20,7 @@ from colisten.graph.relation import CO_LISTENED
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from colisten.training.hgnn.loss import margin_loss
 
 NODES = {"audiobook": 20_000, "podcast": 180_000}

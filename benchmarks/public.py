@@ -17,9 +17,9 @@ from typing import Any
 
 from benchmarks.pairs import machine, write_result
 from benchmarks.runs import released
-from colisten.config import Settings
 from colisten.data.moments import parse_moment
 from colisten.evaluation.table import EvaluationTable
+from colisten.settings.tree import Settings
 from colisten.steps.workflow import Window
 
 NAME = "public_food_kitchen"

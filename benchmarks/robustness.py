@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 
 from benchmarks.pairs import machine, write_result
 from benchmarks.runs import released, world_window
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.json_files import to_json
+from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.workflow import Window
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
+from colisten.settings.tree import Settings
 from colisten.simulator import WorldReport
 from colisten.steps import workflow
 from colisten.steps.cache import StepCache

@@ -19,7 +19,7 @@ from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from colisten.training.hgnn.validation import Objective
 
 PARTS = {"tenth": 10, "whole": 1}

@@ -19,8 +19,8 @@ from scipy import stats
 from benchmarks.pairs import machine, write_result
 from benchmarks.runs import compared, world_window
 from colisten.ablations.registry import ABLATIONS, FULL
-from colisten.config import Settings, load_settings
 from colisten.evaluation.table import EvaluationTable
+from colisten.settings.tree import Settings, load_settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.trials import TEXT, TrainingRun
 

@@ -10,14 +10,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.inputs import (
+from colisten.ablations.registry import ABLATIONS
+from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
     SetOption,
     parse_cut,
 )
-from cli.run import wide_console
-from colisten.ablations.registry import ABLATIONS
+from colisten.cli.run import wide_console
 from colisten.errors import ConfigError
 from colisten.terminal import Terminal
 
@@ -72,7 +72,7 @@ def ablate(
         raise ConfigError(
             "ablate needs --data, --cut and --out.", "--list alone prints the ablations."
         )
-    from cli.steps import shown_steps
+    from colisten.cli.steps import shown_steps
     from colisten.reports.ablations_terminal import to_rich
     from colisten.steps.use_cases.ablate import ablate as ablate_steps
 

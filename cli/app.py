@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cli import (
+from colisten.cli import (
     ablate,
     check,
     demo,
@@ -23,7 +23,7 @@ from cli import (
     settings,
     simulate,
 )
-from cli.ending import raise_if_asked
+from colisten.cli.ending import raise_if_asked
 from colisten.errors import ColistenError, FileError, PipelineError
 from colisten.logs import configure_logs
 from colisten.shown import plain, plain_lines

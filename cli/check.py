@@ -10,11 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli.inputs import ConfigOption, SetOption
-from colisten.config import load_settings
+from colisten.cli.inputs import ConfigOption, SetOption
 from colisten.data.checks import check_tables
 from colisten.data.violation import TableViolations, Violation
 from colisten.json_files import to_json
+from colisten.settings.tree import load_settings
 from colisten.terminal import Terminal, print_json
 
 _HELP = """Check a folder of tables against the contract; nothing is written.

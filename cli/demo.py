@@ -18,16 +18,16 @@ import duckdb
 import typer
 from rich.table import Table
 
-from cli.experiment import CONTROL, SHARES, make_report, run_simulation
-from cli.run import show_outcome, wide_console
-from cli.steps import shown_steps
 from colisten.child import kept
-from colisten.config import Settings
+from colisten.cli.experiment import CONTROL, SHARES, make_report, run_simulation
+from colisten.cli.run import show_outcome, wide_console
+from colisten.cli.steps import shown_steps
 from colisten.data import parquet
 from colisten.data.moments import parse_moment
 from colisten.errors import PipelineError
 from colisten.interrupts import interruptible
 from colisten.json_files import parse_json, to_json
+from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
 
 READY_SECONDS = 90
@@ -109,7 +109,7 @@ def _service(home: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "cli.main", "serve"]
+    command = [sys.executable, "-m", "colisten", "serve"]
     with (home / "service.log").open("w") as log:
         command += ["--out", str(home), "--port", str(port)]
         with kept(command, stdout=log, stderr=log) as process:

@@ -11,9 +11,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.inputs import ConfigOption, SetOption
-from cli.run import wide_console
-from colisten.config import Settings, load_settings
+from colisten.cli.inputs import ConfigOption, SetOption
+from colisten.cli.run import wide_console
 from colisten.data import contract, parquet
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
 from colisten.data.moments import parse_moment
@@ -24,6 +23,7 @@ from colisten.experiments.shares import read_shares
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.logs import logger
+from colisten.settings.tree import Settings, load_settings
 from colisten.terminal import Terminal
 
 log = logger("experiment")
@@ -191,7 +191,7 @@ def make_report(
     which types and signals there are, and what counts as a start.
     """
     from colisten.experiments.outcomes import user_outcomes
-    from monitoring.experiment import experiment_report
+    from colisten.monitoring.experiment import experiment_report
 
     outcomes = user_outcomes(
         _file(folder, EXPOSURES),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from colisten.data.moments import parse_moment
-from colisten.sections import ITEM_TYPES, ItemType
+from colisten.settings.sections import ITEM_TYPES, ItemType
 from colisten.words import known_word
 
 DataOption = Annotated[

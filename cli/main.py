@@ -12,7 +12,7 @@ import io
 import os
 import sys
 
-from cli.ending import Ended, end_on_signals, leave_on_signals
+from colisten.cli.ending import Ended, end_on_signals, leave_on_signals
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     _set_threads()
     # Only now: what the commands need takes a second or more, in which somebody may have second
     # thoughts, and nobody who does wants to see where the import was.
-    from cli.app import answer
+    from colisten.cli.app import answer
     from colisten.interrupts import close_own_connection
     from colisten.terminal import print_error
 

@@ -33,9 +33,9 @@ def compile_(
 
     Example: colisten pipeline compile --out colisten-release.yaml
     """
-    from pipelines.compilation import compile_pipeline
-    from pipelines.release_pipeline import release_pipeline
-    from pipelines.trials_pipeline import make_trials_pipeline
+    from colisten.pipelines.compilation import compile_pipeline
+    from colisten.pipelines.release_pipeline import release_pipeline
+    from colisten.pipelines.trials_pipeline import make_trials_pipeline
 
     compile_pipeline(make_trials_pipeline(parallelism) if trials else release_pipeline, out)
     Terminal().print(f"Wrote {out}. Upload it with the Kubeflow Pipelines UI or `kfp run create`.")

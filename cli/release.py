@@ -12,7 +12,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from colisten.config import load_settings
 from colisten.errors import ConfigError, VectorIndexError, VerifyFailed
 from colisten.index import VectorIndex, open_index
 from colisten.index.resolve import resolve_index
@@ -20,6 +19,7 @@ from colisten.json_files import to_json
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
+from colisten.settings.tree import load_settings
 from colisten.terminal import Terminal, print_json, said
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from cli.inputs import (
+from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
     CutOption,
@@ -20,9 +20,9 @@ from cli.inputs import (
     parse_cut,
     parse_target,
 )
-from colisten.config import load_settings
 from colisten.json_files import to_json
-from colisten.sections import ITEM_TYPES, ItemType
+from colisten.settings.sections import ITEM_TYPES, ItemType
+from colisten.settings.tree import load_settings
 from colisten.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run(
 
     Example: colisten run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
-    from cli.steps import shown_steps
+    from colisten.cli.steps import shown_steps
     from colisten.steps.use_cases.run import run as run_steps
 
     settings = load_settings(config, (*target_overrides(target), *(overrides or ())))

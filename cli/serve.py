@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from colisten.config import load_settings
+from colisten.settings.tree import load_settings
 
 
 def serve(
@@ -32,7 +32,7 @@ def serve(
 
     Example: colisten serve --out out --port 3000
     """
-    from serving.launch import launch
+    from colisten.serving.launch import launch
 
     launch(
         out,

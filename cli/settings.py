@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from colisten.config import settings_table
 from colisten.json_files import to_json
+from colisten.settings.tree import settings_table
 from colisten.terminal import Terminal
 
 _TOP = """# Settings

@@ -11,21 +11,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
+from colisten.feature_repo.entities import ITEM, USER
+from colisten.feature_repo.services import feature_services
+from colisten.feature_repo.sources import MOMENT, write_sources
+from colisten.feature_repo.stores import store_config, write_config
+from colisten.feature_repo.views import item_views, user_views
 from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
 from colisten.features.store import open_store
 from colisten.files import located, write_aside
 from colisten.logs import logger
 from colisten.progress import track
-from feature_repo.entities import ITEM, USER
-from feature_repo.services import feature_services
-from feature_repo.sources import MOMENT, write_sources
-from feature_repo.stores import store_config, write_config
-from feature_repo.views import item_views, user_views
+from colisten.settings.tree import Settings
 
 log = logger("feature_repo")
 

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
@@ -33,7 +32,8 @@ from colisten.features.names import (
 )
 from colisten.files import write_aside
 from colisten.progress import track
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.tree import Settings
 
 MOMENT = pa.timestamp("us", tz="UTC")
 ALWAYS = datetime(1970, 1, 2, tzinfo=UTC)

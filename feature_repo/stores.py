@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from colisten.config import Settings
 from colisten.features.names import (
     CONFIG_FILE,
     OFFLINE_STORE,
@@ -20,6 +19,7 @@ from colisten.features.names import (
     REGISTRY_FILE,
 )
 from colisten.files import write_aside
+from colisten.settings.tree import Settings
 
 _WRITE_ROWS = 5000
 # A request has a deadline: redis-py would try again for about eight seconds.

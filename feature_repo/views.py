@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from colisten.feature_repo.entities import ITEM, USER
 from colisten.features.lightfeast import (
     Array,
     FeatureView,
@@ -36,8 +37,7 @@ from colisten.features.names import (
     push_source,
 )
 from colisten.json_files import to_json
-from colisten.sections import DataSettings
-from feature_repo.entities import ITEM, USER
+from colisten.settings.data import DataSettings
 
 
 def item_views(sources: Path) -> list[FeatureView]:

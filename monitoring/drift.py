@@ -13,9 +13,9 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset, DataSummaryPreset
 
 from colisten.json_files import write_json
+from colisten.monitoring.page import report_page
+from colisten.monitoring.windows import comparable
 from colisten.pages import write_page
-from monitoring.page import report_page
-from monitoring.windows import comparable
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def drift_report(
 ) -> DriftReport:
     """Compare two windows column by column and write `out` (HTML) and its JSON beside it.
 
-    Values are compared as `monitoring.windows.comparable` makes them numbers and texts.
+    Values are compared as `colisten.monitoring.windows.comparable` makes them numbers and texts.
 
     Args:
         reference: Users of the earlier window; numbers and categories as columns.

@@ -15,9 +15,9 @@ from evidently.legacy.model.widget import BaseWidgetInfo
 
 from colisten.experiments.comparison import RATES, Comparison, compare_arms
 from colisten.json_files import write_json
+from colisten.monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
+from colisten.monitoring.page import report_page
 from colisten.pages import write_page
-from monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
-from monitoring.page import report_page
 
 
 class ExperimentSummary(MetricContainer):

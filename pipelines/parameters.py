@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from colisten.config import Settings
+from colisten.pipelines.trials_pipeline import trial
+from colisten.settings.tree import Settings
 from colisten.steps.registry import step_named
 from colisten.steps.settings import settings_json
 from colisten.steps.trials import TrainingRun
-from pipelines.trials_pipeline import trial
 
 _SUFFIX = "_settings"
 

@@ -17,19 +17,19 @@ from typing import NamedTuple
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Model
 
-from components.build_features.component import build_features
-from components.build_graph.component import build_graph
-from components.build_training_rows.component import build_training_rows
-from components.check_tables.component import check_tables
-from components.embed_text.component import embed_text
-from components.evaluate.component import evaluate
-from components.gate.component import gate
-from components.inspect_graph.component import inspect_graph
-from components.publish.component import publish
-from components.recommend.component import recommend
-from components.report.component import report
-from components.train_hgnn.component import train_hgnn
-from components.train_towers.component import train_towers
+from colisten.components.build_features.component import build_features
+from colisten.components.build_graph.component import build_graph
+from colisten.components.build_training_rows.component import build_training_rows
+from colisten.components.check_tables.component import check_tables
+from colisten.components.embed_text.component import embed_text
+from colisten.components.evaluate.component import evaluate
+from colisten.components.gate.component import gate
+from colisten.components.inspect_graph.component import inspect_graph
+from colisten.components.publish.component import publish
+from colisten.components.recommend.component import recommend
+from colisten.components.report.component import report
+from colisten.components.train_hgnn.component import train_hgnn
+from colisten.components.train_towers.component import train_towers
 
 
 class Released(NamedTuple):
@@ -128,7 +128,7 @@ def release_pipeline(
     """Everything from tables to reports.
 
     Every `<step>_settings` is what that step reads of the settings and the digest of its code,
-    by `pipelines.parameters.step_parameters`; a step is cached by that and its inputs.
+    by `colisten.pipelines.parameters.step_parameters`; a step is cached by that and its inputs.
 
     Args:
         data: Folder of contract tables.

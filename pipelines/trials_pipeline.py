@@ -16,16 +16,16 @@ from typing import Any, NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Dataset, Input
 
-from components.build_features.component import build_features
-from components.build_graph.component import build_graph
-from components.build_training_rows.component import build_training_rows
-from components.check_tables.component import check_tables
-from components.compare.component import compare
-from components.embed_text.component import embed_text
-from components.inspect_graph.component import inspect_graph
-from components.rank.component import rank
-from components.train_hgnn.component import train_hgnn
-from components.train_towers.component import train_towers
+from colisten.components.build_features.component import build_features
+from colisten.components.build_graph.component import build_graph
+from colisten.components.build_training_rows.component import build_training_rows
+from colisten.components.check_tables.component import check_tables
+from colisten.components.compare.component import compare
+from colisten.components.embed_text.component import embed_text
+from colisten.components.inspect_graph.component import inspect_graph
+from colisten.components.rank.component import rank
+from colisten.components.train_hgnn.component import train_hgnn
+from colisten.components.train_towers.component import train_towers
 
 
 class Ranked(NamedTuple):
@@ -135,7 +135,7 @@ def make_trials_pipeline(parallelism: int = 1) -> Any:
             text_cache: Folder that keeps text vectors across runs.
             trials: A mapping each: `model` (name in the table; trials of one name are trainings
                 of one model), `blocks` (`text,z`, `text` or `z`), `beside` (other rankers, with
-                commas) and the settings of its steps, by `pipelines.parameters.trial_item`.
+                commas) and the settings of its steps, by `parameters.trial_item`.
             subject: The model that every other is compared with.
             measured: Folder of lists of the same window that an `evaluate` step wrote and that
                 join the table; empty for none.

@@ -21,13 +21,12 @@ from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.pointer import POINTER
 from colisten.release.store import ReleaseStore
-from serving import metrics
-from serving.environment import Environment
-from serving.feature_client import FeatureClient
+from colisten.serving import metrics
+from colisten.serving.environment import Environment
+from colisten.serving.feature_client import FeatureClient
 
 _RETRY_SECONDS = 5.0
 _NEVER = (-1, -1)
-_BLOCK_ROWS = 16_384
 _log = logger("serving.active_release")
 
 
@@ -38,14 +37,11 @@ class ActiveRelease:
     Attributes:
         release: Vectors, tower, catalogue, popular lists.
         features: Users as this release reads them.
-        target_scale: float32 [n_target], one over the length of each target item's history
-            vector; 0 where it has none.
         loaded_at: UTC.
     """
 
     release: LoadedRelease
     features: FeatureClient
-    target_scale: np.ndarray
     loaded_at: datetime
 
     @classmethod
@@ -58,8 +54,9 @@ class ActiveRelease:
         release = LoadedRelease.load(store.folder(release_id))
         features = FeatureClient(environment.features, release)
         features.look()
-        active = cls(release, features, _inverse_lengths(release), datetime.now(UTC))
+        active = cls(release, features, datetime.now(UTC))
         release.exact(active.nobody(), 1)
+        _ = release.target_scale  # computed here and not by the first request
         release.index_of([])
         return active
 
@@ -167,12 +164,3 @@ class ReleaseWatcher:
 
     def _name(self) -> str | None:
         return None if self.current is None else self.current.release_id
-
-
-def _inverse_lengths(release: LoadedRelease) -> np.ndarray:
-    vectors = release.history_vectors[release.target]
-    scale = np.zeros(len(vectors), dtype=np.float32)
-    for start in range(0, len(vectors), _BLOCK_ROWS):
-        lengths = np.linalg.norm(vectors[start : start + _BLOCK_ROWS], axis=1)
-        np.divide(1.0, lengths, out=scale[start : start + len(lengths)], where=lengths > 0)
-    return scale

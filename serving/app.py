@@ -22,10 +22,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from colisten.logs import logger
-from serving import metrics
-from serving.openapi import describe, with_words
-from serving.runtime import Runtime
-from serving.schemas import (
+from colisten.serving import metrics
+from colisten.serving.openapi import describe, with_words
+from colisten.serving.runtime import Runtime
+from colisten.serving.schemas import (
     MAX_BODY_BYTES,
     Accepted,
     ErrorResponse,

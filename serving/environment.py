@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from colisten.config import Settings
 from colisten.errors import ConfigError
 from colisten.files import located
 from colisten.json_files import to_json
+from colisten.settings.tree import Settings
 from colisten.variables import HOME, SETTINGS, WORKERS, check_variables
 
 

@@ -12,7 +12,7 @@ from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError, FilterRefused
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, Filter
 from colisten.release.loaded import LoadedRelease
-from serving.schemas import ErrorResponse, FieldError, FilterRequest, Refused
+from colisten.serving.schemas import ErrorResponse, FieldError, FilterRequest, Refused
 
 _LANGUAGE = "language"
 

@@ -17,7 +17,7 @@ from colisten.index import VectorIndex
 from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.opening import index_class
 from colisten.logs import logger
-from colisten.sections import IndexSettings
+from colisten.settings.sections import IndexSettings
 
 _WARM_SECONDS = 10.0
 _log = logger("serving.index")

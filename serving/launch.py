@@ -11,15 +11,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from colisten.config import Settings
 from colisten.errors import ConfigError, ReleaseNotFound, VectorIndexError
 from colisten.features.names import CONFIG_FILE
 from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
 from colisten.release.store import ReleaseStore
+from colisten.serving.environment import Environment
+from colisten.settings.tree import Settings
 from colisten.variables import ARBITER, WORKERS
-from serving.environment import Environment
 
 _log = logger("serving.launch")
 
@@ -61,7 +61,7 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
             }
         )
         # BentoML reads its environment on import.
-        from serving.service import Colisten
+        from colisten.serving.service import Colisten
 
         service: Any = Colisten  # the decorator made a bentoml.Service of the class
         service.serve_http(host=host, port=port)

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from colisten.index.filter import RANGED
 from colisten.release.loaded import LoadedRelease
-from serving.schemas import ErrorResponse
+from colisten.serving.schemas import ErrorResponse
 
 _ERRORS = {
     400: "The body does not fit; the answer names each field.",

@@ -10,7 +10,7 @@ Nothing here raises for a dependency's sake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,13 +19,21 @@ from colisten.features.users import UserBatch
 from colisten.index.filter import Filter
 from colisten.index.protocol import check_search
 from colisten.logs import logger
-from serving.active_release import ActiveRelease
-from serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
-from serving.filters import asked_filter, offered
-from serving.index_client import IndexClient
-from serving.schemas import How, RecommendRequest, SearchSource, Shelf, ShelfItem, VectorSource
+from colisten.release.loaded import LoadedRelease
+from colisten.release.picks import Pick, popular_picks, reason, seen_items
+from colisten.serving.active_release import ActiveRelease
+from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from colisten.serving.filters import asked_filter, offered
+from colisten.serving.index_client import IndexClient
+from colisten.serving.schemas import (
+    How,
+    RecommendRequest,
+    SearchSource,
+    Shelf,
+    ShelfItem,
+    VectorSource,
+)
 
-_NEUTRAL = "of"  # because of TITLE
 _log = logger("serving.recommender")
 
 
@@ -81,7 +89,7 @@ class Recommender:
         found: tuple[SearchSource, list[ShelfItem]] | None = None
         try:
             self._know(active, request.user_id, state)
-            exclude += _seen_items(active, state.user)
+            exclude += seen_items(active.release, state.user)
             found = self._near(active, state, request.k, exclude)
         except Exception:
             # Not a dependency's failure but a fault of ours: the user still gets a shelf.
@@ -169,21 +177,12 @@ class Recommender:
     def _explained(
         self, active: ActiveRelease, state: RequestState, ids: list[str], scores: np.ndarray
     ) -> list[ShelfItem]:
-        items = []
-        for rank, (at, score) in enumerate(
-            zip(active.release.index_of(ids).tolist(), scores.tolist(), strict=True), start=1
-        ):
-            why = None if state.user is None else self._because(active, state.user, at)
-            items.append(_item(active, at, rank, score, why))
-        return items
-
-    def _because(self, active: ActiveRelease, user: UserBatch, item: int) -> str | None:
-        """The history's nearest item with a title, in words."""
-        reason = active.release.because(item, user)
-        title = None if reason is None else active.release.titles[reason.item]
-        if reason is None or title is None:
-            return None
-        return f"because {self._reasons.get(reason.signal, _NEUTRAL)} {title}"
+        release, user = active.release, state.user
+        picks = [
+            Pick(at, score, None if user is None else reason(release, user, at, self._reasons))
+            for at, score in zip(release.index_of(ids).tolist(), scores.tolist(), strict=True)
+        ]
+        return shown(release, picks)
 
 
 def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
@@ -192,15 +191,6 @@ def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
     at = active.release.index_of(ids)
     inside = (at >= target.start) & (at < target.stop)
     return [item for item, kept in zip(ids, inside.tolist(), strict=True) if kept]
-
-
-def _seen_items(active: ActiveRelease, user: UserBatch | None) -> list[str]:
-    """Ids of the target items that the user is known to have started."""
-    history = None if user is None else user.histories.get(active.release.manifest.target_type)
-    if history is None:
-        return []
-    streamed = np.unique(history.items[active.release.starts(history.signals)])
-    return [str(item) for item in active.release.item_ids[streamed]]
 
 
 def _all_of(active: ActiveRelease, ids: list[str]) -> bool:
@@ -214,39 +204,29 @@ def _popular(
     active: ActiveRelease, state: RequestState, request: RecommendRequest, exclude: Sequence[str]
 ) -> tuple[VectorSource, list[ShelfItem]]:
     """The most popular items that may be shown, the user's country first."""
-    country = request.country
+    release, country = active.release, request.country
     if state.user is not None and state.user.countries[0] is not None:
         country = str(state.user.countries[0])
-    lists = active.release.popular_lists
-    local = None if country is None else lists.countries.get(country)
-    gone = set(active.release.index_of(exclude).tolist())
-    first = active.release.target.start
-    here = 0 if local is None else len(local)
-    items: list[ShelfItem] = []
-    for place, at in enumerate(_once(local, lists.everywhere)):
-        if len(items) == request.k:
-            break
-        if at in gone or not (state.allowed is None or state.allowed[at - first]):
-            continue
-        why = f"popular in {country}" if place < here else "popular"
-        items.append(_item(active, at, len(items) + 1, None, why))
-    return ("popular" if local is None else "popular_country"), items
-
-
-def _once(first: np.ndarray | None, then: np.ndarray) -> Iterator[int]:
-    """Both lists one after the other, each item once."""
-    seen: set[int] = set()
-    for items in (first, then):
-        for item in () if items is None else items:
-            if int(item) not in seen:
-                seen.add(int(item))
-                yield int(item)
-
-
-def _item(
-    active: ActiveRelease, at: int, rank: int, score: float | None, why: str | None
-) -> ShelfItem:
-    release = active.release
-    return ShelfItem(
-        item_id=release.item_ids[at], title=release.titles[at], rank=rank, score=score, why=why
+    picks = popular_picks(
+        release,
+        request.k,
+        country=country,
+        allowed=state.allowed,
+        left_out=set(release.index_of(exclude).tolist()),
     )
+    local = country is not None and country in release.popular_lists.countries
+    return ("popular_country" if local else "popular"), shown(release, picks)
+
+
+def shown(release: LoadedRelease, picks: Sequence[Pick]) -> list[ShelfItem]:
+    """Picks as they stand on a shelf."""
+    return [
+        ShelfItem(
+            item_id=release.item_ids[pick.item],
+            title=release.titles[pick.item],
+            rank=rank,
+            score=pick.score,
+            why=pick.why,
+        )
+        for rank, pick in enumerate(picks, start=1)
+    ]

@@ -10,13 +10,13 @@ from colisten.index.resolve import resolve_index
 from colisten.release.loaded import LoadedRelease
 from colisten.release.recording import record_event
 from colisten.release.store import ReleaseStore
-from serving import metrics
-from serving.active_release import ActiveRelease, ReleaseWatcher
-from serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
-from serving.environment import Environment
-from serving.index_client import IndexClient
-from serving.recommender import Recommender
-from serving.schemas import (
+from colisten.serving import metrics
+from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
+from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from colisten.serving.environment import Environment
+from colisten.serving.index_client import IndexClient
+from colisten.serving.recommender import Recommender
+from colisten.serving.schemas import (
     Accepted,
     ErrorResponse,
     EventRequest,
@@ -31,7 +31,7 @@ from serving.schemas import (
     Vector,
     VectorRequest,
 )
-from serving.similar import similar
+from colisten.serving.similar import similar
 
 _PUSH_SECONDS = 2.0
 
@@ -101,7 +101,7 @@ class Runtime:
         return self._recommender.shelf(self._active(), request)
 
     def similar(self, request: SimilarRequest) -> Similar:
-        """Items nearest to an item; see `serving.similar`."""
+        """Items nearest to an item; see `colisten.serving.similar`."""
         return similar(self._active(), request)
 
     def push(self, request: EventRequest) -> Accepted:

@@ -26,7 +26,7 @@ from colisten.data.languages import wanted_language
 from colisten.data.moments import EARLIEST, parse_moment
 from colisten.errors import ConfigError, EventRefused
 from colisten.features.events import check_moment
-from colisten.sections import INDEX_BACKENDS
+from colisten.settings.sections import INDEX_BACKENDS
 
 MAX_ITEMS = 100
 MAX_EXCLUDED = 1000

@@ -1,4 +1,4 @@
-"""The BentoML service: `bentoml serve serving.service:Colisten` with COLISTEN_HOME set."""
+"""The BentoML service: `bentoml serve colisten.serving.service:Colisten` with COLISTEN_HOME set."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import bentoml
 
 from colisten.child import end_with
 from colisten.logs import configure_logs
+from colisten.serving.app import build_app
+from colisten.serving.environment import Environment, workers
+from colisten.serving.policy import PagePolicy
+from colisten.serving.runtime import Runtime
 from colisten.variables import ARBITER
-from serving.app import build_app
-from serving.environment import Environment, workers
-from serving.policy import PagePolicy
-from serving.runtime import Runtime
 
 app = build_app()
 

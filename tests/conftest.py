@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from colisten.features.users import UserFields
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 DATA = DataSettings()
 ITEM_TYPES, SIGNALS = DATA.item_types, DATA.signal_names

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cli.settings import settings_markdown
-from colisten.config import Settings, load_settings, settings_table
+from colisten.cli.settings import settings_markdown
 from colisten.errors import ConfigError
+from colisten.settings.tree import Settings, load_settings, settings_table
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
@@ -23,6 +22,7 @@ from colisten.evaluation.split import evaluation_set
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
 from colisten.explain.inputs import CheckedTables
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.starts import first_starts
 from colisten.features.store import OnlineFeatures, open_store, training_rows, user_rows
 from colisten.files import folder_digests
@@ -36,8 +36,8 @@ from colisten.ranking.rankers import PopularityRanker
 from colisten.ranking.recommend import recommend
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings
 from colisten.text.vectors import embed_items
-from feature_repo.repo import build_feature_repo, materialize
 from tests.conftest import CUT, DATA, FIELDS, write_tiny_source
 from tests.release.payloads import make_parts
 

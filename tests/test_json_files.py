@@ -24,7 +24,7 @@ from colisten.errors import ColistenError, ConfigError, JsonError
 from colisten.json_files import parse_json, read_json, read_mapping, to_json, write_json
 from colisten.logs import configure_logs
 from colisten.release.journal import Journal
-from serving.schemas import ShelfItem
+from colisten.serving.schemas import ShelfItem
 
 ROOT = Path(__file__).parent.parent
 # Texts with halves of surrogate pairs among them, as file names give.
@@ -240,7 +240,7 @@ def test_answers_of_the_service_are_strict() -> None:
 
 
 def test_settings_hold_finite_numbers_alone() -> None:
-    from colisten.config import Settings, load_settings
+    from colisten.settings.tree import Settings, load_settings
 
     for value in (".nan", ".inf", "-.inf"):
         with pytest.raises(ConfigError, match="finite number"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from colisten.config import PRESETS, Settings, load_settings
 from colisten.errors import ConfigError
+from colisten.settings.tree import PRESETS, Settings, load_settings
 
 
 def test_the_papers_preset_is_the_papers_recipe() -> None:

@@ -60,6 +60,16 @@ def test_the_commands_run() -> None:
             shlex.split(line), cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
         )
         assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    (python,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    done = subprocess.run(
+        [ROOT / ".venv/bin/python", "-c", python],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.startswith("1 "), done.stdout
     release_id = json.loads((ROOT / "demo-out/run/metrics.json").read_text())["release"][
         "release_id"
     ]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colisten.errors import ConfigError
+from colisten.serving.environment import Environment, workers
 from colisten.variables import KNOWN, PREFIX, check_variables
-from serving.environment import Environment, workers
 
 ROOT = Path(__file__).parents[1]
 # Of the tests alone.

@@ -17,10 +17,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from cli.inputs import parse_target
 from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.baselines.item_knn import fit_item_knn
-from colisten.config import SECTIONS, Settings, load_settings, settings_from
+from colisten.cli.inputs import parse_target
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ColistenError, ConfigError, GraphError
 from colisten.explain.importance import GroupImportance, Importance
@@ -28,7 +27,8 @@ from colisten.logs import configure_logs
 from colisten.models.aggregation import aggregate
 from colisten.models.hgnn import HGNNLayer
 from colisten.sampling.multilink import MultiLinkNeighborLoader
-from colisten.sections import Section
+from colisten.settings.section import Section
+from colisten.settings.tree import SECTIONS, Settings, load_settings, settings_from
 from colisten.training.distributed import world
 from colisten.words import advice, known_word, nearest
 from tests.sampling.graphs import random_graph

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from colisten.json_files import to_json
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 from colisten.words import known_word
 
 FULL = "2T-HGNN"

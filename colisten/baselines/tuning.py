@@ -24,7 +24,7 @@ from colisten.progress import track
 from colisten.ranking.events import EventLog
 from colisten.ranking.lists import rank_lists
 from colisten.ranking.top_k import Scorer
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 
 log = logger("baselines")
 

@@ -24,7 +24,7 @@ from colisten.models.hgnn import HGNN
 from colisten.ranking.top_k import Scorer
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from colisten.training.checkpoint import deterministic
 from colisten.training.hgnn.loss import MIN_FREQUENCY, softmax_loss
 

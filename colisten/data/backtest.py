@@ -10,7 +10,7 @@ import duckdb
 from colisten.data import parquet
 from colisten.data.moments import days_from, utc
 from colisten.interrupts import interruptible
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 # A backtest that learns from less than this share of the starts says little about the real fit.
 MIN_SHARE = 0.5

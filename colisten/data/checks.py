@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from colisten.config import Settings
 from colisten.data.contract import ITEMS, TABLES, Table
 from colisten.data.report import TableReport, describe_tables
 from colisten.data.rules import Rule, row_rules
@@ -17,6 +16,7 @@ from colisten.data.violations import ItemTypeMissing, TableUnreadable
 from colisten.errors import TableError
 from colisten.logs import logger
 from colisten.progress import track
+from colisten.settings.tree import Settings
 
 log = logger("data.checks")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from colisten.sections import DataSettings, FilterKind
+from colisten.settings.data import DataSettings, FilterKind
 
 MAX_AGE = 150
 """Ages from this on are taken for a birth year or an error."""

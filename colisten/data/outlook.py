@@ -8,7 +8,7 @@ from datetime import datetime
 from colisten.data.moments import sql_moment
 from colisten.data.sql import sql_text, sql_texts
 from colisten.data.views import TableViews
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.canonical import canonical_country, canonical_language
 from colisten.data.checks import check_tables
@@ -42,6 +41,7 @@ from colisten.files import combined_digest, file_digest, write_aside
 from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 from colisten.progress import track
+from colisten.settings.tree import Settings
 
 log = logger("data.prepare")
 

@@ -16,7 +16,7 @@ from colisten.data.moments import EARLIEST, LATEST, newest, sql_moment, utc
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_text, sql_texts
 from colisten.data.units import WrongUnit, units
 from colisten.data.violation import Violation
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 LARGEST_POSITION = 2**31 - 1
 LARGEST_FLOAT = 3.4028234e38

@@ -17,7 +17,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.contract import AMOUNT, MOMENT, NUMBER, WHOLE, Column, Table, tables_of
 from colisten.data.headers import Header, read_header
@@ -33,7 +32,8 @@ from colisten.data.violations import (
 )
 from colisten.errors import ConfigError, TableError
 from colisten.interrupts import interruptible
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.tree import Settings
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from colisten.evaluation.metrics import COVERAGE, metric_names, user_metric_names
 from colisten.evaluation.slices import Sample
 from colisten.ranking.rankers import CHANCE
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from colisten.statistics.bootstrap import bootstrap_means, mean_interval
 from colisten.statistics.differences import mcnemar, mean_difference
 from colisten.statistics.interval import Difference, Estimate, Interval

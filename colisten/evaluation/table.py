@@ -20,7 +20,7 @@ from colisten.evaluation.split import EvaluationSet
 from colisten.logs import logger
 from colisten.ranking.lists import rank_lists
 from colisten.ranking.rankers import SUBJECT, Ranker
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from colisten.words import known_word
 
 SLICES = ("all", "warm", "cold")

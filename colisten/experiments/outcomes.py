@@ -22,11 +22,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.data.checks import check_file
 from colisten.data.contract import EXPOSURES, INTERACTIONS
 from colisten.data.views import open_files, reading
 from colisten.errors import ConfigError, ReportError
+from colisten.settings.tree import Settings
 from colisten.words import known_word
 
 MOST_HOURS = 24 * 366

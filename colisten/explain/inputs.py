@@ -17,12 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.config import Settings, settings_from
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import parse_moment
 from colisten.data.prepare import TableSummary
-from colisten.engine import Engine
 from colisten.errors import ReportError
 from colisten.evaluation.split import evaluation_set
 from colisten.explain.sample import UserSample
@@ -36,7 +34,9 @@ from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.ranking.events import EventLog
 from colisten.ranking.popularity import popularity
 from colisten.release.loaded import LoadedRelease
-from colisten.sections import EvaluationSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import EvaluationSettings
+from colisten.settings.tree import Settings, settings_from
 
 # Export allows towers to differ by 1e-5 from training; encoding adds nothing to that.
 _PARITY = 1e-4

@@ -12,7 +12,7 @@ from colisten.data import parquet
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
 from colisten.interrupts import interruptible
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 
 def first_starts(history: Path, *, as_of: datetime, data: DataSettings) -> pa.Table:

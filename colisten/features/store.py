@@ -38,7 +38,7 @@ _BLOCK_ROWS = 10_000
 
 
 def open_store(folder: Path) -> FeatureStore:
-    """Open the repository that `feature_repo.repo.build_feature_repo` made at `folder`.
+    """Open the repository that `colisten.feature_repo.repo.build_feature_repo` made at `folder`.
 
     Raises:
         FeatureError: There is none, it was moved, or Feast cannot read it.

@@ -15,9 +15,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.users import History, UserBatch, UserFields
+from colisten.settings.data import DataSettings
+from colisten.settings.sections import FeatureSettings
 
 MAX_VALUES = 64  # of a category that have a column of their own
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
@@ -62,13 +63,20 @@ class UserFeatureSpec(BaseModel):
 
     @classmethod
     def fit(
-        cls, batch: UserBatch, *, settings: Settings, vector_dim: int, types: Sequence[str]
+        cls,
+        batch: UserBatch,
+        data: DataSettings,
+        features: FeatureSettings,
+        *,
+        vector_dim: int,
+        types: Sequence[str],
     ) -> UserFeatureSpec:
         """Learn countries and scales from training users.
 
         Args:
             batch: Training rows.
-            settings: `features.half_life_days`, `data.signals` and `data.user_features` are used.
+            data: `signals` and `user_features` are used.
+            features: `half_life_days` is used.
             vector_dim: Columns of the history vectors.
             types: Item types, the recommended one first.
 
@@ -89,16 +97,14 @@ class UserFeatureSpec(BaseModel):
             music_mean=music_mean,
             music_scale=music_scale,
             types=tuple(types),
-            half_life_days=settings.features.half_life_days,
-            signals=settings.data.signal_names,
-            signal_weights=tuple(settings.data.signals.values()),
+            half_life_days=features.half_life_days,
+            signals=data.signal_names,
+            signal_weights=tuple(data.signals.values()),
             vector_dim=vector_dim,
-            categories={
-                name: _frequent(batch.further[name]) for name in settings.data.user_categories
-            },
+            categories={name: _frequent(batch.further[name]) for name in data.user_categories},
             numbers={
                 name: tuple(part[0] for part in _scales(batch.further[name][:, None]))
-                for name in settings.data.user_numbers
+                for name in data.user_numbers
             },
         )
 

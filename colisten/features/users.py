@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from colisten.errors import FeatureError, UserUnreadable
 from colisten.features.names import history_columns, profile_column
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 
 @dataclass(frozen=True)

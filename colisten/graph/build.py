@@ -20,7 +20,6 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.errors import GraphError
@@ -32,6 +31,7 @@ from colisten.graph.links import link_relations
 from colisten.graph.relation import relation_label
 from colisten.json_files import to_json
 from colisten.logs import logger
+from colisten.settings.tree import Settings
 
 log = logger("graph")
 

@@ -16,7 +16,7 @@ from colisten.graph.edges import colistening_pairs, touched_items
 from colisten.graph.inputs import GraphInputs, Relations
 from colisten.graph.relation import CO_LISTENED
 from colisten.logs import logger
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 log = logger("graph")
 

@@ -20,7 +20,7 @@ from colisten.graph.edges import WHOLE, decay_factors
 from colisten.graph.inputs import Relations
 from colisten.graph.relation import Relation
 from colisten.progress import track
-from colisten.sections import GraphSettings
+from colisten.settings.sections import GraphSettings
 
 try:
     from colisten.graph import kernels as _kernels

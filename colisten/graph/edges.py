@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.data.moments import days_from, utc
-from colisten.sections import GraphSettings
+from colisten.settings.sections import GraphSettings
 
 # One co-listener's full share, in millionths.
 WHOLE = 1_000_000

@@ -4,7 +4,8 @@ The leading eigenvectors of the graph's strengths place items near each other th
 turn to, whatever their text says. A product of two items' factors approximates how strongly the
 graph ties them, in a form that one inner product can serve. Nothing is trained, and the diagonal
 is zero, so no item vouches for itself (as in EASE; Steck, "Embarrassingly shallow autoencoders for
-sparse data", 2019).
+sparse data", 2019). A title that nobody has heard has no such edge; where a table links it to
+others, it stands in their middle.
 """
 
 from __future__ import annotations
@@ -37,17 +38,19 @@ def co_listening_factors(graph: CoListeningGraph, dim: int) -> np.ndarray:
 
     Args:
         graph: Its co-listening relations count alike; an edge counts in both directions at its
-            larger strength.
+            larger strength. Other relations, such as links, place items without co-listening.
         dim: Factors, at least 0. Fewer than that exist in a small graph; the rest are zero.
 
     Returns:
-        float32 [num_items, dim], in the graph's order of items. Vectors of items with edges are of
-        length two in the root mean square, and longer for the popular; an item without edges has a
-        zero vector. Columns come by falling eigenvalue, signs such that each
-        eigenvector's largest entry is positive.
+        float32 [num_items, dim], in the graph's order of items. Vectors of items with co-listening
+        edges are of length two in the root mean square, and longer for the popular. An item without
+        has the mean, by strength, of its neighbours' in all other relations; zeros without such
+        neighbours. Columns come by falling eigenvalue, signs such that each eigenvector's largest
+        entry is positive.
     """
     out = np.zeros((graph.num_items, dim), dtype=np.float32)
-    strengths = _symmetric(graph)
+    joined = _joined(graph, co_listened=True)
+    strengths = joined.maximum(joined.T).tocsr()
     total = np.asarray(strengths.sum(axis=1)).ravel()
     linked = np.flatnonzero(total)
     if not dim or not len(linked):
@@ -61,27 +64,35 @@ def co_listening_factors(graph: CoListeningGraph, dim: int) -> np.ndarray:
     vectors /= np.sqrt(np.maximum(length, _TINY))
     vectors *= _LENGTH / max(float(np.sqrt(np.square(vectors).sum(axis=1).mean())), _TINY)
     out[linked, : len(values)] = vectors
-    return out
+    return _from_links(graph, out, total > 0)
 
 
-def _symmetric(graph: CoListeningGraph) -> sparse.csr_array:
-    """Co-listening strengths of all types as one matrix [num_items, num_items]."""
+def _from_links(graph: CoListeningGraph, vectors: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """`vectors`, its rows that are not `own` filled with the mean of their linked items' own."""
+    # The mean is not lengthened: neighbours that disagree say less.
+    links = _joined(graph, co_listened=False)[~own][:, own]
+    weight = np.asarray(links.sum(axis=1))
+    vectors[~own] = links @ vectors[own] / np.maximum(weight, _TINY)[:, None]
+    return vectors
+
+
+def _joined(graph: CoListeningGraph, *, co_listened: bool) -> sparse.csr_array:
+    """Strengths of co-listening, or of all links, of all types: [num_items, num_items]."""
     rows, columns, weights = (
         [np.zeros(0, np.int64)],
         [np.zeros(0, np.int64)],
         [np.zeros(0, np.float32)],
     )
     for (source, name, node), relation in graph.relations.items():
-        if name != CO_LISTENED:
+        if (name == CO_LISTENED) != co_listened:
             continue
         rows.append(relation.rows + graph.slice_of(node).start)
         columns.append(relation.indices.astype(np.int64) + graph.slice_of(source).start)
         weights.append(np.asarray(relation.weights, dtype=np.float32))
     shape = (graph.num_items, graph.num_items)
-    matrix = sparse.csr_array(
+    return sparse.csr_array(
         (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=shape
     )
-    return matrix.maximum(matrix.T).tocsr()
 
 
 def _leading(matrix: sparse.csr_array, dim: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import ibis
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.graph.relation import Relation, RelationName
+from colisten.settings.tree import Settings
 
 Relations = dict[RelationName, Relation]
 

@@ -19,7 +19,7 @@ from colisten.graph.findings import SAMPLE_ITEMS, Finding, findings
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import CO_LISTENED, Relation, RelationName, relation_label
 from colisten.progress import track
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 SAMPLE_PAIRS, RESAMPLES = 5000, 500
 HUBS = 5

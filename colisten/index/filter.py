@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from colisten.data.ids import id_fault
 from colisten.errors import FilterRefused, VectorIndexError
-from colisten.sections import FilterKind
+from colisten.settings.data import FilterKind
 from colisten.words import advice, shown
 
 ITEM_ID = "item_id"

@@ -42,7 +42,7 @@ from colisten.index.protocol import (
     check_width,
 )
 from colisten.progress import track
-from colisten.sections import IndexSettings
+from colisten.settings.sections import IndexSettings
 from colisten.variables import MILVUS_TOKEN
 
 # Every failure is raised again as a VectorIndexError; pymilvus would print its trace besides.

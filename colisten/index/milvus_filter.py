@@ -24,7 +24,7 @@ from colisten.index.filter import (
     kind_of,
 )
 from colisten.index.protocol import Hits
-from colisten.sections import FilterKind
+from colisten.settings.data import FilterKind
 from colisten.words import identifier
 
 _FIELD_TYPES: dict[FilterKind, Any] = {

@@ -20,7 +20,7 @@ import pyarrow as pa
 from colisten.data.ids import id_fault
 from colisten.errors import VectorIndexError
 from colisten.index.filter import EVERY_ITEM, NO_COLUMNS, Filter, check_columns
-from colisten.sections import IndexSettings
+from colisten.settings.sections import IndexSettings
 
 Hits = tuple[list[list[str]], list[np.ndarray]]
 """Per query the ids found, nearest first, and their scores float32: both of equal length <= k."""

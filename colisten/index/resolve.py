@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colisten.sections import IndexSettings
+from colisten.settings.sections import IndexSettings
 
 
 def resolve_index(settings: IndexSettings, published: IndexSettings | None) -> IndexSettings:

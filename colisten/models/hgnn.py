@@ -31,7 +31,7 @@ from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import RelationName
 from colisten.models.aggregation import Aggregation, aggregate
 from colisten.sampling.neighbours import Hop, Neighbourhood
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from colisten.words import identifier, known_word
 
 # Text vectors looked at together.

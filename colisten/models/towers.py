@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from colisten.errors import TrainingError
 from colisten.models.knn_term import KnnTermLayout
-from colisten.sections import TowerSettings
+from colisten.settings.sections import TowerSettings
 
 # A standardised input lies within this many standard deviations; beyond, it is cut. A column
 # that is rare in training (one listener of a country) would otherwise swamp all others.

@@ -21,10 +21,10 @@ from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import sql_moment
 from colisten.data.sql import sql_text
-from colisten.engine import Engine
 from colisten.errors import EvaluationError
 from colisten.interrupts import interruptible
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from colisten.json_files import read_mapping, write_json
 from colisten.ranking.eligible import EligibleUsers
 from colisten.ranking.rankers import Ranker
 from colisten.ranking.top_k import ranked_blocks
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 
 FORMAT = 1
 _INDEX = "lists.json"

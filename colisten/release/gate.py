@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from colisten.errors import GateRefused
-from colisten.sections import GateSettings
+from colisten.settings.sections import GateSettings
 
 SUBJECT = "2T-HGNN"
 RANDOM = "random"

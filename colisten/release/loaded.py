@@ -25,6 +25,9 @@ from colisten.release.golden_set import GoldenSet
 from colisten.release.manifest import Manifest
 from colisten.release.popular import PopularLists
 
+# History vectors looked at together.
+_BLOCK_ROWS = 16_384
+
 
 @dataclass(frozen=True)
 class Because:
@@ -210,12 +213,28 @@ class LoadedRelease:
 
     def starts(self, signals: np.ndarray) -> np.ndarray:
         """Which signal codes [n] of a history count as a start, bool [n]."""
-        known = self.spec.signals
-        return np.isin(signals, [known.index(name) for name in self.manifest.start_signals])
+        return np.asarray(self._start_codes[signals], dtype=bool)
 
     def golden_set(self) -> GoldenSet:
         """The users whose answers are known."""
         return GoldenSet.read(self.folder)
+
+    @cached_property
+    def target_scale(self) -> np.ndarray:
+        """One over the length of each target item's history vector, float32 [n_target].
+
+        0 where it has none.
+        """
+        vectors = self.history_vectors[self.target]
+        scale = np.zeros(len(vectors), dtype=np.float32)
+        for start in range(0, len(vectors), _BLOCK_ROWS):
+            lengths = np.linalg.norm(vectors[start : start + _BLOCK_ROWS], axis=1)
+            np.divide(1.0, lengths, out=scale[start : start + len(lengths)], where=lengths > 0)
+        return scale
+
+    @cached_property
+    def _start_codes(self) -> np.ndarray:
+        return np.array([name in self.manifest.start_signals for name in self.spec.signals])
 
     @cached_property
     def _positions(self) -> dict[str, int]:

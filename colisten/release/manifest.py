@@ -12,11 +12,11 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from colisten.config import Settings
 from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.files import file_digest
 from colisten.json_files import read_model, to_json, write_json
-from colisten.sections import FilterKind
+from colisten.settings.data import FilterKind
+from colisten.settings.tree import Settings
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -14,7 +14,6 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import utc
-from colisten.engine import Engine
 from colisten.errors import ReleaseError
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
@@ -27,7 +26,8 @@ from colisten.ranking.events import EventLog
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound
 from colisten.release.popular import popular_lists
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 
 PAYLOAD = "payload.json"
 TOWER_FILES = (

@@ -38,7 +38,7 @@ from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Bound, Manifest, fil
 from colisten.release.payload import PAYLOAD
 from colisten.release.pointer import Pointer
 from colisten.release.verify import Verification, check_collection, load_checked, verify_release
-from colisten.sections import IndexSettings
+from colisten.settings.sections import IndexSettings
 
 _LOCK_SECONDS = 600.0
 _LOCK_LOOK_SECONDS = 0.05

@@ -15,7 +15,7 @@ from colisten.index.protocol import VectorIndex
 from colisten.release.golden_set import TOLERANCE, TOP
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import Manifest
-from colisten.sections import GateSettings
+from colisten.settings.sections import GateSettings
 
 SAMPLE = 100
 _TIE = 1e-5

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 LEFT, RIGHT, TOP, BOTTOM = 12.0, 98.0, 9.0, 84.0
 """Where the drawing of a plane begins and ends, in percent of the picture."""
+_TINY = 1e-12
 
 
 class Ranged(Protocol):
@@ -53,7 +54,7 @@ class Scale:
     def over(cls, numbers: Sequence[float], begin: float = 0.0, end: float = 100.0) -> Scale:
         """From zero, or the least number below it, to the largest."""
         low, high = min([0.0, *numbers]), max([0.0, *numbers])
-        return cls(low, high if high > low else low + 1.0, begin, end)
+        return cls(low, high if high - low > _TINY else low + 1.0, begin, end)
 
     def __call__(self, number: float) -> float:
         low, high = self.low, self.high

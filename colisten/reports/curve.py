@@ -51,4 +51,4 @@ def _plane(lines: Mapping[str, Sequence[tuple[float, float]]], x: str) -> Plane:
 
 def _between(numbers: Sequence[float], begin: float, end: float) -> Scale:
     low, high = min(numbers), max(numbers)
-    return Scale(low, high if high > low else low + 1.0, begin, end)
+    return Scale(low, high if high - low > 1e-12 * max(1.0, abs(low)) else low + 1.0, begin, end)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from colisten.data.moments import EARLIEST, LATEST, days_from
-from colisten.sections import Positive, Section, Share
+from colisten.settings.section import Positive, Section, Share
 
 Language = Literal["en", "de", "es", "sv"]
 LANGUAGES: tuple[Language, ...] = ("en", "de", "es", "sv")

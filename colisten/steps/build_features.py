@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from colisten.engine import Engine
-from colisten.sections import FeatureSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
@@ -41,7 +41,7 @@ def build_features(
     Raises:
         FeatureError: Feast refuses the definitions.
     """
-    from feature_repo.repo import build_feature_repo
+    from colisten.feature_repo.repo import build_feature_repo
 
     folder = build_feature_repo(
         history.folder,

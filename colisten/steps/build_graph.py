@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from colisten.engine import Engine
-from colisten.sections import GraphSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import GraphSettings
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import History
@@ -49,7 +49,7 @@ def build_graph(
     from colisten.features.starts import first_starts
     from colisten.graph.build import build_graph as build
     from colisten.graph.relation import relation_label
-    from colisten.sections import CrossFittingSettings
+    from colisten.settings.sections import CrossFittingSettings
     from colisten.training.time_split import held_out_moment
 
     settings = whole(data, graph, CrossFittingSettings(folds=folds), engine=engine)

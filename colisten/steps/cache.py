@@ -28,11 +28,11 @@ from typing import Any, TypeVar, get_type_hints
 
 import pyarrow as pa
 
-from colisten.config import Settings
 from colisten.errors import FileError, PipelineError
 from colisten.files import sweep_partials
 from colisten.interrupts import close_own_connection
 from colisten.json_files import read_mapping, to_json, write_json
+from colisten.settings.tree import Settings
 from colisten.steps.artifacts.base import Artifact
 from colisten.steps.execution import execute, result_types
 from colisten.steps.settings import settings_json, settings_of

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from colisten.engine import Engine
+from colisten.settings.engine import Engine
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import Events, History
 from colisten.steps.settings import Columns, whole

@@ -16,8 +16,8 @@ from pathlib import Path
 import colisten
 from colisten.files import combined_digest, file_digest
 
-# Top-level packages that are ours.
-OURS = ("colisten", "feature_repo", "monitoring")
+# The package that is ours.
+OURS = "colisten"
 _HOME = Path(colisten.__file__).parent.parent
 _TEMPLATES = "templates"
 
@@ -94,7 +94,7 @@ class _Stripped(ast.NodeTransformer):
 
 
 def _ours(name: str) -> bool:
-    return name.partition(".")[0] in OURS
+    return name.partition(".")[0] == OURS
 
 
 def _packages(name: str) -> Iterator[str]:

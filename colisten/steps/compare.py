@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from colisten.engine import Engine
-from colisten.sections import EvaluationSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import EvaluationSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.measures import Measured, RankedLists
 from colisten.steps.artifacts.reports import HtmlPage, Metrics

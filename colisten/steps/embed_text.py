@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from colisten.sections import TextSettings
+from colisten.settings.sections import TextSettings
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors

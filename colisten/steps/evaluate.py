@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from colisten.engine import Engine
-from colisten.sections import EvaluationSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import EvaluationSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.measures import Measured, RankedLists
 from colisten.steps.artifacts.models import Towers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from colisten.sections import GateSettings
+from colisten.settings.sections import GateSettings
 from colisten.steps.artifacts.measures import Measured
 from colisten.steps.artifacts.release import Decision
 from colisten.steps.artifacts.reports import Metrics

@@ -8,9 +8,10 @@ from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
 
-from colisten.engine import Engine
 from colisten.release.manifest import shaping_settings
-from colisten.sections import DataSettings, FeatureSettings, IndexSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import FeatureSettings, IndexSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.measures import Measured
@@ -72,10 +73,10 @@ def publish(
     """
     import tempfile
 
+    from colisten.feature_repo.repo import build_feature_repo, materialize
     from colisten.index.opening import open_index
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
-    from feature_repo.repo import build_feature_repo, materialize
 
     settings = whole(data, store, engine=engine)
     releases, served = ReleaseStore(home), open_index(home, index)

@@ -56,11 +56,11 @@ def report(
     from colisten.graph.report import graph_report
     from colisten.json_files import write_json
     from colisten.logs import logger
+    from colisten.monitoring.drift import drift_report
+    from colisten.monitoring.drift_features import active_users, drift_features
     from colisten.pages import write_page
     from colisten.reports.graph import to_html
     from colisten.reports.render import render
-    from monitoring.drift import drift_report
-    from monitoring.drift_features import active_users, drift_features
 
     tower = Towers(Path(release.folder)).open()
     catalogue, store = history.catalogue, features.open()

@@ -19,10 +19,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
-from colisten.config import Settings
-from colisten.engine import Engine
 from colisten.json_files import parse_json, to_json
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.tree import Settings
 from colisten.steps.code import code_digest
 
 Step = Callable[..., Any]

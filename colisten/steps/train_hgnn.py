@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.models import HGNNModel
 from colisten.steps.artifacts.reports import HtmlPage, Metrics

@@ -7,15 +7,16 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from colisten.engine import Engine
 from colisten.models.items import ItemBlocks
-from colisten.sections import DataSettings, FeatureSettings, TowerSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import FeatureSettings, TowerSettings
 from colisten.steps.artifacts.models import Towers
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.rows import TrainingRows
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import Factors, ItemVectors, TextVectors
-from colisten.steps.settings import Setting, Without, whole
+from colisten.steps.settings import Setting, Without
 
 BLOCKS = ("text", "z")
 
@@ -65,11 +66,12 @@ def train_towers(
 
     from colisten.files import combined_digest
     from colisten.json_files import to_json
-    from colisten.sections import EvaluationSettings
     from colisten.training.towers.loop import train_towers as train
+    from colisten.training.towers.settings import TowersTraining
 
-    evaluation = EvaluationSettings(k=k, depth=k)
-    settings = whole(data, histories, towers, evaluation, engine=engine, seed=seed)
+    settings = TowersTraining(
+        data=data, features=histories, towers=towers, k=k, seed=seed, threads=engine.threads
+    )
     key = combined_digest(
         {
             name: artifact.digest

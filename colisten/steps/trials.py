@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from colisten.ablations.registry import Ablation
-from colisten.config import Settings
 from colisten.errors import PipelineError
 from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
 from colisten.ranking.rankers import SUBJECT
+from colisten.settings.tree import Settings
 from colisten.steps.registry import step_named
 from colisten.steps.settings import settings_of
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colisten.ranking.rankers import SUBJECT
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from colisten.steps.artifacts.vectors import TextVectors
 
 if TYPE_CHECKING:

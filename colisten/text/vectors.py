@@ -15,7 +15,7 @@ from colisten.errors import TextError
 from colisten.files import sweep_partials, write_aside
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.sections import TextSettings
+from colisten.settings.sections import TextSettings
 from colisten.text.encoders import TextEncoder, load_encoder
 
 # A killed run loses at most this many encoded texts.

@@ -13,7 +13,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from colisten.errors import TrainingError
-from colisten.sections import Device
+from colisten.settings.sections import Device
 from colisten.words import known_word
 
 

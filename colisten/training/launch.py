@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from colisten.child import end_with
-from colisten.config import Settings
 from colisten.graph.graph import CoListeningGraph
 from colisten.logs import configure_logs
+from colisten.settings.tree import Settings
 from colisten.training.hgnn import train_hgnn
 
 

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -15,6 +15,6 @@ def build_features(
     features: Output[Dataset],
 ) -> None:
     """Write Feast's offline sources as of the cut and apply the definitions."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("build_features", locals())

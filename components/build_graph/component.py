@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -15,6 +15,6 @@ def build_graph(
     metrics: Output[Metrics],
 ) -> None:
     """Build the whole graph, one without each user fold, and one for validation."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("build_graph", locals())

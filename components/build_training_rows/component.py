@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -16,6 +16,6 @@ def build_training_rows(
     metrics: Output[Metrics],
 ) -> None:
     """One row per first start of a target item before `as_of`, with what was known just before."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("build_training_rows", locals())

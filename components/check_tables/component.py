@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Metrics, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -18,6 +18,6 @@ def check_tables(
     metrics: Output[Metrics],
 ) -> None:
     """Check tables; events before the cut become `history`, the window after it `holdout`."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("check_tables", locals())

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import HTML, Dataset, Input, Metrics, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -23,6 +23,6 @@ def compare(
     metrics: Output[Metrics],
 ) -> None:
     """HR, MRR and coverage of every model over all of its trainings; all, warm and cold users."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("compare", locals())

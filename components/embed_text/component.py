@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -15,6 +15,6 @@ def embed_text(
     metrics: Output[Metrics],
 ) -> None:
     """Encode titles and descriptions; only texts not seen before reach the encoder."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("embed_text", locals())

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -25,6 +25,6 @@ def evaluate(
     metrics: Output[Metrics],
 ) -> None:
     """HR, MRR and coverage with intervals for every model; all, warm and cold users."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("evaluate", locals())

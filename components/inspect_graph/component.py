@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -14,6 +14,6 @@ def inspect_graph(
     factors: Output[Dataset],
 ) -> None:
     """Warn of what a model could not learn from, and compute co-listening factors."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("inspect_graph", locals())

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -23,6 +23,6 @@ def publish(
     metrics: Output[Metrics],
 ) -> None:
     """Write everything under the new id, verify it, bring online features up, flip the pointer."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("publish", locals())

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Model, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -23,6 +23,6 @@ def rank(
     metrics: Output[Metrics],
 ) -> None:
     """The best items of every user who has a target in the window."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("rank", locals())

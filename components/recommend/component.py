@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -21,6 +21,6 @@ def recommend(
     recommendations: Output[Dataset],
 ) -> None:
     """Write `recommendations.parquet`, `shelves/` and `metrics.json` under `home`."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("recommend", locals())

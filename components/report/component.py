@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -21,6 +21,6 @@ def report(
     metrics: Output[Metrics],
 ) -> None:
     """What the graph looks like; how users, vectors and scores drift between two windows."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("report", locals())

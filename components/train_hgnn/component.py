@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -18,6 +18,6 @@ def train_hgnn(
     metrics: Output[Metrics],
 ) -> None:
     """Train on the whole graph; embed every item on it, each fold's graph and the earlier one."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("train_hgnn", locals())

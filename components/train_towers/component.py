@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
 
-from components.image import IMAGE
+from colisten.components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -21,6 +21,6 @@ def train_towers(
     metrics: Output[Metrics],
 ) -> None:
     """Train both towers and export them as ONNX with every target item's vector."""
-    from components.launch import launch
+    from colisten.components.launch import launch
 
     launch("train_towers", locals())

@@ -7,9 +7,9 @@ import pytest
 from benchmarks import worlds
 from benchmarks.pairs import read_result
 from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
-from colisten.config import Settings, load_settings
 from colisten.errors import ConfigError
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.tree import Settings, load_settings
 
 GUIDE = Path(__file__).parents[2] / "docs/ablations.md"
 

@@ -14,7 +14,8 @@ from colisten.evaluation.table import evaluate_lists
 from colisten.ranking.lists import rank_lists
 from colisten.reports.ablations import to_html
 from colisten.reports.ablations_terminal import to_rich
-from colisten.sections import DataSettings, EvaluationSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
 
 SETTINGS = EvaluationSettings(bootstrap=200, depth=20)

@@ -17,10 +17,11 @@ from colisten.baselines.baseline import Baseline
 from colisten.baselines.registry import BASELINES
 from colisten.baselines.tuning import FittedBaseline, tuned_baselines
 from colisten.data.catalogue import Catalogue
-from colisten.engine import Engine
 from colisten.evaluation.split import evaluation_set
 from colisten.ranking.events import EventLog
-from colisten.sections import DataSettings, EvaluationSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import EvaluationSettings
 from tests.conftest import CUT
 from tests.evaluation.conftest import event_log
 

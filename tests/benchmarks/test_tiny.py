@@ -30,9 +30,9 @@ from benchmarks import (
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.alone import measured
 from benchmarks.graphs import random_graph
-from colisten.config import load_settings
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
+from colisten.settings.tree import load_settings
 from colisten.simulator import WorldSettings, simulate
 
 NODES = {"audiobook": 60, "podcast": 120}
@@ -134,7 +134,8 @@ def test_it_runs_and_writes_what_is_committed(
     written = {path.stem: json.loads(path.read_text()) for path in results.iterdir()}
     assert written.keys() == WRITES[module]
     for name, result in written.items():
-        assert result.keys() == COMMITTED[name].keys()
+        # What nobody has measured on an idle machine yet is not committed.
+        assert result.keys() == COMMITTED.get(name, result).keys()
 
 
 def test_each_is_run_here() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.app import answer, app
-from cli.run import target_overrides
 from colisten.ablations.registry import ABLATIONS
-from colisten.config import load_settings
+from colisten.cli.app import answer, app
+from colisten.cli.run import target_overrides
 from colisten.errors import ConfigError
+from colisten.settings.tree import load_settings
 
 
 def test_the_list_has_a_line_an_ablation() -> None:

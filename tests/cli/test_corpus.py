@@ -17,15 +17,15 @@ from types import FrameType
 
 import pytest
 
-from cli.app import UNEXPECTED, answer
-from colisten.config import Settings
+from colisten.cli.app import UNEXPECTED, answer
 from colisten.files import file_digest
 from colisten.graph.build import build_graph
 from colisten.index import open_index
 from colisten.json_files import parse_json
 from colisten.logs import configure_logs
 from colisten.release.store import ReleaseStore
-from colisten.sections import IndexSettings
+from colisten.settings.sections import IndexSettings
+from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
 from tests.cli.corpus import Case, Ground, all_cases
 from tests.conftest import CUT, write_tiny_source
@@ -183,7 +183,7 @@ def test_a_process_of_its_own_answers_the_same(case: Case, ground: Ground, tmp_p
         pytest.skip("no process can be given a NUL")
     encoded = [part.encode("utf-8", "surrogateescape") for part in arguments]
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *encoded],
+        [sys.executable, "-m", "colisten", *encoded],
         capture_output=True,
         cwd=work,
         timeout=120,
@@ -202,7 +202,7 @@ def test_a_process_of_its_own_answers_the_same(case: Case, ground: Ground, tmp_p
 def test_the_corpus_is_large_and_reaches_every_command() -> None:
     from typer.main import get_command
 
-    from cli.app import app
+    from colisten.cli.app import app
 
     assert len(CASES) >= 300
     used = {case.arguments[:1] for case in CASES} | {case.arguments[:2] for case in CASES}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.ending import ENDS
+from colisten.cli.ending import ENDS
 
 ROOT = Path(__file__).parents[2]
 CODES = {number: {128 + number, -number} for number in ENDS}
@@ -58,7 +58,7 @@ def test_at_any_moment_of_the_start(tmp_path: Path, number: signal.Signals) -> N
     for tenths in range(0, 24, 3):
         running = started(
             # So large a world is not done before the last of the moments, on any machine.
-            *("-m", "cli.main", "simulate", "--users", "50000", "--days", "120"),
+            *("-m", "colisten", "simulate", "--users", "50000", "--days", "120"),
             *("--out", str(tmp_path / "world")),
         )
         _begin(running.pid)
@@ -183,7 +183,7 @@ def test_every_connection_can_be_broken_off() -> None:
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_streams_harm_nothing(tmp_path: Path, closed: str) -> None:
     """Cron jobs and services are started without; the next file opened would take their place."""
-    command = f"{sys.executable} -m cli.main check {tmp_path} --json {closed}"
+    command = f"{sys.executable} -m colisten check {tmp_path} --json {closed}"
     done = subprocess.run(
         ["bash", "-c", command],
         capture_output=True,

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-import cli.app
-import serving.runtime
-from cli.events import app
-from colisten.config import load_settings
+import colisten.cli.app
+import colisten.serving.runtime
+from colisten.cli.events import app
 from colisten.errors import ColistenError
 from colisten.features.names import ONLINE_FILE
 from colisten.release.pointer import POINTER
-from serving.environment import Environment
-from serving.runtime import Runtime
-from serving.schemas import EventRequest, Refused, error_response
+from colisten.serving.environment import Environment
+from colisten.serving.runtime import Runtime
+from colisten.serving.schemas import EventRequest, Refused, error_response
+from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.serving.strange import STRANGE, make_strange_home, moments
 
@@ -42,7 +42,7 @@ class Told:
 
 
 def push(out: Path, change: dict[str, str] | None = None) -> Told:
-    """Push one event in this process; errors become exit codes as `cli.app` makes them."""
+    """Push one event in this process; errors become exit codes as `colisten.cli.app` makes them."""
     options = {"--out": str(out), "--at": next(MOMENT).isoformat()} | GOOD | (change or {})
     arguments = [f"{name}={value}" for name, value in options.items()]
     result = CliRunner().invoke(app, ["push", *arguments])
@@ -61,7 +61,7 @@ def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runtime(home: Path) -> Iterator[Runtime]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving.runtime, "_PUSH_SECONDS", 30.0)
+        patch.setattr(colisten.serving.runtime, "_PUSH_SECONDS", 30.0)
         opened = Runtime.open(Environment(home, load_settings(None, ("index.backend=exact",))))
     yield opened
     opened.close()
@@ -151,8 +151,8 @@ def test_the_command_ends_with_its_code_and_no_trace(
 ) -> None:
     options = ["--out", str(home), "--user", "u", "--item", "a030", "--type", "podcast"]
     # The captured stream would be the log's beyond this test.
-    monkeypatch.setattr(cli.app, "configure_logs", lambda: None)
-    assert cli.app.answer(["events", "push", *options]) == 2
+    monkeypatch.setattr(colisten.cli.app, "configure_logs", lambda: None)
+    assert colisten.cli.app.answer(["events", "push", *options]) == 2
     said = capsys.readouterr().err
     assert said.startswith("colisten: EventRefused: ")
     assert said.count("\n") == 1

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cli.experiment import make_report
+from colisten.cli.experiment import make_report
 from colisten.errors import ReportError
 from tests.conftest import CUT
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cli.app import answer
+from colisten.cli.app import answer
 from colisten.data.contract import EXPOSURES, INTERACTIONS
 from tests.experiments.test_outcomes import Row, event, exposure
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from cli.explain import explain
+from colisten.cli.explain import explain
 from colisten.errors import ColistenError, ConfigError, ReleaseNotFound, ReportError
 from colisten.explain.report import Explanation
 from colisten.steps.use_cases.explain import live_release, tables_of

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.release import app
+from colisten.cli.release import app
 from colisten.errors import ColistenError
 from colisten.index import open_index
 from colisten.release.store import ReleaseStore
-from colisten.sections import IndexSettings
+from colisten.settings.sections import IndexSettings
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
 
@@ -34,7 +34,7 @@ Published = tuple[Path, str, str, Run]
 
 
 def here(*arguments: str | Path) -> Outcome:
-    """Run `colisten release ...` in this process, errors handled as `cli.app` does."""
+    """Run `colisten release ...` in this process, errors handled as `colisten.cli.app` does."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if isinstance(result.exception, ColistenError):
         return Outcome(result.exception.exit_code, result.stdout, str(result.exception))
@@ -45,7 +45,7 @@ def here(*arguments: str | Path) -> Outcome:
 
 def elsewhere(*arguments: str | Path) -> Outcome:
     """Run it in a process of its own."""
-    command = [sys.executable, "-m", "cli.main", "release", *map(str, arguments)]
+    command = [sys.executable, "-m", "colisten", "release", *map(str, arguments)]
     environment = {**os.environ, "COLUMNS": "120"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     return Outcome(done.returncode, done.stdout, done.stderr)

@@ -11,8 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.check import check
-from colisten.config import Settings
+from colisten.cli.check import check
 from colisten.data import parquet, violations
 from colisten.data.checks import check_tables
 from colisten.data.moments import CLOCK_SKEW
@@ -21,6 +20,7 @@ from colisten.data.violation import TableViolations, Violation
 from colisten.errors import ConfigError, TableError
 from colisten.files import folder_digests
 from colisten.logs import configure_logs
+from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.data.broken import CASES, FUTURE, NAN, Case
 from tests.data.sources import copy_source, drop, put, recast, replace

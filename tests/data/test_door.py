@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
@@ -22,9 +21,11 @@ from colisten.data.contract import INTERACTIONS, ITEMS, MUSIC, NUMBER, USERS
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.data.prepare import check_cut, prepare_tables
 from colisten.errors import ColistenError
-from colisten.features.store import open_store, user_rows
+from colisten.feature_repo.repo import build_feature_repo, materialize
+from colisten.feature_repo.sources import write_sources
+from colisten.features.store import music_dim, open_store, user_rows
 from colisten.features.transform import UserFeatureSpec, encode_users
-from colisten.features.users import UserBatch
+from colisten.features.users import UserBatch, UserFields
 from colisten.graph.build import build_graph
 from colisten.index import ExactIndex
 from colisten.index.filter import Filter
@@ -32,10 +33,9 @@ from colisten.index.milvus import MilvusIndex
 from colisten.models.items import ItemFeatureSpec, encode_static
 from colisten.ranking.events import EventLog
 from colisten.release.popular import PopularLists, popular_lists
+from colisten.settings.tree import Settings
 from colisten.text.vectors import item_texts
-from feature_repo.repo import build_feature_repo, materialize
-from feature_repo.sources import write_sources
-from tests.conftest import CUT, DATA, FIELDS, ITEM_TYPES, SIGNALS, START
+from tests.conftest import CUT, DATA, ITEM_TYPES, SIGNALS, START
 
 NOW = CUT + timedelta(days=60)
 MOST = 2**63 - 1
@@ -215,7 +215,10 @@ def test_whatever_the_door_accepts_has_finite_features(
     store = open_store(folder / "repo")
     users = parquet.read(history / "users.parquet").column("user_id").to_pylist()
     rows = user_rows(store, users, CUT)
-    batch = UserBatch.from_table(rows, catalogue.index_of, FIELDS)
+    fields = UserFields.of(DATA, music_dim(store))
+    batch = UserBatch.from_table(rows, catalogue.index_of, fields)
     past = np.random.default_rng(0).normal(size=(len(catalogue), 4)).astype(np.float32)
-    spec = UserFeatureSpec.fit(batch.take([0]), settings=SETTINGS, vector_dim=4, types=ITEM_TYPES)
+    spec = UserFeatureSpec.fit(
+        batch.take([0]), SETTINGS.data, SETTINGS.features, vector_dim=4, types=ITEM_TYPES
+    )
     assert np.isfinite(encode_users(spec, batch, past)).all()

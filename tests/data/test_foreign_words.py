@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from colisten.config import Settings
 from colisten.data import parquet
 from colisten.data.backtest import backtest_cut
 from colisten.data.catalogue import Catalogue
@@ -19,12 +18,13 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut, cut_notices, prepare_tables
 from colisten.data.violations import ItemTypeMissing, UnknownItemType, UnknownSignal
 from colisten.errors import ConfigError, EventRefused
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.events import Event
 from colisten.features.starts import first_starts
 from colisten.features.store import OnlineFeatures, open_store, user_rows
 from colisten.features.users import UserBatch, UserFields
-from colisten.sections import DataSettings
-from feature_repo.repo import build_feature_repo, materialize
+from colisten.settings.data import DataSettings
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, START
 from tests.worlds import read_tables, renamed, single_type, write_tables
 

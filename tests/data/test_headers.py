@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.data import violations
 from colisten.data.checks import check_tables
 from colisten.data.contract import TABLES, Column, Table
 from colisten.data.prepare import prepare_tables
 from colisten.errors import TableError
+from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.data.sources import copy_source, recast
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from langcodes import Language
 from pydantic import ValidationError
 
-from colisten.config import Settings
 from colisten.data.checks import check_tables
 from colisten.data.countries import country_of
 from colisten.data.languages import language_of, wanted_language
 from colisten.data.prepare import prepare_tables
 from colisten.errors import ConfigError
-from serving.schemas import RecommendRequest, SimilarRequest, error_response
+from colisten.serving.schemas import RecommendRequest, SimilarRequest, error_response
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, ITEM_TYPES
 from tests.data.sources import copy_source, replace
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from colisten.config import Settings, load_settings
 from colisten.data.prepare import check_cut, cut_notices
 from colisten.data.violations import NobodyMeasured, NobodyStarted
+from colisten.settings.tree import Settings, load_settings
 from tests.data.small import CUT, Event, write_small
 
 SETTINGS = Settings()

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings
 from colisten.data import prepare
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
@@ -25,6 +24,7 @@ from colisten.data.violations import (
 )
 from colisten.errors import ConfigError, TableError
 from colisten.files import file_digest, folder_digests
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, START
 from tests.data.sources import SINCE, Row, copy_source, drop, edit, put, recast, replace, tables_of
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.data.prepare import TableSummary, prepare_tables
 from colisten.files import folder_digests
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, write_tiny_source
 from tests.data.sources import Row, copy_source, edit, put
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import prepare_tables
 from colisten.data.violations import TableMissing
+from colisten.settings.tree import Settings
 
 REAL = os.environ.get("COLISTEN_REAL_DATA", "")
 

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.data import violations
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
@@ -22,7 +21,8 @@ from colisten.data.moments import EPOCH, LATEST, microseconds
 from colisten.data.prepare import prepare_tables
 from colisten.data.units import units
 from colisten.data.violation import TableViolations, Violation
-from feature_repo.repo import build_feature_repo, materialize
+from colisten.feature_repo.repo import build_feature_repo, materialize
+from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.data.sources import copy_source, replace
 

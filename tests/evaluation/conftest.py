@@ -15,7 +15,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.evaluation.split import EvaluationSet
 from colisten.ranking.events import EventLog
 from colisten.ranking.ragged import Ragged
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 DAY = datetime(2025, 6, 1, tzinfo=UTC)
 Event = tuple[str, str, str, str, float]

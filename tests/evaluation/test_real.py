@@ -17,7 +17,7 @@ from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import evaluate
 from colisten.ranking.popularity import popularity
 from colisten.ranking.rankers import PopularityRanker, RandomRanker
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import event_log
 
 CUT = datetime(2013, 11, 15, tzinfo=UTC)

@@ -15,7 +15,7 @@ from colisten.evaluation.table import EvaluationTable, evaluate, evaluate_lists
 from colisten.ranking.lists import Lists, rank_lists
 from colisten.ranking.rankers import RandomRanker
 from colisten.reports.evaluation import to_html
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
 
 SETTINGS = EvaluationSettings(bootstrap=200, depth=20)

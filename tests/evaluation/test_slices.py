@@ -10,7 +10,7 @@ from colisten.evaluation.slices import NEW_ITEMS, finer_slices
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.ranking.rankers import RandomRanker
 from colisten.reports.evaluation import to_html
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 
 USERS, ITEMS = 120, 60

@@ -22,7 +22,7 @@ from colisten.evaluation.split import EvaluationSet, evaluation_set
 from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.ranking.events import EventLog
 from colisten.ranking.popularity import popularity
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 from tests.conftest import CUT
 from tests.evaluation.conftest import DAY, Event, at, catalogue_of, event_log, write_events
 

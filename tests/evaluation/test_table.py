@@ -22,7 +22,7 @@ from colisten.ranking.rankers import PopularityRanker, RandomRanker, Ranker, Vec
 from colisten.reports.evaluation import to_html
 from colisten.reports.terminal import to_rich
 from colisten.reports.verdict import standing, verdicts
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from tests.conftest import CUT
 from tests.evaluation.conftest import Scores, event_log, perfect, random_set
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
 from colisten.explain.groups import item_groups, user_groups
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
+from colisten.feature_repo.repo import build_feature_repo
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, user_rows
@@ -29,9 +29,10 @@ from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
-from colisten.sections import DataSettings, TowerSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.sections import TowerSettings
+from colisten.settings.tree import Settings
 from colisten.steps.use_cases.explain import live_release
-from feature_repo.repo import build_feature_repo
 from tests.conftest import CUT, DATA
 
 TYPES = ("audiobook", "podcast")
@@ -65,7 +66,7 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     music_dim = 4
     batch = UserBatch.from_table(rows, catalogue.index_of, UserFields.of(DataSettings(), music_dim))
     user_spec = UserFeatureSpec.fit(
-        batch, settings=settings, vector_dim=vectors.shape[1], types=TYPES
+        batch, settings.data, settings.features, vector_dim=vectors.shape[1], types=TYPES
     )
     item_spec = ItemFeatureSpec.fit(
         catalogue,

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings
 from colisten.errors import ReportError
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.release.loaded import LoadedRelease
+from colisten.settings.tree import Settings
 from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT
 from tests.explain.home import WINDOW_DAYS, inputs_of

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features import names
 from colisten.features.store import (
     OnlineFeatures,
@@ -23,8 +23,8 @@ from colisten.features.store import (
 )
 from colisten.features.users import UserBatch, UserFields
 from colisten.files import file_digest
-from colisten.sections import DataSettings
-from feature_repo.repo import build_feature_repo, materialize
+from colisten.settings.data import DataSettings
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, FIELDS, ITEM_TYPES, START
 
 HALF = START + timedelta(days=90)

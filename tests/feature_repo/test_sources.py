@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings
 from colisten.errors import FeatureError
+from colisten.feature_repo import sources
+from colisten.feature_repo.sources import MOMENT, write_sources
 from colisten.features.names import TIMESTAMP, history_columns, history_view
 from colisten.files import folder_digests
-from colisten.sections import FeatureSettings
-from feature_repo import sources
-from feature_repo.sources import MOMENT, write_sources
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, ITEM_TYPES, START
 
 HALF = START + timedelta(days=90)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from colisten.config import Settings
-from colisten.sections import FeatureSettings
-from feature_repo.stores import store_config, write_config
+from colisten.feature_repo.stores import store_config, write_config
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.tree import Settings
 
 
 def test_the_default_needs_no_server(tmp_path: Path) -> None:

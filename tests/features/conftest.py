@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from feast import FeatureStore
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.store import open_store
-from feature_repo.repo import build_feature_repo, materialize
+from colisten.settings.tree import Settings
 from tests.conftest import CUT
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import load_settings
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.store import OnlineFeatures, open_store, user_rows
 from colisten.features.transform import UserFeatureSpec, encode_users
 from colisten.features.users import UserBatch, UserFields
-from feature_repo.repo import build_feature_repo, materialize
+from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 
 GUIDE = Path(__file__).parents[2] / "docs/extending.md"

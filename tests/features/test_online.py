@@ -21,15 +21,15 @@ import pyarrow.parquet as pq
 import pytest
 from feast import FeatureStore
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.events import Event
 from colisten.features.names import ONLINE_FILE
 from colisten.features.store import OnlineFeatures, user_rows
 from colisten.features.users import UserBatch, UserFields
-from colisten.sections import FeatureSettings
-from feature_repo.repo import build_feature_repo, materialize
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, FIELDS, ITEM_TYPES, SIGNALS
 from tests.features.naive import history_of
 

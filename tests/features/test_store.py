@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
+from colisten.feature_repo.repo import build_feature_repo
+from colisten.feature_repo.sources import write_sources
 from colisten.features.names import history_columns
 from colisten.features.store import (
     history_types,
@@ -28,9 +29,8 @@ from colisten.features.store import (
     user_rows,
 )
 from colisten.features.users import UserBatch
-from colisten.sections import FeatureSettings
-from feature_repo.repo import build_feature_repo
-from feature_repo.sources import write_sources
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, FIELDS, ITEM_TYPES, START
 from tests.features.naive import MOMENT, events_table, history_of
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from colisten.config import Settings
 from colisten.errors import FeatureError
 from colisten.features.transform import MICROSECONDS_PER_DAY, UserFeatureSpec, encode_users
 from colisten.features.users import History, UserBatch
-from colisten.sections import DataSettings, FeatureSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.tree import Settings
 from tests.conftest import SIGNALS
 
 TYPES = ("audiobook", "podcast")
@@ -60,7 +61,7 @@ def users(counts: list[int], *, music_dim: int = 3, seed: int = 0) -> UserBatch:
 
 
 def fit(batch: UserBatch, settings: Settings = SETTINGS) -> UserFeatureSpec:
-    return UserFeatureSpec.fit(batch, settings=settings, vector_dim=DIM, types=TYPES)
+    return UserFeatureSpec.fit(batch, settings.data, settings.features, vector_dim=DIM, types=TYPES)
 
 
 @given(
@@ -226,7 +227,9 @@ def test_what_does_not_fit_is_refused() -> None:
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3))
 def test_a_user_far_from_all_others_has_finite_moderate_features(music: list[float]) -> None:
     fitted = users([4, 2, 0, 3])
-    spec = UserFeatureSpec.fit(fitted, settings=SETTINGS, vector_dim=DIM, types=TYPES)
+    spec = UserFeatureSpec.fit(
+        fitted, SETTINGS.data, SETTINGS.features, vector_dim=DIM, types=TYPES
+    )
     one = fitted.take([0])
     far = replace(one, music=np.array([music], dtype=np.float32))
     found = encode_users(spec, far, vectors())

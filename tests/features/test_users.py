@@ -10,7 +10,7 @@ import pytest
 
 from colisten.errors import FeatureError
 from colisten.features.users import History, UserBatch, UserFields
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 
 FIELDS = UserFields.of(DataSettings(), music_dim=2)
 CATALOGUE = {"a0": 0, "a1": 1, "p0": 2, "p1": 3}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from colisten.config import Settings
 from colisten.graph.build import build_graph
+from colisten.settings.tree import Settings
 from tests.conftest import CUT
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 import colisten
-from colisten.config import load_settings
+from colisten.settings.tree import load_settings
 from colisten.graph.build import build_graph
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.events import write_events
-from colisten.config import Settings
 from colisten.errors import GraphError
 from colisten.graph.build import build_graph, build_graph_on
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import CO_LISTENED
-from colisten.sections import GraphSettings
+from colisten.settings.sections import GraphSettings
+from colisten.settings.tree import Settings
 from tests.conftest import CUT, START
 from tests.graph.histories import Event, write_history
 

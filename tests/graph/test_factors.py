@@ -98,6 +98,28 @@ def test_lengths_and_silence() -> None:
     np.testing.assert_array_equal(factors, again)
 
 
+def test_an_item_without_listeners_stands_amid_those_it_is_linked_to() -> None:
+    strength = communities()
+    strength[:, A - 1] = strength[A - 1] = 0
+    plain = graph(strength)
+    # The last audiobook is linked to two heard ones, to one of them twice, and to a silent podcast.
+    near = {
+        ("audiobook", "same author", "audiobook"): np.array([0, 4]),
+        ("audiobook", "same series", "audiobook"): np.array([4]),
+        ("podcast", "same author", "audiobook"): np.array([P - 1]),
+    }
+    links = {
+        name: Relation.from_edges(A, np.full(len(ends), A - 1), ends, np.ones(len(ends)))
+        for name, ends in near.items()
+    }
+    linked = CoListeningGraph(plain.num_nodes, plain.relations | links, "digest")
+    before, after = (co_listening_factors(each, 8) for each in (plain, linked))
+    assert not before[A - 1].any()
+    np.testing.assert_allclose(after[A - 1], (before[0] + 2 * before[4]) / 3, rtol=1e-5)
+    others = np.arange(A + P) != A - 1
+    np.testing.assert_array_equal(after[others], before[others])
+
+
 def test_an_edge_of_one_direction_counts_in_both_and_signs_are_settled() -> None:
     strength = communities()
     one_way = np.where(np.arange(A + P)[:, None] % 3 > 0, strength, np.triu(strength))

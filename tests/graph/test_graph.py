@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from colisten.config import Settings
 from colisten.errors import GraphError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import Relation
+from colisten.settings.tree import Settings
 from tests.conftest import CUT
 
 

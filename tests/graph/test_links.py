@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import Settings, load_settings
 from colisten.errors import GraphError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.links import ALWAYS
+from colisten.settings.tree import Settings, load_settings
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT, START
 from tests.graph.histories import Link, write_tables

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import Settings
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
 from colisten.sampling.multilink import MultiLinkNeighborLoader
-from colisten.sections import GraphSettings, HGNNSettings
+from colisten.settings.sections import GraphSettings, HGNNSettings
+from colisten.settings.tree import Settings
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT
 

@@ -8,14 +8,14 @@ import ibis
 import numpy as np
 import pytest
 
-from colisten.config import Settings, load_settings
 from colisten.errors import ConfigError
 from colisten.graph.build import build_graph, build_graph_on
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import CO_LISTENED
 from colisten.graph.report import graph_report
 from colisten.reports.graph import to_html
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.tree import Settings, load_settings
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from typer.testing import CliRunner
 
-from cli.app import app
+from colisten.cli.app import app
 from colisten.errors import GraphError
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import Relation

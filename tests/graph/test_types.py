@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import Settings, settings_from
 from colisten.errors import GraphError, TrainingError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
@@ -16,6 +15,7 @@ from colisten.graph.relation import CO_LISTENED, Relation, relation_label
 from colisten.graph.report import graph_report
 from colisten.reports.graph import to_html
 from colisten.sampling.multilink import MultiLinkNeighborLoader
+from colisten.settings.tree import Settings, settings_from
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT, START
 from tests.graph.histories import Event, Link, write_tables

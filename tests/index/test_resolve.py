@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colisten.config import load_settings, settings_from
 from colisten.errors import ConfigError
 from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
-from colisten.sections import IndexSettings
+from colisten.serving.environment import Environment
+from colisten.settings.sections import IndexSettings
+from colisten.settings.tree import load_settings, settings_from
 from colisten.variables import SETTINGS
-from serving.environment import Environment
 
 SERVER = "http://127.0.0.1:19530"
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(

@@ -13,7 +13,7 @@ from colisten.models.aggregation import Aggregation
 from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN
 from colisten.sampling.neighbours import NeighborSampler
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from tests.models.test_hgnn import WAYS, model_of, text_of
 from tests.sampling.graphs import random_graph
 

@@ -20,7 +20,7 @@ from colisten.models.export import check_parity, export_towers, read_specs, writ
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import Tower, TwoTowers, tower_vectors, user_vectors
-from colisten.sections import TowerSettings
+from colisten.settings.sections import TowerSettings
 
 USER = UserFeatureSpec(
     countries=("SE", "DE"),

@@ -12,7 +12,7 @@ from colisten.models.aggregation import Aggregation
 from colisten.models.catalogue import embed_catalogue
 from colisten.models.hgnn import HGNN, HGNNLayer, unit_rows
 from colisten.sampling.neighbours import NeighborSampler
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from tests.sampling.graphs import random_graph
 
 FORMS = pytest.mark.parametrize("residual", [True, False])

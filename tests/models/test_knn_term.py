@@ -10,7 +10,7 @@ from colisten.features.transform import UserFeatureSpec
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, tower_vectors
-from colisten.sections import TowerSettings
+from colisten.settings.sections import TowerSettings
 
 TEXT, Z = 4, 3
 USERS = UserFeatureSpec(

@@ -18,7 +18,7 @@ from colisten.models.towers import (
     tower_vectors,
     user_vectors,
 )
-from colisten.sections import TowerSettings
+from colisten.settings.sections import TowerSettings
 
 
 def tower(width: int = 6, dropout: float = 0.5) -> Tower:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from colisten.errors import ReportError
-from monitoring.drift import drift_report
+from colisten.monitoring.drift import drift_report
 from tests.monitoring.chromium import page_text
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from colisten.data.interactions import read_interactions
-from monitoring.drift_features import AXES, TOP, _axes, _best_scores, active_users
+from colisten.monitoring.drift_features import AXES, TOP, _axes, _best_scores, active_users
 from tests.conftest import CUT
 
 

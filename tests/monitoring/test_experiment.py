@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from colisten.errors import ReportError
-from monitoring.experiment import experiment_report
+from colisten.monitoring.experiment import experiment_report
 from tests.experiments.test_comparison import table
 from tests.monitoring.chromium import page_text
 

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from colisten.errors import ReportError
-from monitoring.drift import drift_report
-from monitoring.windows import LARGEST, MAX_LEVELS, MAX_ROWS, comparable
+from colisten.monitoring.drift import drift_report
+from colisten.monitoring.windows import LARGEST, MAX_LEVELS, MAX_ROWS, comparable
 
 MOMENTS = [datetime(2025, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
 COLUMNS: dict[str, Any] = {

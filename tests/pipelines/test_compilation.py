@@ -11,14 +11,14 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from colisten.config import Settings
 from colisten.errors import PipelineError
+from colisten.pipelines.compilation import compile_pipeline, dangling_references
+from colisten.pipelines.release_pipeline import release_pipeline
+from colisten.pipelines.trials_pipeline import make_trials_pipeline, trials_pipeline
+from colisten.settings.tree import Settings
 from colisten.steps.execution import input_types, result_types
 from colisten.steps.registry import STEPS, step_named
 from colisten.steps.settings import settings_of
-from pipelines.compilation import compile_pipeline, dangling_references
-from pipelines.release_pipeline import release_pipeline
-from pipelines.trials_pipeline import make_trials_pipeline, trials_pipeline
 
 LEARNING = {
     "inspect-graph",

@@ -5,8 +5,8 @@ import pytest
 from kfp import dsl
 
 from colisten.errors import PipelineError
+from colisten.pipelines.local import run_local
 from colisten.steps.cache import StepEvent
-from pipelines.local import run_local
 
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)

@@ -30,7 +30,7 @@ def test_a_podcast_shelf_is_trained_measured_over_seeds_and_released(
     tiny_source: Path, tmp_path: Path
 ) -> None:
     options = [part for setting in QUICK for part in ("--set", setting)]
-    command = [sys.executable, "-m", "cli.main", "run", "--data", str(tiny_source)]
+    command = [sys.executable, "-m", "colisten", "run", "--data", str(tiny_source)]
     command += ["--cut", CUT.date().isoformat(), "--window-days", "30", "--out", str(tmp_path)]
     done = subprocess.run(
         [*command, "--target", "podcast", "--seeds", "2", *options],

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import load_settings
 from colisten.files import combined_digest, folder_digests
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import load_settings
 from tests.conftest import CUT, START, write_tiny_source
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def command(data: Path, out: Path, *extra: str) -> list[str]:
     return [
         sys.executable,
         "-m",
-        "cli.main",
+        "colisten",
         "run",
         "--data",
         str(data),
@@ -99,7 +99,7 @@ def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     assert vectors.shape == (100, 128)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     factors, earlier = (
-        np.load(artifact(finished, "train_hgnn", "vectors") / f"{name}.npy")
+        np.load(artifact(finished, "inspect_graph", "factors") / f"{name}.npy")
         for name in ("factors", "factors_validation")
     )
     assert factors.shape == earlier.shape == (100, 128)
@@ -162,7 +162,7 @@ def test_every_user_with_history_gets_a_list_without_what_they_had(
 
 def test_the_release_is_live_whole_and_verified(finished: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "release", "list", "--out", str(finished)],
+        [sys.executable, "-m", "colisten", "release", "list", "--out", str(finished)],
         capture_output=True,
         text=True,
         check=True,
@@ -174,7 +174,7 @@ def test_the_release_is_live_whole_and_verified(finished: Path) -> None:
 
 def test_the_live_release_can_be_explained(finished: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "explain", "--out", str(finished)],
+        [sys.executable, "-m", "colisten", "explain", "--out", str(finished)],
         capture_output=True,
         text=True,
         check=False,

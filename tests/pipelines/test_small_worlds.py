@@ -14,7 +14,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.config import Settings, load_settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
@@ -23,6 +22,7 @@ from colisten.data.violations import NobodyStarted, NoHistory
 from colisten.evaluation.table import EvaluationTable
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings, load_settings
 from colisten.steps.cache import step_cache
 from colisten.steps.workflow import Home, Window, release
 from tests.data.small import CUT, Event, write_small
@@ -196,7 +196,7 @@ def test_the_command_goes_the_whole_way(name: str, tmp_path: Path) -> None:
     when = ["--cut", CUT.date().isoformat(), "--window-days", str(WINDOW_DAYS)]
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "cli.main", "run", "--data", str(data), "--out", str(out)),
+            *(sys.executable, "-m", "colisten", "run", "--data", str(data), "--out", str(out)),
             *(*when, *options),
         ],
         capture_output=True,

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.steps import shown_steps
 from colisten.ablations.registry import FULL
 from colisten.ablations.report import AblationReport
-from colisten.config import load_settings
+from colisten.cli.steps import shown_steps
 from colisten.errors import PipelineError
+from colisten.settings.tree import load_settings
 from colisten.steps.trials import TrainingRun
 from colisten.steps.use_cases.compare import compare_trainings
 from colisten.steps.workflow import Window
@@ -40,7 +40,7 @@ NAMES = ("no-popularity-prior", "no-graph")
 def start(data: Path, out: Path, errors: Path) -> subprocess.Popen[bytes]:
     options = [part for name in NAMES for part in ("--only", name)]
     options += [part for setting in QUICK for part in ("--set", setting)]
-    command = [sys.executable, "-m", "cli.main", "ablate", "--data", str(data), "--seeds", "2"]
+    command = [sys.executable, "-m", "colisten", "ablate", "--data", str(data), "--seeds", "2"]
     command += ["--cut", CUT.date().isoformat(), "--window-days", str(WINDOW_DAYS)]
     with errors.open("wb") as file:
         return subprocess.Popen(
@@ -83,7 +83,7 @@ def test_a_killed_command_goes_on_and_steps_are_shared(out: Path) -> None:
     states = [tuple(line.split()[:2]) for line in said.splitlines() if line.startswith("  ")]
     # Before the kill: what all trials share, the graph and the first seed's HGNN.
     kept = {"check-tables", "embed-text", "build-features", "build-graph", "train-hgnn"}
-    assert {step for step, state in states[:6] if state == "unchanged"} > kept
+    assert {step for step, state in states[:7] if state == "unchanged"} > kept
     # The second seed's HGNN alone is trained; towers of every row under every seed.
     done = [step for step, state in states if state == "done"]
     assert done.count("build-graph") == 0

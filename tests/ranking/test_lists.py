@@ -12,7 +12,7 @@ import pytest
 from colisten.errors import EvaluationError
 from colisten.ranking.lists import Lists, rank_lists, users_digest
 from colisten.ranking.rankers import RandomRanker
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import perfect, random_set
 
 SETTINGS = EvaluationSettings(depth=20)

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from onnx import TensorProto, helper, numpy_helper
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
+from colisten.settings.tree import Settings
 from tests.conftest import FIELDS
 
 TYPES = ("audiobook", "podcast")
@@ -128,7 +128,9 @@ def make_parts(folder: Path, history: Path, as_of: datetime, *, seed: int = 0) -
     history_vectors[-1] = 0.0  # an item without text or graph
     rows = feature_rows(history, as_of)
     batch = UserBatch.from_table(rows, catalogue.index_of, FIELDS)
-    spec = UserFeatureSpec.fit(batch, settings=Settings(), vector_dim=HISTORY_DIM, types=TYPES)
+    spec = UserFeatureSpec.fit(
+        batch, Settings().data, Settings().features, vector_dim=HISTORY_DIM, types=TYPES
+    )
     weights = rng.normal(scale=0.02, size=(spec.width, DIM))
     for name in TYPES:
         at = spec.names().index(f"{name}_mean_0")

@@ -12,7 +12,7 @@ from colisten.errors import GateRefused
 from colisten.evaluation.table import evaluate
 from colisten.ranking.rankers import RandomRanker
 from colisten.release.gate import decide
-from colisten.sections import EvaluationSettings, GateSettings
+from colisten.settings.sections import EvaluationSettings, GateSettings
 from tests.evaluation.conftest import perfect, random_set
 from tests.release.payloads import metrics
 

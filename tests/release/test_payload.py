@@ -16,7 +16,7 @@ from colisten.errors import ConfigError, ReleaseError
 from colisten.files import folder_digests
 from colisten.ranking.events import EventLog
 from colisten.release.popular import PopularLists, popular_lists
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
 from tests.conftest import CUT, DATA
 from tests.release.payloads import Parts
 

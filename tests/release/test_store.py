@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from colisten.config import Settings
 from colisten.errors import (
     ReleaseCorrupt,
     ReleaseError,
@@ -27,7 +26,8 @@ from colisten.index.filter import Filter
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS
 from colisten.release.store import ReleaseStore
-from colisten.sections import GateSettings
+from colisten.settings.sections import GateSettings
+from colisten.settings.tree import Settings
 from tests.release.payloads import Parts
 
 

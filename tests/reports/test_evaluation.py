@@ -16,7 +16,7 @@ from colisten.reports.evaluation import (
     tiers,
     to_html,
 )
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 
 SETTINGS = EvaluationSettings(bootstrap=50, depth=20)

@@ -20,6 +20,8 @@ from colisten.ablations.report import AblationReport
 from colisten.evaluation.table import EvaluationTable
 from colisten.explain.report import Explanation
 from colisten.graph.report import GraphReport, graph_report
+from colisten.monitoring.drift import drift_report
+from colisten.monitoring.experiment import experiment_report
 from colisten.pages import page, write_page
 from colisten.reports.ablations import to_html as ablations_page
 from colisten.reports.curve import curve_html
@@ -27,8 +29,6 @@ from colisten.reports.evaluation import to_html as evaluation_page
 from colisten.reports.explanation import to_html as explanation_page
 from colisten.reports.graph import to_html as graph_page
 from colisten.shown import plain
-from monitoring.drift import drift_report
-from monitoring.experiment import experiment_report
 from tests.ablations.test_report import report as ablations  # noqa: F401
 from tests.browser import Browser, Visit, browser
 from tests.experiments.test_comparison import table as outcomes_of

@@ -63,7 +63,7 @@ def start(home: Home, log: Path, *overrides: str) -> Service:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cli.main", "serve", "--out", str(home.folder)]
+    command = [sys.executable, "-m", "colisten", "serve", "--out", str(home.folder)]
     command += ["--port", str(port)]
     # Budgets are for a machine of one's own; here everything shares two cores with the tests.
     patient = ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000")

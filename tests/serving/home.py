@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from colisten.config import Settings, load_settings
 from colisten.data.catalogue import Catalogue
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, training_rows, user_rows
 from colisten.graph.build import build_graph
@@ -19,10 +19,11 @@ from colisten.models.items import ItemBlocks
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings, load_settings
 from colisten.text.vectors import embed_items
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from colisten.training.towers.loop import train_towers
-from feature_repo.repo import build_feature_repo, materialize
+from colisten.training.towers.settings import TowersTraining
 from tests.conftest import DATA
 
 QUICK = (
@@ -89,7 +90,7 @@ def _payload(
         for fold in range(settings.cross_fitting.folds)
     ]
     blocks = ItemBlocks(text, z, np.stack(folds))
-    train_towers(rows, catalogue, blocks, settings, out=work / "towers")
+    train_towers(rows, catalogue, blocks, TowersTraining.of(settings), out=work / "towers")
     return assemble_payload(
         work / "payload",
         catalogue=catalogue,

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colisten.config import Settings
 from colisten.data.ids import MAX_ID_BYTES
+from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
-from feature_repo.repo import build_feature_repo, materialize
+from colisten.settings.tree import Settings
 from tests.release.payloads import make_parts
 
 STRANGE = (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from colisten.errors import EventRefused, UserUnreadable
-from serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 
 Make = Callable[..., CircuitBreaker]
 

@@ -10,10 +10,10 @@ from typing import get_args
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
+from colisten.serving import metrics
+from colisten.serving.app import ENDPOINTS
+from colisten.serving.schemas import ErrorResponse
 from colisten.variables import HOME, SETTINGS, WORKERS
-from serving import metrics
-from serving.app import ENDPOINTS
-from serving.schemas import ErrorResponse
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/serving.md").read_text()

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from colisten.config import load_settings
 from colisten.data.prepare import prepare_tables
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
-from serving.app import build_app
-from serving.environment import Environment
-from serving.runtime import Runtime
-from serving.schemas import RecommendRequest, Refused, SimilarRequest
+from colisten.serving.app import build_app
+from colisten.serving.environment import Environment
+from colisten.serving.runtime import Runtime
+from colisten.serving.schemas import RecommendRequest, Refused, SimilarRequest
+from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.release.payloads import Parts, make_parts
 
@@ -222,3 +222,15 @@ def test_the_schema_names_what_the_release_knows(runtime: Runtime) -> None:
     assert set(asked["include"]["properties"]) == set(asked["exclude"]["properties"])
     assert set(asked["include"]["properties"]) == {"language", *DECLARED}
     assert set(asked["ranges"]["properties"]) == {"minutes", "published_at"}
+
+
+@pytest.mark.usefixtures("known")
+def test_a_signal_without_a_phrase_explains_neutrally(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = RecommendRequest(user_id="u", k=100)
+    spoken = {str(item.why) for item in runtime.recommend(asked).items}
+    assert any(why.startswith("because you listened to ") for why in spoken)
+    monkeypatch.setattr(runtime._recommender, "_reasons", {"purchase": "you bought"})
+    neutral = {item.why for item in runtime.recommend(asked).items}
+    assert all(why is None or why.startswith("because of ") for why in neutral)

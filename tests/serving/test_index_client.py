@@ -14,8 +14,8 @@ from colisten.errors import VectorIndexError
 from colisten.index import open_index
 from colisten.index.filter import EVERY_ITEM
 from colisten.index.lite_server import LiteServer
-from colisten.sections import IndexSettings
-from serving.index_client import IndexClient
+from colisten.serving.index_client import IndexClient
+from colisten.settings.sections import IndexSettings
 
 NAMES = ["a", "b", "c", "d"]
 VECTORS = np.eye(4, dtype=np.float32)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from colisten.config import Settings
 from colisten.errors import ConfigError, ReleaseNotFound
 from colisten.release.pointer import Pointer
-from serving.environment import Environment, workers
-from serving.launch import check_address, check_home
+from colisten.serving.environment import Environment, workers
+from colisten.serving.launch import check_address, check_home
+from colisten.settings.tree import Settings
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_an_address_in_use() -> None:
 
 
 def test_the_command_exits_with_2(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cli.main", "serve", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "colisten", "serve", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert "No release is live" in done.stderr

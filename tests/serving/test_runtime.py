@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from colisten.config import load_settings
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
-from serving.app import build_app
-from serving.environment import Environment
-from serving.runtime import Runtime
-from serving.schemas import (
+from colisten.serving.app import build_app
+from colisten.serving.environment import Environment
+from colisten.serving.runtime import Runtime
+from colisten.serving.schemas import (
     EventRequest,
     RecommendRequest,
     Refused,
     SimilarRequest,
     VectorRequest,
 )
+from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
 from tests.serving.conftest import Home
@@ -167,11 +167,11 @@ def test_before_the_first_release_it_is_not_ready_and_says_so(tmp_path: Path) ->
 @pytest.mark.slow
 def test_answering_loads_no_training_code(home: Home) -> None:
     code = (
-        "import sys; from pathlib import Path; import serving.service\n"
-        "from colisten.config import load_settings\n"
-        "from serving.environment import Environment\n"
-        "from serving.schemas import RecommendRequest\n"
-        "from serving.runtime import Runtime\n"
+        "import sys; from pathlib import Path; import colisten.serving.service\n"
+        "from colisten.settings.tree import load_settings\n"
+        "from colisten.serving.environment import Environment\n"
+        "from colisten.serving.schemas import RecommendRequest\n"
+        "from colisten.serving.runtime import Runtime\n"
         "settings = load_settings(None, ('serving.features_budget_ms=5000',))\n"
         "runtime = Runtime.open(Environment(Path(sys.argv[1]), settings))\n"
         "print(runtime.recommend(RecommendRequest(user_id='u0001')).how.vector)\n"

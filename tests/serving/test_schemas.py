@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from colisten.data.ids import MAX_ID_BYTES, id_fault
-from serving.schemas import (
+from colisten.serving.schemas import (
     MAX_ERRORS,
     EventRequest,
     RecommendRequest,

@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 import pytest
 from safetensors.torch import load_file
 
-from colisten.config import load_settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.features.store import open_store, user_rows
@@ -32,8 +31,9 @@ from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, user_vectors
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
-from serving.policy import POLICY
-from serving.schemas import EventRequest, RecommendRequest, Request, SimilarRequest
+from colisten.serving.policy import POLICY
+from colisten.serving.schemas import EventRequest, RecommendRequest, Request, SimilarRequest
+from colisten.settings.tree import load_settings
 from tests.browser import browser
 from tests.conftest import CUT
 from tests.serving.conftest import Home, Service, start, stop
@@ -166,7 +166,7 @@ def test_a_new_user_is_known_from_the_first_event(service: Service) -> None:
 def test_an_event_from_the_command_line_is_seen_by_the_service(service: Service) -> None:
     user = "u0012"
     top = ids(shelf(service, user))[0]
-    command = [sys.executable, "-m", "cli.main", "events", "push", "--out"]
+    command = [sys.executable, "-m", "colisten", "events", "push", "--out"]
     command += [str(service.home.folder), "--user", user, "--item", top, "--type", "audiobook"]
     subprocess.run(command, check=True, capture_output=True)
     assert top not in ids(shelf(service, user))

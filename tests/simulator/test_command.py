@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.simulate import simulate
+from colisten.cli.simulate import simulate
 from colisten.errors import ConfigError
 
 app = typer.Typer()

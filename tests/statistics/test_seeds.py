@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from colisten.evaluation.comparison import Comparison
 from colisten.evaluation.metrics import Coverage
 from colisten.evaluation.slices import Sample, _within
-from colisten.sections import EvaluationSettings
+from colisten.settings.sections import EvaluationSettings
 from colisten.statistics.jackknife import share_difference, share_interval
 from colisten.statistics.seeds import SeedMeans, SeedNoise, quantile_of, with_seeds
 

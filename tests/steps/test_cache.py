@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from colisten.config import Settings, load_settings
 from colisten.errors import PipelineError, TrainingError
+from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.cache import KEPT_RUNS, StepCache, StepEvent, step_cache
@@ -168,7 +168,7 @@ def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from colisten.config import Settings
+from colisten.settings.tree import Settings
 from colisten.steps import cache
 from tests.steps import test_cache
 

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from colisten.config import Settings, load_settings
+from colisten.settings.tree import Settings, load_settings
 from colisten.steps.execution import artifact_type, input_types, result_types
 from colisten.steps.registry import STEPS, step_named
 from colisten.steps.settings import settings_from_json, settings_json, settings_of

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from colisten.ablations.registry import FULL, select
-from colisten.config import Settings, load_settings
 from colisten.errors import PipelineError
-from colisten.sections import DataSettings
+from colisten.settings.data import DataSettings
+from colisten.settings.tree import Settings, load_settings
 from colisten.steps.trials import TrainingRun, ablation_trials, check_trials, further_seeds
 
 

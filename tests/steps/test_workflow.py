@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import Settings, load_settings
 from colisten.data import parquet
 from colisten.data.backtest import backtest_cut
 from colisten.errors import TrainingError
+from colisten.pipelines.local import run_local
+from colisten.pipelines.parameters import step_parameters
+from colisten.pipelines.release_pipeline import release_pipeline
+from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.measures import Measured
 from colisten.steps.cache import StepEvent, step_cache
 from colisten.steps.trials import TEXT, TrainingRun
 from colisten.steps.workflow import Home, Released, Window, release, trials
-from pipelines.local import run_local
-from pipelines.parameters import step_parameters
-from pipelines.release_pipeline import release_pipeline
 from tests.conftest import CUT
 
 pytestmark = pytest.mark.slow
@@ -101,9 +101,7 @@ def test_the_release_is_that_of_the_local_runner(
     window, other = Window(tiny_source, CUT, DAYS), Home.at(tmp_path / "kfp")
     other.texts.parent.mkdir(parents=True)
     other.texts.symlink_to(home.texts)
-    early = backtest_cut(
-        tiny_source, cut=CUT, window_days=DAYS, target_type=settings.data.target_type
-    )
+    early = backtest_cut(tiny_source, cut=CUT, window_days=DAYS, data=settings.data)
     left = run_local(
         release_pipeline,
         {

@@ -8,7 +8,7 @@ import pytest
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TextError
-from colisten.sections import TextSettings
+from colisten.settings.sections import TextSettings
 from colisten.text.encoders import load_encoder
 from colisten.text.vectors import embed_items, item_texts
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
+from colisten.settings.tree import Settings
 from colisten.training.distributed import world
 from colisten.training.hgnn import train_hgnn
 from tests.sampling.graphs import random_graph

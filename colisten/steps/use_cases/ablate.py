@@ -8,11 +8,11 @@ from pathlib import Path
 
 from colisten.ablations.registry import FULL, Ablation, select
 from colisten.ablations.report import AblationReport
-from colisten.config import Settings, load_settings
 from colisten.data.checks import check_tables
 from colisten.data.prepare import check_cut, cut_notices
 from colisten.json_files import write_json
 from colisten.pages import write_page
+from colisten.settings.tree import Settings, load_settings
 from colisten.steps.cache import Listener, StepEvent, silent
 from colisten.steps.trials import ablation_trials
 from colisten.steps.use_cases.compare import compare_trainings

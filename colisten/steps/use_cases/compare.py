@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from colisten.config import Settings
 from colisten.evaluation.table import EvaluationTable
+from colisten.settings.tree import Settings
 from colisten.steps.cache import Listener, silent, step_cache
 from colisten.steps.trials import TrainingRun, check_trials
 from colisten.steps.workflow import Home, Window, trials

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import SUMMARY_FILE
 from colisten.errors import ConfigError, ReleaseNotFound, ReportError, TableError
@@ -17,6 +16,7 @@ from colisten.json_files import write_json
 from colisten.pages import write_page
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings
 
 _HISTORIES = "steps/check_tables-*/history"
 

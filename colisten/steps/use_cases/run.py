@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from colisten.config import Settings
 from colisten.data.checks import check_tables
+from colisten.data.moments import parse_moment, utc
 from colisten.data.prepare import cut_notices
 from colisten.evaluation.table import EvaluationTable
 from colisten.json_files import read_mapping, write_json
 from colisten.pages import write_page
+from colisten.settings.tree import Settings
 from colisten.steps.cache import Listener, StepEvent, silent, step_cache
 from colisten.steps.trials import check_trials, further_seeds
 from colisten.steps.workflow import Home, Released, Window, release, trials
@@ -46,9 +47,9 @@ class RunResult:
 
 
 def run(
-    data: Path,
-    cut: datetime,
-    out: Path,
+    data: str | Path,
+    cut: str | datetime,
+    out: str | Path,
     settings: Settings | None = None,
     *,
     window_days: int = 90,
@@ -63,7 +64,7 @@ def run(
 
     Args:
         data: Folder of contract tables.
-        cut: UTC moment that ends all learning.
+        cut: UTC moment that ends all learning; a text is read as ISO 8601, without a zone as UTC.
         out: Folder that owns the results.
         settings: Default: those of the library.
         window_days: Days after the cut that measure.
@@ -77,7 +78,8 @@ def run(
         PipelineError: Another run holds `out`.
         ColistenError: As the steps do.
     """
-    settings = settings or Settings()
+    settings, data, out = settings or Settings(), Path(data), Path(out)
+    cut = parse_moment(cut, "The cut") if isinstance(cut, str) else utc(cut)
     # Broken tables are refused here, before anything is written.
     report = check_tables(data, settings=settings)
     short_of = cut_notices(data, cut=cut, window_days=window_days, settings=settings)

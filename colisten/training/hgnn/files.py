@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph
 from colisten.json_files import read_json, read_mapping, to_json, write_json
 from colisten.models.hgnn import HGNN
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
+from colisten.settings.tree import Settings
 from colisten.training.checkpoint import read_tensors, write_tensors
 from colisten.training.hgnn.state import TrainingState
 

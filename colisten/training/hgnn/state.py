@@ -13,7 +13,7 @@ from torch import Tensor
 from colisten.errors import TrainingError
 from colisten.logs import logger
 from colisten.models.hgnn import HGNN
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from colisten.training.checkpoint import (
     adam_tensors,
     copy_state,

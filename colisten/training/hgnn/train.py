@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.files import sweep_partials
 from colisten.graph.graph import CoListeningGraph
@@ -25,7 +24,8 @@ from colisten.models.hgnn import HGNN, check_inputs
 from colisten.progress import track
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
+from colisten.settings.tree import Settings
 from colisten.training.checkpoint import deterministic
 from colisten.training.distributed import World, world
 from colisten.training.hgnn.files import (

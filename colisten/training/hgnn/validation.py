@@ -16,7 +16,7 @@ from colisten.logs import logger
 from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
-from colisten.sections import HGNNSettings
+from colisten.settings.sections import HGNNSettings
 from colisten.training.hgnn.loss import MIN_FREQUENCY, margin_loss, softmax_loss
 
 # Held-out pairs scored per relation: enough for a steady figure, few enough to score often.

@@ -11,9 +11,9 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
+from colisten.json_files import to_json
 from colisten.logs import logger
 from colisten.models.items import ItemBlocks
 from colisten.training.checkpoint import (
@@ -24,6 +24,7 @@ from colisten.training.checkpoint import (
     under,
     write_tensors,
 )
+from colisten.training.towers.settings import TowersTraining
 
 Curve = list[dict[str, float]]
 
@@ -93,10 +94,10 @@ def input_digest(
     tables: Iterable[pa.Table | None],
     catalogue: Catalogue,
     blocks: ItemBlocks,
-    settings: Settings,
+    settings: TowersTraining,
 ) -> str:
     """SHA-256 of everything that shapes the towers."""
-    digest = hashlib.sha256(settings.to_json().encode())
+    digest = hashlib.sha256(to_json(settings).encode())
     for table in (*tables, catalogue.table):
         if table is None:
             digest.update(b"none")

@@ -17,12 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 from colisten.features.popularity import DailyPopularity, day_of
@@ -36,6 +33,8 @@ from colisten.models.items import (
     encode_static,
     join_items,
 )
+from colisten.training.towers.rows import chosen_items, in_order, music_dim, rows_of
+from colisten.training.towers.settings import TowersTraining
 
 # User features up to this size are encoded once and kept; beyond it, batch by batch.
 FEATURE_CACHE_BYTES = 1 << 30
@@ -86,7 +85,7 @@ class TowerExamples:
         rows: pa.Table,
         catalogue: Catalogue,
         blocks: ItemBlocks,
-        settings: Settings,
+        settings: TowersTraining,
         whole: pa.Table | None = None,
     ) -> TowerExamples:
         """Take training rows apart and learn both feature specifications from them.
@@ -99,64 +98,32 @@ class TowerExamples:
                 do not fit the catalogue, or a block lacks the fold versions cross-fitting needs.
             FeatureError: A feature column is missing or broken.
         """
-        target_type = settings.data.target_type
-        if not rows.num_rows:
-            raise TrainingError(
-                f"There are no training rows: nobody started a {target_type} before the cut.",
-                "Choose a later cut, other data, or what counts as a start: data.start_signals.",
-            )
-        if blocks.num_items != catalogue.num_items:
-            raise TrainingError(
-                f"Item blocks hold {blocks.num_items} items, the catalogue {catalogue.num_items}.",
-                "Compute the vectors for the catalogue of the same history folder.",
-            )
         rows = in_order(rows)
-        target = catalogue.slice_of(target_type)
-        items = catalogue.index_of(rows.column("item_id").to_pylist())
-        foreign = np.flatnonzero((items < target.start) | (items >= target.stop))
-        if foreign.size:
-            raise TrainingError(
-                f"{foreign.size} training rows are about items that are no {target_type} of the "
-                f"catalogue; the first is '{rows.column('item_id')[int(foreign[0])]}'.",
-                "Build rows and catalogue from the same history folder.",
-            )
-        fields = UserFields.of(settings.data, _music_dim(rows))
+        target = catalogue.slice_of(settings.data.target_type)
+        items = chosen_items(rows, catalogue, blocks, settings.data.target_type)
+        fields = UserFields.of(settings.data, music_dim(rows))
         users = UserBatch.from_table(rows, catalogue.index_of, fields)
-        user_spec = UserFeatureSpec.fit(
-            users, settings=settings, vector_dim=sum(blocks.dims.values()), types=fields.types
-        )
-        item_spec = ItemFeatureSpec.fit(
-            catalogue,
-            target_type,
-            blocks.dims,
-            max_languages=settings.towers.max_languages,
-            max_genres=settings.towers.max_genres,
-            popularity_half_lives=settings.towers.prior_half_lives,
-        )
-        cross_fit = _cross_fit(blocks, settings)
-        folds = np.zeros(len(items), dtype=np.int64)
-        if cross_fit:
-            folds = np.asarray(fold_of(users.user_ids, blocks.num_folds), dtype=np.int64)
-        times = rows.column("timestamp").cast(pa.int64()).to_numpy()
-        half_lives = settings.towers.prior_half_lives
         everything, whole_row = None, None
         if whole is not None:
             everything = UserBatch.from_table(whole, catalogue.index_of, fields)
-            whole_row = _rows_of(users.user_ids, everything.user_ids)
+            whole_row = rows_of(users.user_ids, everything.user_ids)
+        cross_fit = _cross_fit(blocks, settings.towers.cross_fit)
+        folds = fold_of(users.user_ids, blocks.num_folds) if cross_fit else np.zeros(len(items))
+        user_spec, item_spec = _specs(users, fields, catalogue, blocks, settings)
+        times = rows.column("timestamp").cast(pa.int64()).to_numpy()
+        half_lives = settings.towers.prior_half_lives
         examples = cls(
             users=users,
-            items=items - target.start,
+            items=items,
             times=times,
-            folds=folds,
+            folds=np.asarray(folds, dtype=np.int64),
             cross_fit=cross_fit,
             user_spec=user_spec,
             item_spec=item_spec,
             blocks=blocks,
             target=target,
             static=encode_static(item_spec, catalogue, target),
-            popularity=DailyPopularity(
-                items - target.start, times, target.stop - target.start, half_lives
-            )
+            popularity=DailyPopularity(items, times, target.stop - target.start, half_lives)
             if half_lives
             else None,
             whole=everything,
@@ -345,27 +312,35 @@ class TowerExamples:
         return encode_users(self.user_spec, replace(batch, histories=histories), vectors)
 
 
-def in_order(rows: pa.Table) -> pa.Table:
-    """Training rows by time, then user, then item.
+def _specs(
+    users: UserBatch,
+    fields: UserFields,
+    catalogue: Catalogue,
+    blocks: ItemBlocks,
+    settings: TowersTraining,
+) -> tuple[UserFeatureSpec, ItemFeatureSpec]:
+    user_spec = UserFeatureSpec.fit(
+        users,
+        settings.data,
+        settings.features,
+        vector_dim=sum(blocks.dims.values()),
+        types=fields.types,
+    )
+    item_spec = ItemFeatureSpec.fit(
+        catalogue,
+        settings.data.target_type,
+        blocks.dims,
+        max_languages=settings.towers.max_languages,
+        max_genres=settings.towers.max_genres,
+        popularity_half_lives=settings.towers.prior_half_lives,
+    )
+    return user_spec, item_spec
 
-    Raises:
-        TrainingError: A key column is missing or holds a null.
-    """
-    keys = ("timestamp", "user_id", "item_id")
-    for name in keys:
-        if name not in rows.column_names or rows.column(name).null_count:
-            raise TrainingError(
-                f"Training rows have no complete column '{name}'.",
-                "Read them with colisten.features.store.training_rows.",
-            )
-    order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in keys])
-    return rows.take(order).combine_chunks()
 
-
-def _cross_fit(blocks: ItemBlocks, settings: Settings) -> bool:
+def _cross_fit(blocks: ItemBlocks, wanted: bool) -> bool:
     if blocks.z is None:
         return False
-    if not settings.towers.cross_fit:
+    if not wanted:
         log.warning("training without cross-fitting: z has seen the answers")
         return False
     if blocks.z_folds is None:
@@ -375,22 +350,3 @@ def _cross_fit(blocks: ItemBlocks, settings: Settings) -> bool:
             "Compute z per user fold, or set towers.cross_fit=false to train with the leak.",
         )
     return True
-
-
-def _rows_of(wanted: NDArray[np.object_], user_ids: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Row of each wanted user in `user_ids`."""
-    found = np.asarray(pd.Index(user_ids, dtype=object).get_indexer(pd.Index(wanted)), np.int64)
-    if (found < 0).any():
-        raise TrainingError(
-            f"The whole histories lack user '{wanted[int(np.argmin(found))]}', who has an example.",
-            "Build rows and whole histories from the same feature folder and moment.",
-        )
-    return found
-
-
-def _music_dim(rows: pa.Table) -> int:
-    if "music_vector" not in rows.column_names or pa.types.is_null(
-        rows.schema.field("music_vector").type
-    ):
-        return 0
-    return int(pc.max(pc.list_value_length(rows.column("music_vector"))).as_py() or 0)

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from colisten.config import Settings
 from colisten.data.catalogue import Catalogue
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import sweep_partials
@@ -27,8 +26,10 @@ from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.training.checkpoint import deterministic
 from colisten.training.time_split import split_in_time
 from colisten.training.towers.checkpoint import Curve, TowerCheckpoint, input_digest
-from colisten.training.towers.examples import TowerExamples, in_order
+from colisten.training.towers.examples import TowerExamples
 from colisten.training.towers.phase import Phase, run_phase
+from colisten.training.towers.rows import in_order
+from colisten.training.towers.settings import TowersTraining
 from colisten.training.towers.validation import (
     best_epoch,
     best_point,
@@ -81,7 +82,7 @@ def train_towers(
     rows: pa.Table,
     catalogue: Catalogue,
     blocks: ItemBlocks,
-    settings: Settings,
+    settings: TowersTraining,
     *,
     out: Path,
     whole: pa.Table | None = None,
@@ -95,7 +96,7 @@ def train_towers(
         catalogue: Items as of the cut.
         blocks: Item vectors in the catalogue's order; with fold versions for every block that
             users' events shaped. Without a "z" block this is the model without graph.
-        settings: The `towers` section, `data`, `features`, `seed` and `threads`.
+        settings: What a training reads; `TowersTraining.of` takes it out of whole settings.
         out: The towers folder; replaced as a whole at the end. A checkpoint lives in it until
             then, and is used if it was left by the same inputs.
         whole: Feature rows of every user as of the cut, for leave-one-out examples and for
@@ -135,7 +136,7 @@ def train_towers(
 
 
 def _select(
-    examples: TowerExamples, settings: Settings, saved: TowerCheckpoint
+    examples: TowerExamples, settings: TowersTraining, saved: TowerCheckpoint
 ) -> tuple[int, Curve]:
     """The number of epochs after which held-out later rows are ranked best, and the curve."""
     rows, held_out = split_in_time(examples.times, settings.towers.validation_share)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.features.popularity import day_of
 from colisten.logs import logger
@@ -26,6 +25,7 @@ from colisten.training.towers.examples import TowerExamples
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.input_statistics import item_statistics, user_statistics
 from colisten.training.towers.inputs import BatchInputs
+from colisten.training.towers.settings import TowersTraining
 from colisten.training.towers.validation import epochs_behind, knn_weights_of, validate
 
 # The model that comes out is a moving average of the weights over about 50 steps: what single
@@ -53,7 +53,11 @@ class Phase:
 
 
 def run_phase(
-    phase: Phase, examples: TowerExamples, settings: Settings, saved: TowerCheckpoint, curve: Curve
+    phase: Phase,
+    examples: TowerExamples,
+    settings: TowersTraining,
+    saved: TowerCheckpoint,
+    curve: Curve,
 ) -> tuple[TwoTowers, Curve]:
     """Train, an epoch at a time, from where a checkpoint of this phase stopped.
 
@@ -91,7 +95,7 @@ def update_ema(average: Tensor, weight: Tensor, updates: Tensor | int) -> Tensor
 class _Trainer:
     """Weights, their average and the optimiser of one training."""
 
-    def __init__(self, phase: Phase, examples: TowerExamples, settings: Settings) -> None:
+    def __init__(self, phase: Phase, examples: TowerExamples, settings: TowersTraining) -> None:
         torch.manual_seed(settings.seed)
         self.phase, self.examples, self.settings = phase, examples, settings
         users, items = examples.user_spec, examples.item_spec
@@ -145,7 +149,7 @@ class _Trainer:
             return {}
         knn_term = self.towers.user.knn_term
         start = knn_weights_of(curve[-1] if curve else {}, knn_term.names if knn_term else ())
-        k = self.settings.evaluation.k
+        k = self.settings.k
         return validate(self.averaged, self.judged, self.settings.towers, k, start)
 
     def _loss(self, batch: NDArray[np.int64], features: NDArray[np.float32]) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from colisten.models.towers import TwoTowers
-from colisten.sections import TowerSettings
+from colisten.settings.sections import TowerSettings
 from colisten.training.towers.checkpoint import Curve
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.knn_weights import search_weights

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from colisten.config import Settings
 from colisten.errors import TrainingError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import Relation, RelationName
-from colisten.sections import GraphSettings, HGNNSettings
+from colisten.settings.sections import GraphSettings, HGNNSettings
+from colisten.settings.tree import Settings
 from colisten.training.hgnn import embed_catalogue, load_hgnn, train_hgnn
 from colisten.training.hgnn.validation import hold_out
 from tests.conftest import CUT
@@ -199,7 +199,7 @@ KILLED = """
 import sys
 from pathlib import Path
 import numpy as np
-from colisten.config import Settings
+from colisten.settings.tree import Settings
 from colisten.graph.graph import CoListeningGraph
 from colisten.training.hgnn import train_hgnn
 folder = Path(sys.argv[1])

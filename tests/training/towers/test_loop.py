@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from colisten.config import Settings, load_settings
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 from colisten.features.transform import encode_users
@@ -27,19 +26,21 @@ from colisten.files import folder_digests
 from colisten.graph.folds import fold_of
 from colisten.models.items import ItemBlocks
 from colisten.models.towers import user_vectors
+from colisten.settings.tree import load_settings
 from colisten.training.time_split import split_in_time
 from colisten.training.towers import examples as examples_module
 from colisten.training.towers.checkpoint import TowerCheckpoint
 from colisten.training.towers.examples import TowerExamples
 from colisten.training.towers.loop import TowersResult, train_towers
+from colisten.training.towers.settings import TowersTraining
 from tests.conftest import CUT, write_tiny_source
 
 TYPES = ("audiobook", "podcast")
 STAMP = pa.timestamp("us", tz="UTC")
 
 
-def small(*overrides: str) -> Settings:
-    return load_settings(
+def small(*overrides: str) -> TowersTraining:
+    settings = load_settings(
         None,
         (
             "threads=1",
@@ -52,6 +53,7 @@ def small(*overrides: str) -> Settings:
             *overrides,
         ),
     )
+    return TowersTraining.of(settings)
 
 
 def history_rows(source: Path, asked: pd.DataFrame) -> pa.Table:

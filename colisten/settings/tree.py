@@ -15,18 +15,16 @@ from pydantic import Field, ValidationError
 
 from colisten.errors import ConfigError, JsonError
 from colisten.json_files import parse_json, to_json
-from colisten.sections import (
-    SIGNALS,
+from colisten.settings.data import DataSettings
+from colisten.settings.section import Positive, Section
+from colisten.settings.sections import (
     CrossFittingSettings,
-    DataSettings,
     EvaluationSettings,
     FeatureSettings,
     GateSettings,
     GraphSettings,
     HGNNSettings,
     IndexSettings,
-    Positive,
-    Section,
     ServingSettings,
     TextSettings,
     TowerSettings,
@@ -65,7 +63,7 @@ PAPER: dict[str, Any] = {
         "popularity_half_lives": [],
     },
     "features": {"half_life_days": 1e6},
-    "data": {"signals": dict.fromkeys(SIGNALS, 1.0)},
+    "data": {"signals": dict.fromkeys(DataSettings().signals, 1.0)},
 }
 PRESETS: dict[str, dict[str, Any]] = {"default": {}, "paper": PAPER}
 

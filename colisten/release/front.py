@@ -1,0 +1,282 @@
+"""A release as a value in Python: shelves, similar items and reasons, without a service.
+
+    release = colisten.load_release("out")
+    release.recommend("u00000001", k=5)
+    release.recommend(User(history=[("p0012", "stream", moment)], country="SE"))
+
+It answers from the release's own vectors by exact search, as the service does where its index
+does not answer, and falls back on popular items as the service does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from colisten.data.moments import microseconds, utc
+from colisten.errors import FeatureError, ReleaseNotFound
+from colisten.features.names import history_columns, profile_column
+from colisten.features.users import UserBatch
+from colisten.index.filter import EVERY_ITEM, Filter
+from colisten.release.loaded import LoadedRelease
+from colisten.release.manifest import MANIFEST, Manifest
+from colisten.release.picks import Pick, popular_picks, reason, seen_items, similar_picks
+from colisten.release.store import ReleaseStore
+from colisten.settings.sections import ServingSettings
+from colisten.words import known_word, shown
+
+if TYPE_CHECKING:
+    from colisten.features.store import OnlineFeatures
+
+FEATURES = "features"
+
+
+@dataclass(frozen=True)
+class User:
+    """What a caller knows of a user; everything may be missing.
+
+    Attributes:
+        history: Events as (item id, signal, moment with a zone), in any order. Items that the
+            release does not have are passed over.
+        country: ISO 3166 code.
+        age: Years.
+        music: Music vector of the length that the release was trained with.
+        further: Values of `data.user_features`, by name.
+    """
+
+    history: Sequence[tuple[str, str, datetime]] = ()
+    country: str | None = None
+    age: float | None = None
+    music: Sequence[float] | None = None
+    further: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One place on a shelf.
+
+    Attributes:
+        rank: From 1.
+        item_id: The item.
+        title: Its title; None where it has none.
+        score: Inner product of unit vectors, or cosine of similar items; None where it was picked
+            by popularity.
+        why: In words; None where there is nothing true to say.
+    """
+
+    rank: int
+    item_id: str
+    title: str | None
+    score: float | None
+    why: str | None
+
+
+class Release:
+    """A release and, where its home has them, the users of the feature store.
+
+    Args:
+        loaded: The release in memory.
+        features: Folder of the feature repository; None where users are passed as `User` alone.
+    """
+
+    def __init__(self, loaded: LoadedRelease, features: Path | None = None) -> None:
+        self.loaded = loaded
+        self._features = features
+
+    def __repr__(self) -> str:
+        target = self.loaded.target
+        kind = self.loaded.manifest.target_type
+        return f"<Release {self.release_id}: {target.stop - target.start:,} of type {kind}>"
+
+    @property
+    def release_id(self) -> str:
+        """Its name."""
+        return self.loaded.release_id
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it binds: settings, metrics, digests."""
+        return self.loaded.manifest
+
+    def recommend(
+        self, user: str | User, k: int = 10, filter: Filter = EVERY_ITEM
+    ) -> list[Recommendation]:
+        """The shelf of one user, without what they have started.
+
+        Args:
+            user: An id of the home's feature store, or what is known of somebody.
+            k: Most items.
+            filter: Which items may come; columns as in `data.filterable`, and `language`.
+
+        Raises:
+            FeatureError: The home has no feature store, or the user's history does not fit.
+            FilterRefused: The filter names a column that the release does not declare.
+        """
+        batch = self._batch(user)
+        seen = seen_items(self.loaded, batch)
+        allowed = self.loaded.allowed(filter)
+        if not batch.known[0]:
+            return self._shown(self._popular(batch, k, allowed))
+        if allowed is not None and not allowed.any():
+            return []
+        asked = self.loaded.columns.known(filter)
+        asked = asked.excluding([*asked.exclude.get("item_id", ()), *seen])
+        ids, scores = self.loaded.exact(self.loaded.user_vectors(batch), k, filter=asked)
+        places = self.loaded.index_of(ids[0]).tolist()
+        return self._shown(
+            [
+                Pick(item, score, reason(self.loaded, batch, item, _PHRASES))
+                for item, score in zip(places, scores[0].tolist(), strict=True)
+            ]
+        )
+
+    def similar(
+        self, item_id: str, k: int = 10, filter: Filter = EVERY_ITEM
+    ) -> list[Recommendation]:
+        """Recommendable items nearest to any item; popular ones where nothing is known of it.
+
+        Raises:
+            ReleaseNotFound: The release has no such item.
+            FilterRefused: See `recommend`.
+        """
+        item = self._item(item_id)
+        allowed = self.loaded.allowed(filter)
+        picks = similar_picks(self.loaded, item, k, allowed=allowed)
+        if picks is None:
+            picks = popular_picks(self.loaded, k, allowed=allowed, left_out=(item,))
+        return self._shown(picks)
+
+    def explain(self, user: str | User, item_id: str) -> Recommendation:
+        """Where one item stands for one user, and why.
+
+        Returns:
+            Its rank among all items that the user has not started, its score and the reason.
+
+        Raises:
+            ReleaseNotFound: The release does not recommend such an item.
+            FeatureError: As `recommend`; or nothing is known of the user.
+        """
+        item, target = self._item(item_id), self.loaded.target
+        if not target.start <= item < target.stop:
+            raise ReleaseNotFound(
+                f"Release {self.release_id} does not recommend {shown(item_id)}: it is of type "
+                f"{self.loaded.item_types[item]!r}."
+            )
+        batch = self._batch(user)
+        if not batch.known[0]:
+            raise FeatureError(
+                f"Nothing is known of the user {shown(user)}, so items come by popularity.",
+                "Ask for a user with a history or a profile.",
+            )
+        scores = self.loaded.item_vectors @ self.loaded.user_vectors(batch)[0]
+        score = float(scores[item - target.start])
+        others = np.ones(len(scores), dtype=bool)
+        others[self.loaded.index_of(seen_items(self.loaded, batch)) - target.start] = False
+        rank = 1 + int((scores[others] > score).sum())
+        why = reason(self.loaded, batch, item, _PHRASES)
+        return Recommendation(rank, item_id, self.loaded.titles[item], score, why)
+
+    def _item(self, item_id: str) -> int:
+        item = int(self.loaded.index_of([item_id])[0])
+        if item < 0:
+            raise ReleaseNotFound(f"Release {self.release_id} has no item {shown(item_id)}.")
+        return item
+
+    def _popular(self, batch: UserBatch, k: int, allowed: np.ndarray | None) -> list[Pick]:
+        country = batch.countries[0]
+        return popular_picks(
+            self.loaded, k, country=None if country is None else str(country), allowed=allowed
+        )
+
+    def _shown(self, picks: Sequence[Pick]) -> list[Recommendation]:
+        return [
+            Recommendation(
+                rank,
+                str(self.loaded.item_ids[pick.item]),
+                self.loaded.titles[pick.item],
+                pick.score,
+                pick.why,
+            )
+            for rank, pick in enumerate(picks, start=1)
+        ]
+
+    def _batch(self, user: str | User) -> UserBatch:
+        if isinstance(user, str):
+            return self._store.read([user])
+        return UserBatch.from_table(self._row(user), self.loaded.index_of, self.loaded.spec.fields)
+
+    def _row(self, user: User) -> pa.Table:
+        """The user in the columns that a feature store would answer with."""
+        fields = self.loaded.spec.fields
+        row: dict[str, Any] = {
+            "country": user.country,
+            "age": user.age,
+            "music_vector": user.music,
+            **{profile_column(name): value for name, value in user.further.items()},
+        }
+        items = self.loaded.index_of([event[0] for event in user.history])
+        events = sorted(
+            (microseconds(utc(moment)), item_id, known_word("Signal", signal, fields.signals), at)
+            for (item_id, signal, moment), at in zip(user.history, items.tolist(), strict=True)
+            if at >= 0
+        )
+        for name in fields.types:
+            mine = [event for event in events if self.loaded.item_types[event[3]] == name]
+            ids, signals, times = history_columns(name)
+            row |= {
+                ids: [event[1] for event in mine],
+                signals: [event[2] for event in mine],
+                times: [event[0] for event in mine],
+            }
+        columns = {each.name: pa.array([row.get(each.name)], each.type) for each in fields.schema}
+        return pa.table(columns, schema=fields.schema)
+
+    @cached_property
+    def _store(self) -> OnlineFeatures:
+        if self._features is None:
+            raise FeatureError(
+                f"Release {self.release_id} was loaded without its home's feature store.",
+                "Load it by its home, or pass what is known of the user as colisten.User.",
+            )
+        from colisten.features.store import OnlineFeatures
+
+        return OnlineFeatures(self._features, self.loaded.index_of, self.loaded.spec.fields)
+
+
+def load_release(
+    place: str | Path, release_id: str | None = None, *, verify: bool = True, threads: int = 1
+) -> Release:
+    """Load a release.
+
+    Args:
+        place: The `--out` of `colisten run`, or the folder of one release, copied from anywhere.
+        release_id: Which of the home's releases; None for the live one.
+        verify: Compare every file with its digest first, which reads all of them.
+        threads: Of ONNX Runtime.
+
+    Raises:
+        ReleaseNotFound: Nothing is live there, or there is no such release.
+        ReleaseCorrupt: A file differs from the manifest.
+    """
+    place = Path(place)
+    if release_id is None and (place / MANIFEST).is_file():
+        return Release(LoadedRelease.load(place, verify=verify, threads=threads))
+    store = ReleaseStore(place)
+    name = release_id or store.live()
+    if name is None:
+        raise ReleaseNotFound(
+            f"No release is live in {place}.",
+            "Give the --out of `colisten run`, or the folder of a release.",
+        )
+    loaded = LoadedRelease.load(store.folder(name), verify=verify, threads=threads)
+    return Release(loaded, place / FEATURES if (place / FEATURES).is_dir() else None)
+
+
+_PHRASES = ServingSettings().reasons

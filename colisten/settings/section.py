@@ -1,0 +1,43 @@
+"""What a section of the settings is, and the kinds of value that many of them hold."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, field_validator
+from pydantic_core import PydanticCustomError
+
+# A word that tables hold: an item type, a signal. Files and fields take it through
+# `colisten.words.identifier`.
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f]([^\x00-\x1f]*[^\s\x00-\x1f])?$"),
+]
+Weight = Annotated[float, Field(ge=0.0)]
+Positive = Annotated[int, Field(gt=0)]
+HalfLife = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _yes_is_no_number(cls, given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        """Refuse true where a number is asked for, which pydantic takes for 1."""
+        value = read(given)
+        if not isinstance(value, BaseModel) and _bools(given) > _bools(value):
+            raise PydanticCustomError("bool_for_number", "a number is wanted, not true or false")
+        return value
+
+
+def _bools(value: Any) -> int:
+    """How many of the values in it are true or false."""
+    if isinstance(value, dict):
+        return sum(map(_bools, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_bools, value))
+    return isinstance(value, bool)
