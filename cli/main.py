@@ -34,7 +34,9 @@ def main() -> None:
     except Ended as ended:
         with contextlib.suppress(OSError):  # a terminal that hung up
             print_error(f"colisten: {ended}")
-        code = ended.exit_code
+            sys.stdout.flush()
+        # The stack has unwound; to take torch down piece by piece takes seconds and helps nobody.
+        os._exit(ended.exit_code)
     raise SystemExit(code)
 
 

@@ -12,9 +12,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from colisten.cli.explain import explain, live_release, tables_of
+from colisten.cli.explain import explain
 from colisten.errors import ColistenError, ConfigError, ReleaseNotFound, ReportError
 from colisten.explain.report import Explanation
+from colisten.steps.use_cases.explain import live_release, tables_of
 from tests.conftest import CUT
 from tests.explain.home import Plant, write_home
 
@@ -64,13 +65,23 @@ def test_what_is_missing_is_said(out: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "alone" / "reports").exists()
 
 
+def test_a_release_made_elsewhere_is_explained_by_the_tables_of_its_run(
+    out: Path, tmp_path: Path
+) -> None:
+    for name in ("releases", "features"):
+        shutil.copytree(out / name, tmp_path / name)
+    done = run(tmp_path, "--tables", str(out / "steps" / "check_tables-1"), "--sample", "20")
+    assert done.exit_code == 0, done.exception
+    assert (tmp_path / "reports" / "explain.html").exists()
+
+
 @pytest.fixture
 def runs(out: Path, tmp_path: Path) -> Path:
     """The tables of three runs: the same cut twice, then a later one of another cut."""
-    source = out / "pipeline" / "runs" / "run-1"
+    source = out / "steps" / "check_tables-1"
     for age, name in enumerate(("later", "second", "first")):
-        copy = shutil.copytree(source, tmp_path / "pipeline" / "runs" / name)
-        summary = copy / "check-tables" / "history" / "summary.json"
+        copy = shutil.copytree(source, tmp_path / "steps" / f"check_tables-{name}")
+        summary = copy / "history" / "summary.json"
         if name == "later":
             summary.write_text(summary.read_text().replace("2025-06-30", "2025-07-30"))
         moment = 1_700_000_000 - age * 100
@@ -81,12 +92,14 @@ def runs(out: Path, tmp_path: Path) -> Path:
 def test_the_latest_tables_of_the_releases_own_cut_and_items(out: Path, runs: Path) -> None:
     release = live_release(out, threads=1)
     tables = tables_of(runs, release)
-    assert tables.history.parts[-3] == "second"
+    assert tables.history.parts[-2] == "check_tables-second"
     assert tables.holdout == tables.history.with_name("holdout")
     assert tables.cut == CUT
-    (runs / "pipeline/runs/second/check-tables/history/items.parquet").unlink()
-    (runs / "pipeline/runs/later/check-tables/history/summary.json").write_text("{")
-    assert tables_of(runs, release).history.parts[-3] == "first", "leftovers are passed over"
+    (runs / "steps/check_tables-second/history/items.parquet").unlink()
+    (runs / "steps/check_tables-later/history/summary.json").write_text("{")
+    assert tables_of(runs, release).history.parts[-2] == "check_tables-first", (
+        "leftovers are passed over"
+    )
     other = replace(release, item_ids=release.item_ids[1:])
-    with pytest.raises(ReportError, match=rf"{release.release_id} .*runs/\*/check-tables"):
+    with pytest.raises(ReportError, match=rf"{release.release_id} .*steps/check_tables-\*"):
         tables_of(runs, other)

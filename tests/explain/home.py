@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from colisten.cli.explain import live_release
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
 from colisten.explain.groups import item_groups, user_groups
@@ -33,6 +32,7 @@ from colisten.release.store import ReleaseStore
 from colisten.settings.data import DataSettings
 from colisten.settings.sections import TowerSettings
 from colisten.settings.tree import Settings
+from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT, DATA
 
 TYPES = ("audiobook", "podcast")
@@ -54,7 +54,7 @@ class Plant:
 def write_home(out: Path, source: Path, plant: Plant) -> Path:
     """Leave at `out` what `colisten run` would: tables, features and a live release."""
     settings = Settings()
-    tables = out / "pipeline" / "runs" / "run-1" / "check-tables"
+    tables = out / "steps" / "check_tables-1"
     prepare_tables(source, tables, cut=CUT, window_days=WINDOW_DAYS, settings=settings)
     history = tables / "history"
     catalogue = Catalogue.read(history)
@@ -116,7 +116,7 @@ def inputs_of(out: Path, *, most_users: int = 2000, seed: int = 0) -> Explanatio
     """What an explanation reads of such a folder."""
     return ExplanationInputs.read(
         live_release(out, threads=1),
-        CheckedTables.read(out / "pipeline/runs/run-1/check-tables"),
+        CheckedTables.read(out / "steps/check_tables-1"),
         out / "features",
         most_users=most_users,
         seed=seed,

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colisten.cli.explain import live_release
 from colisten.errors import ReportError
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.release.loaded import LoadedRelease
 from colisten.settings.tree import Settings
+from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT
 from tests.explain.home import WINDOW_DAYS, inputs_of
 
-TABLES = "pipeline/runs/run-1/check-tables"
+TABLES = "steps/check_tables-1"
 
 
 def read(out: Path, most_users: int = 2000, seed: int = 0) -> ExplanationInputs:
