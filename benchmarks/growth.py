@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pairs import machine, write_result
-from benchmarks.runs import compared, world_window
+from benchmarks.runs import world_window
 from colisten.data import parquet
 from colisten.ranking.rankers import SUBJECT
 from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.trials import TrainingRun
+from colisten.steps.use_cases.compare import compare_trainings
 
 WORLD = WorldSettings()
 SETTINGS = Settings()
@@ -43,6 +44,7 @@ def measured(folder: Path, factor: int) -> dict[str, Any]:
     with parquet.opened(folder / "world" / "interactions.parquet") as file:
         events = file.metadata.num_rows
     started = time.monotonic()
-    compared(folder / "run", window, [TrainingRun(SUBJECT, SETTINGS)], SETTINGS, subject=SUBJECT)
+    trainings = [TrainingRun(SUBJECT, SETTINGS)]
+    compare_trainings(window, folder / "run", trainings, SETTINGS, subject=SUBJECT)
     seconds = round(time.monotonic() - started, 1)
     return {"users": USERS * factor, "events": events, "seconds": seconds}

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pairs import machine, write_result
-from benchmarks.runs import compared, world_window
+from benchmarks.runs import world_window
 from benchmarks.worlds import NEW, finer, paired
 from colisten.evaluation.table import EvaluationTable
 from colisten.settings.tree import Settings, load_settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.trials import TrainingRun
+from colisten.steps.use_cases.compare import compare_trainings
 
 # Other worlds than any that a default was tried on.
 SEEDS = range(200, 206)
@@ -58,7 +59,7 @@ def measured(folder: Path, seed: int) -> EvaluationTable:
         return load_settings(None, (*SETTINGS, f"seed={seed}", *overrides))
 
     trials = [TrainingRun(WITH, settings()), TrainingRun(WITHOUT, settings("graph.links=[]"))]
-    return compared(folder / "run", window, trials, settings(), subject=WITH)
+    return compare_trainings(window, folder / "run", trials, settings(), subject=WITH)
 
 
 def summary(tables: list[EvaluationTable]) -> dict[str, Any]:

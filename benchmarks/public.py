@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pairs import machine, write_result
-from benchmarks.runs import released
-from colisten.data.moments import parse_moment
 from colisten.evaluation.table import EvaluationTable
 from colisten.settings.tree import Settings
-from colisten.steps.workflow import Window
+from colisten.steps.use_cases.run import run as make_release
 
 NAME = "public_food_kitchen"
 CUTS, DAYS, SEEDS = ("2013-11-15", "2014-04-24"), 90, 3
@@ -47,9 +45,15 @@ def run() -> None:
         found: dict[str, Any] = {}
         for cut in CUTS:
             started = time.monotonic()
-            window = Window(Path(root) / "amazon_food_kitchen", parse_moment(cut, "cut"), DAYS)
-            table = released(Path(folder) / cut, window, SETTINGS, SEEDS)
-            found[cut] = collected(table)
+            made = make_release(
+                Path(root) / "amazon_food_kitchen",
+                cut,
+                Path(folder) / cut,
+                SETTINGS,
+                window_days=DAYS,
+                seeds=SEEDS,
+            )
+            found[cut] = collected(made.table)
             found[cut]["seconds"] = round(time.monotonic() - started)
             write_result(NAME, {**machine(), "cuts": found})
 

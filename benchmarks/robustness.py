@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.pairs import machine, write_result
-from benchmarks.runs import released, world_window
+from benchmarks.runs import world_window
 from colisten.data import parquet
 from colisten.json_files import to_json
 from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
+from colisten.steps.use_cases.run import run as make_release
 from colisten.steps.workflow import Window
 
 NAME = "robustness"
@@ -59,7 +60,8 @@ def measured(window: Window) -> dict[str, Any]:
     shared.mkdir(exist_ok=True)
     (out / "cache").mkdir(parents=True)
     (out / "cache" / "text").symlink_to(shared)
-    table = released(out, window, SETTINGS)
+    made = make_release(window.data, window.cut, out, SETTINGS, window_days=window.days)
+    table = made.table
     rivals = [model for model in table.models if model not in OWN]
     against: dict[str, Any] = {}
     for part in PARTS:

@@ -17,12 +17,13 @@ from typing import Any
 from scipy import stats
 
 from benchmarks.pairs import machine, write_result
-from benchmarks.runs import compared, world_window
+from benchmarks.runs import world_window
 from colisten.ablations.registry import ABLATIONS, FULL
 from colisten.evaluation.table import EvaluationTable
 from colisten.settings.tree import Settings, load_settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.trials import TEXT, TrainingRun
+from colisten.steps.use_cases.compare import compare_trainings
 
 # Other worlds than those that defaults were tried on.
 SEEDS = range(100, 105)
@@ -69,7 +70,7 @@ def measured(folder: Path, seed: int) -> EvaluationTable:
     trials = [TrainingRun(FULL, settings(), beside=BESIDE), TrainingRun(WITHOUT, settings(), TEXT)]
     trials.append(TrainingRun(PRESET, settings("preset=paper")))
     trials += [TrainingRun(each.name, settings(*each.overrides), each.blocks) for each in ROWS]
-    return compared(folder / "run", window, trials, settings(), subject=FULL)
+    return compare_trainings(window, folder / "run", trials, settings(), subject=FULL)
 
 
 def summary(tables: list[EvaluationTable]) -> dict[str, Any]:

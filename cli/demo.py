@@ -19,7 +19,7 @@ import typer
 from rich.table import Table
 
 from colisten.child import kept
-from colisten.cli.experiment import CONTROL, SHARES, make_report, run_simulation
+from colisten.cli.experiment import drawn
 from colisten.cli.run import show_outcome, wide_console
 from colisten.cli.steps import shown_steps
 from colisten.data import parquet
@@ -29,6 +29,7 @@ from colisten.interrupts import interruptible
 from colisten.json_files import parse_json, to_json
 from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
+from colisten.steps.use_cases.experiment import compare_experiment, simulate_experiment
 
 READY_SECONDS = 90
 
@@ -66,11 +67,10 @@ def demo(
             console.print(_shelf(_ask(address, user), kind))
 
     console.rule("4. Three arms in the simulated world")
-    exposures, events = run_simulation(world, home, days=report.window_days, seed=seed)
+    exposures, events = simulate_experiment(world, home, days=report.window_days, seed=seed)
     console.print(f"{exposures:,} items shown, {events:,} events in answer")
-    console.print(
-        make_report(world, home / "experiment", home, control=CONTROL, shares=SHARES, hours=72)
-    )
+    page = home / "reports" / "experiment.html"
+    console.print(drawn(compare_experiment(world, home / "experiment", page), page))
 
     console.rule("Where to look")
     for name in ("graph.html", "drift.html", "experiment.html"):

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from colisten.cli.experiment import make_report
+from colisten.cli.experiment import drawn
 from colisten.errors import ReportError
+from colisten.steps.use_cases.experiment import compare_experiment
 from tests.conftest import CUT
 
 ARMS = ("popularity", "2T", "2T-HGNN")
@@ -53,10 +54,9 @@ def _starts(type_: str, folder: Path, data: Path, tmp_path: Path) -> str:
     out = tmp_path / type_
     out.mkdir()
     (out / "metrics.json").write_text(json.dumps({"test": {"target_type": type_}}))
-    table = make_report(
-        data, folder, out, control="popularity", shares=dict.fromkeys(ARMS, 1 / 3), hours=72
-    )
-    assert (out / "reports" / "experiment.html").exists()
+    page = out / "reports" / "experiment.html"
+    table = drawn(compare_experiment(data, folder, page), page)
+    assert page.exists()
     console = Console(width=200)
     with console.capture() as said:
         console.print(table)
@@ -87,8 +87,8 @@ def test_a_folder_without_a_run_is_refused_unless_told_the_type(
     out.mkdir()
     if content is not None:
         (out / "metrics.json").write_text(content)
-    how = {"control": "popularity", "shares": dict.fromkeys(ARMS, 1 / 3), "hours": 72}
+    page = out / "reports" / "experiment.html"
     with pytest.raises(ReportError, match=said):
-        make_report(folder, folder, out, **how)
-    make_report(folder, folder, out, **how, target="podcast")
-    assert (out / "reports" / "experiment.html").exists()
+        compare_experiment(folder, folder, page)
+    compare_experiment(folder, folder, page, target="podcast")
+    assert page.exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import colisten.steps.settings
 from colisten.data import parquet
 from colisten.data.backtest import backtest_cut
 from colisten.errors import TrainingError
@@ -16,6 +19,7 @@ from colisten.pipelines.release_pipeline import release_pipeline
 from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.measures import Measured
 from colisten.steps.cache import StepEvent, step_cache
+from colisten.steps.code import code_digest
 from colisten.steps.trials import TEXT, TrainingRun
 from colisten.steps.workflow import Home, Released, Window, release, trials
 from tests.conftest import CUT
@@ -33,6 +37,8 @@ QUICK = (
     "index.backend=exact",
 )
 DAYS = 30
+# What changes the world.
+ALWAYS = ("gate done", "publish done", "recommend done", "report done")
 
 
 class Interrupted(BaseException):
@@ -76,12 +82,7 @@ def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 def test_again_only_what_changes_the_world_runs(home: Home, tiny_source: Path) -> None:
     _, ends = run(tiny_source, home.out, load_settings(None, QUICK))
-    assert [end for end in ends if not end.endswith("cached")] == [
-        "gate done",
-        "publish done",
-        "recommend done",
-        "report done",
-    ]
+    assert [end for end in ends if not end.endswith("cached")] == list(ALWAYS)
 
 
 def test_other_factors_repeat_no_training_of_the_hgnn(
@@ -91,6 +92,29 @@ def test_other_factors_repeat_no_training_of_the_hgnn(
     assert {"train_hgnn cached", "inspect_graph done", "train_towers done"} <= set(ends)
     # The model without graph is the same whatever the graph.
     assert ends.count("train_towers cached") == ends.count("train_towers done") == 1
+
+
+def test_another_docstring_or_layout_of_a_page_repeats_no_training(
+    home: Home, tiny_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "code"
+    shutil.copytree(
+        Path(colisten.__file__).parent,
+        copy / "colisten",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    reading = partial(code_digest, home=copy)
+    monkeypatch.setattr(colisten.steps.settings, "code_digest", reading)
+    settings = load_settings(None, QUICK)
+    reports = copy / "colisten" / "reports"
+    for module in reports.glob("*.py"):
+        module.write_text(module.read_text().replace('"""', '"""Edited. ', 1))
+    _, ends = run(tiny_source, home.out, settings)
+    assert {end for end in ends if not end.endswith("cached")} == set(ALWAYS)
+    for template in reports.glob("templates/*"):
+        template.write_text(f"{template.read_text()}\n")
+    _, ends = run(tiny_source, home.out, settings)
+    assert not {end for end in ends if "train" in end and not end.endswith("cached")}
 
 
 def test_the_release_is_that_of_the_local_runner(

@@ -1,0 +1,145 @@
+"""An A/B experiment: its answers simulated, and what it says, read from any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colisten.data import contract, parquet
+from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
+from colisten.data.moments import parse_moment
+from colisten.data.table_files import find_table
+from colisten.data.violations import FolderMissing
+from colisten.errors import ReportError
+from colisten.files import write_aside
+from colisten.json_files import read_mapping
+from colisten.logs import logger
+from colisten.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from colisten.experiments.comparison import Comparison
+
+log = logger("experiment")
+
+CONTROL = "popularity"
+SHARES = {CONTROL: 1 / 3, "2T": 1 / 3, "2T-HGNN": 1 / 3}
+HOURS = 72
+
+
+def simulate_experiment(data: Path, out: Path, *, days: int, seed: int) -> tuple[int, int]:
+    """Show each user of a simulated world their arm's shelf and write down what they do.
+
+    Writes OUT/experiment/exposures.parquet and interactions.parquet, both in the table contract.
+
+    Args:
+        data: A simulated world with its `truth`.
+        out: Folder of a finished run.
+        days: Length of the experiment, from the run's cut on.
+        seed: Of assignment and answers.
+
+    Returns:
+        How many exposures and events.
+
+    Raises:
+        ReportError: `out` holds no finished run.
+    """
+    from colisten.experiments.exposure import simulate_exposures
+    from colisten.simulator.response import respond
+
+    target_type = _of_run(out, "test", "target_type")
+    shown = simulate_exposures(
+        {arm: out / "shelves" / f"{arm}.parquet" for arm in SHARES},
+        experiment=f"{target_type}-shelf",
+        shares=SHARES,
+        start=parse_moment(_of_run(out, "cut"), "cut"),
+        days=days,
+        release_id=_of_run(out, "release", "release_id"),
+        seed=seed,
+    )
+    events = respond(data / "truth", shown, seed=seed)
+    with write_aside(out / "experiment") as folder:
+        folder.mkdir()
+        parquet.write(shown, folder / "exposures.parquet")
+        parquet.write(events, folder / "interactions.parquet")
+    return shown.num_rows, events.num_rows
+
+
+def compare_experiment(
+    data: Path,
+    folder: Path,
+    page: Path,
+    *,
+    control: str = CONTROL,
+    shares: Mapping[str, float] = SHARES,
+    hours: int = HOURS,
+    target: str | None = None,
+    settings: Settings | None = None,
+) -> Comparison:
+    """Stream rate and new-start rate of every arm, and how far they lie above the control's.
+
+    Args:
+        data: Tables with what users did before the experiment.
+        folder: Exposures and interactions of the experiment.
+        page: HTML file to write, in OUT/reports of a run.
+        control: Arm to compare with.
+        shares: Planned share of users per arm.
+        hours: How long after each time it was shown a start counts.
+        target: Item type whose starts count; default: what the run recommends.
+        settings: Which types and signals there are, and what counts as a start.
+
+    Raises:
+        TableError: A table is missing or breaks the contract.
+        ReportError: There is nothing to compare.
+    """
+    from colisten.experiments.outcomes import user_outcomes
+    from colisten.monitoring.experiment import experiment_report
+
+    out = page.parent.parent
+    outcomes = user_outcomes(
+        _file(folder, EXPOSURES),
+        [_file(data, INTERACTIONS), _file(folder, INTERACTIONS)],
+        target_type=_of_run(out, "test", "target_type") if target is None else target,
+        attribution_hours=hours,
+        items=_optional_file(data, replace(ITEMS, required=False)),
+        settings=settings,
+    )
+    return experiment_report(outcomes, page, control=control, shares=shares)
+
+
+def _of_run(out: Path, *keys: str) -> str:
+    """What the run of a folder says of itself, such as the type that it recommends."""
+    file = out / "metrics.json"
+    try:
+        value: Any = read_mapping(file)
+        for key in keys:
+            value = value[key]
+        return str(value)
+    except OSError as error:
+        raise ReportError(
+            f"{out} holds no finished run, which would say whose starts count.",
+            "Run `colisten run --out` first; a report of another system's experiment takes "
+            "`--target`.",
+        ) from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise ReportError(
+            f"{file} is not what a run writes: it does not say {'.'.join(keys)}.", "Run it again."
+        ) from error
+
+
+def _file(folder: Path, table: contract.Table) -> Path:
+    """The file that a folder has for a table, found as `colisten check` finds it."""
+    return _optional_file(folder, table) or folder / table.file_name
+
+
+def _optional_file(folder: Path, table: contract.Table) -> Path | None:
+    """As `_file`; None where the folder has no such table and need not have."""
+    if not folder.is_dir():
+        raise FolderMissing("", detail=f"{folder} is not a folder", do="Name another.")
+    place = find_table(folder, table)
+    if place.violation is not None:
+        raise place.violation
+    if place.notice:
+        log.warning("name not of the contract", notice=place.notice)
+    return place.path
