@@ -117,13 +117,13 @@ class SupervisedEdges:
         return self._where(held, False), self._where(held, True)
 
     def split_in_time(
-        self, share: float, latest: int | None = None
+        self, share: float, latest: int | None = None, among: Collection[Any] | None = None
     ) -> tuple[SupervisedEdges, SupervisedEdges, int]:
         """Cut at one moment for all relations; returns (earlier, later, moment).
 
-        The moment leaves about `share` of the scarcest relation to the later part, so that even
-        that one has something to be measured on, and is not behind `latest` (microseconds since
-        1970 UTC). A pair at the very moment is later.
+        The moment leaves about `share` of the scarcest relation (`among` these; None: of all) to
+        the later part, so that even that one has something to be measured on, and is not behind
+        `latest` (microseconds since 1970 UTC). A pair at the very moment is later.
 
         Raises:
             GraphError: `share` is not in (0, 1), there are no pairs, or they have no times.
@@ -131,7 +131,7 @@ class SupervisedEdges:
         _check_share(share)
         if self.times is None or not self.relations or not share:
             raise GraphError("A split in time needs pairs with times and a share above 0.")
-        scarcest = min(self.relations, key=lambda name: len(self.pairs[name]))
+        scarcest = min(among or self.relations, key=lambda name: len(self.pairs[name]))
         times = np.sort(self.times[scarcest])
         moment = times[min(int(len(times) * (1 - share)), len(times) - 1)].item()
         if latest is not None:

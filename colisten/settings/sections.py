@@ -127,12 +127,14 @@ class HGNNSettings(Section):
         1.0, description="Initial share of the graph in a residual vector; learned after."
     )
     supervised: tuple[Name, ...] | None = Field(
-        ("co_listened",),
+        None,
         description="Relations whose edges the model learns to predict; null: all of the graph. "
         "The others carry messages.",
     )
     balance: Literal["min", "none"] = Field(
-        "min", description="min: every relation gives as many edges as the smallest (paper)."
+        "min",
+        description="min: every relation gives as many edges as the smallest (paper) of "
+        "co-listening, links no more than that.",
     )
     batch_size: Positive = Field(1024, description="Supervision edges per relation and step.")
     max_steps: Positive = Field(200, description="Upper bound on training steps.")

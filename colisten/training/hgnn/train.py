@@ -157,7 +157,7 @@ def _loader(held: HeldOut, settings: Settings, among: World) -> MultiLinkNeighbo
         options.fanouts,
         held.train,
         batch_size=options.batch_size,
-        balance=options.balance,
+        balance=held.balance(options),
         weighted=options.weighted_neighbours,
         weighted_edges=options.weighted_edges,
         negatives=_negatives(options),

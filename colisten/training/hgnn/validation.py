@@ -11,9 +11,10 @@ from torch import Tensor
 
 from colisten.errors import TrainingError
 from colisten.graph.graph import CoListeningGraph
-from colisten.graph.relation import relation_label
+from colisten.graph.relation import CO_LISTENED, relation_label
 from colisten.logs import logger
 from colisten.models.hgnn import HGNN
+from colisten.sampling.epochs import Balance
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
@@ -43,6 +44,14 @@ class HeldOut:
     aside: SupervisedEdges
     every: SupervisedEdges
 
+    def balance(self, options: HGNNSettings) -> Balance:
+        """With "min", as many pairs of each relation as the smallest pacemaker has, or its all."""
+        sizes = {name: len(self.train.pairs[name]) for name in self.train.relations}
+        if options.balance == "none" or not sizes:
+            return options.balance
+        pace = min(sizes[name] for name in _pacemakers(self.train))
+        return dict.fromkeys(sizes, pace / min(sizes.values()))
+
 
 def hold_out(
     graph: CoListeningGraph, options: HGNNSettings, seed: int, validation_from: int | None = None
@@ -59,7 +68,8 @@ def hold_out(
         if edges.times is None:
             log.info("edges have no times, so a random part is held out")
         else:
-            earlier, later, moment = edges.split_in_time(share, validation_from)
+            among = _pacemakers(edges)
+            earlier, later, moment = edges.split_in_time(share, validation_from, among)
             if later.num_pairs >= MIN_LATER_PAIRS and earlier.num_pairs:
                 log.info("held out in time", pairs=later.num_pairs, of=edges.num_pairs)
                 return HeldOut(graph.before(moment), earlier, later, edges)
@@ -193,3 +203,13 @@ def _mrr(vectors: Tensor, numbers: np.ndarray) -> float:
     itself = pairs[:, 1].unsqueeze(0) == pairs[:, 0].unsqueeze(1)
     rivals = (scores >= right) & ~same & ~itself
     return (1.0 / (1 + rivals.sum(1))).mean().item()
+
+
+def _pacemakers(edges: SupervisedEdges) -> tuple[Any, ...]:
+    """Relations of co-listening that have pairs; all where none of these has.
+
+    They say how many pairs an epoch has and what a time split leaves: few links would shorten
+    every epoch to their number.
+    """
+    names = edges.relations
+    return tuple(name for name in names if name[1] == CO_LISTENED) or names

@@ -16,7 +16,9 @@ import torch
 from colisten.errors import TrainingError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
+from colisten.graph.links import ALWAYS
 from colisten.graph.relation import Relation, RelationName
+from colisten.sampling.epochs import EpochPlan
 from colisten.settings.sections import GraphSettings, HGNNSettings
 from colisten.settings.tree import Settings
 from colisten.training.hgnn import embed_catalogue, load_hgnn, train_hgnn
@@ -106,6 +108,31 @@ def test_validation_in_time_measures_on_what_training_never_saw(
     result = train_hgnn(graph, text, chosen(), out=tmp_path / "hgnn")
     assert {"validation_loss", "mrr", "mrr_audiobook_podcast"} <= set(result.curve[-1])
     assert all(0 < point["mrr"] <= 1 for point in result.curve)
+
+
+@pytest.mark.parametrize("count", [4, 300])
+def test_links_are_learned_from_and_set_no_pace(graph: CoListeningGraph, count: int) -> None:
+    name: RelationName = ("audiobook", "same author", "audiobook")
+    size = graph.num_nodes["audiobook"]
+    pairs = np.stack(np.triu_indices(size, k=1))[:, :count]
+    rows, near = np.concatenate([pairs, pairs[::-1]], axis=1)
+    link = Relation.from_edges(size, rows, near, np.ones(len(rows)), np.full(len(rows), ALWAYS))
+    plain, linked = (
+        hold_out(each, SMALL, 0)
+        for each in (graph, replace(graph, relations=graph.relations | {name: link}))
+    )
+    sizes, both = (
+        EpochPlan(held.train, 64, held.balance(SMALL), weighted=True, seed=0).sizes
+        for held in (plain, linked)
+    )
+    (pace,) = set(sizes.values())
+    assert both == sizes | {name: min(len(pairs.T), pace)}
+    for relation, kept in plain.train.pairs.items():
+        np.testing.assert_array_equal(linked.train.pairs[relation], kept)
+    least = EpochPlan(plain.train, 64, "min", weighted=True, seed=0)
+    own = EpochPlan(plain.train, 64, plain.balance(SMALL), weighted=True, seed=0)
+    for relation, drawn in least.epoch(3).items():
+        np.testing.assert_array_equal(own.epoch(3)[relation], drawn)
 
 
 def test_temporal_draws_teach_too(
