@@ -167,6 +167,10 @@ WRITES: dict[str, tuple[str, ...]] = {
     ),
     "demo out": ("demo", "--out", "@"),
     "graph report out": ("graph", "report", "{graph}", "--out", "@"),
+    "pipeline run out": (
+        *("pipeline", "run", "--data", "{tables}", "--cut", DAY, "--window-days", "30"),
+        *("--out", "@"),
+    ),
     "compile out": ("pipeline", "compile", "--out", "@"),
 }
 UNWRITABLE = (

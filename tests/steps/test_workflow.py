@@ -11,10 +11,9 @@ import pytest
 
 import colisten.steps.settings
 from colisten.data import parquet
-from colisten.data.backtest import backtest_cut
 from colisten.errors import TrainingError
 from colisten.pipelines.local import run_local
-from colisten.pipelines.parameters import step_parameters
+from colisten.pipelines.parameters import release_arguments
 from colisten.pipelines.release_pipeline import release_pipeline
 from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.measures import Measured
@@ -125,22 +124,8 @@ def test_the_release_is_that_of_the_local_runner(
     window, other = Window(tiny_source, CUT, DAYS), Home.at(tmp_path / "kfp")
     other.texts.parent.mkdir(parents=True)
     other.texts.symlink_to(home.texts)
-    early = backtest_cut(tiny_source, cut=CUT, window_days=DAYS, data=settings.data)
-    left = run_local(
-        release_pipeline,
-        {
-            "data": str(tiny_source),
-            "data_digest": window.digest(),
-            "cut": CUT.isoformat(),
-            "backtest_cut": early.isoformat(),
-            "window_days": DAYS,
-            "home": str(other.out),
-            "checkpoints": str(other.checkpoints),
-            "text_cache": str(other.texts),
-            **step_parameters(release_pipeline, settings),
-        },
-        root=tmp_path / "pipeline",
-    )
+    arguments = release_arguments(window, other, settings)
+    left = run_local(release_pipeline, arguments, root=tmp_path / "pipeline")
     assert Measured.load(Path(left["table"].path)).table == made.measured.table
     (published,) = (other.out / "releases").glob("r*")
     assert published.name == made.release.release_id
