@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("evidently")
+
 import plotly.graph_objects as go
 from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
 from evidently.core.report import Context

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("evidently")
+
 import warnings
 from dataclasses import dataclass
 from pathlib import Path

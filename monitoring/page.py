@@ -7,6 +7,10 @@ reads tags and links in the text that it draws. Here a report becomes a page in
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("evidently")
+
 import base64
 from functools import cache
 from pathlib import Path

@@ -7,6 +7,10 @@ documentation page, which shows the schema served here at /docs.json.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("bentoml")
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,6 +6,10 @@ and a scrape adds them up, so a gauge says how workers combine.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("prometheus_client")
+
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(

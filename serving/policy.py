@@ -6,6 +6,10 @@ network. Here that page may load and ask what this service itself serves, and no
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("bentoml")
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

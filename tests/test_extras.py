@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from colisten.errors import ConfigError
+from colisten.extras import EXTRA_OF, needs
+
+PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+
+
+def lines_of(name: str, extra: str) -> list[str]:
+    """Requirements of a package; our own as pyproject.toml has them now."""
+    if name != "colisten":
+        return requires(name) or []
+    more = PROJECT["optional-dependencies"][extra] if extra else []
+    return [*PROJECT["dependencies"], *more]
 
 
 def closure(extra: str) -> set[str]:
@@ -19,7 +36,7 @@ def closure(extra: str) -> set[str]:
             continue
         seen.add((name, chosen))
         try:
-            lines = requires(name) or []
+            lines = lines_of(name, chosen)
         except PackageNotFoundError:
             continue
         for requirement in map(Requirement, lines):
@@ -32,8 +49,15 @@ def closure(extra: str) -> set[str]:
 @pytest.mark.parametrize(
     ("extra", "wanted", "unwanted"),
     [
-        ("serving", {"bentoml"}, {"kfp", "evidently", "torch", "torch-geometric", "onnx"}),
-        ("training", {"torch"}, {"bentoml", "kfp", "evidently"}),
+        ("", {"duckdb", "onnxruntime"}, {"feast", "pymilvus", "torch", "kfp", "bentoml"}),
+        ("feast", {"feast"}, {"pymilvus", "torch"}),
+        ("milvus", {"pymilvus", "milvus-lite"}, {"feast", "torch"}),
+        (
+            "serving",
+            {"bentoml", "feast", "pymilvus"},
+            {"kfp", "evidently", "torch", "torch-geometric", "onnx"},
+        ),
+        ("training", {"torch"}, {"bentoml", "kfp", "evidently", "feast", "pymilvus"}),
         ("monitoring", {"evidently"}, {"bentoml", "kfp", "torch"}),
         ("pipelines", {"kfp", "torch", "evidently"}, {"bentoml"}),
     ],
@@ -44,3 +68,35 @@ def test_an_extra_carries_what_it_needs_and_no_more(
     brought = closure(extra)
     assert wanted <= brought
     assert not unwanted & brought
+
+
+@pytest.mark.parametrize(
+    ("module", "blocked"),
+    [
+        ("colisten.features.store", "feast"),
+        ("colisten.index.milvus", "pymilvus"),
+        ("colisten.sampling.multilink", "torch"),
+        ("colisten.models.hgnn", "torch"),
+        ("colisten.monitoring.drift", "evidently"),
+        ("colisten.serving.service", "bentoml"),
+        ("colisten.pipelines.release_pipeline", "kfp"),
+    ],
+)
+def test_without_a_package_the_error_names_its_extra(module: str, blocked: str) -> None:
+    code = (
+        f"import sys; sys.modules[{blocked!r}] = None\n"
+        "from importlib import import_module\n"
+        "from colisten.errors import ConfigError\n"
+        f"try: import_module({module!r})\n"
+        "except ConfigError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"pip install 'colisten[{EXTRA_OF[blocked]}]'" in done.stdout
+
+
+def test_two_packages_are_asked_for_in_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("torch", "feast")
+    for package in ("torch", "torch_geometric", "feast"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=r"'colisten\[training,feast\]'"):
+        needs("torch", "torch_geometric", "feast")

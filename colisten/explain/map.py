@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from colisten.explain.estimate import Part
+from colisten.extras import needs
 from colisten.progress import track
 
 MOST = 1000
@@ -97,6 +98,7 @@ def principal_components(vectors: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _tsne(vectors: np.ndarray, leading: np.ndarray, seed: int) -> np.ndarray:
+    needs("sklearn", "threadpoolctl")
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 

@@ -8,6 +8,10 @@ while Feast is imported; afterwards everything is as it was.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("feast")
+
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

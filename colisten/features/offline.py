@@ -7,6 +7,10 @@ feature_store.yaml names this store by its class, as Feast foresees.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("feast")
+
 from pathlib import Path
 from typing import Any
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import GraphError
+from colisten.extras import needs
 from colisten.files import file_digest, write_aside
 from colisten.graph.given import weights_of, whole
 from colisten.graph.hetero import edge_index, node_counts
@@ -224,6 +225,7 @@ class CoListeningGraph:
         Args:
             text: Optional node features [num_items, d], set as `x` per type.
         """
+        needs("torch", "torch_geometric")
         import torch
         from torch_geometric.data import HeteroData
 

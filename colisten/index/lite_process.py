@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from colisten.child import end_with
+from colisten.extras import needs
 
 HOST = "127.0.0.1"
 
@@ -20,6 +21,7 @@ def serve(database: Path, port: int, parent: int) -> None:
         parent: Process whose end ends this one, so that a killed parent leaves no orphan that
             keeps the folder locked.
     """
+    needs("milvus_lite")
     from milvus_lite.cmdline import main
 
     def end(number: int, frame: object) -> None:

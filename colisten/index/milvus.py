@@ -7,6 +7,10 @@ itself, and sends an expression only where that was not enough.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("pymilvus", "milvus_lite")
+
 import logging
 import os
 import threading

@@ -6,6 +6,10 @@ ask for it.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("pymilvus")
+
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -9,6 +9,10 @@ is about as fast as a kernel was. Both are under one contract suite.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

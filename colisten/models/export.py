@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch", "onnx")
+
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -17,6 +17,10 @@ Both are inductive: an item without a neighbour gets a vector from its text alon
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import get_args

@@ -15,6 +15,10 @@ training examples know their users' whole histories and would not ask for it.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

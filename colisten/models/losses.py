@@ -10,6 +10,10 @@ Another loss is a function from `LossBatch` to a scalar, its name in `LOSSES` an
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -15,6 +15,10 @@ of a user's items is that of `o_u . o_i / temperature + w_u . popularity_i`. The
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 import itertools
 from collections.abc import Sequence
 

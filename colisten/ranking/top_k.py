@@ -6,6 +6,10 @@ block size, on threads or on the order in which a selection algorithm visits ite
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

