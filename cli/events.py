@@ -32,8 +32,12 @@ def push(
     item: Annotated[str, typer.Option("--item", help="To which item.")],
     item_type: Annotated[str, typer.Option("--type", help="The item's type, as in its table.")],
     signal: Annotated[
-        str, typer.Option("--signal", help="What was done, one of data.signals.")
-    ] = "stream",
+        str | None,
+        typer.Option(
+            "--signal",
+            help="What was done, one of data.signals; default: the first of data.start_signals.",
+        ),
+    ] = None,
     at: Annotated[
         str | None, typer.Option("--at", help="ISO 8601 moment with a zone; default: now.")
     ] = None,
@@ -55,13 +59,14 @@ def push(
     from colisten.release.recording import live_items, record_event
 
     moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", zone_needed=True)
-    event = Event(user, item, item_type, signal, moment)
     folder = out / "features"
     if not (folder / CONFIG_FILE).is_file():
         raise ConfigError(
             f"No feature store at {folder}.", "Give the folder given to `colisten run --out`."
         )
 
+    signal = signal or _start_signal(out)
+    event = Event(user, item, item_type, signal, moment)
     features = OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), UserFields())
     known = UserFields(features.types, features.signals)
     recorded = record_event(event, known, live_items(out), features.push)
@@ -73,6 +78,16 @@ def push(
         lines.append("The live release does not have the item: it counts from the next that does.")
     for line in lines:
         Terminal().print(plain(line), soft_wrap=True, highlight=False)
+
+
+def _start_signal(out: Path) -> str:
+    """The first signal that counts as a start in the live release."""
+    from colisten.release.store import ReleaseStore
+
+    manifest = ReleaseStore(out).live_manifest()
+    if manifest is None:
+        raise ConfigError("No release is live, which would say what was done.", "Give --signal.")
+    return manifest.start_signals[0]
 
 
 def _short(text: str) -> str:

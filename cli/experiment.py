@@ -89,7 +89,7 @@ def report(
     config: ConfigOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Stream rate and new-start rate per arm with intervals, as an Evidently page.
+    """Start rate and new-start rate per arm with intervals, as an Evidently page.
 
     Example: colisten experiment report --data world --out out
     """
@@ -115,7 +115,7 @@ def drawn(reading: Comparison, page: Path) -> Table:
         caption=Text("\n".join([reading.split_verdict, *reading.left_out])),
         caption_justify="left",
     )
-    for column in ("arm", "users", "stream rate", "new-start rate", "lift of new starts"):
+    for column in ("arm", "users", "start rate", "new-start rate", "lift of new starts"):
         table.add_column(column, justify="left" if column == "arm" else "right")
     lifts = {lift.arm: lift.lift for lift in reading.lifts if lift.rate == "new_start_rate"}
     for arm in reading.arms:

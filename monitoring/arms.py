@@ -20,7 +20,7 @@ from colisten.pages import markdown_text
 from colisten.statistics.proportions import wilson
 
 COLOURS = ("#9db4c0", "#1b6ca8")
-TITLES = {"stream_rate": "Stream rate", "new_start_rate": "New-start rate"}
+TITLES = {"stream_rate": "Start rate", "new_start_rate": "New-start rate"}
 
 
 class ArmRate(SingleValueMetric):

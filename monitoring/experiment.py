@@ -1,4 +1,4 @@
-"""The A/B report: stream rate and new-start rate per arm (paper section 5), by Evidently."""
+"""The A/B report: start rate and new-start rate per arm (paper section 5), by Evidently."""
 
 from __future__ import annotations
 

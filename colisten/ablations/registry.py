@@ -54,19 +54,19 @@ ABLATIONS: tuple[Ablation, ...] = (
     Ablation("no-balance", "balanced multi-link sampling", ("hgnn.balance=none",), "B"),
     Ablation(
         _WEAK,
-        "signals that are no start (a follow, a preview), in the graph and in history means",
+        "signals that are no start, in the graph and in history means",
         _starts_only(DataSettings()),
         "C",
     ),
     Ablation(
         "no-auxiliary-edges",
-        "edges between two items of the auxiliary type (podcast-podcast)",
+        "edges between two items of context types",
         ("graph.relations=[target-target, target-context]",),
         "D",
     ),
     Ablation(
         "no-target-edges",
-        "edges between two items of the target type (audiobook-audiobook)",
+        "edges between two items of the target type",
         ("graph.relations=[target-context, context-context]",),
         "E",
     ),
@@ -78,7 +78,7 @@ ABLATIONS: tuple[Ablation, ...] = (
     ),
     Ablation(
         "only-auxiliary-edges",
-        "all edges but those between two items of the auxiliary type (homogeneous graph)",
+        "all edges but those between two items of context types",
         ("graph.relations=[context-context]",),
         "G",
     ),

@@ -17,7 +17,6 @@ from colisten.data.sql import is_blank, sql_name, sql_text
 from colisten.data.views import TableViews
 
 _FIRST_RECORDINGS = datetime(1877, 1, 1, tzinfo=UTC)
-_FIRST_PODCASTS = datetime(2000, 1, 1, tzinfo=UTC)
 _EXCEL_ZERO = (datetime(1899, 12, 30, tzinfo=UTC), datetime(1900, 1, 1, 23, 59, 59, tzinfo=UTC))
 _DAY_MICROSECONDS = 86_400_000_000
 _ZONE_MICROSECONDS = 14 * 3_600_000_000
@@ -274,9 +273,6 @@ def _published(views: TableViews, now: datetime) -> list[str]:
         ),
         "1970-01-01, which an empty date often becomes": zero,
         "1900-01-01 or just before, which an empty date often becomes": spreadsheet,
-        f"of a podcast before {_FIRST_PODCASTS:%Y}, before there were podcasts": (
-            f"item_type = 'podcast' AND published_at < {sql_moment(_FIRST_PODCASTS)}"
-        ),
         f"more than {_AHEAD_DAYS // 365} years ahead, so they are yet to come": (
             f"published_at > {sql_moment(days_from(now, _AHEAD_DAYS))}"
         ),

@@ -34,6 +34,7 @@ from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.ranking.events import EventLog
 from colisten.ranking.popularity import popularity
 from colisten.release.loaded import LoadedRelease
+from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.sections import EvaluationSettings
 from colisten.settings.tree import Settings, settings_from
@@ -131,7 +132,7 @@ class ExplanationInputs:
             features: Feast repository of the same history.
             most_users: Users of the sample, at most.
             seed: Of the sample.
-            settings: `threads`, `memory_limit` and `data`.
+            settings: `threads` and `memory_limit`; types and signals are the release's own.
 
         Raises:
             TableError: The tables cannot be read.
@@ -147,6 +148,7 @@ class ExplanationInputs:
                 "Give the checked tables that it was learned from.",
             )
         manifest, window_days = release.manifest, tables.window_days
+        settings = settings.model_copy(update={"data": _data(release)})
         towers = ServedTowers(release.folder, threads=settings.threads)
         people = _people(tables, catalogue, manifest.target_type, window_days, settings)
         sample = UserSample.of(people, most_users=most_users, seed=seed)
@@ -168,6 +170,11 @@ class ExplanationInputs:
             window_days=window_days,
             evaluation=_evaluation(manifest.settings),
         )
+
+
+def _data(release: LoadedRelease) -> DataSettings:
+    """The types and signals of a release."""
+    return settings_from({"data": release.manifest.settings["data"]}).data
 
 
 def _evaluation(settings: dict[str, Any]) -> EvaluationSettings:
@@ -223,8 +230,7 @@ def _served_popularity(
     """Log popularity [n_target, H] on the day after the last first start, as training seals it."""
     if not spec.popularity_half_lives:
         return None
-    data = settings_from({"data": release.manifest.settings["data"]}).data
-    examples = first_starts(tables.history, as_of=tables.cut, data=data)
+    examples = first_starts(tables.history, as_of=tables.cut, data=_data(release))
     target = release.target
     times = examples.column("timestamp").cast(pa.int64()).to_numpy()
     items = catalogue.index_of(examples.column("item_id").to_pylist()) - target.start

@@ -164,9 +164,9 @@ def nearest(
 def telling_items(
     streams: np.ndarray, available: np.ndarray, seed: int, each: int = 2
 ) -> list[tuple[str, int]]:
-    """The most popular items, some of middling popularity, of the long tail, and never streamed.
+    """The most popular items, some of middling popularity, of the long tail, and never started.
 
-    The long tail is the less streamed half of the items that anyone streamed. Equal seeds choose
+    The long tail is the less started half of the items that anyone started. Equal seeds choose
     alike.
     """
     rng = np.random.default_rng([seed, 2])
@@ -178,7 +178,7 @@ def telling_items(
     silent = pool[streams[pool] == 0]
     found = [("most popular", int(item)) for item in ranked[:each]]
     found += [("median", int(item)) for item in ranked[middle : middle + each]]
-    for kind, some in (("long tail", tail), ("never streamed", silent)):
+    for kind, some in (("long tail", tail), ("never started", silent)):
         if len(some):
             drawn = rng.choice(some, min(each, len(some)), replace=False)
             found += [(kind, int(item)) for item in np.sort(drawn)]

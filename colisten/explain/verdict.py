@@ -14,7 +14,7 @@ from colisten.statistics.interval import Estimate
 from colisten.words import known_word
 
 NO_WINDOW = (
-    "Nobody of these users streamed anything for the first time after the cut, so there is "
+    "Nobody of these users started anything for the first time after the cut, so there is "
     "nothing to measure probabilities against."
 )
 
@@ -67,7 +67,7 @@ def drives(found: Explanation, side: Side) -> str:
         )
     else:
         sentence += (
-            f"makes what people streamed {_times(first)} times less likely; everything taken "
+            f"makes what people started {_times(first)} times less likely; everything taken "
             f"from another {whom}, {_times(whole, interval=False)} times."
         )
     if sure[0] is not order[0]:
@@ -90,7 +90,7 @@ def moved(found: Explanation) -> str:
     if whole is None or whole.shared.value is None:
         return ""
     said = (
-        f"Training moved the {found.target_type}s: of the {near.k} nearest by text, "
+        f"Training moved items of type {found.target_type}: of the {near.k} nearest by text, "
         f"{_share(_rest(whole.shared))} are no longer among the {near.k} nearest by learned taste"
     )
     graph = near.agreement(TEXT, Z)
@@ -108,7 +108,7 @@ def _error(found: Calibration) -> str:
         else "The probabilities cannot be told from true ones"
     )
     return (
-        f"{verdict}: the expected calibration error over {found.choices:,} streams is "
+        f"{verdict}: the expected calibration error over {found.choices:,} starts is "
         f"{found.error:.3f}, where true probabilities would show {least:.3f} and hardly ever more "
         f"than {most:.3f}."
     )

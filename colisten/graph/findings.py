@@ -52,7 +52,8 @@ def _of_edges(report: GraphReport) -> Iterator[Finding]:
     if lonely > ISOLATED_SHARE * count:
         yield Finding(
             severe=False,
-            what=f"{lonely:,} of {count:,} {target}s have no edge and live by their text alone.",
+            what=f"{lonely:,} of {count:,} items of type {target} have no edge and live by their "
+            "text alone.",
             advice="Widen graph.window_days or count weaker graph.signals.",
         )
 
@@ -64,8 +65,8 @@ def _of_relations(report: GraphReport) -> Iterator[Finding]:
             own = node == near == report.target_type
             yield Finding(
                 severe=own,
-                what=f"No user joins {node} and {near}: the relation has no edges.",
-                advice=f"What makes one {node} like another is not learned; widen "
+                what=f"No user joins items of type {node} and {near}: the relation has no edges.",
+                advice=f"What makes items of type {node} alike is not learned; widen "
                 "graph.window_days."
                 if own
                 else "Nothing is learned from it; do the two types have users in common?",
@@ -74,8 +75,8 @@ def _of_relations(report: GraphReport) -> Iterator[Finding]:
             by = "" if counted else f" by {relation.name}"
             yield Finding(
                 severe=False,
-                what=f"One {node} is linked{by} to {relation.max_degree:,} of the "
-                f"{report.nodes[near]:,} {near}s.",
+                what=f"One item of type {node} is linked{by} to {relation.max_degree:,} of the "
+                f"{report.nodes[near]:,} of type {near}.",
                 advice="Set graph.weights to user_share or lift, or raise graph.min_colisteners."
                 if counted
                 else "Does such a link say anything? Leave it out with graph.links.",
@@ -91,13 +92,13 @@ def _of_text(graph: CoListeningGraph, text: np.ndarray | None) -> Iterator[Findi
         if len(some) and not some.any():
             yield Finding(
                 severe=False,
-                what=f"No {name} has a text vector.",
+                what=f"No item of type {name} has a text vector.",
                 advice="Give titles or descriptions.",
             )
         elif len(some) > 1 and np.ptp(some, axis=0).max() == 0:
             yield Finding(
                 severe=True,
-                what=f"The text vectors of all {name}s are equal.",
+                what=f"The text vectors of all items of type {name} are equal.",
                 advice="Check the text columns and text.encoder.",
             )
 
@@ -107,7 +108,8 @@ def _of_likeness(report: GraphReport) -> Iterator[Finding]:
     if gain is not None and gain.low is not None and gain.low <= 0:
         yield Finding(
             severe=False,
-            what=f"Linked {report.target_type}s are not surely closer in text than random ones.",
+            what=f"Linked items of type {report.target_type} are not surely closer in text than "
+            "random ones.",
             advice="The graph and the text disagree; look at the hubs and at "
             "graph.min_colisteners.",
         )

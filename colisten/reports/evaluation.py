@@ -114,7 +114,7 @@ def scatter(table: EvaluationTable) -> Plane:
 
 
 def tier_names(table: EvaluationTable) -> list[str]:
-    """The tiers that were measured, most streamed first, new items last."""
+    """The tiers that were measured, most started first, new items last."""
     measured = {row.slice for row in table.finer}
     names = [f"tier {tier}" for tier in range(1, TIERS + 1)]
     return [name for name in [*names, NEW_ITEMS] if name in measured]

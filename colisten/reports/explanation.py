@@ -41,7 +41,7 @@ def to_html(explanation: Explanation) -> Page:
         slices={name: explanation.calibration[name] for name in SLICES},
         no_window=NO_WINDOW,
         reliability=reliability,
-        unit="nats of log-probability of what was streamed"
+        unit="nats of log-probability of what was started"
         if measure == LOG_PROBABILITY
         else "share of the list that changes",
         bars=[_bars(explanation, side, title) for side, title in sides],
@@ -67,11 +67,11 @@ def to_html(explanation: Explanation) -> Page:
 def reliability(one: Calibration) -> Plane:
     """Observed share against predicted probability of each bin, both logarithmic.
 
-    A bin in which nothing was streamed is drawn at the lower edge.
+    A bin in which nothing was started is drawn at the lower edge.
     """
     shares = [each.predicted for each in one.bins]
     shares += [share for share in ends(each.observed for each in one.bins) if share > 0]
-    # The least whisker of a bin without streams may be next to nothing.
+    # The least whisker of a bin without starts may be next to nothing.
     low = 10.0 ** math.floor(math.log10(min(shares)))
     high = 10.0 ** math.ceil(math.log10(max(shares)))
     x, y = (
@@ -82,7 +82,7 @@ def reliability(one: Calibration) -> Plane:
             x(each.predicted),
             y(each.observed.value or 0.0),
             f"predicted {each.predicted:.3%}, observed {each.observed.value or 0:.3%}: "
-            f"{each.streamed:,} streamed, {each.expected:,.1f} expected",
+            f"{each.streamed:,} started, {each.expected:,.1f} expected",
             None,
             y.span(each.observed),
         )

@@ -33,7 +33,7 @@ def to_rich(table: EvaluationTable) -> RenderableType:
 
 def _title(table: EvaluationTable) -> str:
     return (
-        f"{table.target_type}s first streamed in the {table.window_days} days from "
+        f"Items of type {table.target_type} first started in the {table.window_days} days from "
         f"{table.cut[:10]}, {table.candidates:,} candidates, {table.confidence:.0%} intervals"
     )
 

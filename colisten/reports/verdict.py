@@ -45,7 +45,7 @@ def nothing_to_measure(table: EvaluationTable) -> str:
     first = parse_moment(table.cut, "cut")
     last = days_from(first, table.window_days)
     return (
-        f"Nothing to measure: no user with events before {first:%Y-%m-%d} streamed an item of type "
+        f"Nothing to measure: no user with events before {first:%Y-%m-%d} started an item of type "
         f"{table.target_type} for the first time between {first:%Y-%m-%d} and {last:%Y-%m-%d}."
     )
 

@@ -47,13 +47,13 @@ def test_examples_tell_their_kind_and_count_from_the_catalogue() -> None:
     examples = found(TEXT).examples
     kinds = [one.kind for one in examples]
     assert kinds == sorted(
-        kinds, key=["most popular", "median", "long tail", "never streamed"].index
+        kinds, key=["most popular", "median", "long tail", "never started"].index
     )
-    assert set(kinds) == {"most popular", "median", "long tail", "never streamed"}
+    assert set(kinds) == {"most popular", "median", "long tail", "never started"}
     assert examples[0].item == 1000
     for one in examples:
         assert one.streams == STREAMS[one.item - 1000]
-        assert (one.kind == "never streamed") == (one.streams == 0)
+        assert (one.kind == "never started") == (one.streams == 0)
         for neighbours in one.neighbours.values():
             assert len(neighbours) == 5
             assert one.item not in {other.item for other in neighbours}
@@ -78,4 +78,4 @@ def test_equal_seeds_choose_alike_and_others_do_not() -> None:
 
 def test_a_catalogue_that_nobody_streams() -> None:
     told = neighbourhoods({"text": TEXT[:3]}, np.arange(3), AVAILABLE[:3], np.zeros(3), seed=0)
-    assert [one.kind for one in told.examples] == ["never streamed", "never streamed"]
+    assert [one.kind for one in told.examples] == ["never started", "never started"]

@@ -115,20 +115,20 @@ def test_every_warning_fires() -> None:
     assert "no edges" in whats(graph_report(built(5, 3, [])))
     assert not graph_report(built(5, 3, [])).can_learn
     bare = graph_report(built(5, 3, [(0, 5), (1, 5), (5, 6)]))
-    assert "joins audiobook and audiobook" in whats(bare)
+    assert "joins items of type audiobook and audiobook" in whats(bare)
     assert not bare.can_learn
     star = graph_report(built(40, 2, [(0, other) for other in range(1, 35)]))
-    assert "One audiobook is linked to 34 of the 40 audiobooks" in whats(star)
+    assert "One item of type audiobook is linked to 34 of the 40 of type audiobook" in whats(star)
     assert star.can_learn
     lonely = graph_report(built(10, 2, [(0, 1), (0, 10), (10, 11)]))
-    assert "8 of 10 audiobooks have no edge" in whats(lonely)
+    assert "8 of 10 items of type audiobook have no edge" in whats(lonely)
     graph = random_graph(40, 60, 900, seed=1)
     equal = graph_report(graph, np.full((100, 4), 0.5, np.float32))
-    assert "text vectors of all audiobooks are equal" in whats(equal)
+    assert "text vectors of all items of type audiobook are equal" in whats(equal)
     assert not equal.can_learn
     silent = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
     silent[40:] = 0
-    assert "No podcast has a text vector" in whats(graph_report(graph, silent))
+    assert "No item of type podcast has a text vector" in whats(graph_report(graph, silent))
     noise = np.random.default_rng(0).normal(size=(100, 50)).astype(np.float32)
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
     assert "not surely closer in text" in whats(graph_report(graph, noise))
@@ -156,7 +156,7 @@ def test_the_page_is_whole_and_the_same_for_the_same_seed() -> None:
     assert "://" not in pages[0]
     assert len(pages[0]) < 100_000
     assert "cannot work" in to_html(graph_report(built(5, 3, [])))
-    assert "0 audiobooks" in to_html(graph_report(built(0, 0, [])))
+    assert "0 of type audiobook" in to_html(graph_report(built(0, 0, [])))
 
 
 def test_the_command_writes_both_files_and_says_what_is_wrong(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_every_slice_with_streams_has_its_picture(explanation: Explanation) -> N
     for name in ("all", "warm", "cold"):
         told = explanation.calibration[name] is not None
         assert (f'aria-label="{name.capitalize()} users"' in page) == told
-    assert (explanation.calibration["cold"] is None) == ("No cold user streamed" in page)
+    assert (explanation.calibration["cold"] is None) == ("No cold user started" in page)
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def compare_experiment(
     target: str | None = None,
     settings: Settings | None = None,
 ) -> Comparison:
-    """Stream rate and new-start rate of every arm, and how far they lie above the control's.
+    """Start rate and new-start rate of every arm, and how far they lie above the control's.
 
     Args:
         data: Tables with what users did before the experiment.
