@@ -19,7 +19,6 @@ from colisten.models.hgnn import HGNN
 from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
-from colisten.settings.tree import Settings
 from colisten.training.hgnn import train_hgnn
 from colisten.training.hgnn.validation import Objective
 
@@ -62,9 +61,7 @@ def run() -> None:
                 update={"balance": balance, "max_steps": STEPS, "evaluate_every": STEPS}
             )
             with tempfile.TemporaryDirectory() as out:
-                result = train_hgnn(
-                    world, text, Settings(seed=seed, hgnn=options), out=Path(out) / "hgnn"
-                )
+                result = train_hgnn(world, text, options, seed=seed, out=Path(out) / "hgnn")
             figures.append(result.curve[-1][TARGET])
     gains = [a - b for a, b in zip(reached["min"], reached["none"], strict=True)]
     middle = statistics.mean(gains)

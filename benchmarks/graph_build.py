@@ -27,7 +27,9 @@ def run() -> None:
     """Time all three on the same events with the same filters; each ends with the same edges."""
     with tempfile.TemporaryDirectory() as work:
         folder = write_events(Path(work), users=USERS, events=EVENTS)
-        graph = build_graph(folder, as_of=AS_OF, settings=SETTINGS)
+        graph = build_graph(
+            folder, as_of=AS_OF, data=SETTINGS.data, graph=SETTINGS.graph, engine=SETTINGS.engine
+        )
         for rival in (pandas_join, scipy_product):
             assert rival(folder) == graph.num_edges, "the rival builds the same graph"
         facts = {"users": USERS, "events": EVENTS, "edges": graph.num_edges}
@@ -37,7 +39,14 @@ def run() -> None:
         ):
             compare(
                 name,
-                partial(build_graph, folder, as_of=AS_OF, settings=SETTINGS),
+                partial(
+                    build_graph,
+                    folder,
+                    as_of=AS_OF,
+                    data=SETTINGS.data,
+                    graph=SETTINGS.graph,
+                    engine=SETTINGS.engine,
+                ),
                 partial(rival, folder),
                 rival_name=(rival.__doc__ or "").partition(". ")[0],
                 facts=facts,

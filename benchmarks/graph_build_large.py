@@ -42,5 +42,7 @@ def build(folder: Path, limit: str) -> dict[str, Any]:
     configure_logs("warning")
     settings = Settings(memory_limit=limit, graph=GraphSettings(min_colisteners=2))
     start = time.perf_counter()
-    graph = build_graph(folder, as_of=AS_OF, settings=settings)
+    graph = build_graph(
+        folder, as_of=AS_OF, data=settings.data, graph=settings.graph, engine=settings.engine
+    )
     return {"seconds": round(time.perf_counter() - start, 2), "edges": graph.num_edges}

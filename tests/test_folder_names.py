@@ -39,6 +39,7 @@ from colisten.release.store import ReleaseStore
 from colisten.settings.tree import Settings
 from colisten.text.vectors import embed_items
 from tests.conftest import CUT, DATA, FIELDS, write_tiny_source
+from tests.graph.sections import of_graph
 from tests.release.payloads import make_parts
 
 TARGET = "audiobook"
@@ -91,7 +92,7 @@ def learned(source: Path, out: Path) -> dict[str, Any]:
         "examples": examples,
         "days of the window": CheckedTables(history, out / "holdout", CUT).window_days,
     }
-    graph = build_graph(history, as_of=CUT, settings=settings)
+    graph = build_graph(history, as_of=CUT, **of_graph(settings))
     graph.save(out / "graph")
     found["graph"] = (graph.digest(), CoListeningGraph.load(out / "graph", verify=True).digest())
     text = embed_items(catalogue, settings.text, out / "cache" / "text")

@@ -31,7 +31,9 @@ from colisten.graph.links import link_relations
 from colisten.graph.relation import relation_label
 from colisten.json_files import to_json
 from colisten.logs import logger
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import GraphSettings
 
 log = logger("graph")
 
@@ -43,38 +45,55 @@ RELATIONS: tuple[Callable[[GraphInputs], Relations], ...] = (
 
 
 def build_graph(
-    history: Path, *, as_of: datetime, settings: Settings, leave_out_fold: int | None = None
+    history: Path,
+    *,
+    as_of: datetime,
+    data: DataSettings = DataSettings(),
+    graph: GraphSettings = GraphSettings(),
+    engine: Engine = Engine(),
+    folds: int = 5,
+    leave_out_fold: int | None = None,
 ) -> CoListeningGraph:
     """The graph of everything listened to before `as_of`, built by DuckDB.
 
     Args:
         history: Folder with `items.parquet`, `interactions.parquet` and perhaps `links.parquet`.
         as_of: UTC moment; events and links at or after it are not seen.
-        settings: `graph` says what makes an edge; `threads` and `memory_limit` bound the engine,
-            which spills to disk beyond the limit.
+        data: Which types and signals there are.
+        graph: What makes an edge.
+        engine: Bounds of DuckDB, which spills to disk beyond the limit.
+        folds: Into how many parts users are split.
         leave_out_fold: Build without the users of this fold (see `colisten.graph.folds`).
 
     Raises:
         GraphError: The tables cannot be read, `as_of` has no zone, or the fold does not exist.
     """
     with tempfile.TemporaryDirectory(prefix="colisten-graph-") as spill:
-        engine = ibis.duckdb.connect(
-            threads=settings.threads, memory_limit=settings.memory_limit, temp_directory=spill
-        )
+        backend = ibis.duckdb.connect(**engine.model_dump(), temp_directory=spill)
         try:
             return build_graph_on(
-                engine, history, as_of=as_of, settings=settings, leave_out_fold=leave_out_fold
+                backend,
+                history,
+                as_of=as_of,
+                data=data,
+                graph=graph,
+                engine=engine,
+                folds=folds,
+                leave_out_fold=leave_out_fold,
             )
         finally:
-            engine.disconnect()
+            backend.disconnect()
 
 
 def build_graph_on(
-    engine: Any,
+    backend: Any,
     history: Path,
     *,
     as_of: datetime,
-    settings: Settings,
+    data: DataSettings = DataSettings(),
+    graph: GraphSettings = GraphSettings(),
+    engine: Engine = Engine(),
+    folds: int = 5,
     leave_out_fold: int | None = None,
     in_memory: bool | None = None,
 ) -> CoListeningGraph:
@@ -92,20 +111,22 @@ def build_graph_on(
         raise GraphError(f"No interactions at {file}.", "Run `colisten run`, which writes them.")
     catalogue = Catalogue.read(history)
     inputs = GraphInputs(
-        engine,
+        backend,
         history,
         catalogue,
-        _num_nodes(catalogue, settings),
+        _num_nodes(catalogue, data),
         as_of,
-        settings,
-        None if leave_out_fold is None else _users_of(engine, file, leave_out_fold, settings),
+        data,
+        graph,
+        engine,
+        None if leave_out_fold is None else _users_of(backend, file, leave_out_fold, folds),
         in_memory,
     )
     relations: Relations = {}
     for relations_of in RELATIONS:
         relations |= relations_of(inputs)
     ids = pa.array(catalogue.item_ids, pa.string())
-    graph = CoListeningGraph(inputs.num_nodes, relations, _ids_digest(catalogue), ids)
+    built = CoListeningGraph(inputs.num_nodes, relations, _ids_digest(catalogue), ids)
     log.info(
         "graph built",
         as_of=as_of.isoformat(),
@@ -113,26 +134,25 @@ def build_graph_on(
         nodes=inputs.num_nodes,
         edges={
             relation_label(node, name, source): relation.num_edges
-            for (source, name, node), relation in graph.relations.items()
+            for (source, name, node), relation in built.relations.items()
         },
         seconds=round(time.monotonic() - started, 2),
     )
-    return graph
+    return built
 
 
-def _users_of(engine: Any, events: Path, fold: int, settings: Settings) -> ibis.Table:
+def _users_of(backend: Any, events: Path, fold: int, folds: int) -> ibis.Table:
     """The users of a fold, as a table of user_id."""
-    folds = settings.cross_fitting.folds
     if not 0 <= fold < folds:
         raise GraphError(f"There is no fold {fold}: cross_fitting.folds is {folds}.")
-    users = parquet.table(engine, events).select("user_id").distinct()
-    ids = engine.to_pyarrow(users).column("user_id").to_numpy(zero_copy_only=False)
+    users = parquet.table(backend, events).select("user_id").distinct()
+    ids = backend.to_pyarrow(users).column("user_id").to_numpy(zero_copy_only=False)
     members = np.sort(ids[fold_of(ids, folds) == fold])
     return ibis.memtable(pa.table({"user_id": pa.array(members, pa.string())}))
 
 
-def _num_nodes(catalogue: Catalogue, settings: Settings) -> dict[str, int]:
-    counts = {name: int((catalogue.item_types == name).sum()) for name in settings.data.item_types}
+def _num_nodes(catalogue: Catalogue, data: DataSettings) -> dict[str, int]:
+    counts = {name: int((catalogue.item_types == name).sum()) for name in data.item_types}
     if sum(counts.values()) < catalogue.num_items:
         lost = sorted(set(catalogue.item_types) - set(counts))
         raise GraphError(

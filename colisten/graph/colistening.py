@@ -33,20 +33,24 @@ def co_listening(inputs: GraphInputs, name: str = CO_LISTENED) -> Relations:
         name: Of each relation.
     """
     touched = _touched(inputs)
-    graph, num_nodes, threads = inputs.settings.graph, inputs.num_nodes, inputs.settings.threads
+    graph = inputs.graph
     in_memory = _fits(inputs) if inputs.in_memory is None else inputs.in_memory
-    log.info("counting", relation=name, where="memory" if in_memory else inputs.engine.name)
+    log.info("counting", relation=name, where="memory" if in_memory else inputs.backend.name)
     if in_memory:
-        rows = inputs.engine.to_pyarrow(touched)
+        rows = inputs.backend.to_pyarrow(touched)
         relations = count_in_memory(
-            rows, num_nodes, graph, as_of=inputs.as_of, threads=threads, name=name
+            rows,
+            inputs.num_nodes,
+            graph,
+            as_of=inputs.as_of,
+            threads=inputs.engine.threads,
+            name=name,
         )
     else:
         relations = _count_in_engine(inputs, touched, name)
-    data = inputs.settings.data
     return {
         each: relation
-        if _kind(each[2], each[0], data) in graph.relations
+        if _kind(each[2], each[0], inputs.data) in graph.relations
         else relation.where(np.zeros(relation.num_edges, bool))
         for each, relation in relations.items()
     }
@@ -60,9 +64,9 @@ def _touched(inputs: GraphInputs) -> ibis.Table:
     }
     starts = np.cumsum([0, *inputs.num_nodes.values()])[:-1]
     return touched_items(
-        parquet.table(inputs.engine, inputs.events),
+        parquet.table(inputs.backend, inputs.events),
         ibis.memtable(pa.table(items)),
-        inputs.settings.graph,
+        inputs.graph,
         as_of=inputs.as_of,
         type_starts=tuple(map(int, starts)),
         left_out=inputs.left_out,
@@ -70,25 +74,25 @@ def _touched(inputs: GraphInputs) -> ibis.Table:
 
 
 def _count_in_engine(inputs: GraphInputs, touched: ibis.Table, name: str) -> Relations:
-    engine, graph = inputs.engine, inputs.settings.graph
+    backend, graph = inputs.backend, inputs.graph
     # DuckDB computes it once for the three readers below; Spark plans each of them whole.
-    if engine.name == "duckdb":
-        touched = engine.create_table(f"touched_{uuid.uuid4().hex}", touched, temp=True)
-    pairs = engine.to_pyarrow(colistening_pairs(touched, graph, as_of=inputs.as_of))
-    counted = engine.to_pyarrow(touched.group_by("item").agg(users=lambda t: t.count()))
+    if backend.name == "duckdb":
+        touched = backend.create_table(f"touched_{uuid.uuid4().hex}", touched, temp=True)
+    pairs = backend.to_pyarrow(colistening_pairs(touched, graph, as_of=inputs.as_of))
+    counted = backend.to_pyarrow(touched.group_by("item").agg(users=lambda t: t.count()))
     listeners = np.zeros(inputs.catalogue.num_items, np.int64)
     listeners[counted.column("item").to_numpy()] = counted.column("users").to_numpy()
-    num_users = int(engine.execute(touched.user_id.nunique()))
+    num_users = int(backend.execute(touched.user_id.nunique()))
     return strongest_of_pairs(pairs, listeners, num_users, inputs.num_nodes, graph, name)
 
 
 def _fits(inputs: GraphInputs) -> bool:
     """Whether pairs can be counted in this process: by compiled code, within the memory limit."""
-    if compiled is None or inputs.engine.name != "duckdb":
+    if compiled is None or inputs.backend.name != "duckdb":
         return False
     with parquet.opened(inputs.events) as file:
         touches: int = file.metadata.num_rows * BYTES_PER_TOUCH
-    return touches <= _bytes(inputs.settings.memory_limit)
+    return touches <= _bytes(inputs.engine.memory_limit)
 
 
 def _kind(first: str, second: str, data: DataSettings) -> str:

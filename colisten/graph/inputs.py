@@ -11,7 +11,9 @@ import ibis
 
 from colisten.data.catalogue import Catalogue
 from colisten.graph.relation import Relation, RelationName
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import GraphSettings
 
 Relations = dict[RelationName, Relation]
 
@@ -21,22 +23,26 @@ class GraphInputs:
     """A history as of a moment, and how to read it.
 
     Attributes:
-        engine: Ibis backend, DuckDB or Spark.
+        backend: Of Ibis, DuckDB or Spark.
         history: Folder of checked tables.
         catalogue: Its items.
         num_nodes: Items per type, in catalogue order.
         as_of: UTC moment; what happened at or after it is not seen.
-        settings: `graph`, `data`, `threads` and `memory_limit`.
+        data: Which types and signals there are.
+        graph: What makes an edge.
+        engine: Bounds of counting.
         left_out: Users (user_id) whose events do not count; None for none.
         in_memory: Count pairs in this process's memory, or in the engine; None decides by size.
     """
 
-    engine: Any
+    backend: Any
     history: Path
     catalogue: Catalogue
     num_nodes: dict[str, int]
     as_of: datetime
-    settings: Settings
+    data: DataSettings
+    graph: GraphSettings
+    engine: Engine
     left_out: ibis.Table | None = None
     in_memory: bool | None = None
 

@@ -36,7 +36,7 @@ def link_relations(inputs: GraphInputs) -> Relations:
     Raises:
         GraphError: The table calls a relation as the graph's own is called.
     """
-    file, wanted = inputs.history / LINKS, inputs.settings.graph.links
+    file, wanted = inputs.history / LINKS, inputs.graph.links
     if not file.exists() or wanted == ():
         return {}
     rows = parquet.read(file, columns=["item_id", "other_id", "relation", "since"])

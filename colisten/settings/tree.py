@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from colisten.errors import ConfigError, JsonError
 from colisten.json_files import parse_json, to_json
 from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 from colisten.settings.section import Positive, Section
 from colisten.settings.sections import (
     CrossFittingSettings,
@@ -100,6 +101,11 @@ class Settings(Section):
     index: IndexSettings = IndexSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
+
+    @property
+    def engine(self) -> Engine:
+        """How much of the machine a step may use."""
+        return Engine(threads=self.threads, memory_limit=self.memory_limit)
 
     def to_json(self) -> str:
         """The tree as one JSON string, for a pipeline parameter or a manifest."""

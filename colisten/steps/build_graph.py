@@ -12,7 +12,7 @@ from colisten.settings.sections import GraphSettings
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import History
-from colisten.steps.settings import Setting, TypesAndSignals, Without, whole
+from colisten.steps.settings import Setting, TypesAndSignals, Without
 
 
 class Built(NamedTuple):
@@ -49,22 +49,18 @@ def build_graph(
     from colisten.features.starts import first_starts
     from colisten.graph.build import build_graph as build
     from colisten.graph.relation import relation_label
-    from colisten.settings.sections import CrossFittingSettings
     from colisten.training.time_split import held_out_moment
 
-    settings = whole(data, graph, CrossFittingSettings(folds=folds), engine=engine)
     tables = history.folder
-    full = build(tables, as_of=as_of, settings=settings)
+    graph_at = partial(build, tables, data=data, graph=graph, engine=engine, folds=folds)
+    full = graph_at(as_of=as_of)
     starts = first_starts(tables, as_of=as_of, data=data).column("timestamp")
     moment = held_out_moment(starts, validation_share)
     graphs = GraphSet.write(
         out / "graph",
         full,
-        [
-            partial(build, tables, as_of=as_of, settings=settings, leave_out_fold=fold)
-            for fold in range(folds)
-        ],
-        None if moment is None else build(tables, as_of=moment, settings=settings),
+        [partial(graph_at, as_of=as_of, leave_out_fold=fold) for fold in range(folds)],
+        None if moment is None else graph_at(as_of=moment),
         None if moment is None else microseconds(moment),
     )
     edges = {

@@ -10,7 +10,6 @@ from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.models import HGNNModel
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
-from colisten.steps.settings import whole
 
 
 class Trained(NamedTuple):
@@ -64,7 +63,9 @@ def train_hgnn(
     result = train(
         graph.full,
         matrix,
-        whole(hgnn, seed=seed, threads=threads),
+        hgnn,
+        seed=seed,
+        threads=threads,
         out=work,
         validation_from=moment,
     )

@@ -38,7 +38,14 @@ def main() -> None:
         Settings() if given.settings is None else Settings.from_json(given.settings.read_text())
     )
     text = np.load(given.text, mmap_mode="r", allow_pickle=False)
-    train_hgnn(CoListeningGraph.load(given.graph), text, settings, out=given.out)
+    train_hgnn(
+        CoListeningGraph.load(given.graph),
+        text,
+        settings.hgnn,
+        seed=settings.seed,
+        threads=settings.threads,
+        out=given.out,
+    )
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from colisten.index import open_index
 from colisten.json_files import parse_json
 from colisten.logs import configure_logs
 from colisten.release.store import ReleaseStore
+from colisten.settings.engine import Engine
 from colisten.settings.sections import IndexSettings
-from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
 from tests.cli.corpus import Case, Ground, all_cases
 from tests.conftest import CUT, write_tiny_source
@@ -55,7 +55,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory, tiny_history: Path) -> Grou
             for seed in range(2)
         ]
         store.promote(ids[0], index)
-    graph = build_graph(tiny_history, as_of=CUT, settings=Settings(threads=1))
+    graph = build_graph(tiny_history, as_of=CUT, engine=Engine(threads=1))
     graph.save(root / "graph")
     graph.save(home / "graph")
     simulate(root / "world", WorldSettings(users=20, audiobooks=40, podcasts=40, days=28))

@@ -36,6 +36,7 @@ from colisten.release.popular import PopularLists, popular_lists
 from colisten.settings.tree import Settings
 from colisten.text.vectors import item_texts
 from tests.conftest import CUT, DATA, ITEM_TYPES, SIGNALS, START
+from tests.graph.sections import of_graph
 
 NOW = CUT + timedelta(days=60)
 MOST = 2**63 - 1
@@ -193,7 +194,7 @@ def go_on(history: Path, folder: Path, lite: MilvusIndex) -> None:
     write_sources(history, folder / "sources", as_of=CUT, settings=SETTINGS, text_vectors=None)
     spec = ItemFeatureSpec.fit(catalogue, "audiobook", {}, max_languages=4, max_genres=4)
     assert np.isfinite(encode_static(spec, catalogue, target)).all()
-    build_graph(history, as_of=CUT, settings=SETTINGS)
+    build_graph(history, as_of=CUT, **of_graph(SETTINGS))
     assert len(item_texts(catalogue, 2000)) == len(catalogue)
 
 

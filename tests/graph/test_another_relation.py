@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from colisten.graph.build import build_graph
-from colisten.settings.tree import Settings
+from colisten.settings.engine import Engine
 from tests.conftest import CUT
 
 ROOT = Path(__file__).parents[2]
@@ -31,16 +31,17 @@ from colisten.settings.tree import load_settings
 from colisten.graph.build import build_graph
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT
+from tests.graph.sections import of_graph, of_hgnn
 
 here, history = map(Path, sys.argv[1:])
 assert Path(colisten.__file__).is_relative_to(here), colisten.__file__
 supervised = "hgnn.supervised=[co_listened, co_followed]"
 settings = load_settings(None, (supervised, "hgnn.dim=8", "hgnn.max_steps=2", "threads=1"))
-graph = build_graph(history, as_of=CUT, settings=settings)
+graph = build_graph(history, as_of=CUT, **of_graph(settings))
 counted = {name[1]: each.num_edges for name, each in graph.relations.items()}
 assert 0 < counted["co_followed"] < counted["co_listened"], counted
 text = np.random.default_rng(0).normal(size=(graph.num_items, 8)).astype(np.float32)
-result = train_hgnn(graph, text, settings, out=here / "hgnn")
+result = train_hgnn(graph, text, **of_hgnn(settings), out=here / "hgnn")
 assert "mrr_audiobook_co_followed_audiobook" in result.curve[-1], result.curve
 embed_catalogue(result.model, graph, text)
 """
@@ -52,7 +53,7 @@ def test_rows_make_a_relation(
     shutil.copytree(tiny_history, tmp_path / "tables")
     monkeypatch.chdir(tmp_path)
     exec(compile(ROWS, "docs/extending.md", "exec"), {})
-    graph = build_graph(tmp_path / "tables", as_of=CUT, settings=Settings(threads=1))
+    graph = build_graph(tmp_path / "tables", as_of=CUT, engine=Engine(threads=1))
     linked = {name: each.num_edges for name, each in graph.relations.items() if "same" in name[1]}
     assert linked == {
         ("audiobook", "same narrator", "audiobook"): 2,

@@ -20,10 +20,12 @@ from colisten.graph.build import build_graph, build_graph_on
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import CO_LISTENED
+from colisten.settings.engine import Engine
 from colisten.settings.sections import GraphSettings
 from colisten.settings.tree import Settings
 from tests.conftest import CUT, START
 from tests.graph.histories import Event, write_history
+from tests.graph.sections import of_graph
 
 # Strength and moment of every edge.
 Edges = dict[tuple[str, str], tuple[float, int]]
@@ -142,9 +144,7 @@ def test_graph_is_what_a_naive_reference_counts(
     with TemporaryDirectory() as folder:
         history = write_history(Path(folder), BOOKS, shows, events)
         for in_memory in (True, False):
-            graph = build_graph_on(
-                engine, history, as_of=as_of, settings=Settings(graph=chosen), in_memory=in_memory
-            )
+            graph = build_graph_on(engine, history, as_of=as_of, graph=chosen, in_memory=in_memory)
             assert edges_of(graph, ids) == wanted
             assert graph.num_nodes == {"audiobook": len(BOOKS), "podcast": len(shows)}
     engine.disconnect()
@@ -170,9 +170,15 @@ def test_out_of_core_gives_the_same_graph(many_events: Path, tmp_path: Path) -> 
     engine = ibis.duckdb.connect(
         threads=1, memory_limit="100MB", temp_directory=str(tmp_path / "spill")
     )
-    tight = build_graph_on(engine, many_events, as_of=LATE, settings=chosen, in_memory=False)
+    tight = build_graph_on(
+        engine,
+        many_events,
+        as_of=LATE,
+        **of_graph(chosen),
+        in_memory=False,
+    )
     engine.disconnect()
-    usual = build_graph(many_events, as_of=LATE, settings=chosen)
+    usual = build_graph(many_events, as_of=LATE, **of_graph(chosen))
     assert usual.num_edges > 100_000
     assert tight.digest() == usual.digest()
 
@@ -185,7 +191,7 @@ def test_a_user_with_50_000_items_is_capped(tmp_path: Path) -> None:
         for number, item in enumerate(books)
     ]
     history = write_history(tmp_path, books, [], events)
-    graph = build_graph(history, as_of=LATE, settings=Settings())
+    graph = build_graph(history, as_of=LATE)
     relation = graph.relations["audiobook", "co_listened", "audiobook"]
     assert relation.num_edges == 100 * 99
     assert set(np.unique(relation.indices)) == set(range(49_900, 50_000)), "the most recent"
@@ -197,7 +203,7 @@ def test_a_memory_limit_is_read_as_duckdb_reads_it(tiny_history: Path) -> None:
             ibis.duckdb.connect(),
             tiny_history,
             as_of=CUT,
-            settings=Settings(memory_limit="plenty"),
+            engine=Engine(memory_limit="plenty"),
         )
 
 
@@ -206,13 +212,13 @@ def test_later_events_change_nothing(tiny_source: Path, tiny_history: Path, tmp_
     for name in ("items", "interactions"):
         shutil.copy(tiny_source / f"{name}.parquet", tmp_path)
     shutil.copy(tiny_history / "items.parquet", tmp_path)
-    later = build_graph(tmp_path, as_of=CUT, settings=Settings())
-    assert later.digest() == build_graph(tiny_history, as_of=CUT, settings=Settings()).digest()
+    later = build_graph(tmp_path, as_of=CUT)
+    assert later.digest() == build_graph(tiny_history, as_of=CUT).digest()
 
 
 def test_any_number_of_threads_gives_the_same_graph(tiny_history: Path) -> None:
     digests = {
-        build_graph(tiny_history, as_of=CUT, settings=Settings(threads=threads)).digest()
+        build_graph(tiny_history, as_of=CUT, engine=Engine(threads=threads)).digest()
         for threads in (1, 2, 4)
     }
     assert len(digests) == 1
@@ -223,8 +229,8 @@ def test_order_of_events_does_not_matter(tiny_history: Path, tmp_path: Path) -> 
     order = np.random.default_rng(1).permutation(events.num_rows)
     pq.write_table(events.take(order), tmp_path / "interactions.parquet")
     shutil.copy(tiny_history / "items.parquet", tmp_path)
-    shuffled = build_graph(tmp_path, as_of=CUT, settings=Settings())
-    assert shuffled.digest() == build_graph(tiny_history, as_of=CUT, settings=Settings()).digest()
+    shuffled = build_graph(tmp_path, as_of=CUT)
+    assert shuffled.digest() == build_graph(tiny_history, as_of=CUT).digest()
 
 
 @pytest.mark.parametrize("tail", ["", "\0", "\0\0", " ", "\n"])
@@ -243,14 +249,19 @@ def test_a_fold_left_out_is_as_if_its_users_never_were(
     pq.write_table(
         events.filter(fold_of(ids, chosen.cross_fitting.folds) != 3), kept / "interactions.parquet"
     )
-    without = build_graph(kept, as_of=CUT, settings=chosen)
-    left_out = build_graph(whole, as_of=CUT, settings=chosen, leave_out_fold=3)
+    without = build_graph(kept, as_of=CUT, **of_graph(chosen))
+    left_out = build_graph(
+        whole,
+        as_of=CUT,
+        **of_graph(chosen),
+        leave_out_fold=3,
+    )
     assert left_out.digest() == without.digest()
-    assert left_out.digest() != build_graph(whole, as_of=CUT, settings=chosen).digest()
+    assert left_out.digest() != build_graph(whole, as_of=CUT, **of_graph(chosen)).digest()
 
 
 def test_reverse_relations_agree_before_top_k(tiny_history: Path) -> None:
-    graph = build_graph(tiny_history, as_of=CUT, settings=Settings(graph=GraphSettings(top_k=1000)))
+    graph = build_graph(tiny_history, as_of=CUT, graph=GraphSettings(top_k=1000))
     name = ("podcast", CO_LISTENED, "audiobook")
     there, back = graph.relations[name], graph.relations[name[::-1]]
     assert there.num_edges > 0
@@ -260,7 +271,7 @@ def test_reverse_relations_agree_before_top_k(tiny_history: Path) -> None:
 
 def test_co_listened_items_share_a_taste(tiny_history: Path) -> None:
     """Effect: the planted tastes (even and odd numbers) show in the weights."""
-    graph = build_graph(tiny_history, as_of=CUT, settings=Settings())
+    graph = build_graph(tiny_history, as_of=CUT)
     relation = graph.relations["audiobook", "co_listened", "audiobook"]
     same = relation.rows % 2 == relation.indices % 2
     assert relation.weights[same].sum() > 2 * relation.weights[~same].sum()
@@ -271,9 +282,7 @@ def test_a_heavy_user_counts_no_more_than_others(tmp_path: Path) -> None:
     heavy = [("heavy", f"a{number}", "stream", START) for number in range(8)]
     light = [("light", "a8", "stream", START), ("light", "a9", "stream", START)]
     history = write_history(tmp_path, [f"a{number}" for number in range(10)], [], heavy + light)
-    relation = build_graph(history, as_of=CUT, settings=Settings()).relations[
-        "audiobook", CO_LISTENED, "audiobook"
-    ]
+    relation = build_graph(history, as_of=CUT).relations["audiobook", CO_LISTENED, "audiobook"]
     per_item = np.add.reduceat(relation.weights, relation.indptr[:-1])
     np.testing.assert_allclose(per_item, 1, atol=1e-5)
     assert relation.weights.max() == 1
@@ -282,16 +291,16 @@ def test_a_heavy_user_counts_no_more_than_others(tmp_path: Path) -> None:
 
 def test_bad_calls_say_what_to_do(tiny_history: Path, tmp_path: Path) -> None:
     with pytest.raises(GraphError, match="no time zone"):
-        build_graph(tiny_history, as_of=CUT.replace(tzinfo=None), settings=Settings())
+        build_graph(tiny_history, as_of=CUT.replace(tzinfo=None))
     with pytest.raises(GraphError, match="no fold 5"):
-        build_graph(tiny_history, as_of=CUT, settings=Settings(), leave_out_fold=5)
+        build_graph(tiny_history, as_of=CUT, leave_out_fold=5)
     with pytest.raises(GraphError, match="No interactions"):
-        build_graph(tmp_path, as_of=CUT, settings=Settings())
+        build_graph(tmp_path, as_of=CUT)
 
 
 def test_a_history_without_events_is_a_graph_without_edges(tmp_path: Path) -> None:
     history = write_history(tmp_path, BOOKS, SHOWS, [])
-    graph = build_graph(history, as_of=datetime(2030, 1, 1, tzinfo=UTC), settings=Settings())
+    graph = build_graph(history, as_of=datetime(2030, 1, 1, tzinfo=UTC))
     assert (graph.num_edges, graph.num_items) == (0, 7)
 
 
@@ -328,10 +337,17 @@ def test_spark_gives_the_same_graph(
             graph = chosen.graph.model_copy(update=changes)
             settings_ = chosen.model_copy(update={"graph": graph})
             on_spark = build_graph_on(
-                engine, many_events, as_of=LATE, settings=settings_, leave_out_fold=fold
+                engine,
+                many_events,
+                as_of=LATE,
+                **of_graph(settings_),
+                leave_out_fold=fold,
             )
             on_duckdb = build_graph(
-                many_events, as_of=LATE, settings=settings_, leave_out_fold=fold
+                many_events,
+                as_of=LATE,
+                **of_graph(settings_),
+                leave_out_fold=fold,
             )
             assert on_duckdb.num_edges > 5_000
             assert on_spark.digest() == on_duckdb.digest()

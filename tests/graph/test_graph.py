@@ -13,13 +13,12 @@ from colisten.errors import GraphError
 from colisten.graph.build import build_graph
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import Relation
-from colisten.settings.tree import Settings
 from tests.conftest import CUT
 
 
 @pytest.fixture(scope="module")
 def graph(tiny_history: Path) -> CoListeningGraph:
-    return build_graph(tiny_history, as_of=CUT, settings=Settings())
+    return build_graph(tiny_history, as_of=CUT)
 
 
 def without_podcasts() -> CoListeningGraph:

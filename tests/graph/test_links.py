@@ -17,6 +17,7 @@ from colisten.settings.tree import Settings, load_settings
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT, START
 from tests.graph.histories import Link, write_tables
+from tests.graph.sections import of_graph, of_hgnn
 
 ITEMS = {"audiobook": ["a1", "a2", "a3", "a4"], "podcast": ["p1", "p2"]}
 EVENTS = [
@@ -70,7 +71,7 @@ def links_of(graph: CoListeningGraph) -> dict[tuple[str, str, str], list[tuple[i
 
 
 def test_links_join_both_ways_from_the_latest_of_their_moments(history: Path) -> None:
-    graph = build_graph(history, as_of=CUT, settings=small())
+    graph = build_graph(history, as_of=CUT, **of_graph(small()))
     later = micros(SINCE + timedelta(days=1))
     assert links_of(graph) == {
         ("audiobook", "same author", "audiobook"): [(0, 2, ALWAYS), (2, 0, ALWAYS)],
@@ -84,24 +85,31 @@ def test_links_join_both_ways_from_the_latest_of_their_moments(history: Path) ->
 
 def test_what_listeners_tell_is_as_without_links(history: Path, tmp_path: Path) -> None:
     bare = write_tables(tmp_path, ITEMS, EVENTS)
-    graph, other = (build_graph(folder, as_of=CUT, settings=small()) for folder in (history, bare))
+    graph, other = (
+        build_graph(folder, as_of=CUT, **of_graph(small())) for folder in (history, bare)
+    )
     assert {name for name in graph.relations if name[1] == "co_listened"} == set(other.relations)
     counted = replace(graph, relations={name: graph.relations[name] for name in other.relations})
     assert counted.digest() == other.digest() != graph.digest()
 
 
 def test_nothing_is_linked_before_its_moment(history: Path) -> None:
-    early = build_graph(history, as_of=SINCE, settings=small())
+    early = build_graph(history, as_of=SINCE, **of_graph(small()))
     assert set(links_of(early)) == {("audiobook", "same author", "audiobook")}
-    cut = build_graph(history, as_of=CUT, settings=small()).before(micros(SINCE))
+    cut = build_graph(history, as_of=CUT, **of_graph(small())).before(micros(SINCE))
     assert {name: found for name, found in links_of(cut).items() if found} == links_of(early)
 
 
 def test_a_fold_of_users_takes_no_link_away(history: Path) -> None:
     settings = small()
-    whole = links_of(build_graph(history, as_of=CUT, settings=settings))
+    whole = links_of(build_graph(history, as_of=CUT, **of_graph(settings)))
     for fold in (0, 1):
-        graph = build_graph(history, as_of=CUT, settings=settings, leave_out_fold=fold)
+        graph = build_graph(
+            history,
+            as_of=CUT,
+            **of_graph(settings),
+            leave_out_fold=fold,
+        )
         assert links_of(graph) == whole
 
 
@@ -115,14 +123,14 @@ def test_a_fold_of_users_takes_no_link_away(history: Path) -> None:
     ],
 )
 def test_settings_say_which_links_count(history: Path, links: str, names: set[str]) -> None:
-    graph = build_graph(history, as_of=CUT, settings=small(f"graph.links={links}"))
+    graph = build_graph(history, as_of=CUT, **of_graph(small(f"graph.links={links}")))
     assert {name[1] for name in links_of(graph)} == names
 
 
 def test_a_link_is_not_called_as_what_is_counted(tmp_path: Path) -> None:
     folder = write_tables(tmp_path, ITEMS, EVENTS, [("a1", "a2", "co_listened", None)])
     with pytest.raises(GraphError, match="counts listeners"):
-        build_graph(folder, as_of=CUT, settings=small())
+        build_graph(folder, as_of=CUT, **of_graph(small()))
 
 
 @pytest.mark.parametrize("supervised", ["[co_listened]", "null"])
@@ -131,9 +139,14 @@ def test_a_title_that_nobody_has_heard_hears_its_author(
 ) -> None:
     """a3 has no listener; a vector of its own text alone would not follow the text of a1."""
     settings = small(f"hgnn.supervised={supervised}", "hgnn.validation=random")
-    graph = build_graph(history, as_of=CUT, settings=settings)
+    graph = build_graph(history, as_of=CUT, **of_graph(settings))
     text = np.random.default_rng(0).normal(size=(graph.num_items, 6)).astype(np.float32)
-    model = train_hgnn(graph, text, settings, out=tmp_path / "hgnn").model
+    model = train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "hgnn",
+    ).model
     moved = text.copy()
     moved[0] = -moved[0]
     vectors, other = (embed_catalogue(model, graph, each) for each in (text, moved))

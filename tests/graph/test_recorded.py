@@ -15,6 +15,7 @@ from colisten.settings.sections import GraphSettings, HGNNSettings
 from colisten.settings.tree import Settings
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT
+from tests.graph.sections import of_graph, of_hgnn
 
 GRAPH = "537933eda60dbb8b6a7df8a360fe26870c611b16fd879d69a0dc410a927b1d8c"
 DRAWS = "75127d1ec96c6e52bd108d10b2998f0312a6e07e64bd812378332c3f0cb093b8"
@@ -29,7 +30,7 @@ def digest(arrays: list[np.ndarray]) -> str:
 @pytest.fixture(scope="module")
 def graph(tiny_history: Path) -> CoListeningGraph:
     settings = Settings(threads=1, graph=GraphSettings(top_k=8))
-    return build_graph(tiny_history, as_of=CUT, settings=settings)
+    return build_graph(tiny_history, as_of=CUT, **of_graph(settings))
 
 
 def test_the_edges_are_the_same(graph: CoListeningGraph) -> None:
@@ -73,7 +74,12 @@ def test_the_vectors_are_the_same(graph: CoListeningGraph, tmp_path: Path) -> No
         learning_rate=0.01,
     )
     settings = Settings(seed=3, threads=1, hgnn=options)
-    result = train_hgnn(graph, text, settings, out=tmp_path / "hgnn")
+    result = train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "hgnn",
+    )
     losses = [point["train_loss"] for point in result.curve[:3]]
     assert losses == pytest.approx([5.180827, 4.738275, 4.685686], abs=1e-4)
     z = embed_catalogue(result.model, graph, text)

@@ -15,9 +15,11 @@ from colisten.graph.relation import CO_LISTENED
 from colisten.graph.report import graph_report
 from colisten.reports.graph import to_html
 from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 from colisten.settings.tree import Settings, load_settings
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT
+from tests.graph.sections import of_graph, of_hgnn
 
 BOOK, SHOW = "audiobook", "podcast"
 PAIRS = {
@@ -42,7 +44,7 @@ def keeping(*kinds: str, target: str = "audiobook", more: tuple[str, ...] = ()) 
 
 @pytest.fixture(scope="module")
 def whole(tiny_history: Path) -> CoListeningGraph:
-    return build_graph(tiny_history, as_of=CUT, settings=Settings(threads=1))
+    return build_graph(tiny_history, as_of=CUT, engine=Engine(threads=1))
 
 
 @pytest.mark.parametrize("kinds", KINDS)
@@ -50,7 +52,7 @@ def whole(tiny_history: Path) -> CoListeningGraph:
 def test_kept_relations_are_those_of_the_whole_graph_and_the_rest_is_empty(
     tiny_history: Path, whole: CoListeningGraph, kinds: tuple[str, ...], target: str
 ) -> None:
-    graph = build_graph(tiny_history, as_of=CUT, settings=keeping(*kinds, target=target))
+    graph = build_graph(tiny_history, as_of=CUT, **of_graph(keeping(*kinds, target=target)))
     of_type = kinds if target == "audiobook" else [MIRROR[kind] for kind in kinds]
     kept = [pair for kind in of_type for pair in PAIRS[kind]]
     assert set(graph.relations) == set(whole.relations)
@@ -71,7 +73,11 @@ def test_both_ways_of_counting_leave_the_same_out(tiny_history: Path) -> None:
     settings = keeping("target-context")
     graphs = [
         build_graph_on(
-            ibis.duckdb.connect(), tiny_history, as_of=CUT, settings=settings, in_memory=in_memory
+            ibis.duckdb.connect(),
+            tiny_history,
+            as_of=CUT,
+            **of_graph(settings),
+            in_memory=in_memory,
         )
         for in_memory in (True, False)
     ]
@@ -84,11 +90,16 @@ def test_what_follows_lives_with_an_empty_relation(
     tiny_history: Path, tmp_path: Path, kinds: tuple[str, ...], more: tuple[str, ...]
 ) -> None:
     settings = keeping(*kinds, more=("hgnn.max_steps=2", "hgnn.dim=8", "hgnn.batch_size=16", *more))
-    built = build_graph(tiny_history, as_of=CUT, settings=settings)
+    built = build_graph(tiny_history, as_of=CUT, **of_graph(settings))
     graph = CoListeningGraph.load(built.save(tmp_path / "graph"))
     drawn = np.random.default_rng(0).normal(size=(graph.num_items, 8)).astype(np.float32)
     text = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-    result = train_hgnn(graph, text, settings, out=tmp_path / "hgnn")
+    result = train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "hgnn",
+    )
     vectors = embed_catalogue(result.model, graph, text)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     assert "<html" in to_html(graph_report(graph, text, data=DataSettings()))

@@ -19,6 +19,7 @@ from colisten.settings.tree import Settings, settings_from
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from tests.conftest import CUT, START
 from tests.graph.histories import Event, Link, write_tables
+from tests.graph.sections import of_graph, of_hgnn
 
 HOSTILE = ("it's/a 'type'", "100 % ünïcode-\N{HEADPHONE}", "x" * 64)
 SIGNALS = ("purchase", "wish list")
@@ -62,7 +63,11 @@ def world(folder: Path, types: tuple[str, ...], relation: str = "same 'author'/%
 @pytest.mark.parametrize("types", TYPES, ids=["one", "three", "hostile"])
 def test_types_of_any_number_and_name_work(types: tuple[str, ...], tmp_path: Path) -> None:
     settings = settings_of(types)
-    built = build_graph(world(tmp_path / "tables", types), as_of=CUT, settings=settings)
+    built = build_graph(
+        world(tmp_path / "tables", types),
+        as_of=CUT,
+        **of_graph(settings),
+    )
     graph = CoListeningGraph.load(built.save(tmp_path / "graph"), verify=True)
     assert graph.digest() == built.digest()
     assert graph.item_types == tuple(sorted(types))
@@ -75,7 +80,12 @@ def test_types_of_any_number_and_name_work(types: tuple[str, ...], tmp_path: Pat
     )
     text = np.random.default_rng(1).normal(size=(graph.num_items, 6)).astype(np.float32)
     text /= np.linalg.norm(text, axis=1, keepdims=True)
-    result = train_hgnn(graph, text, settings, out=tmp_path / "hgnn")
+    result = train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "hgnn",
+    )
     vectors = embed_catalogue(result.model, graph, text)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     report = graph_report(graph, text, data=settings.data)
@@ -89,7 +99,11 @@ def test_types_of_any_number_and_name_work(types: tuple[str, ...], tmp_path: Pat
 def test_kinds_of_pairs_are_kept_over_three_types(kinds: str, tmp_path: Path) -> None:
     types = TYPES[1]
     settings = settings_of(types, relations=[kinds], links=[])
-    graph = build_graph(world(tmp_path, types), as_of=CUT, settings=settings)
+    graph = build_graph(
+        world(tmp_path, types),
+        as_of=CUT,
+        **of_graph(settings),
+    )
     kept = {name[::2] for name, relation in graph.relations.items() if relation.num_edges}
     wanted = {
         (a, b)
@@ -105,7 +119,11 @@ def test_the_loader_seeds_from_several_relations_between_two_types(tmp_path: Pat
     """Over the graph and over its `HeteroData` the same pairs, under the same names."""
     types = TYPES[1]
     settings = settings_of(types, top_k=4)
-    graph = build_graph(world(tmp_path, types), as_of=CUT, settings=settings)
+    graph = build_graph(
+        world(tmp_path, types),
+        as_of=CUT,
+        **of_graph(settings),
+    )
     ours = MultiLinkNeighborLoader(graph, [3, 2], batch_size=16, num_negatives=1)
     names = set(ours.edges.relations)
     assert {("book", "co_listened", "book"), ("book", "same 'author'/%", "book")} <= names
@@ -120,10 +138,15 @@ def test_the_loader_seeds_from_several_relations_between_two_types(tmp_path: Pat
 def test_a_model_refuses_relations_it_has_no_weights_for(tmp_path: Path) -> None:
     settings = settings_of(("book",), links=[])
     folder = world(tmp_path / "tables", ("book",))
-    graph = build_graph(folder, as_of=CUT, settings=settings)
+    graph = build_graph(folder, as_of=CUT, **of_graph(settings))
     text = np.random.default_rng(1).normal(size=(graph.num_items, 6)).astype(np.float32)
-    model = train_hgnn(graph, text, settings, out=tmp_path / "hgnn").model
-    linked = build_graph(folder, as_of=CUT, settings=settings_of(("book",)))
+    model = train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "hgnn",
+    ).model
+    linked = build_graph(folder, as_of=CUT, **of_graph(settings_of(("book",))))
     with pytest.raises(TrainingError, match="knows no relation"):
         embed_catalogue(model, linked, text)
 
@@ -131,7 +154,7 @@ def test_a_model_refuses_relations_it_has_no_weights_for(tmp_path: Path) -> None
 def test_a_type_that_settings_do_not_name_is_refused(tmp_path: Path) -> None:
     folder = world(tmp_path, ("book", "film"))
     with pytest.raises(GraphError, match="'film'"):
-        build_graph(folder, as_of=CUT, settings=settings_of(("book",)))
+        build_graph(folder, as_of=CUT, **of_graph(settings_of(("book",))))
 
 
 def test_labels_tell_relations_apart() -> None:

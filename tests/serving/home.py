@@ -25,6 +25,7 @@ from colisten.training.hgnn import embed_catalogue, train_hgnn
 from colisten.training.towers.loop import train_towers
 from colisten.training.towers.settings import TowersTraining
 from tests.conftest import DATA
+from tests.graph.sections import of_graph, of_hgnn
 
 QUICK = (
     "hgnn.max_steps=6",
@@ -77,14 +78,19 @@ def _payload(
 ) -> Path:
     settings: Settings = load_settings(None, (*QUICK, f"seed={seed}"))
     work = out / "work" / str(seed)
-    graph = build_graph(history, as_of=as_of, settings=settings)
+    graph = build_graph(history, as_of=as_of, **of_graph(settings))
     graph.save(work / "graph")
-    hgnn = train_hgnn(graph, text, settings, out=work / "hgnn")
+    hgnn = train_hgnn(graph, text, **of_hgnn(settings), out=work / "hgnn")
     z = embed_catalogue(hgnn.model, graph, text)
     folds = [
         embed_catalogue(
             hgnn.model,
-            build_graph(history, as_of=as_of, settings=settings, leave_out_fold=fold),
+            build_graph(
+                history,
+                as_of=as_of,
+                **of_graph(settings),
+                leave_out_fold=fold,
+            ),
             text,
         )
         for fold in range(settings.cross_fitting.folds)

@@ -17,6 +17,7 @@ from colisten.settings.sections import HGNNSettings
 from colisten.settings.tree import Settings
 from colisten.training.distributed import world
 from colisten.training.hgnn import train_hgnn
+from tests.graph.sections import of_hgnn
 from tests.sampling.graphs import random_graph
 from tests.sampling.test_temporal import dated
 
@@ -76,13 +77,13 @@ def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(
     """To 1e-5: sums of floats in another order are all that differs."""
     graph = CoListeningGraph.load(inputs / "graph")
     text = np.load(inputs / "text.npy")
-    alone = train_hgnn(graph, text, chosen(64), out=tmp_path / "one")
+    alone = train_hgnn(graph, text, **of_hgnn(chosen(64)), out=tmp_path / "one")
     together = launch(inputs, chosen(32), tmp_path / "two", 2)
     assert len(together) == len(alone.curve) == STEPS // 5
     for one, two in zip(alone.curve, together, strict=True):
         assert two["step"] == one["step"]
         assert two["validation_loss"] == pytest.approx(one["validation_loss"], abs=1e-5)
-    apart = train_hgnn(graph, text, chosen(32), out=tmp_path / "half")
+    apart = train_hgnn(graph, text, **of_hgnn(chosen(32)), out=tmp_path / "half")
     assert abs(apart.curve[-1]["validation_loss"] - together[-1]["validation_loss"]) > 1e-3
 
 

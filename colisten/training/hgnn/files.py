@@ -15,7 +15,6 @@ from colisten.graph.graph import CoListeningGraph
 from colisten.json_files import read_json, read_mapping, to_json, write_json
 from colisten.models.hgnn import HGNN
 from colisten.settings.sections import HGNNSettings
-from colisten.settings.tree import Settings
 from colisten.training.checkpoint import read_tensors, write_tensors
 from colisten.training.hgnn.state import TrainingState
 
@@ -61,13 +60,18 @@ class HGNNResult:
 
 
 def training_key(
-    graph: CoListeningGraph, text: np.ndarray, settings: Settings, processes: int
+    graph: CoListeningGraph,
+    text: np.ndarray,
+    settings: HGNNSettings,
+    seed: int,
+    threads: int,
+    processes: int,
 ) -> str:
     """Digest of everything the result depends on; of the batch, its size over all processes."""
     digest = hashlib.sha256()
     for start in range(0, len(text), BLOCK):
         digest.update(np.ascontiguousarray(text[start : start + BLOCK]).data)
-    options = settings.hgnn.model_dump(mode="json")
+    options = settings.model_dump(mode="json")
     options["batch_size"] *= processes
     parts = [
         FORMAT,
@@ -75,8 +79,8 @@ def training_key(
         list(text.shape),
         str(text.dtype),
         options,
-        settings.seed,
-        settings.threads,
+        seed,
+        threads,
         torch.__version__,
     ]
     digest.update(to_json(parts).encode())

@@ -25,7 +25,6 @@ from colisten.progress import track
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
-from colisten.settings.tree import Settings
 from colisten.training.checkpoint import deterministic
 from colisten.training.distributed import World, world
 from colisten.training.hgnn.files import (
@@ -45,8 +44,10 @@ log = logger("hgnn")
 def train_hgnn(
     graph: CoListeningGraph,
     text: np.ndarray,
-    settings: Settings,
+    settings: HGNNSettings = HGNNSettings(),
     *,
+    seed: int = 0,
+    threads: int = 2,
     out: Path,
     validation_from: int | None = None,
 ) -> HGNNResult:
@@ -61,7 +62,9 @@ def train_hgnn(
         graph: Edges to learn from.
         text: float16 or float32 [num_items, d], in catalogue order; zero rows where an item has
             no text.
-        settings: `hgnn`, `seed` and `threads`.
+        settings: Of the model and its training.
+        seed: Of everything random.
+        threads: Of torch; they decide the last bits.
         out: Folder of the result, one for all processes.
         validation_from: Microseconds since 1970 UTC; with `hgnn.validation: time` no weight learns
             from an edge of that moment or later. Whoever validates on events from then on wants
@@ -71,45 +74,46 @@ def train_hgnn(
         TrainingError: Inputs do not fit, or the loss stopped being finite.
     """
     check_inputs(graph, text)
-    options = settings.hgnn
-    if len(options.fanouts) != options.layers:
+    if len(settings.fanouts) != settings.layers:
         raise TrainingError(
-            f"hgnn.layers is {options.layers} but hgnn.fanouts has {len(options.fanouts)} numbers.",
+            f"hgnn.layers is {settings.layers} but hgnn.fanouts has "
+            f"{len(settings.fanouts)} numbers.",
             "Give one fan-out per layer.",
         )
-    with world(options.device) as among:
+    with world(settings.device) as among:
         exact = among.device.type == "cpu"
-        with deterministic(settings.threads, settings.seed, exact=exact):
-            return _train(graph, text, settings, out, among, validation_from)
+        with deterministic(threads, seed, exact=exact):
+            key = training_key(graph, text, settings, seed, threads, among.size)
+            key += "" if validation_from is None else f"-{validation_from}"
+            return _train(graph, text, settings, seed, out, among, validation_from, key)
 
 
 def _train(
     graph: CoListeningGraph,
     text: np.ndarray,
-    settings: Settings,
+    settings: HGNNSettings,
+    seed: int,
     out: Path,
     among: World,
     validation_from: int | None,
+    key: str,
 ) -> HGNNResult:
     started = time.monotonic()
-    options = settings.hgnn
-    key = training_key(graph, text, settings, among.size)
-    key += "" if validation_from is None else f"-{validation_from}"
     if (finished := finished_hgnn(out, key)) is not None:
         log.info("model found, not trained again", folder=str(out))
         return finished
     if among.writes:
         sweep_partials(out)
 
-    held = hold_out(graph, options, settings.seed, validation_from)
+    held = hold_out(graph, settings, seed, validation_from)
     _warn_of_gaps(held.train, text)
     ids = (graph.num_items, graph.ids_digest)
-    model = HGNN(text.shape[1], graph.item_types, graph.relations, options, ids)
+    model = HGNN(text.shape[1], graph.item_types, graph.relations, settings, ids)
     model.start_from(text)
-    state = TrainingState(model.to(among.device), options, out, key)
+    state = TrainingState(model.to(among.device), settings, out, key)
     state.resume()
     among.wait()
-    _learn(state, held, text, settings, among)
+    _learn(state, held, text, settings, seed, among)
     model = state.finish()
     if among.writes:
         write_hgnn(out, state)
@@ -122,26 +126,30 @@ def _train(
 
 
 def _learn(
-    state: TrainingState, held: HeldOut, text: np.ndarray, settings: Settings, among: World
+    state: TrainingState,
+    held: HeldOut,
+    text: np.ndarray,
+    settings: HGNNSettings,
+    seed: int,
+    among: World,
 ) -> None:
     """The loop: step after step until the last, or until nothing gets better."""
-    options = settings.hgnn
-    loader = _loader(held, settings, among)
-    objective = Objective(held.every, options, text, among.device)
-    validation = validation_batch(loader, held.aside, settings.seed)
+    loader = _loader(held, settings, seed, among)
+    objective = Objective(held.every, settings, text, among.device)
+    validation = validation_batch(loader, held.aside, seed)
     network = among.wrap(state.model)
-    last = options.max_steps if len(loader) else 0
+    last = settings.max_steps if len(loader) else 0
     first = last if state.stopped else state.step
     meter = Meter(last)
     batches = _batches(loader, first, last, meter)
     for batch in track(batches, "training HGNN", last - first, note=lambda: meter.note):
         # Dropout of ids is drawn anew from (seed, step), so that a resumed run draws the same.
-        torch.manual_seed(settings.seed * 1_000_003 + state.step)
+        torch.manual_seed(seed * 1_000_003 + state.step)
         network.train()
         state.clear_gradients()
         state.learn(objective(network, batch))
         meter.count(state.step, batch.num_pairs * among.size)
-        measured = state.step % options.evaluate_every == 0 or state.step == last
+        measured = state.step % settings.evaluate_every == 0 or state.step == last
         if measured:
             state.measured(objective.evaluate(state.model, validation))
         if among.writes:
@@ -150,24 +158,25 @@ def _learn(
             break
 
 
-def _loader(held: HeldOut, settings: Settings, among: World) -> MultiLinkNeighborLoader:
-    options = settings.hgnn
+def _loader(
+    held: HeldOut, settings: HGNNSettings, seed: int, among: World
+) -> MultiLinkNeighborLoader:
     return MultiLinkNeighborLoader(
         held.messages,
-        options.fanouts,
+        settings.fanouts,
         held.train,
-        batch_size=options.batch_size,
-        balance=held.balance(options),
-        weighted=options.weighted_neighbours,
-        weighted_edges=options.weighted_edges,
-        negatives=_negatives(options),
-        num_negatives=options.negatives if options.loss == "margin" else 0,
-        temporal=options.temporal,
-        edge_weights=options.aggregation == "weighted",
-        seed=settings.seed,
+        batch_size=settings.batch_size,
+        balance=held.balance(settings),
+        weighted=settings.weighted_neighbours,
+        weighted_edges=settings.weighted_edges,
+        negatives=_negatives(settings),
+        num_negatives=settings.negatives if settings.loss == "margin" else 0,
+        temporal=settings.temporal,
+        edge_weights=settings.aggregation == "weighted",
+        seed=seed,
         rank=among.rank,
         world_size=among.size,
-        num_workers=options.workers,
+        num_workers=settings.workers,
     )
 
 
@@ -213,11 +222,11 @@ def _batches(
             step += 1
 
 
-def _negatives(options: HGNNSettings) -> Negatives:
-    if options.loss == "softmax":
+def _negatives(settings: HGNNSettings) -> Negatives:
+    if settings.loss == "softmax":
         # Uniform negatives of which none are drawn leave the whole batch to compete.
-        return "in_batch" if options.mask_neighbours else "uniform"
-    return "hard" if options.hard_negatives else "uniform"
+        return "in_batch" if settings.mask_neighbours else "uniform"
+    return "hard" if settings.hard_negatives else "uniform"
 
 
 def _warn_of_gaps(edges: SupervisedEdges, text: np.ndarray) -> None:

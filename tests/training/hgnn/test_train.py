@@ -24,6 +24,7 @@ from colisten.settings.tree import Settings
 from colisten.training.hgnn import embed_catalogue, load_hgnn, train_hgnn
 from colisten.training.hgnn.validation import hold_out
 from tests.conftest import CUT
+from tests.graph.sections import of_graph, of_hgnn
 
 SMALL = HGNNSettings(
     dim=16,
@@ -44,7 +45,7 @@ def chosen(seed: int = 0, **changes: object) -> Settings:
 def graph(tiny_history: Path) -> CoListeningGraph:
     """Few users make nearly every pair of items co-listened once: the strongest edges tell."""
     settings = Settings(graph=GraphSettings(top_k=8))
-    return build_graph(tiny_history, as_of=CUT, settings=settings)
+    return build_graph(tiny_history, as_of=CUT, **of_graph(settings))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,12 @@ def test_items_of_one_taste_end_closer(
 ) -> None:
     # A random part is held out: in so small a world the edges that came last are chance ones.
     settings = chosen(max_steps=60, validation="random", **form)
-    result = train_hgnn(graph, text, settings, out=tmp_path / "hgnn")
+    result = train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "hgnn",
+    )
     vectors = embed_catalogue(result.model, graph, text)
     assert abs(gap(graph, text)) < 0.05
     assert gap(graph, vectors) > 0.15
@@ -105,7 +111,7 @@ def test_validation_in_time_measures_on_what_training_never_saw(
         assert relation.times is not None
         assert (relation.times < first_later).all()
     assert all((times < first_later).all() for times in held.train.times.values())
-    result = train_hgnn(graph, text, chosen(), out=tmp_path / "hgnn")
+    result = train_hgnn(graph, text, **of_hgnn(chosen()), out=tmp_path / "hgnn")
     assert {"validation_loss", "mrr", "mrr_audiobook_podcast"} <= set(result.curve[-1])
     assert all(0 < point["mrr"] <= 1 for point in result.curve)
 
@@ -140,7 +146,12 @@ def test_temporal_draws_teach_too(
 ) -> None:
     """Less, in a world whose edges nearly all come at its start: early pairs see few neighbours."""
     settings = chosen(max_steps=60, validation="random", temporal=True)
-    result = train_hgnn(graph, text, settings, out=tmp_path / "hgnn")
+    result = train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "hgnn",
+    )
     assert gap(graph, embed_catalogue(result.model, graph, text)) > gap(graph, text) + 0.05
 
 
@@ -151,7 +162,12 @@ def test_masked_neighbours_change_the_loss_and_still_teach(
     losses = []
     for masked in (False, True):
         settings = chosen(max_steps=8, validation="random", mask_neighbours=masked)
-        result = train_hgnn(graph, text, settings, out=tmp_path / str(masked))
+        result = train_hgnn(
+            graph,
+            text,
+            **of_hgnn(settings),
+            out=tmp_path / str(masked),
+        )
         losses.append(result.curve[0]["train_loss"])
     assert losses[1] < losses[0] - 0.1
 
@@ -170,12 +186,12 @@ def test_without_times_a_random_part_is_held_out(graph: CoListeningGraph) -> Non
 def test_equal_inputs_give_equal_bytes(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
 ) -> None:
-    one = train_hgnn(graph, text, chosen(), out=tmp_path / "one")
-    train_hgnn(graph, text, chosen(), out=tmp_path / "two")
+    one = train_hgnn(graph, text, **of_hgnn(chosen()), out=tmp_path / "one")
+    train_hgnn(graph, text, **of_hgnn(chosen()), out=tmp_path / "two")
     assert files(tmp_path / "one") == files(tmp_path / "two")
     names = {"hgnn.safetensors", "hgnn.json", "curve.json"}
     assert set(files(tmp_path / "one")) == names
-    train_hgnn(graph, text, chosen(seed=1), out=tmp_path / "three")
+    train_hgnn(graph, text, **of_hgnn(chosen(seed=1)), out=tmp_path / "three")
     assert files(tmp_path / "one") != files(tmp_path / "three")
     loaded = embed_catalogue(load_hgnn(tmp_path / "one"), graph, text)
     assert (loaded == embed_catalogue(one.model, graph, text)).all()
@@ -185,12 +201,12 @@ def test_equal_inputs_give_equal_bytes(
 def test_a_finished_model_is_found_and_other_inputs_train_anew(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
 ) -> None:
-    first = train_hgnn(graph, text, chosen(), out=tmp_path)
-    again = train_hgnn(graph, text, chosen(), out=tmp_path)
+    first = train_hgnn(graph, text, **of_hgnn(chosen()), out=tmp_path)
+    again = train_hgnn(graph, text, **of_hgnn(chosen()), out=tmp_path)
     assert first.seconds > again.seconds == 0
     assert again.metrics() == first.metrics()
     assert again.curve == first.curve
-    longer = train_hgnn(graph, text, chosen(max_steps=28), out=tmp_path)
+    longer = train_hgnn(graph, text, **of_hgnn(chosen(max_steps=28)), out=tmp_path)
     assert longer.steps == 28
 
 
@@ -202,7 +218,7 @@ def test_a_crash_at_any_step_changes_nothing_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
     crash_at: int,
 ) -> None:
-    train_hgnn(graph, text, chosen(), out=tmp_path / "whole")
+    train_hgnn(graph, text, **of_hgnn(chosen()), out=tmp_path / "whole")
     step, count = torch.optim.Adam.step, 0
 
     def crash(*args: object, **more: object) -> object:
@@ -215,9 +231,9 @@ def test_a_crash_at_any_step_changes_nothing_in_the_end(
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.Adam, "step", crash)
         with pytest.raises(KeyboardInterrupt):
-            train_hgnn(graph, text, chosen(), out=tmp_path / "cut")
+            train_hgnn(graph, text, **of_hgnn(chosen()), out=tmp_path / "cut")
     assert not (tmp_path / "cut" / "hgnn.json").exists()
-    result = train_hgnn(graph, text, chosen(), out=tmp_path / "cut")
+    result = train_hgnn(graph, text, **of_hgnn(chosen()), out=tmp_path / "cut")
     assert result.steps == 24
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
 
@@ -232,7 +248,8 @@ from colisten.training.hgnn import train_hgnn
 folder = Path(sys.argv[1])
 graph = CoListeningGraph.load(folder / "graph")
 settings = Settings.from_json((folder / "settings.json").read_text())
-train_hgnn(graph, np.load(folder / "text.npy"), settings, out=folder / "killed")
+text = np.load(folder / "text.npy")
+train_hgnn(graph, text, settings.hgnn, seed=settings.seed, threads=1, out=folder / "killed")
 """
 
 
@@ -266,8 +283,18 @@ def test_kill_9_and_resume_gives_the_weights_of_an_undisturbed_run(
         kills += process.wait() == -signal.SIGKILL
     assert kills > 0
     assert not (tmp_path / "killed" / "hgnn.json").exists() or kills < 2
-    train_hgnn(graph, text, settings, out=tmp_path / "killed")
-    train_hgnn(graph, text, settings, out=tmp_path / "whole")
+    train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "killed",
+    )
+    train_hgnn(
+        graph,
+        text,
+        **of_hgnn(settings),
+        out=tmp_path / "whole",
+    )
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
@@ -280,7 +307,7 @@ def test_a_graph_without_edges_still_gives_vectors(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
 ) -> None:
     bare = without(graph, *graph.relations)
-    result = train_hgnn(bare, text, chosen(), out=tmp_path)
+    result = train_hgnn(bare, text, **of_hgnn(chosen()), out=tmp_path)
     assert (result.steps, result.curve, result.best_loss) == (0, [], None)
     vectors = embed_catalogue(load_hgnn(tmp_path), bare, text)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
@@ -293,7 +320,7 @@ def test_no_edges_between_targets_still_trains(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
 ) -> None:
     sparse = without(graph, ("audiobook", "co_listened", "audiobook"))
-    result = train_hgnn(sparse, text, chosen(max_steps=60), out=tmp_path)
+    result = train_hgnn(sparse, text, **of_hgnn(chosen(max_steps=60)), out=tmp_path)
     assert "validation_audiobook_audiobook" not in result.curve[-1]
     assert gap(sparse, embed_catalogue(result.model, sparse, text)) > 0.1
 
@@ -303,7 +330,7 @@ def test_items_without_text_are_learned_from_their_neighbours(
 ) -> None:
     silent = text.copy()
     silent[graph.slice_of("podcast")] = 0
-    result = train_hgnn(graph, silent, chosen(max_steps=60), out=tmp_path)
+    result = train_hgnn(graph, silent, **of_hgnn(chosen(max_steps=60)), out=tmp_path)
     vectors = embed_catalogue(result.model, graph, silent)
     assert np.isfinite(vectors).all()
     assert gap(graph, vectors) > 0.1
@@ -319,7 +346,7 @@ def test_one_edge_is_too_few_to_validate_and_trains(tmp_path: Path) -> None:
         ("podcast", "co_listened", "podcast"): Relation.empty(0),
     }
     graph = CoListeningGraph({"audiobook": 3, "podcast": 0}, relations, "ids")
-    result = train_hgnn(graph, np.eye(3, 4, dtype=np.float32), chosen(), out=tmp_path)
+    result = train_hgnn(graph, np.eye(3, 4, dtype=np.float32), **chosen(), out=tmp_path)
     assert result.best_loss is None
     assert result.best_step == result.steps == 24
     assert "validation_loss" not in result.curve[0]
@@ -329,7 +356,7 @@ def test_training_stops_when_nothing_improves(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path
 ) -> None:
     settings = chosen(max_steps=2000, evaluate_every=2, patience=2, learning_rate=0.1)
-    result = train_hgnn(graph, text, settings, out=tmp_path)
+    result = train_hgnn(graph, text, **of_hgnn(settings), out=tmp_path)
     assert result.steps < 2000
     assert result.best_step == result.steps - 4
 
@@ -338,11 +365,11 @@ def test_bad_inputs_are_refused(graph: CoListeningGraph, text: np.ndarray, tmp_p
     broken = text.copy()
     broken[3, 0] = np.nan
     with pytest.raises(TrainingError, match="finite"):
-        train_hgnn(graph, broken, chosen(), out=tmp_path)
+        train_hgnn(graph, broken, **of_hgnn(chosen()), out=tmp_path)
     with pytest.raises(TrainingError, match="one row per item"):
-        train_hgnn(graph, text[1:], chosen(), out=tmp_path)
+        train_hgnn(graph, text[1:], **of_hgnn(chosen()), out=tmp_path)
     with pytest.raises(TrainingError, match=r"hgnn\.fanouts"):
-        train_hgnn(graph, text, chosen(layers=3), out=tmp_path)
+        train_hgnn(graph, text, **of_hgnn(chosen(layers=3)), out=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -350,7 +377,7 @@ def test_bad_inputs_are_refused(graph: CoListeningGraph, text: np.ndarray, tmp_p
 def test_a_damaged_model_is_refused(
     graph: CoListeningGraph, text: np.ndarray, tmp_path: Path, harm: str
 ) -> None:
-    folder = train_hgnn(graph, text, chosen(max_steps=4), out=tmp_path / "model").folder
+    folder = train_hgnn(graph, text, **of_hgnn(chosen(max_steps=4)), out=tmp_path / "model").folder
     card, weights = folder / "hgnn.json", folder / "hgnn.safetensors"
     if harm == "missing":
         card.unlink()
@@ -361,10 +388,12 @@ def test_a_damaged_model_is_refused(
     elif harm == "format":
         card.write_text(json.dumps({**json.loads(card.read_text()), "format": 99}))
     else:
-        other = train_hgnn(graph, text, chosen(max_steps=3), out=tmp_path / "other").folder
+        other = train_hgnn(
+            graph, text, **of_hgnn(chosen(max_steps=3)), out=tmp_path / "other"
+        ).folder
         weights.write_bytes((other / "hgnn.safetensors").read_bytes())
     with pytest.raises(TrainingError):
         load_hgnn(folder)
     # Training again repairs it.
-    assert train_hgnn(graph, text, chosen(max_steps=4), out=folder).steps == 4
+    assert train_hgnn(graph, text, **of_hgnn(chosen(max_steps=4)), out=folder).steps == 4
     load_hgnn(folder)
