@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,8 @@ from typing import Annotated
 import typer
 
 from colisten.data.moments import parse_moment
-from colisten.settings.sections import ITEM_TYPES, ItemType
+from colisten.json_files import to_json
+from colisten.settings.tree import Settings, load_settings
 from colisten.words import known_word
 
 DataOption = Annotated[
@@ -35,9 +37,22 @@ CacheOption = Annotated[
 ]
 
 
-def parse_target(text: str) -> ItemType:
-    """The item type that `--target` names; raises ConfigError, with the nearest, otherwise."""
-    return known_word("--target", text, ITEM_TYPES)
+def load_with_target(
+    config: Path | None, overrides: Sequence[str] | None, target: str | None
+) -> Settings:
+    """Settings in which `--target` is recommended and every other type that they name helps.
+
+    Raises:
+        ConfigError: As `load_settings`; or the settings name no such type.
+    """
+    given = tuple(overrides or ())
+    settings = load_settings(config, given)
+    if target is None:
+        return settings
+    known_word("--target", target, settings.data.item_types)
+    others = [name for name in settings.data.item_types if name != target]
+    swapped = (f"data.target_type={to_json(target)}", f"data.context_types={to_json(others)}")
+    return load_settings(config, (*given, *swapped))
 
 
 def parse_cut(text: str) -> datetime:

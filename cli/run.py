@@ -17,12 +17,9 @@ from colisten.cli.inputs import (
     OutOption,
     SetOption,
     WindowOption,
+    load_with_target,
     parse_cut,
-    parse_target,
 )
-from colisten.json_files import to_json
-from colisten.settings.sections import ITEM_TYPES, ItemType
-from colisten.settings.tree import load_settings
 from colisten.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -35,13 +32,12 @@ def run(
     out: OutOption,
     window_days: WindowOption = 90,
     target: Annotated[
-        ItemType | None,
+        str | None,
         typer.Option(
             "--target",
-            parser=parse_target,
-            metavar="|".join(ITEM_TYPES),
-            help="Item type to recommend; the other one helps. Short for data.target_type and "
-            "data.context_types.",
+            metavar="TYPE",
+            help="Item type to recommend; the others that settings name help. Short for "
+            "data.target_type and data.context_types.",
         ),
     ] = None,
     seeds: Annotated[
@@ -71,7 +67,7 @@ def run(
     from colisten.cli.steps import shown_steps
     from colisten.steps.use_cases.run import run as run_steps
 
-    settings = load_settings(config, (*target_overrides(target), *(overrides or ())))
+    settings = load_with_target(config, overrides, target)
     started = time.monotonic()
     with shown_steps(out) as listen:
         result = run_steps(
@@ -105,11 +101,3 @@ def show_outcome(result: RunResult, out: Path, console: Terminal) -> None:
         console.print(Text(f"Notice: {warning}"), soft_wrap=True)
     for name in ("recommendations.parquet", "metrics.json", "releases", "reports"):
         console.print(f"  {out / name}")
-
-
-def target_overrides(target: ItemType | None) -> tuple[str, ...]:
-    """`--target` as overrides."""
-    if target is None:
-        return ()
-    others = [name for name in ITEM_TYPES if name != target]
-    return (f"data.target_type={target}", f"data.context_types={to_json(others)}")

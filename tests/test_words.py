@@ -19,7 +19,7 @@ from scipy import sparse
 
 from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.baselines.item_knn import fit_item_knn
-from colisten.cli.inputs import parse_target
+from colisten.cli.inputs import load_with_target
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ColistenError, ConfigError, GraphError
 from colisten.explain.importance import GroupImportance, Importance
@@ -279,4 +279,4 @@ def test_yes_is_no_number(name: str, holder: Any) -> None:
 @pytest.mark.parametrize("target", ["podcst", "Podcast", "", "audiobook ", "music"])
 def test_a_target_names_the_item_type_that_was_meant(target: str) -> None:
     with pytest.raises(ConfigError, match=r"--target.*nearest known one is"):
-        parse_target(target)
+        load_with_target(None, None, target)

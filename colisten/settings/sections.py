@@ -12,9 +12,6 @@ from pydantic_core import PydanticCustomError
 
 from colisten.settings.section import HalfLife, Name, Positive, Section, Share
 
-ItemType = Literal["audiobook", "podcast"]
-ITEM_TYPES: tuple[ItemType, ...] = ("audiobook", "podcast")
-
 PairKind = Literal["target-target", "target-context", "context-context"]
 _OLD_KINDS = ("target-auxiliary", "auxiliary-auxiliary")
 

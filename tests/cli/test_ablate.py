@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from colisten.ablations.registry import ABLATIONS
 from colisten.cli.app import answer, app
-from colisten.cli.run import target_overrides
+from colisten.cli.inputs import load_with_target
 from colisten.errors import ConfigError
-from colisten.settings.tree import load_settings
+from colisten.settings.tree import Settings
 
 
 def test_the_list_has_a_line_an_ablation() -> None:
@@ -52,8 +52,10 @@ def test_help_teaches_with_an_example() -> None:
 
 
 def test_the_target_shorthand_swaps_both_types() -> None:
-    settings = load_settings(None, target_overrides("podcast"))
+    settings = load_with_target(None, None, "podcast")
     assert (settings.data.target_type, settings.data.context_types) == ("podcast", ("audiobook",))
-    assert target_overrides(None) == ()
+    assert load_with_target(None, None, None) == Settings()
+    three = load_with_target(None, ["data.context_types=[podcast, music]"], "music")
+    assert (three.data.target_type, three.data.context_types) == ("music", ("audiobook", "podcast"))
     line = ["run", "--data", "t", "--cut", "2025-06-30", "--out", "o", "--target", "song"]
     assert answer(line) == 2
