@@ -24,7 +24,7 @@ class BatchInputs:
     ) -> None:
         self.examples = examples
         self.whole_share = settings.leave_one_out if examples.whole is not None else 0.0
-        self.cold_share = settings.cold_start_dropout
+        self.cold_start_dropout = settings.cold_start_dropout
         self.end = int(examples.times[held_out].min()) if len(held_out) else None
         self.left_out: NDArray[np.float32] | None = None
         if self.whole_share and examples.cached:
@@ -37,8 +37,8 @@ class BatchInputs:
             drawn = np.flatnonzero(rng.random(len(batch)) < self.whole_share)
             if len(drawn):
                 features[drawn] = self._left_out(batch[drawn])
-        if self.cold_share:
-            drawn = np.flatnonzero(rng.random(len(batch)) < self.cold_share)
+        if self.cold_start_dropout:
+            drawn = np.flatnonzero(rng.random(len(batch)) < self.cold_start_dropout)
             if len(drawn):
                 features[drawn] = self.examples.cold(features[drawn])
         return features
