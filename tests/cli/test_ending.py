@@ -32,7 +32,7 @@ def started(*arguments: str, **options: object) -> subprocess.Popen[str]:
 
 def scripted(body: str) -> subprocess.Popen[str]:
     """A process that handles signals as a command does, and then does something."""
-    head = "import os, signal, sys, time\nfrom cli import ending\nending.end_on_signals()\n"
+    head = "import os, signal, sys, time\nfrom colisten.cli import ending\nending.end_on_signals()\n"
     return started("-c", head + body)
 
 
@@ -98,7 +98,7 @@ def test_an_import_is_finished_first(tmp_path: Path) -> None:
 def test_a_library_that_made_a_failure_of_it() -> None:
     """DuckDB, for one, breaks its query off with an error of its own."""
     running = scripted(
-        "from cli import app\n"
+        "from colisten.cli import app\n"
         "def query() -> None:\n"
         "    try:\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
