@@ -46,9 +46,10 @@ class Event:
         for field, value in (("user_id", self.user_id), ("item_id", self.item_id)):
             if fault := id_fault(value):
                 raise EventRefused(f"The {field} {fault}.", field=field)
+        # Before the words: over HTTP the body is judged before anybody knows the live release's.
+        check_moment(self.timestamp)
         _one_of(self.item_type, types, "item_type")
         _one_of(self.signal, signals, "signal")
-        check_moment(self.timestamp)
 
 
 def check_moment(moment: datetime) -> None:
