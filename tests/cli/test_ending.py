@@ -32,7 +32,9 @@ def started(*arguments: str, **options: object) -> subprocess.Popen[str]:
 
 def scripted(body: str) -> subprocess.Popen[str]:
     """A process that handles signals as a command does, and then does something."""
-    head = "import os, signal, sys, time\nfrom colisten.cli import ending\nending.end_on_signals()\n"
+    head = (
+        "import os, signal, sys, time\nfrom colisten.cli import ending\nending.end_on_signals()\n"
+    )
     return started("-c", head + body)
 
 

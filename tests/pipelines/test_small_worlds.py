@@ -81,7 +81,7 @@ class World:
 
 
 WORLDS = {
-    "three titles of each type": World(listening(12, 3, 3), 3, 3, says="3 audiobooks can be"),
+    "three titles of each type": World(listening(12, 3, 3), 3, 3, says="3 audiobook items can be"),
     "one title of each type": World(listening(12, 1, 1), 1, 1, says="One audiobook can be"),
     "one user": World(listening(1, 12, 6)),
     "one moment": World(
