@@ -15,6 +15,7 @@ Feast. docs/library.md lists them.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     from colisten.settings.tree import Settings
     from colisten.simulator import simulate
     from colisten.steps.use_cases.run import run
+
+# The service and other rooms are inside the package: files in a wheel, links in a checkout. Where
+# links are not followed (a Bento) or cannot be made, they lie beside it.
+_HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib costs 10 ms
+if not os.path.isdir(os.path.join(_HERE, "serving")):  # noqa: PTH112, PTH118
+    __path__.append(os.path.dirname(_HERE))  # noqa: PTH120
 
 _HOMES = {
     "Settings": "colisten.settings.tree",
