@@ -346,7 +346,7 @@ def test_one_edge_is_too_few_to_validate_and_trains(tmp_path: Path) -> None:
         ("podcast", "co_listened", "podcast"): Relation.empty(0),
     }
     graph = CoListeningGraph({"audiobook": 3, "podcast": 0}, relations, "ids")
-    result = train_hgnn(graph, np.eye(3, 4, dtype=np.float32), **chosen(), out=tmp_path)
+    result = train_hgnn(graph, np.eye(3, 4, dtype=np.float32), **of_hgnn(chosen()), out=tmp_path)
     assert result.best_loss is None
     assert result.best_step == result.steps == 24
     assert "validation_loss" not in result.curve[0]
