@@ -268,7 +268,7 @@ def test_kill_9_and_resume_gives_the_weights_of_an_undisturbed_run(
     for wait in (0.0, 0.3):
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(tmp_path)],
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )

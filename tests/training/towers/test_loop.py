@@ -475,7 +475,7 @@ def test_kill_9_in_mid_training_and_run_again(
     )
     out = tmp_path / "towers"
     command = [sys.executable, "-c", script, str(tmp_path / "source"), str(out)]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[3])
     state = out / "checkpoint.safetensors"
     give_up = time.monotonic() + 120
     while not state.exists() and process.poll() is None and time.monotonic() < give_up:
@@ -483,5 +483,5 @@ def test_kill_9_in_mid_training_and_run_again(
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (out / "user_tower.onnx").exists()
-    subprocess.run(command, cwd=Path(__file__).parents[2], check=True, timeout=120)
+    subprocess.run(command, cwd=Path(__file__).parents[3], check=True, timeout=120)
     assert folder_digests(out) == folder_digests(result.folder)
