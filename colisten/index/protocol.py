@@ -165,11 +165,16 @@ def check_items(
     return rows.astype(np.int64)
 
 
+def check_k(k: int) -> None:
+    """Refuse a number of items that no answer holds."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= MAX_HITS:
+        raise VectorIndexError(f"k is {k!r}; it must be 1 to {MAX_HITS}.")
+
+
 def check_search(queries: np.ndarray, k: int, deadline: float | None) -> None:
     """Refuse a search that no index could answer."""
     _check_vectors(queries, "Queries")
-    if not 1 <= k <= MAX_HITS:
-        raise VectorIndexError(f"k is {k}; it must be 1 to {MAX_HITS}.")
+    check_k(k)
     if deadline is not None and not deadline > 0:
         raise VectorIndexError(f"The deadline is {deadline} seconds; nothing is left to search in.")
 

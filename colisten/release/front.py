@@ -21,10 +21,11 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.data.moments import microseconds, utc
-from colisten.errors import FeatureError, ReleaseNotFound
+from colisten.errors import FeatureError, FilterRefused, ReleaseNotFound
 from colisten.features.names import history_columns, profile_column
 from colisten.features.users import UserBatch
 from colisten.index.filter import EVERY_ITEM, Filter
+from colisten.index.protocol import check_k
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import MANIFEST, Manifest
 from colisten.release.picks import Pick, popular_picks, reason, seen_items, similar_picks
@@ -116,12 +117,13 @@ class Release:
             filter: Which items may come; columns as in `data.filterable`, and `language`.
 
         Raises:
-            FeatureError: The home has no feature store, or the user's history does not fit.
+            FeatureError: The home has no feature store, or what is told of the user does not fit.
             FilterRefused: The filter names a column that the release does not declare.
+            VectorIndexError: k is not 1 to 16384.
         """
+        allowed = self._allowed(k, filter)
         batch = self._batch(user)
         seen = seen_items(self.loaded, batch)
-        allowed = self.loaded.allowed(filter)
         if not batch.known[0]:
             return self._shown(self._popular(batch, k, allowed))
         if allowed is not None and not allowed.any():
@@ -144,10 +146,9 @@ class Release:
 
         Raises:
             ReleaseNotFound: The release has no such item.
-            FilterRefused: See `recommend`.
+            FilterRefused, VectorIndexError: See `recommend`.
         """
-        item = self._item(item_id)
-        allowed = self.loaded.allowed(filter)
+        item, allowed = self._item(item_id), self._allowed(k, filter)
         picks = similar_picks(self.loaded, item, k, allowed=allowed)
         if picks is None:
             picks = popular_picks(self.loaded, k, allowed=allowed, left_out=(item,))
@@ -189,6 +190,17 @@ class Release:
             raise ReleaseNotFound(f"Release {self.release_id} has no item {shown(item_id)}.")
         return item
 
+    def _allowed(self, k: int, filter: Filter) -> np.ndarray | None:
+        """Which items may come, bool [n_target], None where all may; refuses what no answer has."""
+        check_k(k)
+        if not isinstance(filter, Filter):
+            raise FilterRefused(
+                f"{shown(filter)} is no filter.",
+                "Write colisten.Filter(include={'language': ['de']}).",
+                column="",
+            )
+        return self.loaded.allowed(filter)
+
     def _popular(self, batch: UserBatch, k: int, allowed: np.ndarray | None) -> list[Pick]:
         country = batch.countries[0]
         return popular_picks(
@@ -210,10 +222,23 @@ class Release:
     def _batch(self, user: str | User) -> UserBatch:
         if isinstance(user, str):
             return self._store.read([user])
+        if not isinstance(user, User):
+            raise FeatureError(
+                f"{shown(user)} is no user.", "Give a user's id, or what is known as colisten.User."
+            )
         return UserBatch.from_table(self._row(user), self.loaded.index_of, self.loaded.spec.fields)
 
     def _row(self, user: User) -> pa.Table:
         """The user in the columns that a feature store would answer with."""
+        try:
+            return self._columns(user)
+        except (ValueError, TypeError, AttributeError, OverflowError, pa.ArrowException) as error:
+            raise FeatureError(
+                f"What is told of the user does not fit: {error}.",
+                "A history holds (item id, signal, moment with a zone); an age is a number.",
+            ) from error
+
+    def _columns(self, user: User) -> pa.Table:
         fields = self.loaded.spec.fields
         row: dict[str, Any] = {
             "country": user.country,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import colisten
 from colisten.data import parquet
 from colisten.data.moments import from_microseconds
-from colisten.errors import FeatureError, FilterRefused, ReleaseNotFound
+from colisten.errors import (
+    ColistenError,
+    ConfigError,
+    FeatureError,
+    FilterRefused,
+    ReleaseNotFound,
+    VectorIndexError,
+)
 from colisten.release.front import Release
 from colisten.serving.environment import Environment
 from colisten.serving.runtime import Runtime
@@ -113,10 +122,37 @@ def test_a_copied_release_answers_for_users_by_value(home: Home, tmp_path: Path)
         release.recommend("u0005")
 
 
+@pytest.mark.parametrize(
+    ("user", "more", "says"),
+    [
+        (colisten.User(country="SE"), {"k": 0}, "k is 0"),
+        (colisten.User(), {"k": -1}, "k is -1"),
+        (colisten.User(), {"k": True}, "k is True"),
+        (colisten.User(), {"k": "3"}, "k is '3'"),
+        (colisten.User(), {"filter": {"language": "de"}}, "is no filter"),
+        (colisten.User(age="old"), {}, "does not fit"),  # type: ignore[arg-type]
+        (colisten.User(music=[1.0]), {}, "music vectors"),
+        (colisten.User([("a003",)]), {}, "does not fit"),  # type: ignore[list-item]
+        (colisten.User([("a003", "stream", CUT.replace(tzinfo=None))]), {}, "no time zone"),
+        (colisten.User([("a003", "steam", CUT)]), {}, "'stream'"),
+        (7, {}, "7 is no user"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_of_ours(
+    release: Release, user: Any, more: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ColistenError, match=re.escape(says)):
+        release.recommend(user, **more)
+
+
 def test_what_cannot_be_answered_is_said(release: Release, tmp_path: Path) -> None:
     with pytest.raises(ReleaseNotFound, match="No release is live"):
         colisten.load_release(tmp_path)
     with pytest.raises(ReleaseNotFound, match="no item 'x'"):
         release.similar("x")
+    with pytest.raises(VectorIndexError, match="k is 0"):
+        release.similar("a003", k=0)
+    with pytest.raises(ConfigError, match="The cut '5' is no moment"):
+        colisten.run("tables", 5, tmp_path)  # type: ignore[arg-type]
     with pytest.raises(FilterRefused):
         release.recommend("u0005", filter=colisten.Filter(include={"narrator": ["Ann"]}))

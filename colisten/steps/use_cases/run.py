@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from colisten.data.checks import check_tables
-from colisten.data.moments import parse_moment, utc
+from colisten.data.moments import parse_moment
 from colisten.data.prepare import cut_notices
 from colisten.evaluation.table import EvaluationTable
 from colisten.json_files import read_mapping, write_json
@@ -79,7 +79,7 @@ def run(
         ColistenError: As the steps do.
     """
     settings, data, out = settings or Settings(), Path(data), Path(out)
-    cut = parse_moment(cut, "The cut") if isinstance(cut, str) else utc(cut)
+    cut = parse_moment(cut.isoformat() if isinstance(cut, datetime) else cut, "The cut")
     # Broken tables are refused here, before anything is written.
     report = check_tables(data, settings=settings)
     short_of = cut_notices(data, cut=cut, window_days=window_days, settings=settings)
