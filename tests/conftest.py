@@ -7,6 +7,7 @@ effect (co-listened items are alike, a graph helps) can be asserted, not only a 
 from __future__ import annotations
 
 import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -129,3 +130,9 @@ def tiny_history(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) ->
     order = [(name, "ascending") for name in ("timestamp", "user_id", "item_id", "signal")]
     pq.write_table(events.sort_by(order), out / "interactions.parquet")
     return out
+
+
+def heeding_signals() -> None:
+    """For `preexec_fn`: whoever runs the tests in the background has its children ignore some."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

@@ -13,6 +13,7 @@ import pytest
 
 from colisten import keeper
 from colisten.child import kept
+from tests.conftest import heeding_signals
 
 # Starts a child, a grandchild whose parent is gone, one in a session of its own that ignores
 # SIGTERM, and tells that all are there. `MARK` in their arguments is how the test finds them.
@@ -95,7 +96,11 @@ def test_all_descendants_end_with_the_parent(
 ) -> None:
     mark = f"{tmp_path}/family"
     with (tmp_path / "log").open("w") as log:
-        parent = subprocess.Popen([sys.executable, "-c", PARENT, FAMILY, mark, quick], stdout=log)
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT, FAMILY, mark, quick],
+            stdout=log,
+            preexec_fn=heeding_signals,
+        )
         deadline = time.monotonic() + 30
         while (tmp_path / "log").read_text() != "ready\n":
             assert time.monotonic() < deadline

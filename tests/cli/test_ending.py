@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from colisten.cli.ending import ENDS
+from tests.conftest import heeding_signals
 
 ROOT = Path(__file__).parents[2]
 CODES = {number: {128 + number, -number} for number in ENDS}
@@ -26,6 +27,7 @@ def started(*arguments: str, **options: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=heeding_signals,
         **options,  # type: ignore[call-overload]
     )
 

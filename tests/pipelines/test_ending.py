@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import heeding_signals
 from tests.pipelines.test_release_pipeline import command, run
 from tests.test_child import family, gone
 
@@ -41,7 +42,10 @@ def test_no_step_outlives_its_run_and_the_same_command_goes_on(
         seen = len(log.read_text(errors="ignore")) if log.exists() else 0
         with (tmp_path / "errors").open("w") as errors:
             running = subprocess.Popen(
-                command(tiny_source, out, *ALONE), stdout=subprocess.DEVNULL, stderr=errors
+                command(tiny_source, out, *ALONE),
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                preexec_fn=heeding_signals,
             )
         deadline = time.monotonic() + 300
         while not started(log, step, seen):
