@@ -47,7 +47,7 @@ def edges_of_rows(
     strength = np.zeros(items, np.int64)
     since = np.zeros(items, np.int64)
     reached = np.empty(items, np.int32)
-    found = np.zeros((stop - start, kinds), np.int64)
+    counts = np.zeros((stop - start, kinds), np.int64)
     room = (stop - start) * kinds * min(top_k, items)
     targets = np.empty(room, np.int32)
     weights = np.empty(room, np.float32)
@@ -80,13 +80,13 @@ def edges_of_rows(
             high = low
             while high < size and near[high] < stops[kind]:
                 high += 1
-            kept = np.empty(high - low, np.int32)
+            neighbours = np.empty(high - low, np.int32)
             value = np.empty(high - low, np.float64)
             number = 0
             for at in range(low, high):
                 item = near[at]
                 if count[item] >= min_colisteners:
-                    kept[number] = item
+                    neighbours[number] = item
                     weight = np.float64(strength[item]) / WHOLE
                     product = np.float64(item_ptr[row + 1] - item_ptr[row]) * np.float64(
                         item_ptr[item + 1] - item_ptr[item]
@@ -103,13 +103,13 @@ def edges_of_rows(
             else:
                 best = np.arange(number)
             for at in best:
-                targets[filled] = kept[at]
+                targets[filled] = neighbours[at]
                 weights[filled] = value[at]
-                times[filled] = since[kept[at]]
+                times[filled] = since[neighbours[at]]
                 filled += 1
-            found[row - start, kind] = len(best)
+            counts[row - start, kind] = len(best)
             low = high
         for at in range(size):
             count[reached[at]] = 0
             strength[reached[at]] = 0
-    return found, targets[:filled].copy(), weights[:filled].copy(), times[:filled].copy()
+    return counts, targets[:filled].copy(), weights[:filled].copy(), times[:filled].copy()

@@ -263,8 +263,8 @@ def _joined(
             only = np.setdiff1d(far, np.append(near, item))
             if len(near) + len(only):
                 shares.append((len(only), len(near) + len(only)))
-            for found, into in ((near, direct), (only, through)):
-                drawn = found[rng.integers(0, len(found), min(len(found), 8))]
+            for items_near, into in ((near, direct), (only, through)):
+                drawn = items_near[rng.integers(0, len(items_near), min(len(items_near), 8))]
                 into.append(np.stack([np.full(len(drawn), item), drawn], axis=1))
     joined = np.array(shares, float).reshape(-1, 2)
     draws = rng.integers(0, max(len(joined), 1), (RESAMPLES if len(joined) else 0, len(joined)))
@@ -299,9 +299,9 @@ def _likeness(
 
     def cosines(pairs: np.ndarray) -> np.ndarray:
         left, right = (np.asarray(text[pairs[:, end]], np.float64) for end in (0, 1))
-        found: np.ndarray = (left * right).sum(1)
+        cosine: np.ndarray = (left * right).sum(1)
         # An item without text says nothing of likeness.
-        return found[left.any(1) & right.any(1)]
+        return cosine[left.any(1) & right.any(1)]
 
     linked, joined, anyone = (cosines(pairs) for pairs in (direct, through, chance))
     return Likeness(

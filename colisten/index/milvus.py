@@ -152,7 +152,7 @@ class MilvusIndex(VectorIndex):
             self._client.load_collection(collection, timeout=_WRITE_SECONDS)
         written = self.count(collection)
         if written != len(ids):
-            raise VectorIndexError(f"Milvus kept {written} of {len(ids)} items of {collection}.")
+            raise VectorIndexError(f"Milvus stored {written} of {len(ids)} items of {collection}.")
         for alias in aliases:
             self.point_alias(alias, collection)
 
@@ -319,17 +319,17 @@ class MilvusIndex(VectorIndex):
         self, collection: str, queries: np.ndarray, k: int, asked: Filter, timeout: float
     ) -> Hits:
         if not self._lite:
-            found = self._ask(collection, queries, k, EVERY_ITEM, asked, timeout)
-            return best_hits(found, k, EVERY_ITEM)
+            answers = self._ask(collection, queries, k, EVERY_ITEM, asked, timeout)
+            return best_hits(answers, k, EVERY_ITEM)
         wanted = min(k + len(asked.exclude.get(ITEM_ID, ())), MAX_HITS)
         others = asked.without_ids()
         plain = not others.columns and ITEM_ID not in asked.include
         wider = wanted if plain else min(wanted * _LITE_FACTOR + _LITE_MARGIN, MAX_HITS)
-        found = self._ask(collection, queries, wider, asked, EVERY_ITEM, timeout)
-        hits = best_hits(found, k, asked)
+        answers = self._ask(collection, queries, wider, asked, EVERY_ITEM, timeout)
+        hits = best_hits(answers, k, asked)
         short = any(
             len(ids) < k and len(answer) == wider
-            for ids, answer in zip(hits[0], found, strict=True)
+            for ids, answer in zip(hits[0], answers, strict=True)
         )
         if plain or not short:
             return hits
@@ -353,7 +353,7 @@ class MilvusIndex(VectorIndex):
             params["params"] = {"ef": max(self._ef, limit)}
         # A collection never changes once `create` has counted it with Strong consistency, so a
         # search need not wait for the server's next time tick (200 to 400 ms).
-        found = self._client.search(
+        answers = self._client.search(
             collection,
             list(queries),
             filter=fields.expression(asked),
@@ -374,7 +374,7 @@ class MilvusIndex(VectorIndex):
                 )
                 for item, score, hit in zip(answer.ids, answer.distances, answer, strict=True)
             ]
-            for answer in found
+            for answer in answers
         ]
 
     def _ready(self, collection: str, timeout: float) -> tuple[int, Fields]:
