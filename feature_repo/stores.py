@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from colisten.extras import needs
 from colisten.features.names import (
     CONFIG_FILE,
     OFFLINE_STORE,
@@ -33,8 +34,13 @@ def store_config(
 
     Feast fills in environment variables: `features.redis` may be `${REDIS}`, which keeps a
     password out of settings and files.
+
+    Raises:
+        ConfigError: Redis is asked for and its package is not installed.
     """
     features = settings.features
+    if features.online_store == "redis":
+        needs("redis")
     kept: dict[str, Any] = (
         {"type": "redis", "connection_string": _impatient(features.redis)}
         if features.online_store == "redis"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("evidently")
+needs("evidently", "plotly")
 
 import plotly.graph_objects as go
 from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("bentoml")
+needs("bentoml", "starlette")
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
