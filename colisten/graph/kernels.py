@@ -54,26 +54,21 @@ def edges_of_rows(
     times = np.empty(room, np.int64)
     filled = 0
     for row in range(start, stop):
-        size = 0
-        for at in range(item_ptr[row], item_ptr[row + 1]):
-            user, place = item_user[at], item_place[at]
-            first, day = user_first[place], user_day[place]
-            for other in range(user_ptr[user], user_ptr[user + 1]):
-                item = user_items[other]
-                if item == row:
-                    continue
-                added = share[user]
-                if len(factors):
-                    added = added * factors[min(day, user_day[other])] // WHOLE
-                moment = max(first, user_first[other])
-                if count[item] == 0:
-                    reached[size] = item
-                    size += 1
-                    since[item] = moment
-                elif moment < since[item]:
-                    since[item] = moment
-                count[item] += 1
-                strength[item] += added
+        size = _add_up(
+            row,
+            user_ptr,
+            user_items,
+            user_first,
+            user_day,
+            share,
+            factors,
+            item_user[item_ptr[row] : item_ptr[row + 1]],
+            item_place[item_ptr[row] : item_ptr[row + 1]],
+            count,
+            strength,
+            since,
+            reached,
+        )
         near = np.sort(reached[:size])
         low = 0
         for kind in range(kinds):
@@ -87,15 +82,10 @@ def edges_of_rows(
                 item = near[at]
                 if count[item] >= min_colisteners:
                     neighbours[number] = item
-                    weight = np.float64(strength[item]) / WHOLE
                     product = np.float64(item_ptr[row + 1] - item_ptr[row]) * np.float64(
                         item_ptr[item + 1] - item_ptr[item]
                     )
-                    if by == 1:
-                        weight = weight / np.sqrt(product)
-                    elif by == 2:
-                        weight = weight * np.float64(num_users) / product
-                    value[number] = weight
+                    value[number] = _weight(strength[item], product, num_users, by)
                     number += 1
             if number > top_k:
                 # Ascending by index and stable by value: ties go to the lower index.
@@ -113,3 +103,57 @@ def edges_of_rows(
             count[reached[at]] = 0
             strength[reached[at]] = 0
     return counts, targets[:filled].copy(), weights[:filled].copy(), times[:filled].copy()
+
+
+@compiled
+def _add_up(
+    row,
+    user_ptr,
+    user_items,
+    user_first,
+    user_day,
+    share,
+    factors,
+    users,
+    places,
+    count,
+    strength,
+    since,
+    reached,
+):
+    """Add what the users of an item touched besides to `count`, `strength` and `since`.
+
+    Returns how many items that is; they stand first in `reached`.
+    """
+    size = 0
+    for at in range(len(users)):
+        user, place = users[at], places[at]
+        first, day = user_first[place], user_day[place]
+        for other in range(user_ptr[user], user_ptr[user + 1]):
+            item = user_items[other]
+            if item == row:
+                continue
+            added = share[user]
+            if len(factors):
+                added = added * factors[min(day, user_day[other])] // WHOLE
+            moment = max(first, user_first[other])
+            if count[item] == 0:
+                reached[size] = item
+                size += 1
+                since[item] = moment
+            elif moment < since[item]:
+                since[item] = moment
+            count[item] += 1
+            strength[item] += added
+    return size
+
+
+@compiled
+def _weight(strength, product, num_users, by):
+    """Weight of an edge; `product` is of how many users touched either end."""
+    weight = np.float64(strength) / WHOLE
+    if by == 1:
+        return weight / np.sqrt(product)
+    if by == 2:
+        return weight * np.float64(num_users) / product
+    return weight

@@ -266,21 +266,23 @@ def _joined(
             for items_near, into in ((near, direct), (only, through)):
                 drawn = items_near[rng.integers(0, len(items_near), min(len(items_near), 8))]
                 into.append(np.stack([np.full(len(drawn), item), drawn], axis=1))
-    joined = np.array(shares, float).reshape(-1, 2)
-    draws = rng.integers(0, max(len(joined), 1), (RESAMPLES if len(joined) else 0, len(joined)))
-    spread = joined[draws].sum(1)
-    if len(joined):
-        ratios = spread[:, 0] / spread[:, 1]
-        low, high = np.percentile(ratios, [2.5, 97.5])
-        estimate = Estimate(
-            mean=round(float(joined[:, 0].sum() / joined[:, 1].sum()), 4),
-            low=round(float(low), 4),
-            high=round(float(high), 4),
-            sample=len(items),
-        )
-    else:
-        estimate = Estimate(mean=None, low=None, high=None, sample=len(items))
+    estimate = _ratio(shares, len(items), rng)
     return estimate, _some(direct, rng), _some(through, rng)
+
+
+def _ratio(shares: list[tuple[int, int]], sample: int, rng: np.random.Generator) -> Estimate:
+    """Sum of parts over sum of wholes, with an interval over resampled items."""
+    if not shares:
+        return Estimate(mean=None, low=None, high=None, sample=sample)
+    joined = np.array(shares, float)
+    spread = joined[rng.integers(0, len(joined), (RESAMPLES, len(joined)))].sum(1)
+    low, high = np.percentile(spread[:, 0] / spread[:, 1], [2.5, 97.5])
+    return Estimate(
+        mean=round(float(joined[:, 0].sum() / joined[:, 1].sum()), 4),
+        low=round(float(low), 4),
+        high=round(float(high), 4),
+        sample=sample,
+    )
 
 
 def _some(parts: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
