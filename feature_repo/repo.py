@@ -48,7 +48,7 @@ def build_feature_repo(
     Args:
         history: Folder of checked tables; users.parquet and music.parquet may be missing.
         out: Folder of the repository.
-        as_of: Moment with a zone; nothing at or after it is kept.
+        as_of: Moment with a zone; nothing at or after it is stored.
         settings: `data`, `features`, `threads` and `memory_limit` are used.
         text_vectors: float32 [num_items, dim] in catalogue order, or None.
 

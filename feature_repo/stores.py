@@ -1,4 +1,4 @@
-"""Where features are kept: what feature_store.yaml says.
+"""Where features are stored: what feature_store.yaml says.
 
 Offline is DuckDB over parquet: its point-in-time join keeps rows that have no value yet. Online
 is SQLite without any server, or Redis by configuration.
@@ -35,7 +35,7 @@ def store_config(
     password out of settings and files.
     """
     features = settings.features
-    kept: dict[str, Any] = (
+    online_store: dict[str, Any] = (
         {"type": "redis", "connection_string": _impatient(features.redis)}
         if features.online_store == "redis"
         else {"type": "sqlite", "path": online}
@@ -46,7 +46,7 @@ def store_config(
         # The registry changes only when the repository is rebuilt: 0 keeps the first read.
         "registry": {"path": registry, "cache_ttl_seconds": 0},
         "offline_store": {"type": OFFLINE_STORE},
-        "online_store": kept,
+        "online_store": online_store,
         "entity_key_serialization_version": 3,
         # Without a batch size `feast materialize` 0.67 writes only the first chunk of an answer.
         "materialization": {"online_write_batch_size": _WRITE_ROWS},

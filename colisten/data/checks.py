@@ -83,13 +83,13 @@ def check_file(
         Violation, TableViolations, TableError: As `check_tables`; each violation names the file.
     """
     files = [(table, file)] + ([(ITEMS, items)] if items else [])
-    places = {found.name: place for found, place in files}
+    places = {each.name: place for each, place in files}
     with open_files(files, settings or Settings()) as (views, violations):
         rules = row_rules(_moment(now), views.data)
-        for found, _ in files:
-            if found.name in views.rows:
+        for each, _ in files:
+            if each.name in views.rows:
                 violations += _check_rows(
-                    views, [rule for rule in rules if rule.table == found.name]
+                    views, [rule for rule in rules if rule.table == each.name]
                 )
         if violations:
             _refuse([violation.of_file(places[violation.table]) for violation in violations])
@@ -132,12 +132,12 @@ def _violation(views: TableViews, rule: Rule, count: int) -> Violation:
     shows = [name for name in rule.shows if name in views.present[rule.table]]
     shows = [name for name in shows if name in views.usable[rule.table]] or [rule.column]
     columns = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in shows)
-    found: list[tuple[Any, ...]] = views.query(
+    examples: list[tuple[Any, ...]] = views.query(
         f"SELECT row_number, {columns} FROM {rule.table} WHERE {rule.broken} "
         f"ORDER BY row_number LIMIT {SHOWN_ROWS}",
         rule.table,
     )
-    rows = [BadRow(int(row[0]), dict(zip(shows, row[1:], strict=True))) for row in found]
+    rows = [BadRow(int(row[0]), dict(zip(shows, row[1:], strict=True))) for row in examples]
     return rule.violation(
         rule.table, rule.column, count=count, rows=rows, detail=rule.detail, do=rule.do
     )

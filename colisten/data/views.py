@@ -98,13 +98,13 @@ def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, l
             violations.append(FolderMissing("", detail=f"{folder} is not a folder"))
         else:
             for table in tables_of(settings.data):
-                found = find_table(folder, table)
-                if found.notice:
-                    views.notices.append(found.notice)
-                if found.violation is not None:
-                    violations.append(found.violation)
-                elif found.path is not None:
-                    violations += _open(views, table, found.path)
+                table_file = find_table(folder, table)
+                if table_file.notice:
+                    views.notices.append(table_file.notice)
+                if table_file.violation is not None:
+                    violations.append(table_file.violation)
+                elif table_file.path is not None:
+                    violations += _open(views, table, table_file.path)
         yield views, violations
 
 

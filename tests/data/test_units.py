@@ -46,7 +46,7 @@ def test_a_wrong_unit_is_told_from_the_value(at: datetime, factor: tuple[int, in
     written = microseconds(at) * factor[1] // factor[0]
     with duckdb.connect() as connection:
         connection.register("rows", pa.table({"t": moments([written])}))
-        flags = ", ".join(unit.found for unit in units("t", LATEST))
+        flags = ", ".join(unit.explains for unit in units("t", LATEST))
         found = connection.execute(f"SELECT {flags} FROM rows").fetchone()
     assert found == tuple(factor == each for each in FACTORS)
 
