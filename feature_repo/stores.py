@@ -19,7 +19,7 @@ from colisten.features.names import (
     REGISTRY_FILE,
 )
 from colisten.files import write_aside
-from colisten.settings.tree import Settings
+from colisten.settings.sections import FeatureSettings
 
 _WRITE_ROWS = 5000
 # A request has a deadline: redis-py would try again for about eight seconds.
@@ -27,14 +27,13 @@ _REDIS_PATIENCE = {"socket_connect_timeout": "1", "socket_timeout": "2", "retry"
 
 
 def store_config(
-    settings: Settings, *, registry: str = REGISTRY_FILE, online: str = ONLINE_FILE
+    features: FeatureSettings, *, registry: str = REGISTRY_FILE, online: str = ONLINE_FILE
 ) -> dict[str, Any]:
     """The content of feature_store.yaml; its file paths are relative to its folder.
 
     Feast fills in environment variables: `features.redis` may be `${REDIS}`, which keeps a
     password out of settings and files.
     """
-    features = settings.features
     online_store: dict[str, Any] = (
         {"type": "redis", "connection_string": _impatient(features.redis)}
         if features.online_store == "redis"
@@ -53,11 +52,11 @@ def store_config(
     }
 
 
-def write_config(folder: Path, settings: Settings) -> Path:
+def write_config(folder: Path, features: FeatureSettings) -> Path:
     """Write `folder`/feature_store.yaml."""
     file = folder / CONFIG_FILE
     with write_aside(file) as aside:
-        aside.write_text(yaml.safe_dump(store_config(settings), sort_keys=False))
+        aside.write_text(yaml.safe_dump(store_config(features), sort_keys=False))
     return file
 
 

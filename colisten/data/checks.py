@@ -16,31 +16,37 @@ from colisten.data.violations import ItemTypeMissing, TableUnreadable
 from colisten.errors import TableError
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 
 log = logger("data.checks")
 
 
 def check_tables(
-    folder: Path, *, now: datetime | None = None, settings: Settings | None = None
+    folder: Path,
+    *,
+    now: datetime | None = None,
+    data: DataSettings = DataSettings(),
+    engine: Engine = Engine(),
 ) -> TableReport:
     """Check the tables of `folder` (`items.parquet`, ...) against the contract; writes nothing.
 
     Every violation is looked for, so that one reading tells all that is to be mended; a column that
     is missing or of a wrong type is not looked into further. Memory is bounded by
-    `settings.memory_limit`, whatever the size of the tables.
+    `engine.memory_limit`, whatever the size of the tables.
 
     Args:
         folder: Folder of contract tables; see docs/tables.md.
         now: What the clock says, see `colisten.data.moments`; default the current time.
-        settings: `data`, `threads` and `memory_limit`; default `Settings()`.
+        data: Types and signals that there are, and declared columns.
+        engine: Bounds of DuckDB.
 
     Raises:
         Violation: Exactly one: an instance of its own class, from `colisten.data.violations`.
         TableViolations: Several; `.violations` lists them (as it does on a single one).
         TableError: `now` has no zone, or memory or temporary disk do not suffice.
     """
-    with open_views(folder, settings or Settings()) as (views, violations):
+    with open_views(folder, data, engine) as (views, violations):
         moment = _moment(now)
         rules = row_rules(moment, views.data)
         for table in track(TABLES, "Checking tables"):
@@ -68,7 +74,8 @@ def check_file(
     *,
     items: Path | None = None,
     now: datetime | None = None,
-    settings: Settings | None = None,
+    data: DataSettings = DataSettings(),
+    engine: Engine = Engine(),
 ) -> None:
     """Check one file of any name and place against the contract of one table; writes nothing.
 
@@ -77,14 +84,15 @@ def check_file(
         file: A parquet file.
         items: File of the catalogue; without one, rules that compare with it are not judged.
         now: As `check_tables`.
-        settings: As `check_tables`.
+        data: As `check_tables`.
+        engine: As `check_tables`.
 
     Raises:
         Violation, TableViolations, TableError: As `check_tables`; each violation names the file.
     """
     files = [(table, file)] + ([(ITEMS, items)] if items else [])
     places = {each.name: place for each, place in files}
-    with open_files(files, settings or Settings()) as (views, violations):
+    with open_files(files, data, engine) as (views, violations):
         rules = row_rules(_moment(now), views.data)
         for each, _ in files:
             if each.name in views.rows:
