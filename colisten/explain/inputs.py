@@ -179,8 +179,8 @@ def _data(release: LoadedRelease) -> DataSettings:
 
 def _evaluation(settings: dict[str, Any]) -> EvaluationSettings:
     """How the run measured; settings that came or went since its release are no matter."""
-    found = settings.get("evaluation", {})
-    known = {name: found[name] for name in EvaluationSettings.model_fields if name in found}
+    recorded = settings.get("evaluation", {})
+    known = {name: recorded[name] for name in EvaluationSettings.model_fields if name in recorded}
     return EvaluationSettings.model_validate(known)
 
 
@@ -191,9 +191,9 @@ def _people(
     if days:
         folders = [tables.history, tables.holdout]
         events = _events(folders, catalogue, settings).of_type(target_type)
-        found = evaluation_set(events, cut=tables.cut, window_days=days)
-        if len(found.targets.values):
-            return found
+        measured = evaluation_set(events, cut=tables.cut, window_days=days)
+        if len(measured.targets.values):
+            return measured
     events = _events([tables.history], catalogue, settings).of_type(target_type)
     return eligible_users(events, tables.cut)
 
