@@ -37,8 +37,6 @@ WHOLE: set[str] = {
     "colisten/data/checks.py",
     "colisten/data/prepare.py",
     "colisten/data/views.py",
-    "colisten/experiments/outcomes.py",
-    "colisten/explain/inputs.py",
     "feature_repo/repo.py",
     "feature_repo/sources.py",
     "feature_repo/stores.py",
