@@ -30,6 +30,7 @@ from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 from colisten.settings.sections import TowerSettings
 from colisten.settings.tree import Settings
 from colisten.steps.use_cases.explain import live_release
@@ -125,7 +126,7 @@ def inputs_of(out: Path, *, most_users: int = 2000, seed: int = 0) -> Explanatio
         out / "features",
         most_users=most_users,
         seed=seed,
-        settings=Settings(),
+        engine=Engine(),
     )
 
 
