@@ -12,12 +12,12 @@ from rich.text import Text
 from colisten.cli.inputs import ConfigOption, SetOption
 from colisten.cli.run import wide_console
 from colisten.experiments.shares import read_shares
-from colisten.settings.tree import load_settings
 from colisten.steps.use_cases.experiment import (
     CONTROL,
     HOURS,
     SHARES,
     compare_experiment,
+    experiment_settings,
     simulate_experiment,
 )
 from colisten.terminal import Terminal
@@ -83,7 +83,7 @@ def report(
         typer.Option(
             "--target",
             metavar="TYPE",
-            help="Item type whose starts count; default: what the run in OUT recommends.",
+            help="Item type whose starts count; default: what the live release recommends.",
         ),
     ] = None,
     config: ConfigOption = None,
@@ -102,7 +102,7 @@ def report(
         shares=read_shares(shares) if shares else SHARES,
         hours=hours,
         target=target,
-        settings=load_settings(config, tuple(overrides or ())),
+        settings=experiment_settings(out, config, tuple(overrides or ())),
     )
     wide_console().print(drawn(reading, page))
 

@@ -11,7 +11,7 @@ import typer
 from colisten.errors import GraphError
 from colisten.json_files import write_json
 from colisten.pages import write_page
-from colisten.terminal import Terminal, said
+from colisten.terminal import Terminal, styled
 
 app = typer.Typer(no_args_is_help=True, help="Look at a co-listening graph.")
 
@@ -26,6 +26,14 @@ def report(
     history: Annotated[
         Path | None, typer.Option("--history", help="Checked tables, for titles.")
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="TYPE",
+            help="Item type that is recommended; default: the graph's only one, or audiobook.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the samples.")] = 0,
 ) -> None:
     """Degrees, components, hubs, imbalance, likeness of linked items; and what would go wrong.
@@ -36,6 +44,7 @@ def report(
     from colisten.graph.graph import CoListeningGraph
     from colisten.graph.report import graph_report
     from colisten.reports.graph import to_html
+    from colisten.settings.data import DataSettings
 
     loaded = CoListeningGraph.load(graph)
     vectors = None
@@ -52,14 +61,15 @@ def report(
     titles = None if history is None else Catalogue.read(history).titles
     if titles is not None and len(titles) != loaded.num_items:
         raise GraphError(f"{history} holds {len(titles)} items, the graph {loaded.num_items}.")
-    found = graph_report(loaded, vectors, titles, seed=seed)
+    data = None if target is None else DataSettings(target_type=target, context_types=())
+    found = graph_report(loaded, vectors, titles, data=data, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
     write_page(out / "graph.html", to_html(found))
     write_json(out / "graph.json", found)
     console = Terminal()
     for finding in found.findings:
         mark = ("cannot work", "red") if finding.severe else ("note", "yellow")
-        console.print(said(*mark, f": {finding.what} {finding.advice}"))
+        console.print(styled(*mark, f": {finding.what} {finding.advice}"))
     console.print(f"{found.edges:,} edges; {out / 'graph.html'}")
     if not found.can_learn:
         raise typer.Exit(1)

@@ -120,14 +120,14 @@ class Comparison:
     @property
     def left_out(self) -> tuple[str, ...]:
         """Sentences on the users who are in no arm."""
-        said = []
+        sentences = []
         if self.excluded:
-            said.append(f"Left out: {_users(self.excluded)} of several arms.")
+            sentences.append(f"Left out: {_users(self.excluded)} of several arms.")
         for arm, count in self.unplanned.items():
-            said.append(
+            sentences.append(
                 f"Left out: {_users(count)} of the arm {listed([arm])}, which is not planned."
             )
-        return tuple(said)
+        return tuple(sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None where a figure is not defined."""
@@ -177,7 +177,7 @@ def compare_arms(
     variants = np.asarray(outcomes.column("variant").to_pylist(), dtype=object)
     names = [control, *sorted(plan.keys() - {control})]
     rows = {name: (variants == name) & single for name in names}
-    users = {name: int(chosen.sum()) for name, chosen in rows.items()}
+    users = {name: int(members.sum()) for name, members in rows.items()}
     unplanned = _unplanned(variants[single], plan)
     split_p_value = _split_p_value(users, plan)
     if not users[control]:
@@ -228,10 +228,10 @@ def compare_arms(
 def _lift(
     arm: str, rate: str, hits: int, users: int, base_hits: int, base_users: int, confidence: float
 ) -> Lift:
-    found = relative_lift(hits, users, base_hits, base_users, confidence)
-    if found is None:
+    ratio = relative_lift(hits, users, base_hits, base_users, confidence)
+    if ratio is None:
         return Lift(arm, rate, None, None)
-    return Lift(arm, rate, Interval(found.value, found.low, found.high, confidence), found.p)
+    return Lift(arm, rate, Interval(ratio.value, ratio.low, ratio.high, confidence), ratio.p)
 
 
 def _users(count: int) -> str:
@@ -244,16 +244,16 @@ def _rate(hits: int, users: int, confidence: float) -> Interval | None:
 
 def _unplanned(variants: np.ndarray, plan: Mapping[str, float]) -> dict[str, int]:
     """Users per arm outside the plan, refused where they are more than a stray few."""
-    found = Counter(str(name) for name in variants if name not in plan)
-    if sum(found.values()) > max(1, MOST_UNPLANNED * len(variants)):
+    strays = Counter(str(name) for name in variants if name not in plan)
+    if sum(strays.values()) > max(1, MOST_UNPLANNED * len(variants)):
         arms = ", ".join(
-            f"{listed([name])} ({_users(count)})" for name, count in sorted(found.items())[:5]
+            f"{listed([name])} ({_users(count)})" for name, count in sorted(strays.items())[:5]
         )
         raise ConfigError(
-            f"Arms were shown but not planned: {arms}{', ...' if len(found) > 5 else ''}.",
+            f"Arms were shown but not planned: {arms}{', ...' if len(strays) > 5 else ''}.",
             f"Name them in the planned shares; those name {listed(plan)}.",
         )
-    return dict(sorted(found.items()))
+    return dict(sorted(strays.items()))
 
 
 def _split_p_value(users: Mapping[str, int], plan: Mapping[str, float]) -> float | None:

@@ -172,12 +172,12 @@ def _answers(
     lists = np.full((len(sample), how.k), -1, dtype=np.int32)
     for rows in sample.blocks():
         logits = sample.masked(towers.logits(users[rows], items), rows)
-        found, _ = top_k(logits, max(how.k, how.depth) if sample.answered else how.k)
-        lists[rows] = found[:, : how.k]
+        top, _ = top_k(logits, max(how.k, how.depth) if sample.answered else how.k)
+        lists[rows] = top[:, : how.k]
         if sample.answered:
             targets = sample.targets.take(rows)
             counts = np.maximum(targets.counts, 1)
-            ranked = user_metrics(hit_matrix(found[:, : how.depth], targets), counts, how.k)
+            ranked = user_metrics(hit_matrix(top[:, : how.depth], targets), counts, how.k)
             values[rows, :2] = ranked[:, :2]
             own = log_softmax(logits)[targets.rows, targets.values]
             values[rows, 2] = np.bincount(targets.rows, own, minlength=len(rows)) / counts
@@ -187,11 +187,11 @@ def _answers(
 def _share_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Share of each list [U, k] that is not in the other, float64 [U]; of an empty list nothing."""
     shown = before >= 0
-    kept = hit_matrix(
+    shared = hit_matrix(
         after, Ragged.of(np.nonzero(shown)[0], before[shown].astype(np.int64), len(before))
     )
-    had = shown.sum(axis=1)
-    share: np.ndarray = (had - kept.sum(axis=1)) / np.maximum(had, 1)
+    sizes = shown.sum(axis=1)
+    share: np.ndarray = (sizes - shared.sum(axis=1)) / np.maximum(sizes, 1)
     return share
 
 

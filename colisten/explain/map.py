@@ -1,7 +1,7 @@
 """The item space in two dimensions, to look at.
 
 t-SNE (van der Maaten and Hinton 2008) on cosine-like distances of unit vectors, started from the
-two leading principal components so that the large shape is kept (Kobak and Berens 2019). Who is
+two leading principal components so that the large shape survives (Kobak and Berens 2019). Who is
 beside whom can be trusted; distances between far groups and their sizes cannot. A few items are
 shown by their principal components alone.
 """
@@ -63,17 +63,17 @@ def item_map(
     for name, (items, vectors) in track(list(spaces.items()), "drawing maps"):
         vectors = np.asarray(vectors, dtype=np.float64)
         norms = np.linalg.norm(vectors, axis=1)
-        kept = np.flatnonzero(norms > _TINY)
-        if len(kept) > most:
-            kept = np.sort(np.random.default_rng([seed, 3]).choice(kept, most, replace=False))
-        unit = vectors[kept] / norms[kept, None]
+        rows = np.flatnonzero(norms > _TINY)
+        if len(rows) > most:
+            rows = np.sort(np.random.default_rng([seed, 3]).choice(rows, most, replace=False))
+        unit = vectors[rows] / norms[rows, None]
         leading, variance = principal_components(unit)
         method, places = "PCA", leading
-        if len(kept) >= _FEWEST_FOR_TSNE:
+        if len(rows) >= _FEWEST_FOR_TSNE:
             method, places = "t-SNE", _tsne(unit, leading, seed)
         points = [
             MapPoint(item=int(item), x=round(float(x), 4), y=round(float(y), 4))
-            for item, (x, y) in zip(items[kept], places, strict=True)
+            for item, (x, y) in zip(items[rows], places, strict=True)
         ]
         views.append(MapView(space=name, method=method, variance=variance, points=points))
     return views

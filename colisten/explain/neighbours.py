@@ -32,7 +32,7 @@ class Example(Part):
     """One item and its neighbours in each space, nearest first.
 
     Attributes:
-        kind: Why it was chosen, such as "long tail".
+        kind: Why it was selected, such as "long tail".
         item: Its index in the catalogue.
         streams: Users who streamed it before the cut.
         neighbours: By space; empty where the item has no vector.
@@ -70,8 +70,8 @@ class Neighbourhoods(Part):
 
     def agreement(self, first: str, second: str) -> Agreement | None:
         """That of two spaces; None where one of them is missing."""
-        found = (one for one in self.agreements if {one.first, one.second} == {first, second})
-        return next(found, None)
+        matches = (one for one in self.agreements if {one.first, one.second} == {first, second})
+        return next(matches, None)
 
 
 def neighbourhoods(
@@ -98,8 +98,8 @@ def neighbourhoods(
         confidence: Mass of the intervals.
     """
     pool = np.flatnonzero(available)
-    chosen = telling_items(streams, available, seed)
-    rows = [row for _, row in chosen]
+    selected = telling_items(streams, available, seed)
+    rows = [row for _, row in selected]
     near = {name: nearest(vectors, rows, pool, k) for name, vectors in spaces.items()}
     examples = [
         Example(
@@ -109,13 +109,13 @@ def neighbourhoods(
             neighbours={
                 name: [
                     Neighbour(item=int(items[other]), cosine=float(cosine))
-                    for other, cosine in zip(found[at], cosines[at], strict=True)
+                    for other, cosine in zip(others[at], cosines[at], strict=True)
                     if other >= 0
                 ]
-                for name, (found, cosines) in near.items()
+                for name, (others, cosines) in near.items()
             },
         )
-        for at, (kind, row) in enumerate(chosen)
+        for at, (kind, row) in enumerate(selected)
     ]
     drawn = pool
     if len(pool) > sample:
@@ -171,19 +171,19 @@ def telling_items(
     """
     rng = np.random.default_rng([seed, 2])
     pool = np.flatnonzero(available)
-    heard = pool[streams[pool] > 0]
-    ranked = heard[np.argsort(-streams[heard], kind="stable")]
+    started = pool[streams[pool] > 0]
+    ranked = started[np.argsort(-streams[started], kind="stable")]
     middle = len(ranked) // 2
     tail = ranked[middle + each :]
     silent = pool[streams[pool] == 0]
-    found = [("most popular", int(item)) for item in ranked[:each]]
-    found += [("median", int(item)) for item in ranked[middle : middle + each]]
+    selected = [("most popular", int(item)) for item in ranked[:each]]
+    selected += [("median", int(item)) for item in ranked[middle : middle + each]]
     for kind, some in (("long tail", tail), ("never started", silent)):
         if len(some):
             drawn = rng.choice(some, min(each, len(some)), replace=False)
-            found += [(kind, int(item)) for item in np.sort(drawn)]
+            selected += [(kind, int(item)) for item in np.sort(drawn)]
     unique: dict[int, str] = {}
-    for kind, item in found:
+    for kind, item in selected:
         unique.setdefault(item, kind)
     return [(kind, item) for item, kind in unique.items()]
 

@@ -90,7 +90,7 @@ def explain(inputs: ExplanationInputs, *, seed: int) -> Explanation:
         )
         for name, rows in slices.items()
     }
-    found = importance(
+    importances = importance(
         towers,
         sample,
         inputs.user_features,
@@ -137,7 +137,7 @@ def explain(inputs: ExplanationInputs, *, seed: int) -> Explanation:
         seed=seed,
         confidence=how.confidence,
         calibration=calibrated,
-        importance=found,
+        importance=importances,
         neighbourhoods=near,
         map=views,
         items=_labels(inputs.catalogue, inputs.streams, sorted(named)),

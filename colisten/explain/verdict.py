@@ -19,36 +19,43 @@ NO_WINDOW = (
 )
 
 
-def verdicts(found: Explanation) -> list[str]:
+def verdicts(explanation: Explanation) -> list[str]:
     """Three or four sentences, the page's first and the terminal's only."""
-    said = [drives(found, "user"), drives(found, "item"), trust(found), moved(found)]
-    return [sentence for sentence in said if sentence]
+    sentences = [
+        drives(explanation, "user"),
+        drives(explanation, "item"),
+        trust(explanation),
+        moved(explanation),
+    ]
+    return [sentence for sentence in sentences if sentence]
 
 
-def leading_measure(found: Explanation) -> str:
+def leading_measure(explanation: Explanation) -> str:
     """What importance is ranked by: log-probability, or changed lists without a window."""
-    return LOG_PROBABILITY if found.importance.baseline else CHANGED
+    return LOG_PROBABILITY if explanation.importance.baseline else CHANGED
 
 
-def ranked(found: Explanation, side: Side) -> list[GroupImportance]:
+def ranked(explanation: Explanation, side: Side) -> list[GroupImportance]:
     """The groups of one tower, most important first, without `everything`.
 
     Raises:
         ReportError: There is no such side.
     """
     known_word("Side", side, get_args(Side), ReportError)
-    name = leading_measure(found)
-    own = [one for one in found.importance.groups if one.side == side and one.group != EVERYTHING]
+    name = leading_measure(explanation)
+    own = [
+        one for one in explanation.importance.groups if one.side == side and one.group != EVERYTHING
+    ]
     return sorted(own, key=lambda one: -(one.losses[name].value or 0.0))
 
 
-def drives(found: Explanation, side: Side) -> str:
+def drives(explanation: Explanation, side: Side) -> str:
     """Which group of a tower's inputs matters most."""
-    order = ranked(found, side)
+    order = ranked(explanation, side)
     if not order:
         return ""
-    name = leading_measure(found)
-    whole = found.importance.of(side, EVERYTHING).losses[name]
+    name = leading_measure(explanation)
+    whole = explanation.importance.of(side, EVERYTHING).losses[name]
     whom = "user" if side == "user" else "item"
     sure = [one for one in order if (one.losses[name].low or 0.0) > 0]
     if not sure:
@@ -75,47 +82,49 @@ def drives(found: Explanation, side: Side) -> str:
     return sentence
 
 
-def trust(found: Explanation) -> str:
+def trust(explanation: Explanation) -> str:
     """How true the probabilities are."""
-    whole = found.calibration["all"]
+    whole = explanation.calibration["all"]
     if whole is None:
         return NO_WINDOW
     return f"{_error(whole)} {_confidence(whole)}"
 
 
-def moved(found: Explanation) -> str:
+def moved(explanation: Explanation) -> str:
     """How much of the text neighbourhoods training replaced."""
-    near = found.neighbourhoods
+    near = explanation.neighbourhoods
     whole = near.agreement(TEXT, TASTE)
     if whole is None or whole.shared.value is None:
         return ""
-    said = (
-        f"Training moved items of type {found.target_type}: of the {near.k} nearest by text, "
+    sentence = (
+        f"Training moved items of type {explanation.target_type}: of the {near.k} nearest by text, "
         f"{_share(_rest(whole.shared))} are no longer among the {near.k} nearest by learned taste"
     )
     graph = near.agreement(TEXT, Z)
     if graph is not None and graph.shared.value is not None:
-        said += f"; by the co-listening graph alone {_share(_rest(graph.shared), interval=False)}"
-    return said + "."
+        sentence += (
+            f"; by the co-listening graph alone {_share(_rest(graph.shared), interval=False)}"
+        )
+    return sentence + "."
 
 
-def _error(found: Calibration) -> str:
-    least = found.error_of_truth.value or 0.0
-    most = found.error_of_truth.high or 0.0
+def _error(calibration: Calibration) -> str:
+    least = calibration.error_of_truth.value or 0.0
+    most = calibration.error_of_truth.high or 0.0
     verdict = (
         "The probabilities are off by more than chance"
-        if found.sure
-        else "The probabilities cannot be told from true ones"
+        if calibration.sure
+        else "The probabilities cannot be distinguished from true ones"
     )
     return (
-        f"{verdict}: the expected calibration error over {found.choices:,} starts is "
-        f"{found.error:.3f}, where true probabilities would show {least:.3f} and hardly ever more "
-        f"than {most:.3f}."
+        f"{verdict}: the expected calibration error over {calibration.choices:,} starts is "
+        f"{calibration.error:.3f}, where true probabilities would show {least:.3f} and hardly ever "
+        f"more than {most:.3f}."
     )
 
 
-def _confidence(found: Calibration) -> str:
-    slope = found.slope
+def _confidence(calibration: Calibration) -> str:
+    slope = calibration.slope
     if slope.value is None or slope.low is None or slope.high is None:
         return ""
     span = f"calibration slope {slope.value:.2f}, {slope.low:.2f} to {slope.high:.2f}"

@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from scipy.sparse import bmat, csr_matrix, hstack
 from scipy.sparse.csgraph import connected_components
 
+from colisten.errors import GraphError
 from colisten.graph.findings import SAMPLE_ITEMS, Finding, findings
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import CO_LISTENED, Relation, RelationName, relation_label
 from colisten.progress import track
 from colisten.settings.data import DataSettings
+from colisten.words import known_word
 
 SAMPLE_PAIRS, RESAMPLES = 5000, 500
 HUBS = 5
@@ -119,10 +121,13 @@ def graph_report(
     Args:
         text: Unit text vectors [num_items, d], zero rows where an item has no text.
         titles: str [num_items].
-        data: Which type is the target.
+        data: Which type is the target; default: the graph's only type, or audiobooks.
         seed: Of all samples.
+
+    Raises:
+        GraphError: The graph has no such type.
     """
-    target = (data or DataSettings()).target_type
+    target = _target(graph, data)
     rng = np.random.default_rng(seed)
     relations = {}
     for name, relation in track(list(graph.relations.items()), "degrees"):
@@ -170,6 +175,12 @@ def bootstrap(
         high=round(float(high), 5),
         sample=len(values),
     )
+
+
+def _target(graph: CoListeningGraph, data: DataSettings | None) -> str:
+    known = graph.item_types
+    own = known[0] if data is None and len(known) == 1 else (data or DataSettings()).target_type
+    return known_word("Target type", own, known, GraphError)
 
 
 def _pair_ratios(graph: CoListeningGraph, target: str) -> dict[str, float]:

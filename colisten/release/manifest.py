@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.files import file_digest
 from colisten.json_files import read_model, to_json, write_json
-from colisten.settings.data import FilterKind
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings, FilterKind
+from colisten.settings.tree import Settings, settings_from
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -78,6 +78,14 @@ class Manifest(Bound):
     release_id: str
     collection: str
     files: dict[str, FileEntry]
+
+    @property
+    def data(self) -> DataSettings:
+        """Types, signals and declared columns of the tables that it was learned from."""
+        recorded = {"data": self.settings["data"]}
+        if weights := self.settings.get("features", {}).get("signal_weights"):
+            recorded["features"] = {"signal_weights": weights}  # where they stood yesterday
+        return settings_from(recorded).data
 
     @classmethod
     def bind(cls, bound: Bound, files: dict[str, FileEntry]) -> Self:

@@ -104,12 +104,12 @@ def scatter(table: EvaluationTable) -> Plane:
     series = []
     for at, row in enumerate(rows, start=1):
         hit, cover = row.metrics[hits], row.metrics[COVERAGE]
-        said = f"{row.model}: {hits} {number(hit.value)}, coverage {number(cover.value)}"
+        label = f"{row.model}: {hits} {number(hit.value)}, coverage {number(cover.value)}"
         seeds = [(x(a), y(b)) for a, b in zip(hit.by_seed, cover.by_seed, strict=True)]
         place = x(hit.value or 0.0), y(cover.value or 0.0)
-        point = Point(*place, said, x.span(hit), y.span(cover), seeds)
+        point = Point(*place, label, x.span(hit), y.span(cover), seeds)
         kind = "own" if row.model == table.subject else "bar"
-        series.append(Series(said, kind, [point], number=at))
+        series.append(Series(label, kind, [point], number=at))
     return Plane(f"{hits} →", "↑ coverage (logarithmic)", x.ticks(), y.ticks(), series)
 
 
@@ -146,8 +146,8 @@ def tiers(table: EvaluationTable, metric: str) -> Plane:
             one = rows[model, part].metrics[metric]
             if one.value is not None:
                 x = round(LEFT + room * (place + 0.5) + shift, 2)
-                said = f"{model}, {part} ({rows[model, part].users:,} users): {number(one.value)}"
-                points.append(Point(x, y(one.value), said, None, y.span(one)))
+                label = f"{model}, {part} ({rows[model, part].users:,} users): {number(one.value)}"
+                points.append(Point(x, y(one.value), label, None, y.span(one)))
         kind = "chance" if model == CHANCE else f"hue{at}" if at else "own"
         series.append(Series(model, kind, points, joined=True))
     ticks = [(round(LEFT + room * (at + 0.5), 2), part) for at, part in enumerate(parts)]

@@ -104,5 +104,5 @@ def _standing(table: EvaluationTable, metric: str, part: str) -> str:
             continue
         where = "above" if each.value > 0 else "below"
         groups[where if each.sure else "not surely different from"].append(each.against)
-    said = [f"{where} {', '.join(names)}" for where, names in groups.items() if names]
-    return f"{table.subject} on {metric}: {'; '.join(said)}."
+    phrases = [f"{where} {', '.join(names)}" for where, names in groups.items() if names]
+    return f"{table.subject} on {metric}: {'; '.join(phrases)}."

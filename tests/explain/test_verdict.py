@@ -50,7 +50,7 @@ def test_an_error_that_chance_explains_is_not_held_against_the_model(
     assert "off by more than chance" in trust(
         with_calibration(explanation, error=0.2, error_of_truth=truth)
     )
-    assert "cannot be told from true ones" in trust(
+    assert "cannot be distinguished from true ones" in trust(
         with_calibration(explanation, error=0.07, error_of_truth=truth)
     )
 

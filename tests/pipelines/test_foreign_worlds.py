@@ -177,8 +177,8 @@ def road(
     folder = tmp_path_factory.mktemp("world")
     data = write_tables(folder / "data", world.tables(simulated))
     settings = load_settings(None, (*QUICK, *world.words))
-    check_tables(data, settings=settings)
-    cut_notices(data, cut=CUT, window_days=DAYS, settings=settings)
+    check_tables(data, data=settings.data)
+    cut_notices(data, cut=CUT, window_days=DAYS, k=settings.evaluation.k, data=settings.data)
     home = Home.at(folder / "out")
     home.texts.parent.mkdir(parents=True)
     home.texts.symlink_to(texts)
@@ -241,7 +241,7 @@ def test_the_release_is_explained_in_its_own_words(road: Road) -> None:
         road.home.out / "features",
         most_users=40,
         seed=0,
-        settings=road.settings,
+        engine=road.settings.engine,
     )
     found = explain(inputs, seed=0)
     page = explanation.to_html(found)
@@ -295,7 +295,7 @@ def test_an_experiment_counts_its_starts(road: Road, tmp_path: Path) -> None:
         target_type=road.world.target,
         attribution_hours=72,
         items=road.data / "items.parquet",
-        settings=road.settings,
+        data=road.settings.data,
     )
     starts = sum(signal in road.world.starts for signal in signals)
     assert sum(outcomes["streams"].to_pylist()) >= starts

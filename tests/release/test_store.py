@@ -26,6 +26,7 @@ from colisten.index.filter import Filter
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS
 from colisten.release.store import ReleaseStore
+from colisten.settings.data import DataSettings
 from colisten.settings.sections import GateSettings
 from colisten.settings.tree import Settings
 from tests.release.payloads import Parts
@@ -39,6 +40,9 @@ def test_a_release_of_yesterday_is_read(
     bound = json.loads((payload / "payload.json").read_text())
     for later in ("context_types", "signals", "start_signals", "filterable"):
         del bound[later]
+    bound["settings"]["data"] = {"target_type": "audiobook", "auxiliary_type": "podcast"}
+    weights = {"stream": 1.0, "follow": 0.7, "preview": 0.4, "intent_to_pay": 0.6}
+    bound["settings"]["features"]["signal_weights"] = weights
     (payload / "payload.json").write_text(json.dumps(bound))
     one = store.publish(payload, index)
     written = json.loads((store.folder(one) / "manifest.json").read_text())
@@ -47,6 +51,7 @@ def test_a_release_of_yesterday_is_read(
     release = store.load_live()
     assert release is not None
     assert release.columns.kinds == {"language": "keyword"}
+    assert release.manifest.data == DataSettings(signals=weights)
     assert release.starts(np.arange(4)).tolist() == [True, False, False, False]
 
 
