@@ -10,7 +10,7 @@ from colisten.explain.calibration import Calibration
 from colisten.explain.groups import EVERYTHING
 from colisten.explain.importance import CHANGED, LOG_PROBABILITY, GroupImportance, Side
 from colisten.explain.report import TASTE, TEXT, Explanation, Z
-from colisten.statistics.interval import Estimate
+from colisten.statistics.interval import FEW_USERS, Estimate
 from colisten.words import known_word
 
 NO_WINDOW = (
@@ -20,14 +20,17 @@ NO_WINDOW = (
 
 
 def verdicts(explanation: Explanation) -> list[str]:
-    """Three or four sentences, the page's first and the terminal's only."""
-    sentences = [
-        drives(explanation, "user"),
-        drives(explanation, "item"),
-        trust(explanation),
-        moved(explanation),
-    ]
-    return [sentence for sentence in sentences if sentence]
+    """Some sentences, the page's first and the terminal's only."""
+    if explanation.users < FEW_USERS:
+        whom = f"{explanation.users} user{'' if explanation.users == 1 else 's'}"
+        sentences = [f"Only {whom} could be asked: too few to say what matters and how truly."]
+    else:
+        sentences = [
+            drives(explanation, "user"),
+            drives(explanation, "item"),
+            trust(explanation),
+        ]
+    return [sentence for sentence in [*sentences, moved(explanation)] if sentence]
 
 
 def leading_measure(explanation: Explanation) -> str:
@@ -49,6 +52,15 @@ def ranked(explanation: Explanation, side: Side) -> list[GroupImportance]:
     return sorted(own, key=lambda one: -(one.losses[name].value or 0.0))
 
 
+def surely_lost(explanation: Explanation, measure: str, loss: Estimate) -> bool:
+    """Whether a measure surely loses by a permutation; what the page marks and sentences say.
+
+    Beside measures of what was started, a list that changes is no loss.
+    """
+    counts = measure != CHANGED or leading_measure(explanation) == CHANGED
+    return counts and loss.low is not None and loss.low > 0
+
+
 def drives(explanation: Explanation, side: Side) -> str:
     """Which group of a tower's inputs matters most."""
     order = ranked(explanation, side)
@@ -57,9 +69,9 @@ def drives(explanation: Explanation, side: Side) -> str:
     name = leading_measure(explanation)
     whole = explanation.importance.of(side, EVERYTHING).losses[name]
     whom = "user" if side == "user" else "item"
-    sure = [one for one in order if (one.losses[name].low or 0.0) > 0]
+    sure = [one for one in order if surely_lost(explanation, name, one.losses[name])]
     if not sure:
-        return f"No single input about {whom}s surely matters."
+        return _otherwise(explanation, order, whom)
     first = sure[0].losses[name]
     then = f" (then {' and '.join(one.group for one in sure[1:3])})" if sure[1:] else ""
     most = "matters most" if sure[0] is order[0] else "surely matters"
@@ -82,11 +94,29 @@ def drives(explanation: Explanation, side: Side) -> str:
     return sentence
 
 
+def _otherwise(explanation: Explanation, order: list[GroupImportance], whom: str) -> str:
+    """What surely matters where nothing does by the leading measure."""
+    phrases = []
+    for measure in order[0].losses:
+        groups = [
+            one.group for one in order if surely_lost(explanation, measure, one.losses[measure])
+        ]
+        if groups:
+            phrases.append(f"{' and '.join(groups)} by {measure}")
+    nothing = f"No single input about {whom}s surely matters"
+    if not phrases:
+        return f"{nothing}."
+    return f"{nothing} by {leading_measure(explanation)}; what surely does: {', '.join(phrases)}."
+
+
 def trust(explanation: Explanation) -> str:
     """How true the probabilities are."""
     whole = explanation.calibration["all"]
     if whole is None:
         return NO_WINDOW
+    if whole.users < FEW_USERS:
+        started = f"{whole.users} user{'' if whole.users == 1 else 's'}"
+        return f"Only {started} started anything: too few to judge probabilities."
     return f"{_error(whole)} {_confidence(whole)}"
 
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from colisten.explain.calibration import Calibration
-from colisten.explain.importance import CHANGED, Importance
+from colisten.explain.importance import CHANGED, GroupImportance, Importance
 from colisten.explain.report import Explanation
 from colisten.explain.verdict import NO_WINDOW, drives, moved, trust, verdicts
+from colisten.reports.explanation import to_html
 from colisten.statistics.interval import Estimate
 from tests.explain.home import Plant
 
@@ -80,3 +82,37 @@ def test_nothing_is_claimed_that_is_not_sure(explanation: Explanation) -> None:
     told = explanation.importance.model_copy(update={"groups": groups})
     unsure = explanation.model_copy(update={"importance": told})
     assert drives(unsure, "item") == "No single input about items surely matters."
+
+
+def test_the_sentence_and_the_page_have_one_verdict(explanation: Explanation) -> None:
+    nothing, sure = Estimate(value=0.01, low=-0.1, high=0.1), Estimate(value=0.2, low=0.1, high=0.3)
+
+    def losses(one: GroupImportance) -> dict[str, Estimate]:
+        by_mrr = {"MRR"} if one.group == "text" else set()
+        return {name: sure if name in {CHANGED} | by_mrr else nothing for name in one.losses}
+
+    groups = [
+        one.model_copy(update={"losses": losses(one)}) for one in explanation.importance.groups
+    ]
+    importance = explanation.importance.model_copy(update={"groups": groups})
+    unsure = explanation.model_copy(update={"importance": importance})
+    assert drives(unsure, "item") == (
+        "No single input about items surely matters by log-probability; what surely does: text by "
+        "MRR."
+    )
+    assert drives(unsure, "user") == "No single input about users surely matters."
+    rows = re.findall(r"<tr[^>]*><td>\w+: .*?</tr>", str(to_html(unsure)))
+    marked = [row for row in rows if 'class="good"' in row]
+    assert len(marked) == 1
+    assert "text" in marked[0]
+
+
+def test_of_few_users_nothing_is_concluded(explanation: Explanation) -> None:
+    few = explanation.model_copy(update={"users": 2})
+    assert verdicts(few) == [
+        "Only 2 users could be asked: too few to say what matters and how truly.",
+        moved(explanation),
+    ]
+    assert trust(with_calibration(explanation, users=1)) == (
+        "Only 1 user started anything: too few to judge probabilities."
+    )
