@@ -5,9 +5,19 @@ from __future__ import annotations
 import math
 
 from colisten.explain.calibration import Calibration
+from colisten.explain.explanation import (
+    NO_WINDOW,
+    SLICES,
+    TASTE,
+    TEXT,
+    Explanation,
+    Z,
+    leading_measure,
+    ranked,
+    surely_lost,
+    verdicts,
+)
 from colisten.explain.importance import CHANGED, LOG_PROBABILITY, Side
-from colisten.explain.report import SLICES, TASTE, TEXT, Explanation, Z
-from colisten.explain.verdict import NO_WINDOW, leading_measure, ranked, surely_lost, verdicts
 from colisten.pages import Page
 from colisten.reports.charts import (
     BOTTOM,

@@ -21,9 +21,8 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
+from colisten.explain.explanation import explain, verdicts
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
-from colisten.explain.report import explain
-from colisten.explain.verdict import verdicts
 from colisten.index import open_index
 from colisten.json_files import to_json
 from colisten.monitoring.experiment import experiment_report

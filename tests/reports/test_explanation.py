@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from colisten.explain.calibration import Bin
-from colisten.explain.report import Explanation
-from colisten.explain.verdict import NO_WINDOW, verdicts
+from colisten.explain.explanation import NO_WINDOW, Explanation, verdicts
 from colisten.reports.explanation import reliability, to_html
 from colisten.statistics.interval import Estimate
 from tests.monitoring.chromium import page_text
