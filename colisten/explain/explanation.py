@@ -89,57 +89,13 @@ class Explanation(Part):
 def explain(inputs: ExplanationInputs, *, seed: int) -> Explanation:
     """Explain a release; equal inputs and seed give an equal explanation."""
     towers, sample, how = inputs.towers, inputs.sample, inputs.evaluation
-    users = towers.users(inputs.user_features)
     items = towers.items(inputs.item_features)
-
-    def logits(rows: np.ndarray) -> np.ndarray:
-        return sample.masked(towers.logits(users[rows], items), rows)
-
-    slices = {
-        "all": np.arange(len(sample)),
-        "warm": np.flatnonzero(sample.warm),
-        "cold": np.flatnonzero(~sample.warm),
-    }
-    calibrated = {
-        name: calibration(
-            sample.take(rows),
-            lambda part, rows=rows: logits(rows[part]),  # type: ignore[misc]
-            seed=seed,
-            confidence=how.confidence,
-        )
-        for name, rows in slices.items()
-    }
-    importances = importance(
-        towers,
-        sample,
-        inputs.user_features,
-        inputs.item_features,
-        Measuring(
-            k=how.k,
-            depth=how.depth,
-            resamples=how.bootstrap,
-            confidence=how.confidence,
-            seed=seed,
-        ),
+    calibrated = _calibrations(inputs, items, seed)
+    measuring = Measuring(
+        k=how.k, depth=how.depth, resamples=how.bootstrap, confidence=how.confidence, seed=seed
     )
-    target = inputs.release.target
-    every = np.arange(len(inputs.catalogue))
-    vectors = _vectors(inputs)
-    near = neighbourhoods(
-        {TEXT: vectors[TEXT][target]}
-        | ({Z: vectors[Z][target]} if Z in vectors else {})
-        | {TASTE: towers.taste(items)},
-        every[target],
-        sample.available,
-        inputs.streams[target],
-        seed=seed,
-        confidence=how.confidence,
-    )
-    views = item_map(
-        {TASTE: (every[target], towers.taste(items)), TEXT: (every[target], vectors[TEXT][target])}
-        | ({Z: (every, vectors[Z])} if Z in vectors else {}),
-        seed=seed,
-    )
+    groups = importance(towers, sample, inputs.user_features, inputs.item_features, measuring)
+    near, views = _item_space(inputs, towers.taste(items), seed)
     named = {point.item for view in views for point in view.points}
     for example in near.examples:
         named.add(example.item)
@@ -156,11 +112,61 @@ def explain(inputs: ExplanationInputs, *, seed: int) -> Explanation:
         seed=seed,
         confidence=how.confidence,
         calibration=calibrated,
-        importance=importances,
+        importance=groups,
         neighbourhoods=near,
         map=views,
         items=_labels(inputs.catalogue, inputs.streams, sorted(named)),
     )
+
+
+def _calibrations(
+    inputs: ExplanationInputs, items: np.ndarray, seed: int
+) -> dict[str, Calibration | None]:
+    """Calibration of all, warm and cold users; `items` are the served vectors [n_target, dim]."""
+    towers, sample = inputs.towers, inputs.sample
+    users = towers.users(inputs.user_features)
+
+    def logits(rows: np.ndarray) -> np.ndarray:
+        return sample.masked(towers.logits(users[rows], items), rows)
+
+    slices = {
+        "all": np.arange(len(sample)),
+        "warm": np.flatnonzero(sample.warm),
+        "cold": np.flatnonzero(~sample.warm),
+    }
+    return {
+        name: calibration(
+            sample.take(rows),
+            lambda part, rows=rows: logits(rows[part]),  # type: ignore[misc]
+            seed=seed,
+            confidence=inputs.evaluation.confidence,
+        )
+        for name, rows in slices.items()
+    }
+
+
+def _item_space(
+    inputs: ExplanationInputs, taste: np.ndarray, seed: int
+) -> tuple[Neighbourhoods, list[MapView]]:
+    """Neighbours and maps by text, by z where there is one, and by taste [n_target, d]."""
+    target, vectors = inputs.release.target, _vectors(inputs)
+    every = np.arange(len(inputs.catalogue))
+    near = neighbourhoods(
+        {TEXT: vectors[TEXT][target]}
+        | ({Z: vectors[Z][target]} if Z in vectors else {})
+        | {TASTE: taste},
+        every[target],
+        inputs.sample.available,
+        inputs.streams[target],
+        seed=seed,
+        confidence=inputs.evaluation.confidence,
+    )
+    views = item_map(
+        {TASTE: (every[target], taste), TEXT: (every[target], vectors[TEXT][target])}
+        | ({Z: (every, vectors[Z])} if Z in vectors else {}),
+        seed=seed,
+    )
+    return near, views
 
 
 def _vectors(inputs: ExplanationInputs) -> dict[str, np.ndarray]:

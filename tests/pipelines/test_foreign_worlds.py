@@ -29,8 +29,7 @@ from colisten.monitoring.experiment import experiment_report
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.reports import ablations, evaluation, explanation
-from colisten.reports.ablations_terminal import to_rich as ablations_to_rich
-from colisten.reports.terminal import to_rich
+from colisten.reports.terminal import ablations_to_rich, to_rich
 from colisten.serving.environment import Environment
 from colisten.serving.runtime import Runtime
 from colisten.serving.schemas import EventRequest, RecommendRequest, Refused, SimilarRequest
