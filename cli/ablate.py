@@ -73,7 +73,7 @@ def ablate(
             "ablate needs --data, --cut and --out.", "--list alone prints the ablations."
         )
     from colisten.cli.steps import shown_steps
-    from colisten.reports.ablations_terminal import to_rich
+    from colisten.reports.terminal import ablations_to_rich
     from colisten.steps.use_cases.ablate import ablate as ablate_steps
 
     started = time.monotonic()
@@ -91,7 +91,7 @@ def ablate(
             listen=listen,
         )
     shown = wide_console()
-    shown.print(to_rich(report))
+    shown.print(ablations_to_rich(report))
     for name in ("ablations.html", "ablations.json"):
         shown.print(f"  {out / name}", soft_wrap=True)
     Terminal(stderr=True).print(f"Done in {time.monotonic() - started:.0f} s.")

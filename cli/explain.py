@@ -31,7 +31,7 @@ def explain(
 
     Example: colisten explain --out out
     """
-    from colisten.explain.verdict import verdicts
+    from colisten.explain.explanation import verdicts
     from colisten.steps.use_cases.explain import explain as explain_release
 
     explanation = explain_release(out, tables=tables, sample=sample, seed=seed)

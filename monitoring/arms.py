@@ -21,6 +21,7 @@ from evidently.legacy.renderers.html_widgets import (
 
 from colisten.experiments.comparison import Comparison, Lift
 from colisten.pages import markdown_text
+from colisten.statistics.interval import FEW_USERS
 from colisten.statistics.proportions import wilson
 
 COLOURS = ("#9db4c0", "#1b6ca8")
@@ -74,9 +75,13 @@ class ArmRateCalculation(SingleValueCalculation[ArmRate]):
 def verdict_widget(comparison: Comparison) -> BaseWidgetInfo:
     """The experiment in words: what moved, by how much, how sure."""
     lines = []
+    users = {arm.name: arm.users for arm in comparison.arms}
     for lift in comparison.lifts:
         ratio = lift.lift
-        if ratio is None:
+        fewest = min(users[lift.arm], users[comparison.control])
+        if fewest < FEW_USERS:
+            message = f"only {fewest} user{'' if fewest == 1 else 's'} in one arm, too few to say"
+        elif ratio is None:
             message = "not defined, one of the two arms has none"
         else:
             sure = "above" if ratio.low > 0 else "below" if ratio.high < 0 else "not separable from"

@@ -163,13 +163,7 @@ def compare_arms(
     """
     plan = planned_shares(shares)
     check_control(control, plan)
-    is_number = isinstance(confidence, Real) and not isinstance(confidence, bool)
-    if not is_number or not 0 < confidence <= MOST_CONFIDENCE:
-        raise ConfigError(
-            f"The confidence {confidence!r} is not above 0 and at most {MOST_CONFIDENCE}.",
-            "Say e.g. 0.95.",
-        )
-    confidence = float(confidence)
+    confidence = _confidence(confidence)
     missing = [name for name in COLUMNS if name not in outcomes.column_names]
     if missing:
         raise ReportError(f"The outcomes lack {', '.join(missing)}.", "Make them by user_outcomes.")
@@ -187,37 +181,24 @@ def compare_arms(
             f"arm and {int((~single).sum()):,} several arms.",
             "Look into assignment and logging.",
         )
-    happened = {
-        "stream_rate": np.asarray(outcomes.column("streams")) > 0,
-        "new_start_rate": np.asarray(outcomes.column("new_starts")) > 0,
-    }
-    hits = {name: {rate: int(happened[rate][rows[name]].sum()) for rate in RATES} for name in names}
-    arms = tuple(
-        Arm(
-            name,
-            plan[name],
-            users[name],
-            *(_rate(hits[name][rate], users[name], confidence) for rate in RATES),
-        )
-        for name in names
-    )
-    lifts = tuple(
-        _lift(
-            name,
-            rate,
-            hits[name][rate],
-            users[name],
-            hits[control][rate],
-            users[control],
-            confidence,
-        )
-        for name in names[1:]
-        for rate in RATES
-    )
+    hits = _hits(outcomes, rows)
     return Comparison(
         control=control,
-        arms=arms,
-        lifts=lifts,
+        arms=tuple(
+            Arm(name, plan[name], users[name], *_rates(hits[name], users[name], confidence))
+            for name in names
+        ),
+        lifts=tuple(
+            _lift(
+                name,
+                rate,
+                (hits[name][rate], users[name]),
+                (hits[control][rate], users[control]),
+                confidence,
+            )
+            for name in names[1:]
+            for rate in RATES
+        ),
         split_p_value=split_p_value,
         excluded=int((~single).sum()),
         unplanned=unplanned,
@@ -225,10 +206,33 @@ def compare_arms(
     )
 
 
+def _confidence(confidence: float) -> float:
+    known = isinstance(confidence, Real) and not isinstance(confidence, bool)
+    if not known or not 0 < confidence <= MOST_CONFIDENCE:
+        raise ConfigError(
+            f"The confidence {confidence!r} is not above 0 and at most {MOST_CONFIDENCE}.",
+            "Say e.g. 0.95.",
+        )
+    return float(confidence)
+
+
+def _hits(outcomes: pa.Table, rows: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
+    """By arm and rate, users who did it; `rows` are the users of each arm, bool."""
+    happened = {
+        rate: np.asarray(outcomes.column(column)) > 0
+        for rate, column in zip(RATES, ("streams", "new_starts"), strict=True)
+    }
+    return {
+        name: {rate: int(happened[rate][members].sum()) for rate in RATES}
+        for name, members in rows.items()
+    }
+
+
 def _lift(
-    arm: str, rate: str, hits: int, users: int, base_hits: int, base_users: int, confidence: float
+    arm: str, rate: str, counts: tuple[int, int], base: tuple[int, int], confidence: float
 ) -> Lift:
-    ratio = relative_lift(hits, users, base_hits, base_users, confidence)
+    """From who did it and all users, of the arm and of the control."""
+    ratio = relative_lift(*counts, *base, confidence)
     if ratio is None:
         return Lift(arm, rate, None, None)
     return Lift(arm, rate, Interval(ratio.value, ratio.low, ratio.high, confidence), ratio.p)
@@ -238,8 +242,8 @@ def _users(count: int) -> str:
     return f"{count:,} user{'' if count == 1 else 's'}"
 
 
-def _rate(hits: int, users: int, confidence: float) -> Interval | None:
-    return wilson(hits, users, confidence) if users else None
+def _rates(hits: Mapping[str, int], users: int, confidence: float) -> list[Interval | None]:
+    return [wilson(hits[rate], users, confidence) if users else None for rate in RATES]
 
 
 def _unplanned(variants: np.ndarray, plan: Mapping[str, float]) -> dict[str, int]:

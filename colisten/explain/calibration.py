@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from colisten.explain.estimate import Part
-from colisten.explain.sample import Logits, UserSample, log_softmax
+from colisten.evaluation.comparison import Part
+from colisten.explain.logits import Logits, UserSample, log_softmax
 from colisten.progress import track
 from colisten.ranking.ragged import Ragged
 from colisten.statistics.interval import Estimate, normal_quantile

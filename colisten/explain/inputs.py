@@ -22,8 +22,7 @@ from colisten.data.moments import parse_moment
 from colisten.data.summary import TableSummary
 from colisten.errors import ReportError
 from colisten.evaluation.split import evaluation_set
-from colisten.explain.sample import UserSample
-from colisten.explain.towers import ServedTowers
+from colisten.explain.logits import ServedTowers, UserSample
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, users_as_of

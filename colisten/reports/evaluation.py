@@ -25,6 +25,8 @@ from colisten.reports.verdict import (
 )
 
 BASELINES = 4
+# Hit rate, MRR and coverage are shares, and so are the ends of their axes.
+_MOST = 1.0
 
 
 def to_html(table: EvaluationTable) -> Page:
@@ -75,7 +77,11 @@ def _bars(table: EvaluationTable, metric: str, part: str) -> tuple[str, list[cha
         for model, one in measures.items()
     ]
     seeds = [seed for one in measures.values() for seed in one.by_seed]
-    return f"{metric}, {part} users", rows, Scale.over([*ends(measures.values()), *seeds])
+    return (
+        f"{metric}, {part} users",
+        rows,
+        Scale.over([*ends(measures.values()), *seeds], most=_MOST),
+    )
 
 
 def _planes(table: EvaluationTable) -> list[tuple[str, Plane]]:
@@ -98,7 +104,7 @@ def scatter(table: EvaluationTable) -> Plane:
     """
     hits = table.metrics[0]
     rows = sorted(map(table.row, table.models), key=lambda row: -(row.metrics[hits].value or 0.0))
-    x = Scale.over(_numbers(row.metrics[hits] for row in rows), LEFT, RIGHT)
+    x = Scale.over(_numbers(row.metrics[hits] for row in rows), LEFT, RIGHT, most=_MOST)
     least = min(row.metrics[COVERAGE].value or 0.1 for row in rows)
     y = Scale(10.0 ** math.floor(min(-1.0, math.log10(least))), 1.0, BOTTOM, TOP, log=True)
     series = []
@@ -134,7 +140,10 @@ def tiers(table: EvaluationTable, metric: str) -> Plane:
     parts, models = tier_names(table), shown_models(table)
     rows: dict[tuple[str, str], Row] = {(row.model, row.slice): row for row in table.finer}
     y = Scale.over(
-        ends(rows[model, part].metrics[metric] for model in models for part in parts), BOTTOM, TOP
+        ends(rows[model, part].metrics[metric] for model in models for part in parts),
+        BOTTOM,
+        TOP,
+        most=_MOST,
     )
     room = (RIGHT - LEFT) / len(parts)
     series = []

@@ -13,8 +13,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from colisten.explain.map import MapView
-from colisten.explain.report import Explanation, ItemLabel
+from colisten.explain.explanation import Explanation, ItemLabel
+from colisten.explain.item_space import MapView
 from colisten.json_files import parse_json
 from colisten.pages import figure_text, json_text
 

@@ -6,9 +6,6 @@ from colisten.data.moments import days_from, parse_moment
 from colisten.evaluation.comparison import Contrast
 from colisten.evaluation.table import EvaluationTable
 
-FEW = 10
-"""With fewer users than this nobody is said to lead: one user would turn the verdict."""
-
 
 def headline_metrics(table: EvaluationTable) -> tuple[str, ...]:
     """The measures of the paper's tables: hit rate, MRR, coverage."""
@@ -25,14 +22,19 @@ def verdicts(table: EvaluationTable, part: str = "all") -> list[str]:
     users = table.users[part]
     if not users:
         return [f"No {part} user had a target, so there is nothing to say about {part} users."]
-    if users < FEW and len(table.models) > 1:
+    if table.too_few(part) and len(table.models) > 1:
         whom = f"{users} {'' if part == 'all' else part + ' '}user{'s' if users > 1 else ''}"
         return [f"Only {whom} had a target: too few to say who leads."]
     return [_verdict(table, metric, part) for metric in headline_metrics(table)]
 
 
 def standing(table: EvaluationTable, part: str = "all") -> list[str]:
-    """Where the subject stands against every other model, a sentence per headline measure."""
+    """Where the subject stands against every other model, a sentence per headline measure.
+
+    None where `verdicts` says that there are too few users to tell.
+    """
+    if table.too_few(part):
+        return []
     return [
         _standing(table, metric, part)
         for metric in headline_metrics(table)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from colisten.cli.explain import explain
 from colisten.errors import ColistenError, ConfigError, ReleaseNotFound, ReportError
-from colisten.explain.report import Explanation
+from colisten.explain.explanation import Explanation
 from colisten.steps.use_cases.explain import live_release, tables_of
 from tests.conftest import CUT
 from tests.explain.home import Plant, write_home

@@ -13,7 +13,7 @@ import torch
 
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
-from colisten.explain.groups import item_groups, user_groups
+from colisten.explain.importance import item_groups, user_groups
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.feature_repo.repo import build_feature_repo
 from colisten.features.popularity import DailyPopularity, day_of

@@ -8,9 +8,9 @@ from pathlib import Path
 from colisten.data.catalogue import Catalogue
 from colisten.data.summary import SUMMARY_FILE
 from colisten.errors import ConfigError, ReleaseNotFound, ReportError, TableError
+from colisten.explain.explanation import Explanation
+from colisten.explain.explanation import explain as explain_inputs
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
-from colisten.explain.report import Explanation
-from colisten.explain.report import explain as explain_inputs
 from colisten.interrupts import close_own_connection
 from colisten.json_files import write_json
 from colisten.pages import write_page
