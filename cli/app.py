@@ -79,12 +79,12 @@ def answer(arguments: Sequence[str]) -> int:
         return code
     except Exception as error:
         raise_if_asked()
-        return _told(error)
+        return _reported(error)
     return 0
 
 
-def _told(error: Exception) -> int:
-    """Say what went wrong; returns the exit code."""
+def _reported(error: Exception) -> int:
+    """Print what went wrong; returns the exit code."""
     if isinstance(error, ColistenError):
         # The last lines of a step are lines.
         show = plain_lines if isinstance(error, PipelineError) else plain

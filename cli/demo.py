@@ -93,13 +93,13 @@ def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
                 FROM events WHERE timestamp < ? GROUP BY user_id
             ) WHERE {} ORDER BY podcasts DESC, user_id LIMIT 1
         """
-        found = [
+        rows = [
             connection.execute(users.format(condition), [cut]).fetchone()
             for condition in ("books BETWEEN 5 AND 12", "books = 0")
         ]
-    if any(row is None for row in found):
+    if any(row is None for row in rows):
         raise PipelineError("The world has no warm or no cold user.", "Simulate more users.")
-    return tuple(str(row[0]) for row in found if row)  # type: ignore[return-value]
+    return tuple(str(row[0]) for row in rows if row)  # type: ignore[return-value]
 
 
 @contextmanager

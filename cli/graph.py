@@ -52,14 +52,14 @@ def report(
     titles = None if history is None else Catalogue.read(history).titles
     if titles is not None and len(titles) != loaded.num_items:
         raise GraphError(f"{history} holds {len(titles)} items, the graph {loaded.num_items}.")
-    found = graph_report(loaded, vectors, titles, seed=seed)
+    inspected = graph_report(loaded, vectors, titles, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    write_page(out / "graph.html", to_html(found))
-    write_json(out / "graph.json", found)
+    write_page(out / "graph.html", to_html(inspected))
+    write_json(out / "graph.json", inspected)
     console = Terminal()
-    for finding in found.findings:
+    for finding in inspected.findings:
         mark = ("cannot work", "red") if finding.severe else ("note", "yellow")
         console.print(said(*mark, f": {finding.what} {finding.advice}"))
-    console.print(f"{found.edges:,} edges; {out / 'graph.html'}")
-    if not found.can_learn:
+    console.print(f"{inspected.edges:,} edges; {out / 'graph.html'}")
+    if not inspected.can_learn:
         raise typer.Exit(1)

@@ -94,10 +94,10 @@ def verify(
     Example: colisten release verify live --out out
     """
     store = _store(out)
-    chosen = _resolved(store, release_id)
-    store.folder(chosen)
+    release_id = _resolved(store, release_id)
+    store.folder(release_id)
     with _index(store, out, config, overrides) as index:
-        verification = store.verify(chosen, index)
+        verification = store.verify(release_id, index)
     _report(verification, as_json)
     if not verification.passed:
         raise typer.Exit(VerifyFailed.exit_code)
@@ -217,7 +217,7 @@ def _report(verification: Verification, as_json: bool) -> None:
         _print_json(verification.to_dict())
         return
     recall = verification.index_recall
-    table = Table("check", "found", show_header=False)
+    table = Table("check", "result", show_header=False)
     table.add_row("files", f"{verification.files} agree with their digests")
     table.add_row("golden set", f"{verification.golden_users} users answered as recorded")
     table.add_row("index", f"{verification.indexed:,} items")

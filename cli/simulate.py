@@ -64,8 +64,8 @@ def simulate(
             seed=seed,
         )
     except ValidationError as error:
-        said = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
-        raise ConfigError(f"This is no world: {said}.") from error
+        reasons = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
+        raise ConfigError(f"This is no world: {reasons}.") from error
     report = simulate_world(out, settings)
     console = Terminal()
     console.print(report)

@@ -117,7 +117,7 @@ class Release:
             filter: Which items may come; columns as in `data.filterable`, and `language`.
 
         Raises:
-            FeatureError: The home has no feature store, or what is told of the user does not fit.
+            FeatureError: The home has no feature store, or what is known of the user does not fit.
             FilterRefused: The filter names a column that the release does not declare.
             VectorIndexError: k is not 1 to 16384.
         """
@@ -234,7 +234,7 @@ class Release:
             return self._columns(user)
         except (ValueError, TypeError, AttributeError, OverflowError, pa.ArrowException) as error:
             raise FeatureError(
-                f"What is told of the user does not fit: {error}.",
+                f"What is known of the user does not fit: {error}.",
                 "A history holds (item id, signal, moment with a zone); an age is a number.",
             ) from error
 
