@@ -12,30 +12,20 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.inputs import ConfigOption, OutOption, SetOption
 from colisten.errors import ConfigError, VectorIndexError, VerifyFailed
 from colisten.index import VectorIndex, open_index
 from colisten.index.resolve import resolve_index
-from colisten.json_files import to_json
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
 from colisten.settings.tree import load_settings
-from colisten.terminal import Terminal, print_json, said
+from colisten.terminal import Terminal, said
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
 
-OutOption = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="The folder given to `colisten run --out`.")
-]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Release id, as `list` shows it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file of settings; default: the index published to."),
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting, as section.name=value; repeatable.")
-]
 
 
 @app.command("list")
@@ -259,4 +249,4 @@ def _short(moment: str | None) -> str:
 
 
 def _print_json(value: Any) -> None:
-    print_json(to_json(value, indent=2))
+    print_document(value)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
+from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
@@ -24,6 +25,8 @@ from colisten.terminal import Terminal
 
 if TYPE_CHECKING:
     from colisten.steps.use_cases.run import RunResult
+
+RESULTS = ("recommendations.parquet", "metrics.json", "releases", "reports")
 
 
 def run(
@@ -52,6 +55,7 @@ def run(
     config: ConfigOption = None,
     overrides: SetOption = None,
     use_cache: CacheOption = True,
+    as_json: JsonOption = False,
 ) -> None:
     """Train, evaluate and release on your own tables.
 
@@ -80,7 +84,10 @@ def run(
             use_cache=use_cache,
             listen=listen,
         )
-    show_outcome(result, out, wide_console())
+    if as_json:
+        print_document(run_document(result))
+    else:
+        show_outcome(result, out, wide_console())
     Terminal(stderr=True).print(f"Done in {time.monotonic() - started:.0f} s.")
 
 
@@ -99,5 +106,17 @@ def show_outcome(result: RunResult, out: Path, console: Terminal) -> None:
     console.print(Text.assemble("Release ", (result.release_id, "bold"), f" ({state})"))
     for warning in result.warnings:
         console.print(Text(f"Notice: {warning}"), soft_wrap=True)
-    for name in ("recommendations.parquet", "metrics.json", "releases", "reports"):
+    for name in RESULTS:
         console.print(f"  {out / name}")
+
+
+def run_document(result: RunResult) -> dict[str, Any]:
+    """What a run made, for scripts; the figures are in metrics.json."""
+    return {
+        "release_id": result.release_id,
+        "promoted": result.promoted,
+        "reasons": result.reasons,
+        "warnings": result.warnings,
+        "seeds": result.seeds,
+        "files": [result.out / name for name in RESULTS],
+    }
