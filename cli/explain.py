@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from colisten.cli.documents import JsonOption, print_document
-from colisten.cli.inputs import OutOption, SeedOption
+from colisten.cli.inputs import OutOption, SeedOption, renamed
 from colisten.terminal import Terminal
 
 
@@ -22,7 +22,10 @@ def explain(
             "was made elsewhere; default: those of the run in --out.",
         ),
     ] = None,
-    sample: Annotated[int, typer.Option("--sample", min=2, help="Users asked, at most.")] = 2_000,
+    most_users: Annotated[
+        int, typer.Option("--most-users", min=2, help="Users asked, at most.")
+    ] = 2_000,
+    sample: Annotated[int | None, typer.Option("--sample", min=2, hidden=True)] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,7 +38,9 @@ def explain(
     from colisten.explain.verdict import verdicts
     from colisten.steps.use_cases.explain import explain as explain_release
 
-    explanation = explain_release(out, tables=tables, sample=sample, seed=seed)
+    if sample is not None:
+        renamed("explain --sample", "explain --most-users")
+    explanation = explain_release(out, tables=tables, sample=sample or most_users, seed=seed)
     page, sentences = out / "reports" / "explain.html", verdicts(explanation)
     if as_json:
         figures = page.with_suffix(".json")

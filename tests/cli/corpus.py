@@ -578,7 +578,7 @@ COUNTS: dict[str, tuple[str, ...]] = {
     "ablate --window-days": (
         *("ablate", "--data", "{tables}", "--cut", DAY, "--out", "{work}/out", "--window-days"),
     ),
-    "explain --sample": ("explain", "--out", "{work}/none", "--sample"),
+    "explain --most-users": ("explain", "--out", "{work}/none", "--most-users"),
     "explain --seed": ("explain", "--out", "{work}/none", "--seed"),
     "simulate --seed": ("simulate", "--out", "{work}/out", "--users", "1", "--seed"),
     "simulate --users": ("simulate", "--out", "{work}/out", "--days", "1", "--users"),

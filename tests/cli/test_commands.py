@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from typer.main import get_command
@@ -40,6 +40,8 @@ SPELLED = {
     "language": ["--language"],
     "k": ["-k", "--k"],
 }
+# A number of users to simulate, not whose.
+OTHER_MEANING = {("simulate", "users")}
 # What `--out` is where it is no run's folder.
 OTHER_OUT = {"ablate", "demo", "graph report", "pipeline compile", "simulate"}
 
@@ -119,12 +121,19 @@ def test_one_thing_has_one_word() -> None:
     for name, forms in SPELLED.items():
         assert spellings[name] == {tuple(forms)}
         assert len(helps[name]) == 1, f"{name} is explained in several ways: {helps[name]}"
-    by_form: dict[str, set[str]] = {}
-    for name, forms in spellings.items():
-        for form in forms:
-            for spelling in form:
-                by_form.setdefault(spelling, set()).add(name)
-    assert not {form: names for form, names in by_form.items() if len(names) > 1}
+
+
+def test_one_word_means_one_thing() -> None:
+    meanings: dict[str, set[tuple[str, str]]] = {}
+    for name, command in COMMANDS.items():
+        kinds = get_type_hints(command.callback)
+        for option in options(command).values():
+            if not option.hidden and (name, option.name) not in OTHER_MEANING:
+                kind = str(kinds.get(option.name, "bool")).removesuffix(" | None")
+                meaning = (option.name, re.findall(r"\w+", kind)[-1])
+                for spelling in option.opts:
+                    meanings.setdefault(spelling, set()).add(meaning)
+    assert not {spelling: several for spelling, several in meanings.items() if len(several) > 1}
 
 
 def test_yesterdays_spelling_works_and_says_so(tmp_path: Path) -> None:
@@ -266,3 +275,10 @@ def test_exit_codes_are_those_of_the_table() -> None:
         code, text, _ = called(*command)
         assert code == 0
         assert "Exit codes: 0 done" in text, command
+
+
+def test_work_that_fails_and_input_at_fault_end_differently(tmp_path: Path) -> None:
+    code, _, errors = called("recommend", "--out", str(tmp_path), "--all")
+    assert (code, errors.split(": ")[1]) == (1, "FeatureError")
+    code, _, errors = called("recommend", "--out", str(tmp_path), "--user", "u")
+    assert (code, errors.split(": ")[1]) == (2, "ReleaseNotFound")
