@@ -29,7 +29,7 @@ from colisten.index.protocol import check_k
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import MANIFEST, Manifest
 from colisten.release.picks import Pick, popular_picks, reason, seen_items, similar_picks
-from colisten.release.store import ReleaseStore
+from colisten.release.store import LIVE, ReleaseStore
 from colisten.settings.sections import ServingSettings
 from colisten.words import known_word, shown
 
@@ -347,13 +347,8 @@ def load_release(
     if release_id is None and (place / MANIFEST).is_file():
         return Release(LoadedRelease.load(place, verify=verify, threads=threads))
     store = ReleaseStore(place)
-    name = release_id or store.live()
-    if name is None:
-        raise ReleaseNotFound(
-            f"No release is live in {place}.",
-            "Give the --out of `colisten run`, or the folder of a release.",
-        )
-    loaded = LoadedRelease.load(store.folder(name), verify=verify, threads=threads)
+    folder = store.folder(store.resolve(release_id or LIVE))
+    loaded = LoadedRelease.load(folder, verify=verify, threads=threads)
     return Release(loaded, place / FEATURES if (place / FEATURES).is_dir() else None)
 
 

@@ -92,10 +92,10 @@ def golden_set_faults(release: LoadedRelease) -> list[str]:
     if faults:
         return faults
     ids, scores = release.exact(golden.vectors, TOP)
-    for at, (scored, recorded) in enumerate(zip(scores, golden.top_scores, strict=True)):
+    for at, (scored, expected) in enumerate(zip(scores, golden.top_scores, strict=True)):
         # Scores and not ids: two items that score the same may change places.
-        same = len(scored) == len(recorded)
-        if not same or not np.allclose(scored, recorded, atol=TOLERANCE, rtol=0):
+        same = len(scored) == len(expected)
+        if not same or not np.allclose(scored, expected, atol=TOLERANCE, rtol=0):
             faults.append(
                 f"Golden user {at} is answered {ids[at][:3]}..., "
                 f"recorded {golden.top_ids[at][:3]}...."
