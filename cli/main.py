@@ -19,7 +19,6 @@ def main() -> None:
     """Run the command that this process was started with."""
     leave_on_signals()
     _open_streams()
-    _set_threads()
     # Only now: what the commands need takes a second or more, in which somebody may have second
     # thoughts, and nobody who does wants to see where the import was.
     from colisten.cli.app import answer
@@ -38,15 +37,6 @@ def main() -> None:
         # The stack has unwound; to take torch down piece by piece takes seconds and helps nobody.
         os._exit(ended.exit_code)
     raise SystemExit(code)
-
-
-def _set_threads() -> None:
-    """What torch and its OpenMP read once, as they are imported."""
-    # Threads that spin at every barrier cost six times the work on a machine that has anything
-    # else to do; sleeping ones cost nothing measurable on an idle one.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Huge pages for torch's large tensors: touching fresh memory is much of a training step.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def _open_streams() -> None:

@@ -139,11 +139,6 @@ def run_local(
             enable_caching=use_cache,
             cache_root=str(root / "cache"),
         )
-        # Threads that spin at every barrier cost six times the work on a machine that has
-        # anything else to do; sleeping ones cost nothing measurable on an idle one.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        # Huge pages for torch's large tensors: touching fresh memory is much of a training step.
-        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
         try:
             with (
                 contextlib.redirect_stdout(log),

@@ -16,7 +16,6 @@ import ctypes
 import fcntl
 import gc
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -168,11 +167,6 @@ def step_cache(
     Raises:
         PipelineError: Another run holds the folder.
     """
-    # Threads that spin at every barrier cost six times the work on a machine that has anything
-    # else to do; sleeping ones cost nothing measurable on an idle one. Huge pages for torch's
-    # large tensors: touching fresh memory is much of a training step.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("a") as lock:
         try:

@@ -25,6 +25,7 @@ from colisten.progress import track
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
+from colisten.threads import worth
 from colisten.training.checkpoint import deterministic
 from colisten.training.distributed import World, world
 from colisten.training.hgnn.files import (
@@ -64,7 +65,7 @@ def train_hgnn(
             no text.
         settings: Of the model and its training.
         seed: Of everything random.
-        threads: Of torch; they decide the last bits.
+        threads: Of torch; they decide the last bits. A small graph is trained with one.
         out: Folder of the result, one for all processes.
         validation_from: Microseconds since 1970 UTC; with `hgnn.validation: time` no weight learns
             from an edge of that moment or later. Whoever validates on events from then on wants
@@ -82,7 +83,9 @@ def train_hgnn(
         )
     with world(settings.device) as among:
         exact = among.device.type == "cpu"
-        with deterministic(threads, seed, exact=exact):
+        # Every item's text may be read in every step.
+        shared = worth(text.shape[0], text.shape[1], threads)
+        with deterministic(shared, seed, exact=exact):
             key = training_key(graph, text, settings, seed, threads, among.size)
             key += "" if validation_from is None else f"-{validation_from}"
             return _train(graph, text, settings, seed, out, among, validation_from, key)
@@ -120,6 +123,7 @@ def _train(
         state.file.unlink(missing_ok=True)
     among.wait()
     seconds = round(time.monotonic() - started, 3)
+    log.info("HGNN trained", steps=state.step, best_step=state.best_step, seconds=seconds)
     return HGNNResult(
         out, model, state.step, state.best_step, state.best_loss, state.curve, seconds
     )
