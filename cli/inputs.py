@@ -32,6 +32,12 @@ ConfigOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="One setting, as section.name=value; repeatable.")
 ]
+LateCutOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-late-cut", help="Train even where the cut lies months after the last event."
+    ),
+]
 CacheOption = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Reuse unchanged steps of earlier runs.")
 ]
