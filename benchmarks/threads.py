@@ -1,8 +1,8 @@
 """Twelve steps of a tiny model through every door, alone and beside a busy process.
 
-What is timed is the training itself, as it says at its end: not what a process takes to start and
-to import torch, which each step of the pipeline pays. Beside a busy process a door may lose the
-share of the machine that the other takes, and no more.
+What is timed is a step of the training, as it says at its end, the median of twelve: not what a
+process takes to start, to import torch and to warm up, which each step of the pipeline pays. Beside
+a busy process a door may lose the share of the machine that the other takes, and no more.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ SETTINGS: tuple[str, ...] = (
     "text.max_chars=40",
 )
 ROUNDS = 3
+# What else the machine did as this one began: on an idle machine about nothing.
+_LOAD = round(os.getloadavg()[0], 1)
 LIBRARY = """
 import sys, colisten
 from colisten.logs import configure_logs
@@ -43,37 +45,43 @@ configure_logs()
 data, cut, out, days, *settings = sys.argv[1:]
 colisten.run(data, cut, out, load_settings(None, tuple(settings)), window_days=int(days))
 """
-_TRAINED = re.compile(r'"seconds": ([\d.]+), "event": "HGNN trained"')
+_TRAINED = re.compile(r'"step_ms": ([\d.]+), "event": "HGNN trained"')
 
 
 def run() -> None:
-    """Seconds of both trainings of a run, by door; each door once a round, in turn."""
+    """Both trainings of a run, by door; each door once a round, in turn."""
     rows: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         window = world_window(place / "world", simulate(place / "world", WORLD))
         where = (str(window.data), window.cut.isoformat(), str(window.days))
         for beside, busy in (("alone", 0), ("beside a busy process", 1)):
-            seconds: dict[str, list[float]] = {door: [] for door in DOORS}
+            steps: dict[str, list[float]] = {door: [] for door in DOORS}
             for number in range(ROUNDS):
                 for door, command in DOORS.items():
                     out = place / f"{door}-{busy}-{number}"
                     with busy_processes(busy):
-                        seconds[door] += trainings(command(*where, str(out)))
-            rows[beside] = seconds
+                        steps[door] += trainings(command(*where, str(out)))
+            rows[beside] = steps
     write_result("threads", summary(rows))
-    for beside, row in summary(rows)["seconds"].items():
+    for beside, row in summary(rows)["step_ms"].items():
         print(f"threads, {beside}: slowest door {row['slowest_over_fastest']}x the fastest")
 
 
 def summary(rows: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
     """Spread of each door, and how far apart their medians lie."""
     figures: dict[str, Any] = {}
-    for beside, seconds in rows.items():
-        medians = [statistics.median(values) for values in seconds.values()]
-        figures[beside] = {door: spread_of(values) for door, values in seconds.items()}
+    for beside, steps in rows.items():
+        medians = [statistics.median(values) for values in steps.values()]
+        figures[beside] = {door: spread_of(values) for door, values in steps.items()}
         figures[beside]["slowest_over_fastest"] = round(max(medians) / min(medians), 2)
-    return {**machine(), "world": WORLD, "settings": SETTINGS, "seconds": figures}
+    return {
+        **machine(),
+        "world": WORLD,
+        "settings": SETTINGS,
+        "load_before": _LOAD,
+        "step_ms": figures,
+    }
 
 
 def _library(data: str, cut: str, days: str, out: str) -> list[str]:
@@ -97,7 +105,7 @@ DOORS = {
 
 
 def trainings(command: list[str]) -> list[float]:
-    """Seconds of every training of the HGNN in a run, in whose environment nothing is said."""
+    """Milliseconds of a step of every HGNN of a run, in whose environment nothing is said."""
     unsaid = {name: value for name, value in os.environ.items() if name not in (WAIT, COUNT)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=unsaid)
     # The library's log is standard error; what steps of the others say lies under OUT.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -123,7 +124,6 @@ def _train(
         state.file.unlink(missing_ok=True)
     among.wait()
     seconds = round(time.monotonic() - started, 3)
-    log.info("HGNN trained", steps=state.step, best_step=state.best_step, seconds=seconds)
     return HGNNResult(
         out, model, state.step, state.best_step, state.best_loss, state.curve, seconds
     )
@@ -144,14 +144,16 @@ def _learn(
     network = among.wrap(state.model)
     last = settings.max_steps if len(loader) else 0
     first = last if state.stopped else state.step
-    meter = Meter(last)
+    meter, spent = Meter(last), list[float]()
     batches = _batches(loader, first, last, meter)
     for batch in track(batches, "training HGNN", last - first, note=lambda: meter.note):
         # Dropout of ids is drawn anew from (seed, step), so that a resumed run draws the same.
         torch.manual_seed(seed * 1_000_003 + state.step)
         network.train()
         state.clear_gradients()
+        began = time.monotonic()
         state.learn(objective(network, batch))
+        spent.append(time.monotonic() - began)
         meter.count(state.step, batch.num_pairs * among.size)
         measured = state.step % settings.evaluate_every == 0 or state.step == last
         if measured:
@@ -160,6 +162,8 @@ def _learn(
             state.save(now=measured)
         if among.agree(measured and state.stopped):
             break
+    if spent:
+        log.info("HGNN trained", steps=state.step, step_ms=round(1000 * median(spent), 1))
 
 
 def _loader(
