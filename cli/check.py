@@ -58,7 +58,7 @@ def check(
         raise ConfigError("check needs --data.", "Give the folder that holds the tables.")
     settings = load_settings(config, tuple(overrides or ()))
     try:
-        report = check_tables(data, settings=settings)
+        report = check_tables(data, data=settings.data, engine=settings.engine)
     except (Violation, TableViolations) as broken:
         if as_json:
             violations = [violation.to_dict() for violation in broken.violations]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +16,7 @@ from colisten.cli.demo_service import ask, free_port, service
 from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.experiment import drawn
 from colisten.cli.inputs import SeedOption
-from colisten.cli.run import run_document, show_outcome, wide_console
+from colisten.cli.run import run_document, show_next, show_outcome, wide_console
 from colisten.cli.steps import shown_steps
 from colisten.data import parquet
 from colisten.data.moments import parse_moment
@@ -98,13 +96,12 @@ def demo(
     result = _release(place, report, settings, console)
     shelves = _shelves(place, report, console)
     experiment = _experiment(place, report, seed, console)
-    commands = _commands(place.home, shelves[0]["user_id"], port)
     seconds = time.monotonic() - started
     if as_json:
-        document = _document(result, shelves, experiment, commands)
+        document = _document(result, shelves, experiment)
         print_document({**document, "world": place.world, "seconds": seconds})
     else:
-        _finish(place, commands, console)
+        _finish(result, place, console)
     console.print(f"Done in {seconds:.0f} s.")
     if serve:
         with service(place.home, port) as process:
@@ -180,33 +177,19 @@ def _experiment(place: _Place, report: WorldReport, seed: int, console: Terminal
     return reading.to_dict()
 
 
-def _commands(home: Path, user: str, port: int) -> list[str]:
-    """What to try next, as lines for a shell."""
-    program = sys.argv[0] if Path(sys.argv[0]).name == "colisten" else "colisten"
-    where = shlex.quote(str(home))
-    return [
-        f"{program} recommend --out {where} --user {user} -k {_K}",
-        f"{program} serve --out {where} --port {port}",
-        f"curl -s http://127.0.0.1:{port}/recommend -H 'content-type: application/json' "
-        f'-d \'{{"user_id": "{user}", "k": {_K}}}\'',
-    ]
-
-
-def _finish(place: _Place, commands: list[str], console: Terminal) -> None:
+def _finish(result: RunResult, place: _Place, console: Terminal) -> None:
     console.rule("Where to look")
     for page in sorted((place.home / "reports").glob("*.html")):
         console.print(f"  {page.resolve().as_uri()}", soft_wrap=True)
     console.print(f"  {place.home / 'metrics.json'}", soft_wrap=True)
     console.rule("What to try")
-    for command in commands:
-        console.print(f"  {command}", soft_wrap=True, highlight=False)
+    show_next(result, place.home, console)
 
 
 def _document(
     result: RunResult,
     shelves: list[dict[str, Any]],
     experiment: dict[str, Any],
-    commands: list[str],
 ) -> dict[str, Any]:
     table = result.table
     figures = {
@@ -218,7 +201,6 @@ def _document(
         "figures": figures,
         "shelves": shelves,
         "experiment": experiment,
-        "commands": commands,
     }
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from colisten.child import kept
+from colisten.child import supervised
 from colisten.errors import PipelineError
 from colisten.json_files import parse_json, to_json
 
@@ -38,7 +38,7 @@ def service(home: Path, port: int) -> Iterator[subprocess.Popen[Any]]:
     file = home / "service.log"
     with (
         file.open("w") as log,
-        kept(command, stdout=log, stderr=log) as process,
+        supervised(command, stdout=log, stderr=log) as process,
     ):
         _wait(process, f"http://127.0.0.1:{port}/readyz", file)
         yield process

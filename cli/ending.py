@@ -5,16 +5,19 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import shlex
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from colisten.interrupts import interrupt_queries
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Longer than any cleaning up takes (`colisten.child.kept`).
+# Longer than any cleaning up takes (`colisten.child.supervised`).
 PATIENCE_SECONDS = 25.0
 _RETRY_SECONDS = 0.1
 
@@ -30,14 +33,16 @@ class Ended(BaseException):
     def __init__(self, number: int) -> None:
         self.signal = signal.Signals(number)
         self.exit_code = 128 + number
-        super().__init__(f"ended by {self.signal.name}")
+        again = f"; finished steps are kept, to go on: {_asked.again}" if _asked.again else ""
+        super().__init__(f"ended by {self.signal.name}{again}")
 
 
 class _Asked:
-    """The first signal that asked us to end."""
+    """The first signal that asked us to end, and the command that goes on from there."""
 
     # No dataclass: this module comes before all else, and theirs takes its time to come in.
     number = 0
+    again = ""
 
 
 _asked = _Asked()
@@ -75,6 +80,15 @@ def raise_if_asked() -> None:
     """
     if _asked.number:
         raise Ended(_asked.number) from None
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """Work that the same command goes on with: whoever ends it is told which command that is."""
+    _asked.again = shlex.join(["colisten", *sys.argv[1:]])
+    yield
+    # Not where it failed: a library may have made its failure of the signal.
+    _asked.again = ""
 
 
 def _on_signals(action: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:

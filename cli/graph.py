@@ -13,7 +13,7 @@ from colisten.cli.inputs import SeedOption
 from colisten.errors import GraphError
 from colisten.json_files import write_json
 from colisten.pages import write_page
-from colisten.terminal import Terminal, said
+from colisten.terminal import Terminal, styled
 
 if TYPE_CHECKING:
     from colisten.graph.report import GraphReport
@@ -76,5 +76,5 @@ def _print(inspected: GraphReport, page: Path) -> None:
     console = Terminal()
     for finding in inspected.findings:
         mark = ("cannot work", "red") if finding.severe else ("note", "yellow")
-        console.print(said(*mark, f": {finding.what} {finding.advice}"))
+        console.print(styled(*mark, f": {finding.what} {finding.advice}"))
     console.print(f"{inspected.edges:,} edges; {page}")

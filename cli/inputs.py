@@ -41,6 +41,12 @@ SetOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, help="Of everything random: equal seeds, equal results.")
 ]
+LateCutOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-late-cut", help="Train even where the cut lies months after the last event."
+    ),
+]
 CacheOption = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Reuse unchanged steps of earlier runs.")
 ]

@@ -20,7 +20,6 @@ def main() -> None:
     """Run the command that this process was started with."""
     leave_on_signals()
     _open_streams()
-    _set_threads()
     # One class of Feast's shadows another's field: nothing that a reader could do about it.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"feast\.")
     # Only now: what the commands need takes a second or more, in which somebody may have second
@@ -44,15 +43,6 @@ def main() -> None:
         # The stack has unwound; to take torch down piece by piece takes seconds and helps nobody.
         os._exit(ended.exit_code)
     raise SystemExit(code)
-
-
-def _set_threads() -> None:
-    """What torch and its OpenMP read once, as they are imported."""
-    # Threads that spin at every barrier cost six times the work on a machine that has anything
-    # else to do; sleeping ones cost nothing measurable on an idle one.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Huge pages for torch's large tensors: touching fresh memory is much of a training step.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def _open_streams() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -22,7 +22,7 @@ from colisten.settings.sections import IndexSettings
 from colisten.settings.tree import load_settings
 from colisten.steps.cache import Listener, StepEvent
 from colisten.steps.use_cases import release as use_case
-from colisten.terminal import Terminal, said
+from colisten.terminal import Terminal, styled
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def list_(out: OutOption, as_json: JsonOption = False) -> None:
     """
     states = use_case.list_releases(out)
     if as_json:
-        _print_json([asdict(state) for state in states])
+        print_document([asdict(state) for state in states])
         return
     if not states:
         Terminal().print(f"No release in {out / 'releases'} yet. `colisten run` publishes one.")
@@ -66,7 +66,7 @@ def show(release_id: IdArgument, out: OutOption, as_json: JsonOption = False) ->
     """
     state, manifest = use_case.show_release(out, release_id)
     if as_json:
-        _print_json(manifest.model_dump(mode="json"))
+        print_document(manifest.model_dump(mode="json"))
         return
     Terminal().print(_described(state, manifest))
 
@@ -108,7 +108,7 @@ def promote(
         verification = use_case.promote_release(out, release_id, index=index, listen=listen)
     _report(verification, as_json)
     if not as_json:
-        Terminal().print(said(release_id, "bold", " is live."))
+        Terminal().print(styled(release_id, "bold", " is live."))
 
 
 @app.command()
@@ -144,10 +144,10 @@ def rollback(
     with _shown_work() as listen:
         done = use_case.roll_back(out, index=index, listen=listen)
     if as_json:
-        _print_json(asdict(done))
+        print_document(asdict(done))
     else:
         text = f" is live again, {done.previous} no longer is."
-        Terminal().print(said(done.live, "bold", text))
+        Terminal().print(styled(done.live, "bold", text))
 
 
 @app.command()
@@ -166,7 +166,7 @@ def prune(
     with _shown_work() as listen:
         removed = use_case.prune_releases(out, keep, index=index, listen=listen)
     if as_json:
-        _print_json({"removed": removed})
+        print_document({"removed": removed})
     else:
         Terminal().print(f"Removed {len(removed)}: {', '.join(removed) or 'nothing'}.")
 
@@ -192,7 +192,7 @@ def _shown_work() -> Iterator[Listener]:
 
 def _report(verification: Verification, as_json: bool) -> None:
     if as_json:
-        _print_json(verification.to_dict())
+        print_document(verification.to_dict())
         return
     recall = verification.index_recall
     table = Table("check", "result", show_header=False)
@@ -233,7 +233,3 @@ def _coloured(state: ReleaseState) -> Text:
 
 def _short(moment: str | None) -> str:
     return "-" if moment is None else moment[:16].replace("T", " ")
-
-
-def _print_json(value: Any) -> None:
-    print_document(value)

@@ -313,6 +313,13 @@ class NoHistory(Violation):
     advice = "Choose a later cut."
 
 
+class CutAfterData(Violation):
+    """The cut lies long after the last event, so that nothing recent is left to learn from."""
+
+    says = "the cut lies long after the last event"
+    advice = "Choose an earlier cut, or allow it with --allow-late-cut."
+
+
 class NobodyStarted(Violation):
     """No item of the recommended type is started before the cut."""
 

@@ -94,11 +94,11 @@ def test_the_small_demo_shows_what_the_page_says(small: Small) -> None:
     check_figures(first, quoted("colisten demo"))
     pages = {"drift.html", "evaluation.html", "experiment.html", "graph.html"}
     assert pages <= {page.name for page in (folder / "run" / "reports").iterdir()}
-    recommend, serve, curl = map(shlex.split, first["commands"])
+    recommend, serve, curl = map(shlex.split, first["run"]["next"][:3])
     assert (serve[1], curl[0]) == ("serve", "curl")
     code, text, _ = called(*recommend[1:])
     assert code == 0
-    assert first["shelves"][0]["items"][0]["item_id"] in text
+    assert first["run"]["release_id"] in text
 
 
 @pytest.mark.slow
