@@ -16,6 +16,7 @@ from colisten.cli import (
     experiment,
     explain,
     graph,
+    import_tables,
     pipeline,
     release,
     run,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(simulate.simulate)
+app.command("import")(import_tables.import_)
 app.command()(check.check)
 app.command()(run.run)
 app.command()(ablate.ablate)

@@ -124,6 +124,7 @@ AT_PATH: dict[str, tuple[str, Callable[[Path], None]]] = {
 READS: dict[str, tuple[str, ...]] = {
     "check": ("check", "@"),
     "check json": ("check", "@", "--json"),
+    "import": ("import", "@"),
     "run data": ("run", "--data", "@", "--cut", DAY, "--out", "{work}/out"),
     "run config": (
         *("run", "--data", "{work}/none", "--cut", DAY, "--out", "{work}/out", "--config", "@"),
@@ -165,6 +166,7 @@ WRITES: dict[str, tuple[str, ...]] = {
         *("simulate", "--users", "20", "--audiobooks", "40", "--podcasts", "40", "--days", "28"),
         *("--out", "@"),
     ),
+    "import out": ("import", "{tables}/../mapping.yaml", "--out", "@"),
     "demo out": ("demo", "--out", "@"),
     "graph report out": ("graph", "report", "{graph}", "--out", "@"),
     "pipeline run out": (
