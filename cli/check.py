@@ -53,7 +53,7 @@ def check(
 ) -> None:
     settings = load_settings(config, tuple(overrides or ()))
     try:
-        report = check_tables(folder, settings=settings)
+        report = check_tables(folder, data=settings.data, engine=settings.engine)
     except (Violation, TableViolations) as broken:
         if as_json:
             violations = [violation.to_dict() for violation in broken.violations]

@@ -18,7 +18,7 @@ import duckdb
 import typer
 from rich.table import Table
 
-from colisten.child import kept
+from colisten.child import supervised
 from colisten.cli.experiment import drawn
 from colisten.cli.run import show_outcome, wide_console
 from colisten.cli.steps import shown_steps
@@ -112,7 +112,7 @@ def _service(home: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "colisten", "serve"]
     with (home / "service.log").open("w") as log:
         command += ["--out", str(home), "--port", str(port)]
-        with kept(command, stdout=log, stderr=log) as process:
+        with supervised(command, stdout=log, stderr=log) as process:
             _wait(process, f"{address}/readyz", home / "service.log")
             yield address
 

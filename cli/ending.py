@@ -14,7 +14,7 @@ from types import FrameType
 from colisten.interrupts import interrupt_queries
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Longer than any cleaning up takes (`colisten.child.kept`).
+# Longer than any cleaning up takes (`colisten.child.supervised`).
 PATIENCE_SECONDS = 25.0
 _RETRY_SECONDS = 0.1
 

@@ -11,7 +11,7 @@ import typer
 from colisten.errors import GraphError
 from colisten.json_files import write_json
 from colisten.pages import write_page
-from colisten.terminal import Terminal, said
+from colisten.terminal import Terminal, styled
 
 app = typer.Typer(no_args_is_help=True, help="Look at a co-listening graph.")
 
@@ -59,7 +59,7 @@ def report(
     console = Terminal()
     for finding in found.findings:
         mark = ("cannot work", "red") if finding.severe else ("note", "yellow")
-        console.print(said(*mark, f": {finding.what} {finding.advice}"))
+        console.print(styled(*mark, f": {finding.what} {finding.advice}"))
     console.print(f"{found.edges:,} edges; {out / 'graph.html'}")
     if not found.can_learn:
         raise typer.Exit(1)

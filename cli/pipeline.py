@@ -45,9 +45,16 @@ def run_(
     Example: colisten pipeline run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
     settings = load_settings(config, tuple(overrides or ()))
-    check_tables(data, settings=settings)
+    check_tables(data, data=settings.data, engine=settings.engine)
     moment = parse_cut(cut)
-    cut_notices(data, cut=moment, window_days=window_days, settings=settings)
+    cut_notices(
+        data,
+        cut=moment,
+        window_days=window_days,
+        k=settings.evaluation.k,
+        data=settings.data,
+        engine=settings.engine,
+    )
     from colisten.pipelines.local import run_local
     from colisten.pipelines.parameters import release_arguments
     from colisten.pipelines.release_pipeline import release_pipeline

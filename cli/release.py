@@ -20,7 +20,7 @@ from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
 from colisten.settings.tree import load_settings
-from colisten.terminal import Terminal, print_json, said
+from colisten.terminal import Terminal, print_json, styled
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
 
@@ -121,7 +121,7 @@ def promote(
         verification = store.promote(release_id, index)
     _report(verification, as_json)
     if not as_json:
-        Terminal().print(said(release_id, "bold", " is live."))
+        Terminal().print(styled(release_id, "bold", " is live."))
 
 
 @app.command()
@@ -142,7 +142,7 @@ def rollback(
     if as_json:
         _print_json({"live": now, "previous": left})
     else:
-        Terminal().print(said(now, "bold", f" is live again, {left} no longer is."))
+        Terminal().print(styled(now, "bold", f" is live again, {left} no longer is."))
 
 
 @app.command()

@@ -20,7 +20,7 @@ from colisten.errors import PipelineError
 from colisten.logs import configure_logs
 from colisten.shown import plain_lines
 from colisten.steps.cache import Listener, StepEvent
-from colisten.terminal import Terminal, said
+from colisten.terminal import Terminal, styled
 
 _TAIL_LINES = 30
 
@@ -82,7 +82,7 @@ class _Steps:
             self._bar.update(self._task, description=name)
             self.log.begin_step(name)
         elif event.state == "cached":
-            self._bar.console.print(said(f"  {name:<30} unchanged", "dim"))
+            self._bar.console.print(styled(f"  {name:<30} unchanged", "dim"))
         else:
             self._end(name, event)
 

@@ -1,4 +1,4 @@
-"""The optional packages: which extra of colisten brings each, and what is said without it.
+"""The optional packages: which extra of colisten brings each, and what the error says without it.
 
 A module that imports one of them calls `needs` before it does, so that whoever lacks it reads a
 command to type and no ModuleNotFoundError from deep inside. docs/install.md lists the extras.

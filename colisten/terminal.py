@@ -47,7 +47,7 @@ class Terminal(Console):
                 yield segment._replace(text=plain_lines(segment.text))
 
 
-def said(text: str, style: str, *more: str) -> Text:
+def styled(text: str, style: str, *more: str) -> Text:
     """Text in a style, then more in the terminal's own."""
     return Text.assemble((plain(text), style), *(plain_lines(one) for one in more))
 

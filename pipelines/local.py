@@ -24,7 +24,7 @@ from typing import Any, TextIO
 from kfp import local
 from kfp.local import subprocess_task_handler
 
-from colisten.child import kept
+from colisten.child import supervised
 from colisten.errors import PipelineError
 from colisten.files import sweep_partials
 from colisten.keeper import GRACE_SECONDS
@@ -191,7 +191,7 @@ def _kept_steps(lock: int) -> Iterator[None]:
     """
 
     def step(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
-        with kept(
+        with supervised(
             full_command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -132,5 +132,5 @@ def _is_start(data: DataSettings) -> str:
 
 
 def _count(views: TableViews, sql: str) -> int:
-    [(found,)] = views.query(sql, "interactions")
-    return int(found)
+    [(count,)] = views.query(sql, "interactions")
+    return int(count)

@@ -33,7 +33,7 @@ class Rule:
         violation: Raised where the rule is broken.
         table: Whose rows are looked at.
         column: The column at fault.
-        broken: SQL predicate over the table's view; null counts as kept.
+        broken: SQL predicate over the table's view; null breaks nothing.
         reads: Columns, as `table.column`, without which the rule cannot be judged.
         shows: Columns of the table to show of an offending row.
         detail: What is wrong; default the violation's own words.
@@ -212,7 +212,7 @@ def _clock_rules(
             violation,
             table,
             column,
-            f"({broken}) AND {unit.found}",
+            f"({broken}) AND {unit.explains}",
             reads,
             shows,
             unit.detail,
@@ -220,7 +220,7 @@ def _clock_rules(
         )
         for unit in wrong
     ]
-    none = " AND ".join([f"({broken})", *(f"NOT {unit.found}" for unit in wrong)])
+    none = " AND ".join([f"({broken})", *(f"NOT {unit.explains}" for unit in wrong)])
     return [*rules, Rule(violation, table, column, none, reads, shows, detail)]
 
 
@@ -234,7 +234,7 @@ def _date_rules(
             violations.DateInWrongUnit,
             table,
             column,
-            unit.found,
+            unit.explains,
             reads,
             shows,
             unit.detail,

@@ -124,14 +124,21 @@ def user_outcomes(
     if not interactions:
         raise ReportError("No interactions to read.", "Name the files of what users did.")
     window = _window(attribution_hours)
-    check_file(EXPOSURES, exposures, items=items, now=now, settings=settings)
+    check_file(
+        EXPOSURES, exposures, items=items, now=now, data=settings.data, engine=settings.engine
+    )
     for file in dict.fromkeys(interactions):
-        check_file(INTERACTIONS, file, items=items, now=now, settings=settings)
+        check_file(
+            INTERACTIONS, file, items=items, now=now, data=settings.data, engine=settings.engine
+        )
     parts = [
         (replace(INTERACTIONS, name=f"interactions_{number}"), file)
         for number, file in enumerate(dict.fromkeys(interactions))
     ]
-    with open_files([(EXPOSURES, exposures), *parts], settings) as (views, violations):
+    with open_files([(EXPOSURES, exposures), *parts], settings.data, settings.engine) as (
+        views,
+        violations,
+    ):
         if violations:
             raise violations[0]
         if not views.rows[EXPOSURES.name]:

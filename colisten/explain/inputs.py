@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import parse_moment
-from colisten.data.prepare import TableSummary
+from colisten.data.summary import TableSummary
 from colisten.errors import ReportError
 from colisten.evaluation.split import evaluation_set
 from colisten.explain.sample import UserSample

@@ -11,7 +11,7 @@ from colisten.settings.sections import FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import Columns, Setting, Without, whole
+from colisten.steps.settings import Columns, Setting, Without
 
 
 class Built(NamedTuple):
@@ -47,7 +47,9 @@ def build_features(
         history.folder,
         out / "features",
         as_of=cut,
-        settings=whole(data, store, engine=engine),
+        data=data,
+        features=store,
+        engine=engine,
         text_vectors=text.vectors,
     )
     return Built(Features(folder))

@@ -55,12 +55,17 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     """Leave at `out` what `colisten run` would: tables, features and a live release."""
     settings = Settings()
     tables = out / "steps" / "check_tables-1"
-    prepare_tables(source, tables, cut=CUT, window_days=WINDOW_DAYS, settings=settings)
+    prepare_tables(source, tables, cut=CUT, window_days=WINDOW_DAYS, data=settings.data)
     history = tables / "history"
     catalogue = Catalogue.read(history)
     vectors = item_blocks(catalogue)
     build_feature_repo(
-        history, out / "features", as_of=CUT, settings=settings, text_vectors=vectors[:, :6]
+        history,
+        out / "features",
+        as_of=CUT,
+        data=settings.data,
+        features=settings.features,
+        text_vectors=vectors[:, :6],
     )
     rows = _rows(history, out / "features")
     music_dim = 4

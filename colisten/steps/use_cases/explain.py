@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from colisten.data.catalogue import Catalogue
-from colisten.data.prepare import SUMMARY_FILE
+from colisten.data.summary import SUMMARY_FILE
 from colisten.errors import ConfigError, ReleaseNotFound, ReportError, TableError
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.explain.report import Explanation

@@ -81,8 +81,15 @@ def run(
     settings, data, out = settings or Settings(), Path(data), Path(out)
     cut = parse_moment(cut.isoformat() if isinstance(cut, datetime) else cut, "The cut")
     # Broken tables are refused here, before anything is written.
-    report = check_tables(data, settings=settings)
-    short_of = cut_notices(data, cut=cut, window_days=window_days, settings=settings)
+    report = check_tables(data, data=settings.data, engine=settings.engine)
+    short_of = cut_notices(
+        data,
+        cut=cut,
+        window_days=window_days,
+        k=settings.evaluation.k,
+        data=settings.data,
+        engine=settings.engine,
+    )
     for notice in (*report.notices, *short_of):
         listen(StepEvent("check_tables", "notice", text=notice))
     further = further_seeds(settings, seeds)
