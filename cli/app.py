@@ -18,6 +18,7 @@ from colisten.cli import (
     experiment,
     explain,
     graph,
+    import_tables,
     pipeline,
     recommend,
     release,
@@ -69,6 +70,7 @@ def colisten(
 
 app.command()(demo.demo)
 app.command()(simulate.simulate)
+app.command("import")(import_tables.import_)
 app.command()(check.check)
 app.command()(run.run)
 app.command()(ablate.ablate)

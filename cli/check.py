@@ -64,7 +64,7 @@ def check(
             violations = [violation.to_dict() for violation in broken.violations]
             print_document({"ok": False, "violations": violations})
         else:
-            _print_violations(broken.violations)
+            print_violations(broken.violations)
         raise typer.Exit(broken.exit_code) from None
     if as_json:
         print_document({"ok": True, "report": report.to_dict()})
@@ -77,7 +77,8 @@ def check(
 check.__doc__ = _HELP
 
 
-def _print_violations(violations: tuple[Violation, ...]) -> None:
+def print_violations(violations: tuple[Violation, ...]) -> None:
+    """Every violation with its first rows and what to do, to standard error."""
     console = Terminal(stderr=True)
     for violation in violations:
         console.print(Text.assemble((violation.kind, "bold red"), "  ", (violation.place, "bold")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Annotated, TextIO
 
@@ -43,9 +43,14 @@ def document_alone() -> Iterator[None]:
         _stream.reset(token)
 
 
-def print_document(value: object) -> None:
-    """Print a value as the command's JSON document: strict, nothing that a terminal obeys."""
-    print(plain_json(to_json(value, indent=2)), file=_stream.get() or sys.stdout, flush=True)
+def print_document(value: object, *, otherwise: Callable[[object], str] | None = None) -> None:
+    """Print a value as the command's JSON document: strict, nothing that a terminal obeys.
+
+    Args:
+        otherwise: Text of a value that JSON cannot hold; None raises.
+    """
+    text = to_json(value, indent=2, otherwise=otherwise)
+    print(plain_json(text), file=_stream.get() or sys.stdout, flush=True)
 
 
 def print_error_document(kind: str, message: str, exit_code: int) -> None:

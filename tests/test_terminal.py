@@ -26,6 +26,8 @@ PRINTERS = {
     ROOT / "colisten" / "terminal.py",
     # JSON documents, escaped as JSON.
     ROOT / "cli" / "documents.py",
+    # A draft of a mapping, to be sent into a file.
+    ROOT / "cli" / "import_tables.py",
     # Its own words, as a page of Markdown.
     ROOT / "cli" / "settings.py",
     # Into the log of a run.

@@ -127,6 +127,7 @@ READS: dict[str, tuple[str, ...]] = {
     "recommend": ("recommend", "--out", "@", "--user", "u"),
     "recommend users": ("recommend", "--out", "{home}", "--users", "@"),
     "similar": ("similar", "--out", "@", "--item", "a000", "--json"),
+    "import": ("import", "@"),
     "run data": ("run", "--data", "@", "--cut", DAY, "--out", "{work}/out"),
     "run config": (
         *("run", "--data", "{work}/none", "--cut", DAY, "--out", "{work}/out", "--config", "@"),
@@ -168,6 +169,7 @@ WRITES: dict[str, tuple[str, ...]] = {
         *("simulate", "--users", "20", "--audiobooks", "40", "--podcasts", "40", "--days", "28"),
         *("--out", "@"),
     ),
+    "import out": ("import", "{tables}/../mapping.yaml", "--out", "@"),
     "demo out": ("demo", "--out", "@"),
     "graph report out": ("graph", "report", "{graph}", "--out", "@"),
     "pipeline run out": (

@@ -43,7 +43,7 @@ SPELLED = {
 # A number of users to simulate, not whose.
 OTHER_MEANING = {("simulate", "users")}
 # What `--out` is where it is no run's folder.
-OTHER_OUT = {"ablate", "demo", "graph report", "pipeline compile", "simulate"}
+OTHER_OUT = {"ablate", "demo", "graph report", "import", "pipeline compile", "simulate"}
 
 
 def walk(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
