@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from colisten.data.moments import days_from, parse_moment
-from colisten.evaluation.comparison import Contrast
+from colisten.evaluation.comparison import Contrast, Measure
+from colisten.evaluation.headline import Headline
 from colisten.evaluation.table import EvaluationTable
 
 
@@ -40,6 +41,21 @@ def standing(table: EvaluationTable, part: str = "all") -> list[str]:
         for metric in headline_metrics(table)
         if any((each.metric, each.slice) == (metric, part) for each in table.differences)
     ]
+
+
+def headline_sentence(headline: Headline) -> str:
+    """Our model against the best baseline, for whoever reads one sentence."""
+    depth = headline.metric.partition("@")[2]
+    cold = "" if headline.slice == "all" else f"{headline.slice} "
+    gap = headline.difference
+    sure = "sure" if gap.sure else "not sure, the interval includes zero"
+    return (
+        f"Of {headline.users:,} {cold}users, {_percent(headline.value)} start one of the first "
+        f"{depth} items that {headline.model} lists for them, "
+        f"{_percent(headline.baseline_value)} with {headline.baseline}, the best baseline. "
+        f"Difference {100 * gap.value:+.1f} points"
+        f"{_span(gap.low, gap.high, '+.1f')}: {sure}."
+    )
 
 
 def nothing_to_measure(table: EvaluationTable) -> str:
@@ -108,3 +124,14 @@ def _standing(table: EvaluationTable, metric: str, part: str) -> str:
         groups[where if each.sure else "not surely different from"].append(each.against)
     phrases = [f"{where} {', '.join(names)}" for where, names in groups.items() if names]
     return f"{table.subject} on {metric}: {'; '.join(phrases)}."
+
+
+def _percent(measure: Measure) -> str:
+    assert measure.value is not None
+    return f"{100 * measure.value:.1f} %{_span(measure.low, measure.high, '.1f')}"
+
+
+def _span(low: float | None, high: float | None, form: str) -> str:
+    if low is None or high is None:
+        return ""
+    return f" ({100 * low:{form}} to {100 * high:{form}})"

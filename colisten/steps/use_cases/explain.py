@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colisten.data.catalogue import Catalogue
 from colisten.data.summary import SUMMARY_FILE
-from colisten.errors import ConfigError, ReleaseNotFound, ReportError, TableError
+from colisten.errors import ConfigError, ReportError, TableError
 from colisten.explain.explanation import Explanation
 from colisten.explain.explanation import explain as explain_inputs
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
@@ -77,13 +77,7 @@ def live_release(out: Path, *, threads: int) -> LoadedRelease:
         ReleaseNotFound: None is live.
         ReleaseCorrupt: A file of it differs from its digest.
     """
-    release = ReleaseStore(out).load_live(threads=threads)
-    if release is None:
-        raise ReleaseNotFound(
-            f"No release is live in {out / 'releases'}.",
-            "`colisten run` publishes one; `colisten release promote ID` makes one live.",
-        )
-    return release
+    return ReleaseStore(out).load_live(threads=threads)
 
 
 def tables_of(out: Path, release: LoadedRelease) -> CheckedTables:
