@@ -2,8 +2,8 @@
 
 Wherever one of them is imported, at the top of a module or inside a function, `needs` has named it
 before: there, above it in the module, or in a package that the module lies in. So whoever lacks it
-reads a command to type and no ModuleNotFoundError from deep inside. numba alone is named nowhere:
-the same functions run without it. docs/install.md lists the extras.
+reads a command to type and no ModuleNotFoundError from deep inside. Where the same function goes on
+without it (numba, threadpoolctl) nothing is named. docs/install.md lists the extras.
 """
 
 from __future__ import annotations

@@ -155,6 +155,11 @@ def unnamed(node: ast.AST, optional: set[str], named: set[str]) -> Iterator[str]
             modules = [part.module or ""]
         elif isinstance(part, ast.If) and "TYPE_CHECKING" in ast.unparse(part.test):
             continue
+        elif isinstance(part, ast.Try) and any(
+            handler.type is not None and "ImportError" in ast.unparse(handler.type)
+            for handler in part.handlers
+        ):
+            continue  # the same function goes on without it
         else:
             if isinstance(part, ast.Expr):
                 named = named | needed(part.value)
