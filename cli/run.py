@@ -132,15 +132,14 @@ def next_commands(out: Path, *, live: bool) -> list[str]:
         live: Whether it is served; else only a look at why not helps.
     """
     folder = shlex.quote(str(out))
-    show = f"colisten release list --out {folder}"
     if not live:
-        return [show]
+        return [f"colisten release list --out {folder}"]
     # The user of the first list: somebody the service knows.
     user = parquet.read(out / "recommendations.parquet", columns=["user_id"])["user_id"][0].as_py()
     body = shlex.quote(to_json({"user_id": user, "k": 5}))
     return [
         f"colisten serve --out {folder}",
         f"curl -H 'content-type: application/json' -d {body} http://127.0.0.1:3000/recommend",
-        show,
+        f"colisten release show live --out {folder}",
         f"colisten explain --out {folder}",
     ]
