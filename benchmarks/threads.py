@@ -34,7 +34,7 @@ SETTINGS: tuple[str, ...] = (
     "index.backend=exact",
     "text.max_chars=40",
 )
-ROUNDS = 3
+ROUNDS = 1
 # What else the machine did as this one began: on an idle machine about nothing.
 _LOAD = round(os.getloadavg()[0], 1)
 LIBRARY = """

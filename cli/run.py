@@ -161,9 +161,8 @@ def next_commands(out: Path, *, live: bool) -> list[str]:
     """
     folder = shlex.quote(str(out))
     program = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "colisten" else "colisten"
-    show = f"{program} release list --out {folder}"
     if not live:
-        return [show]
+        return [f"{program} release list --out {folder}"]
     # The user of the first list: somebody the service knows.
     user = parquet.read(out / "recommendations.parquet", columns=["user_id"])["user_id"][0].as_py()
     body = shlex.quote(to_json({"user_id": user, "k": 5}))
@@ -171,6 +170,6 @@ def next_commands(out: Path, *, live: bool) -> list[str]:
         f"{program} recommend --out {folder} --user {shlex.quote(user)} -k 5",
         f"{program} serve --out {folder}",
         f"curl -H 'content-type: application/json' -d {body} http://127.0.0.1:3000/recommend",
-        show,
+        f"{program} release show live --out {folder}",
         f"{program} explain --out {folder}",
     ]
