@@ -30,7 +30,6 @@ _FILE = r"\.(?:py|md|html|jsonl?|npy|parquet|parq|ya?ml|onnx|safetensors|css|jin
 LEFT_BY_A_RUN = (
     "",
     "steps",
-    "steps/run.log",
     "steps/check_tables-*",
     "steps/check_tables-*/history",
     "steps/check_tables-*/holdout",
@@ -65,6 +64,7 @@ LEFT_BY_A_RUN = (
 )
 # What other commands leave there, or a run with settings of its own.
 LEFT_BY_OTHERS = (
+    "steps/run.log",
     "experiment",
     "shelves",
     "index/milvus.db",
@@ -100,9 +100,7 @@ def paths(page: Page) -> list[str]:
     prose = re.sub(r"\]\([^)]*\)", "", page.prose)
     named = re.findall(rf"(?<![\w./<~-])(?:{ROOMS})/[\w*][\w./*-]*", prose)
     named = [name.rstrip(".") for name in named if name.rstrip(".") not in NOT_PATHS]
-    return [
-        name for name in named if name not in MADE_BY_THE_READER and not any(ROOT.glob(name))
-    ]
+    return [name for name in named if name not in MADE_BY_THE_READER and not any(ROOT.glob(name))]
 
 
 def names(page: Page) -> list[str]:
@@ -254,7 +252,5 @@ def _tree(code: str) -> list[str]:
 
 KINDS: dict[str, Callable[[Page], list[str]]] = {
     check.__name__: check
-    for check in (
-        *(links, paths, names, settings, defaults, commands, python, messages, outputs),
-    )
+    for check in (*(links, paths, names, settings, defaults, commands, python, messages, outputs),)
 }
