@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -371,7 +372,7 @@ CASES = [
             f"link {violation.__name__} {str(value)[:9]!r}",
             violation,
             f"links.{column}",
-            lambda folder, column=column, value=value: put(folder, "links", column, {2: value}),
+            partial(put, table="links", column=column, values={2: value}),
             count=1,
             first=(2,),
         )

@@ -302,7 +302,7 @@ def test_a_failing_write_leaves_the_old_tables(
 ) -> None:
     run(source, out)
     before = folder_digests(out.parent)
-    written = []
+    written: list[Path] = []
     write = prepare._write
 
     def fail_late(views: Any, part: Any, file: Path) -> int:
