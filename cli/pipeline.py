@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.ending import going_on
 from colisten.cli.inputs import (
     CacheOption,
@@ -39,6 +40,7 @@ def run_(
     overrides: SetOption = None,
     use_cache: CacheOption = True,
     allow_late_cut: LateCutOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run the release pipeline by Kubeflow's local runner: the same components, a process each.
 
@@ -82,20 +84,24 @@ def run_(
             use_cache=use_cache,
             listen=listen,
         )
+    if as_json:
+        print_document({"out": out, "log": home.out / "pipeline" / "run.log"})
     console.print(f"Results lie in {out}.", soft_wrap=True)
 
 
 @app.command("compile")
 def compile_(
-    out: Annotated[Path, typer.Option("--out", help="Where the YAML goes.")] = Path(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="YAML file to write.")] = Path(
         "colisten-release.yaml"
     ),
     trials: Annotated[
         bool, typer.Option("--trials", help="Several trainings side by side, not the release.")
     ] = False,
     parallelism: Annotated[
-        int, typer.Option(min=1, help="Trials that run at the same time, with --trials.")
+        int,
+        typer.Option("--parallelism", min=1, help="Trials at the same time, with --trials."),
     ] = 4,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the release pipeline, or that of several trainings, as a PipelineSpec YAML.
 
@@ -106,4 +112,7 @@ def compile_(
     from colisten.pipelines.trials_pipeline import make_trials_pipeline
 
     compile_pipeline(make_trials_pipeline(parallelism) if trials else release_pipeline, out)
+    if as_json:
+        print_document({"written": out})
+        return
     Terminal().print(f"Wrote {out}. Upload it with the Kubeflow Pipelines UI or `kfp run create`.")

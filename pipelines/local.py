@@ -235,11 +235,11 @@ def _only_runner(root: Path) -> Iterator[int]:
 def _holder_lives(lock: TextIO) -> bool:
     """Whether the process that last took the lock is there; True where it did not say."""
     lock.seek(0)
-    said = lock.read()
-    if not said.isdecimal():
+    pid = lock.read()
+    if not pid.isdecimal():
         return True
     try:
-        os.kill(int(said), 0)
+        os.kill(int(pid), 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:

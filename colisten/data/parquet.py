@@ -86,6 +86,11 @@ def scan(*files: Path, options: str = "") -> str:
     return f"read_parquet([{paths}], hive_partitioning = false{further})"
 
 
+def literal(file: Path) -> str:
+    """The path of a file of any kind, for a reader of DuckDB's, as an SQL literal."""
+    return _quoted(_duckdb_path(file))
+
+
 def table(engine: Any, file: Path) -> Any:
     """One file as a table expression of an Ibis backend, DuckDB or Spark.
 

@@ -39,6 +39,7 @@
         ├── MusicVectorLength           a vector is longer or shorter than most
         ├── NonFiniteMusicVector        a vector holds null, NaN or infinity
         ├── MusicVectorConflict         two vectors of one user at one moment
+        ├── CutAfterData                the cut lies long after the last event
         ├── NoHistory                   no interaction lies before the cut
         ├── NobodyStarted               nothing of the recommended type is started before the cut
         └── NobodyMeasured              figures are wanted and nobody is there after the cut

@@ -7,9 +7,6 @@ from colisten.evaluation.comparison import Contrast, Measure
 from colisten.evaluation.headline import Headline
 from colisten.evaluation.table import EvaluationTable
 
-FEW = 10
-"""With fewer users than this nobody is said to lead: one user would turn the verdict."""
-
 
 def headline_metrics(table: EvaluationTable) -> tuple[str, ...]:
     """The measures of the paper's tables: hit rate, MRR, coverage."""
@@ -26,14 +23,19 @@ def verdicts(table: EvaluationTable, part: str = "all") -> list[str]:
     users = table.users[part]
     if not users:
         return [f"No {part} user had a target, so there is nothing to say about {part} users."]
-    if users < FEW and len(table.models) > 1:
+    if table.too_few(part) and len(table.models) > 1:
         whom = f"{users} {'' if part == 'all' else part + ' '}user{'s' if users > 1 else ''}"
         return [f"Only {whom} had a target: too few to say who leads."]
     return [_verdict(table, metric, part) for metric in headline_metrics(table)]
 
 
 def standing(table: EvaluationTable, part: str = "all") -> list[str]:
-    """Where the subject stands against every other model, a sentence per headline measure."""
+    """Where the subject stands against every other model, a sentence per headline measure.
+
+    None where `verdicts` says that there are too few users to tell.
+    """
+    if table.too_few(part):
+        return []
     return [
         _standing(table, metric, part)
         for metric in headline_metrics(table)
@@ -120,8 +122,8 @@ def _standing(table: EvaluationTable, metric: str, part: str) -> str:
             continue
         where = "above" if each.value > 0 else "below"
         groups[where if each.sure else "not surely different from"].append(each.against)
-    said = [f"{where} {', '.join(names)}" for where, names in groups.items() if names]
-    return f"{table.subject} on {metric}: {'; '.join(said)}."
+    phrases = [f"{where} {', '.join(names)}" for where, names in groups.items() if names]
+    return f"{table.subject} on {metric}: {'; '.join(phrases)}."
 
 
 def _percent(measure: Measure) -> str:

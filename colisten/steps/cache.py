@@ -37,7 +37,7 @@ from colisten.steps.execution import execute, result_types
 from colisten.steps.plan import Place, Plan
 from colisten.steps.settings import settings_json, settings_of
 
-# Runs of each workflow whose entries are kept, so that settings can be tried back and forth.
+# Runs of each workflow whose entries stay, so that settings can be tried back and forth.
 KEPT_RUNS = 3
 _ENTRY = "entry.json"
 _RUNS = "runs.json"
@@ -109,7 +109,7 @@ class StepCache:
         changes_world: bool = False,
         **inputs: Any,
     ) -> Result:
-        """What a step returns, computed now or found.
+        """What a step returns, computed now or taken from an earlier run.
 
         Args:
             step: See `colisten.steps`.
@@ -239,9 +239,9 @@ def _sweep(root: Path, workflow: str, used: list[str]) -> None:
         runs = {}
     runs[workflow] = [used, *(run for run in runs.get(workflow, ()) if run != used)][:KEPT_RUNS]
     write_json(file, runs)
-    kept = {name for newest in runs.values() for run in newest for name in run}
+    in_use = {name for newest in runs.values() for run in newest for name in run}
     for folder in root.iterdir():
-        if folder.is_dir() and folder.name not in kept:
+        if folder.is_dir() and folder.name not in in_use:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -201,12 +201,12 @@ def test_the_live_release_can_be_explained(finished: Path) -> None:
 
 
 def test_what_to_do_next_works_as_it_is_printed(finished: Path) -> None:
-    serve, curl, *others = map(shlex.split, next_commands(finished, live=True))
+    recommend, serve, curl, *others = map(shlex.split, next_commands(finished, live=True))
     assert serve[:2] == ["colisten", "serve"]
     asked = json.loads(curl[curl.index("-d") + 1])
     lists = pq.read_table(finished / "recommendations.parquet", columns=["user_id"])
     assert asked["user_id"] in lists["user_id"].to_pylist()
-    for command_line in others:
+    for command_line in (recommend, *others):
         done = subprocess.run(
             [sys.executable, "-m", *command_line], capture_output=True, text=True, check=False
         )
