@@ -143,6 +143,7 @@ READS: dict[str, tuple[str, ...]] = {
         *("release", "verify", "{release}", "--out", "{home}", "--config", "@"),
     ),
     "release promote": ("release", "promote", "{release}", "--out", "@"),
+    "release publish": ("release", "publish", "{release}", "--out", "@"),
     "release rollback": ("release", "rollback", "--out", "@"),
     "release prune": ("release", "prune", "--out", "@"),
     "events push": (
