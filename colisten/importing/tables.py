@@ -37,7 +37,6 @@ from colisten.importing.translation import ROW, Translated, Wanted, translate
 from colisten.logs import logger
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
-from colisten.settings.tree import Settings
 
 log = logger("importing")
 
@@ -248,9 +247,8 @@ def _write(work: _Work, name: str, columns: list[Column], file: Path) -> None:
 
 def _checked(work: _Work, folder: Path, data: DataSettings, engine: Engine) -> TableReport:
     """The check's report; raises what it and the translation found, each thing once."""
-    settings = Settings().model_copy(update={"data": data, **engine.model_dump()})
     try:
-        report = check_tables(folder, settings=settings)
+        report = check_tables(folder, data=data, engine=engine)
         violations: list[Violation] = []
     except (Violation, TableViolations) as broken:
         report, violations = (

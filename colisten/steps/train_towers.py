@@ -38,7 +38,7 @@ def train_towers(
     blocks: str,
     checkpoints: Path,
     *,
-    data: Annotated[DataSettings, Without("filterable")],
+    data: Annotated[DataSettings, Without("filterable", "text_vectors")],
     histories: Annotated[FeatureSettings, Setting("features")],
     towers: TowerSettings,
     # Epochs are chosen by the measure that counts.
