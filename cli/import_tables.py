@@ -11,15 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from colisten.cli.check import print_violations
+from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, SetOption
 from colisten.data.violation import TableViolations, Violation
 from colisten.errors import ConfigError
 from colisten.importing.mapping import read_mapping
 from colisten.importing.proposal import propose_mapping
 from colisten.importing.tables import Imported, import_tables
-from colisten.json_files import to_json
 from colisten.settings.tree import load_settings
-from colisten.terminal import Terminal, print_json
+from colisten.terminal import Terminal
 
 _HELP = """Turn a warehouse's export into the tables that colisten takes.
 
@@ -27,7 +27,7 @@ Of CSV, JSON lines or parquet, also packed (.gz, .zst), FILES alone drafts a map
 names to ours on standard output. Look through it, then give it in their place:
 
 \b
-  colisten import export.csv titles.csv > mapping.yaml
+Example: colisten import export.csv titles.csv > mapping.yaml
   colisten import mapping.yaml --dry-run
   colisten import mapping.yaml --out tables
 
@@ -44,16 +44,18 @@ def import_(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder of the tables: new, empty, or holding tables alone."),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder of the tables: new, empty, or holding tables alone.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and show the first rows; write nothing.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object: ok, tables or violations.")
-    ] = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     settings = load_settings(config, tuple(overrides or ()))
     given = [file.suffix.casefold() in (".yaml", ".yml") for file in files]
@@ -68,7 +70,11 @@ def import_(
         )
     try:
         if not all(given):
-            print(propose_mapping(files, data=settings.data, engine=settings.engine), end="")
+            mapping = propose_mapping(files, data=settings.data, engine=settings.engine)
+            if as_json:
+                print_document({"mapping": mapping})
+            else:
+                print(mapping, end="")
             return
         place = None if dry_run else out
         imported = import_tables(
@@ -77,13 +83,13 @@ def import_(
     except (Violation, TableViolations) as broken:
         if as_json:
             violations = [violation.to_dict() for violation in broken.violations]
-            print_json(to_json({"ok": False, "violations": violations}, indent=2))
+            print_document({"ok": False, "violations": violations})
         else:
             print_violations(broken.violations)
         raise typer.Exit(broken.exit_code) from None
     if as_json:
         answer = {"ok": True, "written": place, **_plain(imported)}
-        print_json(to_json(answer, indent=2, otherwise=str))
+        print_document(answer, otherwise=str)
     else:
         _print(imported, place)
 
@@ -101,6 +107,7 @@ def _plain(imported: Imported) -> dict[str, object]:
 
 def _print(imported: Imported, out: Path | None) -> None:
     console = Terminal()
+    console.width = max(console.width, 100)
     for name, table in imported.tables.items():
         made = ", derived from the interactions" if table.derived else ""
         console.print(Text.assemble((name, "bold"), f"  {table.rows:,} rows{made}"))

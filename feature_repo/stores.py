@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from colisten.extras import needs
 from colisten.features.names import (
     CONFIG_FILE,
     OFFLINE_STORE,
@@ -33,7 +34,12 @@ def store_config(
 
     Feast fills in environment variables: `features.redis` may be `${REDIS}`, which keeps a
     password out of settings and files.
+
+    Raises:
+        ConfigError: Redis is asked for and its package is not installed.
     """
+    if features.online_store == "redis":
+        needs("redis")
     online_store: dict[str, Any] = (
         {"type": "redis", "connection_string": _impatient(features.redis)}
         if features.online_store == "redis"

@@ -139,11 +139,6 @@ def run_local(
             enable_caching=use_cache,
             cache_root=str(root / "cache"),
         )
-        # Threads that spin at every barrier cost six times the work on a machine that has
-        # anything else to do; sleeping ones cost nothing measurable on an idle one.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        # Huge pages for torch's large tensors: touching fresh memory is much of a training step.
-        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
         try:
             with (
                 contextlib.redirect_stdout(log),
@@ -240,11 +235,11 @@ def _only_runner(root: Path) -> Iterator[int]:
 def _holder_lives(lock: TextIO) -> bool:
     """Whether the process that last took the lock is there; True where it did not say."""
     lock.seek(0)
-    said = lock.read()
-    if not said.isdecimal():
+    pid = lock.read()
+    if not pid.isdecimal():
         return True
     try:
-        os.kill(int(said), 0)
+        os.kill(int(pid), 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:

@@ -173,7 +173,6 @@ def _released(history: Path, out: Path) -> dict[str, Any]:
         release = store.publish(payload, index)
         store.promote(release, index)
     live = store.load_live()
-    assert live is not None
     return {
         "popular": [lists.everywhere.tolist() for lists in (popular, kept)],
         "popular somewhere": {name: ids.tolist() for name, ids in popular.countries.items()},

@@ -24,6 +24,10 @@ SHORT = [value for value in VALUES if len(value) < 1000]
 ANY = st.text(st.characters(codec=None), max_size=60) | st.sampled_from(SHORT)
 PRINTERS = {
     ROOT / "colisten" / "terminal.py",
+    # JSON documents, escaped as JSON.
+    ROOT / "cli" / "documents.py",
+    # A draft of a mapping, to be sent into a file.
+    ROOT / "cli" / "import_tables.py",
     # Its own words, as a page of Markdown.
     ROOT / "cli" / "settings.py",
     # Into the log of a run.

@@ -76,7 +76,7 @@ def test_the_tutorial_runs_as_printed(tmp_path: Path) -> None:
     duckdb.connect().execute(by_duckdb)
     call(sys.executable, "-c", by_pandas)
     for folder in ("by-duckdb", "by-pandas"):
-        ask(f"colisten check {folder}")
+        ask(f"colisten check --data {folder}")
         for table in ("items", "interactions"):
             assert rows(folder, table, tmp_path) == rows("tables", table, tmp_path)
     lines = call(sys.executable, "-c", shelf).splitlines()

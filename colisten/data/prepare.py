@@ -143,7 +143,7 @@ def check_cut(
         NobodyMeasured: Figures alone are wanted, and nobody can be measured in the window.
         ConfigError: The window is empty, or ends after the calendar.
     """
-    with _outlook(source, cut, window_days, data, engine) as (views, outlook):
+    with open_outlook(source, cut, window_days, data, engine) as (views, outlook):
         if only_measures and not anybody_measured(views, outlook):
             detail = (
                 f"no user with events before the cut {cut} starts another {outlook.target_type} "
@@ -174,14 +174,15 @@ def cut_notices(
     Raises:
         Violation, ConfigError: As `check_cut`.
     """
-    with _outlook(source, cut, window_days, data, engine) as (views, outlook):
+    with open_outlook(source, cut, window_days, data, engine) as (views, outlook):
         return shortages(views, outlook, k)
 
 
 @contextmanager
-def _outlook(
+def open_outlook(
     source: Path, cut: datetime, window_days: int, data: DataSettings, engine: Engine
 ) -> Iterator[tuple[TableViews, Outlook]]:
+    """Views of checked tables, and what a cut leaves of them; raises as `check_cut` does."""
     until = window_end(cut, window_days)
     with open_views(source, data, engine) as (views, violations):
         if violations:  # The files changed since they were checked.

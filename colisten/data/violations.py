@@ -42,6 +42,7 @@
         ├── TextVectorLength            a text vector is longer or shorter than most
         ├── NonFiniteTextVector         a text vector holds null, NaN or infinity
         ├── UnfitScore                  a popularity is null or not finite
+        ├── CutAfterData                the cut lies long after the last event
         ├── NoHistory                   no interaction lies before the cut
         ├── NobodyStarted               nothing of the recommended type is started before the cut
         └── NobodyMeasured              figures are wanted and nobody is there after the cut
@@ -335,6 +336,13 @@ class NoHistory(Violation):
 
     says = "no interaction lies before the cut"
     advice = "Choose a later cut."
+
+
+class CutAfterData(Violation):
+    """The cut lies long after the last event, so that nothing recent is left to learn from."""
+
+    says = "the cut lies long after the last event"
+    advice = "Choose an earlier cut, or allow it with --allow-late-cut."
 
 
 class NobodyStarted(Violation):

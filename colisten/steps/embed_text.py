@@ -18,7 +18,7 @@ class Embedded(NamedTuple):
     metrics: Metrics
 
 
-def embed_text(history: History, cache: Path, *, text: TextSettings) -> Embedded:
+def embed_text(history: History, cache: Path, *, text: TextSettings, threads: int) -> Embedded:
     """Encode titles and descriptions, unless the history holds vectors of somebody's own.
 
     Only texts not seen before reach the encoder.
@@ -26,6 +26,7 @@ def embed_text(history: History, cache: Path, *, text: TextSettings) -> Embedded
     Args:
         history: Checked tables.
         cache: Folder that keeps vectors across runs.
+        threads: What the step is run with (`execute`); they decide the last bits.
 
     Raises:
         TextError: The encoder cannot be loaded, or gave a vector that is not finite.

@@ -112,17 +112,6 @@ def settings_from_json(step: Step, text: str) -> dict[str, Any]:
     }
 
 
-def whole(*sections: BaseModel, engine: Engine | None = None, **values: Any) -> Settings:
-    """A tree of settings in which everything but some sections is at its default.
-
-    For functions that take all settings and read few of them.
-    """
-    by_type = {type(field.default): name for name, field in Settings.model_fields.items()}
-    tree = {by_type[type(section)]: section for section in sections}
-    bounds = engine.model_dump() if engine is not None else {}
-    return Settings().model_copy(update=tree | bounds | values)
-
-
 def _hints(step: Step) -> dict[str, Any]:
     hints = get_type_hints(step, include_extras=True)
     return {name: hints[name] for name in inspect.signature(step).parameters}

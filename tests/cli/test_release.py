@@ -137,7 +137,7 @@ def test_faults_are_said_with_their_exit_code(published: Published, tmp_path: Pa
 
 def test_every_command_explains_itself() -> None:
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert names == {"list", "show", "verify", "promote", "rollback", "prune"}
+    assert names == {"list", "show", "verify", "promote", "publish", "rollback", "prune"}
     for command in app.registered_commands:
         assert command.callback is not None
         assert f"Example: colisten release {command.name or command.callback.__name__}" in str(

@@ -80,6 +80,7 @@ def test_the_cases_cover_the_tree() -> None:
         if isinstance(value, type) and issubclass(value, Violation) and value is not Violation
     }
     elsewhere = {
+        violations.CutAfterData,
         violations.FolderMissing,
         violations.NoHistory,
         violations.NobodyStarted,

@@ -271,6 +271,31 @@ def test_where_a_run_lies_changes_nothing(
     assert shelves.equals(others)
 
 
+LIBRARY = """
+import sys, torch, colisten
+from colisten.settings.tree import load_settings
+data, cut, out, days, *settings = sys.argv[1:]
+colisten.run(data, cut, out, load_settings(None, tuple(settings)), window_days=int(days))
+"""
+
+
+@pytest.mark.parametrize("door", ["library", "pipeline"])
+def test_every_door_makes_the_same_release_whatever_the_environment_says_of_threads(
+    finished: Path, tiny_source: Path, tmp_path: Path, door: str
+) -> None:
+    arguments = [*command(tiny_source, tmp_path)]
+    if door == "pipeline":
+        arguments[3:4] = ["pipeline", "run"]
+    else:
+        days = str(WINDOW_DAYS)
+        place = (str(tiny_source), CUT.date().isoformat(), str(tmp_path), days)
+        arguments = [sys.executable, "-c", LIBRARY, *place, *QUICK]
+    # The number of threads is the settings' to say: two, which is what `finished` took.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run(arguments, check=True, capture_output=True, env=environment, timeout=900)
+    assert live_release(tmp_path) == live_release(finished)
+
+
 def test_a_killed_run_leaves_no_half_release_and_the_next_completes(
     tmp_path: Path, tiny_source: Path, finished: Path
 ) -> None:

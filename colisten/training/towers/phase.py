@@ -41,7 +41,7 @@ log = logger("towers")
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """What one training is told: `select` finds the number of epochs, `fit` makes the model.
+    """What one training is given: `select` finds the number of epochs, `fit` makes the model.
 
     Attributes:
         name: Part of every random stream, so that the phases draw differently.

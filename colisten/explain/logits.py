@@ -1,4 +1,4 @@
-"""Both towers of a release as serving runs them, and their scores as logits.
+"""Whom the model is asked about, what it may answer, and its scores as logits.
 
 Served vectors are of unit length, so an inner product is a logit of the trained softmax only up to
 a factor of each user. The factor can be read off the vectors: beside a unit taste a vector holds
@@ -8,6 +8,8 @@ popularity and more, all scaled to length one, so the length of its taste part i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,19 @@ import onnxruntime
 from safetensors import SafetensorError, safe_open
 
 from colisten.errors import ReleaseError
+from colisten.evaluation.split import EvaluationSet
 from colisten.features.transform import UserFeatureSpec
 from colisten.json_files import read_mapping
 from colisten.models.items import ItemFeatureSpec
+from colisten.ranking.eligible import EligibleUsers
+from colisten.ranking.ragged import Ragged
 
 _ROWS = 4096
 _TINY = 1e-12
+_BLOCK_BYTES = 64 << 20
+
+Logits = Callable[[np.ndarray], np.ndarray]
+"""Rows of users (int64 [b]) to logits (float32 [b, n]); -inf where an item is no candidate."""
 
 
 class ServedTowers:
@@ -98,3 +107,90 @@ def _run(session: onnxruntime.InferenceSession, features: np.ndarray) -> np.ndar
         for start in range(0, max(len(features), 1), _ROWS)
     ]
     return np.concatenate(blocks, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class UserSample:
+    """Users, the items they may be shown, and what they streamed in the window.
+
+    Items are positions within the catalogue's slice of the target type.
+
+    Attributes:
+        user_ids: object [U].
+        warm: bool [U]; any signal on the target type before the cut.
+        exclusions: By user, items never shown to them.
+        available: bool [n_target]; candidates at the cut.
+        targets: By user, candidates streamed first in the window; all empty where there is no
+            window to look at.
+        unreachable: Streams of the window, over all its users, that no candidate could answer.
+    """
+
+    user_ids: np.ndarray
+    warm: np.ndarray
+    exclusions: Ragged
+    available: np.ndarray
+    targets: Ragged
+    unreachable: int = 0
+
+    @classmethod
+    def of(cls, people: EligibleUsers, *, most_users: int, seed: int) -> UserSample:
+        """At most `most_users` users, drawn by `seed`; of a window those with a target."""
+        targets = Ragged.empty(len(people))
+        unreachable = 0
+        rows = np.arange(len(people))
+        if isinstance(people, EvaluationSet):
+            targets, unreachable = people.targets, people.unreachable
+            rows = np.flatnonzero(targets.counts)
+        whole = cls(
+            people.user_ids,
+            people.warm,
+            people.exclusions,
+            people.available,
+            targets,
+            unreachable,
+        )
+        if len(rows) > most_users:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, most_users, replace=False))
+        return whole.take(rows)
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is anything to measure answers against."""
+        return bool(len(self.targets.values))
+
+    def take(self, rows: np.ndarray) -> UserSample:
+        """The part about some users, int64 [R]."""
+        return replace(
+            self,
+            user_ids=self.user_ids[rows],
+            warm=self.warm[rows],
+            exclusions=self.exclusions.take(rows),
+            targets=self.targets.take(rows),
+        )
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Rows of users in blocks whose logits stay small, int64 each."""
+        size = max(1, _BLOCK_BYTES // (4 * max(1, len(self.available))))
+        for start in range(0, len(self), size):
+            yield np.arange(start, min(start + size, len(self)))
+
+    def masked(self, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Logits [b, n_target] of users `rows` with -inf at what they may not be shown."""
+        out = np.array(logits, dtype=np.float32)
+        out[:, ~self.available] = -np.inf
+        hidden = self.exclusions.take(rows)
+        out[hidden.rows, hidden.values] = -np.inf
+        return out
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities of each row, float64 [b, n]; -inf stays -inf."""
+    top = logits.max(axis=1, keepdims=True, initial=-np.inf).astype(np.float64)
+    shifted = logits - np.where(np.isfinite(top), top, 0.0)
+    total = np.exp(shifted).sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out: np.ndarray = shifted - np.log(total)
+    return out
