@@ -93,7 +93,7 @@ def run(
         print_document(run_document(result))
     else:
         console = wide_console()
-        show_outcome(result, out, console)
+        show_outcome(result, console)
         show_next(result, out, console)
     Terminal(stderr=True).print(f"Done in {time.monotonic() - started:.0f} s.")
 
@@ -104,8 +104,8 @@ def wide_console() -> Terminal:
     return console if console.is_terminal else Terminal(width=max(console.width, 120))
 
 
-def show_outcome(result: RunResult, out: Path, console: Terminal) -> None:
-    """Print the table, the release, the headline and where everything lies."""
+def show_outcome(result: RunResult, console: Terminal) -> None:
+    """Print the table, the release and the headline."""
     from colisten.evaluation.headline import headlines
     from colisten.reports.terminal import to_rich
     from colisten.reports.verdict import headline_sentence
@@ -117,9 +117,6 @@ def show_outcome(result: RunResult, out: Path, console: Terminal) -> None:
         console.print(Text(f"Notice: {warning}"), soft_wrap=True)
     for each in headlines(result.table):
         console.print(Text(headline_sentence(each)), soft_wrap=True)
-    console.print("Look at:")
-    for place in _places(out):
-        console.print(f"  {place}", soft_wrap=True)
 
 
 def _places(out: Path) -> list[Path]:
@@ -146,7 +143,10 @@ def run_document(result: RunResult) -> dict[str, Any]:
 
 
 def show_next(result: RunResult, out: Path, console: Terminal) -> None:
-    """Print what to do with a release."""
+    """Print where everything lies and what to do with the release."""
+    console.print("Look at:")
+    for place in _places(out):
+        console.print(f"  {place}", soft_wrap=True)
     console.print("Next:")
     for line in next_commands(out, live=result.promoted):
         console.print(f"  {line}", soft_wrap=True, highlight=False)
