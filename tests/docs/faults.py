@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from colisten.errors import ConfigError
-from colisten.settings.tree import SECTIONS, Settings, load_settings, setting_names
+from colisten.settings.tree import RENAMED, SECTIONS, Settings, load_settings, setting_names
 from tests.docs.code import bound_by, faults_of_code
 from tests.docs.commands import faults_of_line, known_options, lines_of
 from tests.docs.page import ROOT, Page
@@ -22,6 +22,8 @@ MADE_BY_THE_READER = {
 NOT_PATHS = {"colisten/python-pipelines"}  # the name of an image
 # What these pages print is made anew by a test and compared there.
 RUN_AS_PRINTED = {"docs/tutorial.md": "tests/test_tutorial.py"}
+# The one page that says what settings were called.
+UPGRADE = "docs/upgrade.md"
 # A field of an answer, and calls of what others wrote.
 NOT_PYTHON = {
     *("how.fallbacks", "HeteroConv(SAGEConv)", 'model_dump(mode="json")', "model_dump_json()"),
@@ -127,7 +129,7 @@ def names(page: Page) -> list[str]:
 
 def _is_setting(name: str) -> bool:
     section = name.split(".")[0]
-    return name in setting_names() or (section in SECTIONS and name.endswith(".*"))
+    return name in (*setting_names(), *RENAMED) or (section in SECTIONS and name.endswith(".*"))
 
 
 def settings(page: Page) -> list[str]:
@@ -142,7 +144,8 @@ def settings(page: Page) -> list[str]:
         if not match or span in MADE_BY_THE_READER or re.search(_FILE, span):
             continue
         if match[1]:
-            if span not in setting_names() and not resolves(span):
+            renamed = span in RENAMED and page.name == UPGRADE
+            if span not in setting_names() and not renamed and not resolves(span):
                 faults.append(f"{span}: no such setting")
         elif match[3] != "...":
             faults += fault_of_override(re.sub(r"^([\w.]+): ", r"\1=", span))
