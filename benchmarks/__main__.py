@@ -15,6 +15,7 @@ from benchmarks import (
     public,
     robustness,
     scale,
+    threads,
     worlds,
 )
 from colisten.logs import configure_logs
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "public": public.run,
     "robustness": robustness.run,
     "links": links.run,
+    "threads": threads.run,
 }
 
 

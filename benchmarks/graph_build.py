@@ -71,8 +71,8 @@ def scipy_product(folder: Path) -> int:
     ones = np.ones(len(touched), np.int32)
     ratings = coo_matrix((ones, (touched["user"].to_numpy(), touched["item"].to_numpy()))).tocsr()
     counted = (ratings.T @ ratings).tocoo()
-    kept = (counted.data >= SETTINGS.graph.min_colisteners) & (counted.row != counted.col)
-    return _strongest(counted.row[kept], counted.col[kept], counted.data[kept], books)
+    mask = (counted.data >= SETTINGS.graph.min_colisteners) & (counted.row != counted.col)
+    return _strongest(counted.row[mask], counted.col[mask], counted.data[mask], books)
 
 
 def _touched(folder: Path) -> tuple[pd.DataFrame, int]:

@@ -39,12 +39,12 @@ def run() -> None:
             rival_name="the same draws in numpy",
             facts={"seeds": SEEDS, "fan_outs": FAN_OUTS, "edges": graph.num_edges},
         )
-    told = torch.randn(SOURCES, DIM).requires_grad_()
+    messages = torch.randn(SOURCES, DIM).requires_grad_()
     table = torch.randint(0, SOURCES + 1, (ROWS, PLACES))
     slope = torch.randn(ROWS, DIM)
 
     def there_and_back(engine: ModuleType | None) -> None:
-        torch.autograd.grad(aggregate(told, table, engine=engine), told, slope)
+        torch.autograd.grad(aggregate(messages, table, engine=engine), messages, slope)
 
     compare(
         "kernel_aggregation_max",

@@ -42,7 +42,7 @@ def run() -> None:
         print(f"{NAME}: COLISTEN_REAL_DATA is unset, so there is nothing to measure on")
         return
     with tempfile.TemporaryDirectory() as folder:
-        found: dict[str, Any] = {}
+        cuts: dict[str, Any] = {}
         for cut in CUTS:
             started = time.monotonic()
             made = make_release(
@@ -53,9 +53,9 @@ def run() -> None:
                 window_days=DAYS,
                 seeds=SEEDS,
             )
-            found[cut] = collected(made.table)
-            found[cut]["seconds"] = round(time.monotonic() - started)
-            write_result(NAME, {**machine(), "cuts": found})
+            cuts[cut] = collected(made.table)
+            cuts[cut]["seconds"] = round(time.monotonic() - started)
+            write_result(NAME, {**machine(), "cuts": cuts})
 
 
 def collected(table: EvaluationTable) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def markdown(rows: Mapping[str, Mapping[str, Sequence[float | None]]]) -> str:
         cells = []
         for name in names:
             value = named[model][name][0]
-            said = "–" if value is None else f"{value:.4f}".lstrip("0")
-            cells.append(f"**{said}**" if value == best[name] else said)
+            text = "–" if value is None else f"{value:.4f}".lstrip("0")
+            cells.append(f"**{text}**" if value == best[name] else text)
         lines.append(f"| {model} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -40,16 +40,16 @@ EVENTS_PER_USER, EVENTS_PER_TITLE, THINNED = 3, 2, 0.7
 
 def run() -> None:
     """One release on every variant; after each, the result so far is written."""
-    found: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "world"
         window = world_window(world, simulate(world, WORLD))
         for name, change in VARIANTS.items():
             tables = Path(folder) / name / "tables"
             variant(world, tables, window.cut, change)
-            found[name] = measured(replace(window, data=tables))
-            write_result(NAME, {**machine(), "world": WORLD, "rows": found})
-            print(f"robustness: {name}: {to_json(found[name]['against the best rival'])}")
+            rows[name] = measured(replace(window, data=tables))
+            write_result(NAME, {**machine(), "world": WORLD, "rows": rows})
+            print(f"robustness: {name}: {to_json(rows[name]['against the best rival'])}")
 
 
 def measured(window: Window) -> dict[str, Any]:
@@ -136,8 +136,8 @@ def thin_catalogue(tables: Tables, cut: datetime) -> Tables:
     events = tables["interactions"]
     names = events.column("item_id").to_pylist()
     titles = np.unique(names)
-    chosen = np.random.default_rng(0).random(len(titles)) < THINNED
-    thin = set(titles[chosen].tolist())
+    thinned = np.random.default_rng(0).random(len(titles)) < THINNED
+    thin = set(titles[thinned].tolist())
     hit = pa.array([name in thin for name in names])
     return tables | {
         "interactions": pa.concat_tables(
@@ -153,8 +153,8 @@ def _latest(events: pa.Table, key: str, cut: datetime, most: int = EVENTS_PER_US
     """Of the events before the cut, the latest few of each key; all later ones."""
     frame = events.to_pandas()
     past = frame["timestamp"] < cut
-    kept = frame[past].sort_values(["timestamp", "user_id", "item_id"]).groupby(key).tail(most)
-    rows = np.sort(np.concatenate([kept.index.to_numpy(), np.flatnonzero(~past)]))
+    latest = frame[past].sort_values(["timestamp", "user_id", "item_id"]).groupby(key).tail(most)
+    rows = np.sort(np.concatenate([latest.index.to_numpy(), np.flatnonzero(~past)]))
     return events.take(pa.array(rows))
 
 

@@ -11,10 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from colisten.ablations.registry import ABLATIONS
+from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
+    OptionalCutOption,
+    OptionalDataOption,
     SetOption,
+    WindowOption,
     parse_cut,
 )
 from colisten.cli.run import wide_console
@@ -23,18 +27,13 @@ from colisten.terminal import Terminal
 
 
 def ablate(
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of contract tables (see docs/tables.md).")
-    ] = None,
-    cut: Annotated[
-        str | None, typer.Option("--cut", help="Moment (UTC, YYYY-MM-DD) that ends all learning.")
-    ] = None,
+    data: OptionalDataOption = None,
+    cut: OptionalCutOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the results and finished steps.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for the results and finished steps."),
     ] = None,
-    window_days: Annotated[
-        int, typer.Option("--window-days", min=1, help="Days after the cut that measure.")
-    ] = 90,
+    window_days: WindowOption = 90,
     seeds: Annotated[
         int,
         typer.Option(
@@ -49,6 +48,7 @@ def ablate(
     overrides: SetOption = None,
     use_cache: CacheOption = True,
     show: Annotated[bool, typer.Option("--list", help="Print all ablations and stop.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Take one ingredient away at a time and measure what it was worth.
 
@@ -66,14 +66,17 @@ def ablate(
         --seeds 3 --only no-graph --only no-balance
     """
     if show:
-        wide_console().print(_listed())
+        if as_json:
+            print_document(ABLATIONS)
+        else:
+            wide_console().print(_listed())
         return
     if data is None or cut is None or out is None:
         raise ConfigError(
             "ablate needs --data, --cut and --out.", "--list alone prints the ablations."
         )
     from colisten.cli.steps import shown_steps
-    from colisten.reports.ablations_terminal import to_rich
+    from colisten.reports.terminal import ablations_to_rich
     from colisten.steps.use_cases.ablate import ablate as ablate_steps
 
     started = time.monotonic()
@@ -90,10 +93,13 @@ def ablate(
             use_cache=use_cache,
             listen=listen,
         )
-    shown = wide_console()
-    shown.print(to_rich(report))
-    for name in ("ablations.html", "ablations.json"):
-        shown.print(f"  {out / name}", soft_wrap=True)
+    if as_json:
+        print_document(report)
+    else:
+        console = wide_console()
+        console.print(ablations_to_rich(report))
+        for name in ("ablations.html", "ablations.json"):
+            console.print(f"  {out / name}", soft_wrap=True)
     Terminal(stderr=True).print(f"Done in {time.monotonic() - started:.0f} s.")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -16,37 +18,65 @@ from colisten.cli import (
     experiment,
     explain,
     graph,
+    import_tables,
     pipeline,
+    recommend,
     release,
     run,
     serve,
     settings,
+    similar,
     simulate,
 )
+from colisten.cli.documents import asks_json, document_alone, print_error_document
 from colisten.cli.ending import raise_if_asked
-from colisten.errors import ColistenError, FileError, PipelineError
+from colisten.cli.exit_codes import EPILOG
+from colisten.errors import ColistenError, ConfigError, FileError, PipelineError
 from colisten.logs import configure_logs
 from colisten.shown import plain, plain_lines
-from colisten.terminal import print_error
+from colisten.terminal import Terminal, print_error
 from colisten.variables import DEBUG, check_variables
 
 # What stands before an error that nobody foresaw.
 UNEXPECTED = "unexpected"
+# What a command line that cannot be read is called in JSON.
+USAGE = "UsageError"
 
 app = typer.Typer(
     name="colisten",
-    help="Recommend a new content type with the help of established ones.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        Terminal().print(f"colisten {version('colisten')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback(epilog=EPILOG)
+def colisten(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Recommend a new content type with the help of established ones."""
+
+
 app.command()(demo.demo)
 app.command()(simulate.simulate)
+app.command("import")(import_tables.import_)
 app.command()(check.check)
 app.command()(run.run)
 app.command()(ablate.ablate)
 app.command()(explain.explain)
+app.command()(recommend.recommend)
+app.command()(similar.similar)
 app.command()(serve.serve)
 app.command()(settings.settings)
 app.add_typer(release.app, name="release")
@@ -56,8 +86,17 @@ app.add_typer(experiment.app, name="experiment")
 app.add_typer(pipeline.app, name="pipeline")
 
 
+for _group in app.registered_groups:
+    _group.epilog = EPILOG
+for _typer in (app, *(each.typer_instance for each in app.registered_groups)):
+    for _command in _typer.registered_commands if _typer else ():
+        _command.epilog = EPILOG
+
+
 def answer(arguments: Sequence[str]) -> int:
     """Run a command line in this process; what went wrong becomes one line on standard error.
+
+    With `--json` it becomes the JSON document on standard output as well.
 
     Args:
         arguments: Without the program's name.
@@ -68,39 +107,47 @@ def answer(arguments: Sequence[str]) -> int:
     Raises:
         Ended: A signal ends the command.
     """
+    if asks_json(arguments):
+        with document_alone():
+            return _answer(arguments, as_json=True)
+    return _answer(arguments, as_json=False)
+
+
+def _answer(arguments: Sequence[str], *, as_json: bool) -> int:
     try:
         configure_logs()
         check_variables(os.environ)
-        app(list(arguments))
+        code = app(list(arguments), prog_name="colisten", standalone_mode=not as_json)
     except SystemExit as done:
-        code = done.code if isinstance(done.code, int) else int(done.code is not None)
-        if code:
-            raise_if_asked()
-        return code
+        code = done.code
     except Exception as error:
         raise_if_asked()
-        return _told(error)
-    return 0
+        kind, message, code = _described(error)
+        if as_json:
+            print_error_document(kind, message, code)
+        print_error(f"colisten: {kind}: {message}")
+        return code
+    code = code if isinstance(code, int) else int(code is not None)
+    if code:
+        raise_if_asked()
+    return code
 
 
-def _told(error: Exception) -> int:
-    """Say what went wrong; returns the exit code."""
+def _described(error: Exception) -> tuple[str, str, int]:
+    """An error's kind, message and exit code."""
     if isinstance(error, ColistenError):
         # The last lines of a step are lines.
         show = plain_lines if isinstance(error, PipelineError) else plain
-        print_error(f"colisten: {type(error).__name__}: {show(error)}")
-        return error.exit_code
+        return type(error).__name__, show(error), error.exit_code
     if isinstance(error, OSError):
-        print_error(f"colisten: FileError: {plain(_of_system(error))}")
-        return FileError.exit_code
+        return "FileError", plain(_of_system(error)), FileError.exit_code
+    if hasattr(error, "format_message"):  # of the reader of command lines
+        return USAGE, plain(error.format_message()), ConfigError.exit_code
     # A fault of ours; whoever looks for it wants the stack, nobody else does.
     if os.environ.get(DEBUG) == "1":
         traceback.print_exception(error)
-    print_error(
-        f"colisten: {UNEXPECTED} {type(error).__name__}: {plain(error)} "
-        f"Set {DEBUG}=1 to see where, and report it, please."
-    )
-    return 1
+    message = f"{plain(error)} Set {DEBUG}=1 to see where, and report it, please."
+    return f"{UNEXPECTED} {type(error).__name__}", message, 1
 
 
 def _of_system(error: OSError) -> str:

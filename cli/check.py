@@ -10,16 +10,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from colisten.cli.inputs import ConfigOption, SetOption
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.inputs import ConfigOption, OptionalDataOption, SetOption, renamed
 from colisten.data.checks import check_tables
 from colisten.data.violation import TableViolations, Violation
-from colisten.json_files import to_json
+from colisten.errors import ConfigError
 from colisten.settings.tree import load_settings
-from colisten.terminal import Terminal, print_json
+from colisten.terminal import Terminal
 
 _HELP = """Check a folder of tables against the contract; nothing is written.
 
-DIR holds one parquet file per table (docs/tables.md says more):
+The folder holds one parquet file per table (docs/tables.md says more):
 
 \b
   items.parquet         item_id, title, item_type, one that settings name;
@@ -38,31 +39,35 @@ Broken tables: prints every violation with its table, column, first rows
 (counted from 0) and what to do; exit code 2.
 
 \b
-  colisten check data/
-  colisten check data/ --json | jq -r ".violations[].violation"
+Example: colisten check --data tables
+  colisten check --data tables --json | jq -r ".violations[].violation"
 """
 
 
 def check(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds the tables.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object: ok, report or violations.")
-    ] = False,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", hidden=True)] = None,
+    data: OptionalDataOption = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
+    if folder is not None:
+        renamed("colisten check DIR", "colisten check --data DIR")
+    data = data or folder
+    if data is None:
+        raise ConfigError("check needs --data.", "Give the folder that holds the tables.")
     settings = load_settings(config, tuple(overrides or ()))
     try:
-        report = check_tables(folder, settings=settings)
+        report = check_tables(data, data=settings.data, engine=settings.engine)
     except (Violation, TableViolations) as broken:
         if as_json:
             violations = [violation.to_dict() for violation in broken.violations]
-            print_json(to_json({"ok": False, "violations": violations}, indent=2))
+            print_document({"ok": False, "violations": violations})
         else:
-            _print_violations(broken.violations)
+            print_violations(broken.violations)
         raise typer.Exit(broken.exit_code) from None
     if as_json:
-        print_json(to_json({"ok": True, "report": report.to_dict()}, indent=2))
+        print_document({"ok": True, "report": report.to_dict()})
     else:
         console = Terminal()
         console.print(report)
@@ -72,7 +77,8 @@ def check(
 check.__doc__ = _HELP
 
 
-def _print_violations(violations: tuple[Violation, ...]) -> None:
+def print_violations(violations: tuple[Violation, ...]) -> None:
+    """Every violation with its first rows and what to do, to standard error."""
     console = Terminal(stderr=True)
     for violation in violations:
         console.print(Text.assemble((violation.kind, "bold red"), "  ", (violation.place, "bold")))

@@ -2,81 +2,202 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import duckdb
 import typer
 from rich.table import Table
 
-from colisten.child import kept
+from colisten.cli.demo_service import ask, free_port, service
+from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.experiment import drawn
-from colisten.cli.run import show_outcome, wide_console
+from colisten.cli.inputs import SeedOption
+from colisten.cli.run import run_document, show_next, show_outcome, wide_console
 from colisten.cli.steps import shown_steps
 from colisten.data import parquet
 from colisten.data.moments import parse_moment
-from colisten.errors import PipelineError
+from colisten.errors import ConfigError, PipelineError
 from colisten.interrupts import interruptible
-from colisten.json_files import parse_json, to_json
+from colisten.json_files import read_mapping
+from colisten.settings.sections import EvaluationSettings
 from colisten.settings.tree import Settings
 from colisten.simulator import WorldSettings, simulate
+from colisten.simulator.report import WorldReport
 from colisten.steps.use_cases.experiment import compare_experiment, simulate_experiment
+from colisten.terminal import Terminal
 
-READY_SECONDS = 90
+if TYPE_CHECKING:
+    from colisten.steps.use_cases.run import RunResult
+
+# So small that all of it takes about a minute, so large that the model is seen to be worth it.
+SMALL = {"users": 1_500, "audiobooks": 250, "podcasts": 600}
+_SMALL_NOTE = (
+    "A small world, so that this takes about a minute: most titles can be learned, and shelves "
+    "hold much of the catalogue. `colisten demo --full` simulates 5,000 users and tunes seven "
+    "baselines, in about three minutes."
+)
+_K = 5
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a demo lies."""
+
+    out: Path
+
+    @property
+    def world(self) -> Path:
+        return self.out / "world"
+
+    @property
+    def home(self) -> Path:
+        return self.out / "run"
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder for everything.")] = Path("demo-out"),
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, another world.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder for everything; default: demo-out, with --full demo-out-full.",
+        ),
+    ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="The calibrated world of 5,000 users, and tuned baselines."),
+    ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Leave the service running until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Port to listen on, with --serve.")
+    ] = 3000,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Simulate a world, train, release, serve two shelves and read an A/B test.
 
-    Everything lands under --out: world/ (tables and planted truth) and run/ (what `colisten run`
-    writes). Run again: unchanged steps are not repeated.
+    The world is small unless --full asks for the calibrated one. Everything lands under --out:
+    world/ (tables and planted truth) and run/ (what `colisten run` writes). Run again: unchanged
+    steps are not repeated.
+
+    Example: colisten demo --out demo-out
     """
+    started = time.monotonic()
+    place = _Place(out or Path("demo-out-full" if full else "demo-out"))
+    console = Terminal(stderr=True) if as_json else wide_console()
+    report = _world(place, WorldSettings(seed=seed, **({} if full else SMALL)), console)
+    settings = Settings(seed=seed, evaluation=EvaluationSettings(baselines=full))
+    result = _release(place, report, settings, console)
+    shelves = _shelves(place, report, console)
+    experiment = _experiment(place, report, seed, console)
+    seconds = time.monotonic() - started
+    if as_json:
+        document = _document(result, shelves, experiment)
+        print_document({**document, "world": place.world, "seconds": seconds})
+    else:
+        console.rule("Where to look, and what to try")
+        show_next(result, place.home, console)
+    console.print(f"Done in {seconds:.0f} s.")
+    if serve:
+        with service(place.home, port) as process:
+            console.print(f"Serving on http://127.0.0.1:{port} until Ctrl-C.")
+            process.wait()
+
+
+def _world(place: _Place, settings: WorldSettings, console: Terminal) -> WorldReport:
+    console.rule("1. A world of listeners")
+    _check_same(place, settings)
+    report = simulate(place.world, settings)
+    if settings.users == WorldSettings().users:
+        console.print(report)
+    else:
+        console.print(_SMALL_NOTE, highlight=False)
+        sizes = f"{settings.users:,} users, {settings.audiobooks:,} audiobooks"
+        console.print(
+            f"{sizes}, {settings.podcasts:,} podcasts; {report['events']:,.0f} events, those of "
+            f"the last {report.window_days} days kept aside."
+        )
+    return report
+
+
+def _check_same(place: _Place, settings: WorldSettings) -> None:
+    """Refuse a folder whose release knows another world, which a gate cannot compare with."""
+    former = place.world / "world.json"
+    if not former.is_file() or not place.home.exists():
+        return
+    if read_mapping(former).get("settings") != settings.model_dump(mode="json"):
+        raise ConfigError(
+            f"{place.out} holds the demo of another world.", "Give another --out, or remove it."
+        )
+
+
+def _release(
+    place: _Place, report: WorldReport, settings: Settings, console: Terminal
+) -> RunResult:
     from colisten.steps.use_cases.run import run
 
-    started = time.monotonic()
-    console = wide_console()
-    world, home = out / "world", out / "run"
-    console.rule("1. A world of listeners")
-    report = simulate(world, WorldSettings(seed=seed))
-    console.print(report)
-
     console.rule("2. From tables to a release")
-    cut = parse_moment(str(report.cut), "cut")
-    with shown_steps(home) as listen:
+    with shown_steps(place.home) as listen:
         result = run(
-            world, cut, home, Settings(seed=seed), window_days=report.window_days, listen=listen
+            place.world,
+            _cut(report),
+            place.home,
+            settings,
+            window_days=report.window_days,
+            listen=listen,
         )
-    show_outcome(result, home, console)
+    show_outcome(result, console)
+    return result
 
+
+def _shelves(place: _Place, report: WorldReport, console: Terminal) -> list[dict[str, Any]]:
     console.rule("3. Two shelves from the running service")
-    warm, cold = _two_users(world, cut)
-    with _service(home) as address:
-        for user, kind in ((warm, "warm: has audiobooks"), (cold, "cold: podcasts only")):
-            console.print(_shelf(_ask(address, user), kind))
+    port, shelves = free_port(), []
+    with service(place.home, port):
+        users = _two_users(place.world, _cut(report))
+        for user, kind in zip(users, ("warm: has audiobooks", "cold: podcasts only"), strict=True):
+            shelves.append(ask(port, user, _K))
+            console.print(_shelf(shelves[-1], kind))
+    return shelves
 
+
+def _experiment(place: _Place, report: WorldReport, seed: int, console: Terminal) -> dict[str, Any]:
     console.rule("4. Three arms in the simulated world")
-    exposures, events = simulate_experiment(world, home, days=report.window_days, seed=seed)
+    days, home = report.window_days, place.home
+    exposures, events = simulate_experiment(place.world, home, days=days, seed=seed)
     console.print(f"{exposures:,} items shown, {events:,} events in answer")
     page = home / "reports" / "experiment.html"
-    console.print(drawn(compare_experiment(world, home / "experiment", page), page))
+    reading = compare_experiment(place.world, home / "experiment", page)
+    console.print(drawn(reading, page))
+    return reading.to_dict()
 
-    console.rule("Where to look")
-    for name in ("graph.html", "drift.html", "experiment.html"):
-        console.print(f"  {home / 'reports' / name}", soft_wrap=True)
-    console.print(f"  {home / 'metrics.json'}", soft_wrap=True)
-    console.print(f"Done in {time.monotonic() - started:.0f} s.")
+
+def _document(
+    result: RunResult,
+    shelves: list[dict[str, Any]],
+    experiment: dict[str, Any],
+) -> dict[str, Any]:
+    table = result.table
+    figures = {
+        name: {metric: table.value(name, metric) for metric in table.metrics}
+        for name in table.models
+    }
+    return {
+        "run": run_document(result),
+        "figures": figures,
+        "shelves": shelves,
+        "experiment": experiment,
+    }
+
+
+def _cut(report: WorldReport) -> datetime:
+    return parse_moment(str(report.cut), "cut")
 
 
 def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
@@ -93,50 +214,13 @@ def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
                 FROM events WHERE timestamp < ? GROUP BY user_id
             ) WHERE {} ORDER BY podcasts DESC, user_id LIMIT 1
         """
-        found = [
+        rows = [
             connection.execute(users.format(condition), [cut]).fetchone()
             for condition in ("books BETWEEN 5 AND 12", "books = 0")
         ]
-    if any(row is None for row in found):
+    if any(row is None for row in rows):
         raise PipelineError("The world has no warm or no cold user.", "Simulate more users.")
-    return tuple(str(row[0]) for row in found if row)  # type: ignore[return-value]
-
-
-@contextmanager
-def _service(home: Path) -> Iterator[str]:
-    """The real service on a free port, which ends with the block."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "colisten", "serve"]
-    with (home / "service.log").open("w") as log:
-        command += ["--out", str(home), "--port", str(port)]
-        with kept(command, stdout=log, stderr=log) as process:
-            _wait(process, f"{address}/readyz", home / "service.log")
-            yield address
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.3)
-    raise PipelineError("The service did not get ready.", f"Its log is {log}.")
-
-
-def _ask(address: str, user: str) -> dict[str, Any]:
-    request = urllib.request.Request(
-        f"{address}/recommend",
-        data=to_json({"user_id": user, "k": 5}).encode(),
-        headers={"content-type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        shelf: dict[str, Any] = parse_json(answer.read())
-    return shelf
+    return tuple(str(row[0]) for row in rows if row)  # type: ignore[return-value]
 
 
 def _shelf(shelf: dict[str, Any], kind: str) -> Table:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.inputs import OutOption
 from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError
 from colisten.shown import plain
@@ -25,9 +27,7 @@ def group() -> None:
 
 @app.command()
 def push(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="The folder given to `colisten run --out`.")
-    ],
+    out: OutOption,
     user: Annotated[str, typer.Option("--user", help="Who did it.")],
     item: Annotated[str, typer.Option("--item", help="To which item.")],
     item_type: Annotated[str, typer.Option("--type", help="The item's type, as in its table.")],
@@ -41,6 +41,7 @@ def push(
     at: Annotated[
         str | None, typer.Option("--at", help="ISO 8601 moment with a zone; default: now.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Push one event into the online feature store; a running service sees it at once.
 
@@ -70,6 +71,9 @@ def push(
     features = OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), UserFields())
     known = UserFields(features.types, features.signals)
     recorded = record_event(event, known, live_items(out), features.push)
+    if as_json:
+        print_document({"new": recorded.new, "known_item": recorded.known_item})
+        return
     state = "is now" if recorded.new else "was already"
     lines = [f"{_short(user)}: {signal} of {_short(item)} {state} in the online history."]
     if recorded.known_item is None:

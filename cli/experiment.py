@@ -9,15 +9,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from colisten.cli.inputs import ConfigOption, SetOption
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.inputs import ConfigOption, DataOption, OutOption, SeedOption, SetOption
 from colisten.cli.run import wide_console
 from colisten.experiments.shares import read_shares
-from colisten.settings.tree import load_settings
 from colisten.steps.use_cases.experiment import (
     CONTROL,
     HOURS,
     SHARES,
     compare_experiment,
+    experiment_settings,
     simulate_experiment,
 )
 from colisten.terminal import Terminal
@@ -29,35 +30,37 @@ app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=Tru
 
 UNDEFINED = "not defined"
 
-OutOption = Annotated[Path, typer.Option("--out", help="Folder of a finished `colisten run`.")]
-
 
 @app.command()
 def simulate(
-    data: Annotated[Path, typer.Option("--data", help="World written by `colisten simulate`.")],
+    data: DataOption,
     out: OutOption,
     days: Annotated[
         int, typer.Option("--days", min=1, max=3660, help="Length of the experiment.")
     ] = 14,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Show each user of a simulated world their arm's shelf and record what they do.
 
+    --data is a world written by `colisten simulate`: its planted truth answers for the users.
     Three arms as in the paper: popularity (the incumbent), 2T, 2T-HGNN. Writes
     OUT/experiment/exposures.parquet and interactions.parquet, both in the table contract.
 
     Example: colisten experiment simulate --data world --out out
     """
     exposures, events = simulate_experiment(data, out, days=days, seed=seed)
+    if as_json:
+        folder = out / "experiment"
+        print_document({"exposures": exposures, "events": events, "folder": folder})
+        return
     Terminal().print(f"{exposures:,} exposures and {events:,} events in {out / 'experiment'}")
 
 
 @app.command()
 def report(
     out: OutOption,
-    data: Annotated[
-        Path, typer.Option("--data", help="Tables with what users did before the experiment.")
-    ],
+    data: DataOption,
     exposures: Annotated[
         Path | None, typer.Option("--exposures", help="Default: OUT/experiment.")
     ] = None,
@@ -83,13 +86,16 @@ def report(
         typer.Option(
             "--target",
             metavar="TYPE",
-            help="Item type whose starts count; default: what the run in OUT recommends.",
+            help="Item type whose starts count; default: what the live release recommends.",
         ),
     ] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Start rate and new-start rate per arm with intervals, as an Evidently page.
+
+    --data holds what users did before the experiment.
 
     Example: colisten experiment report --data world --out out
     """
@@ -102,9 +108,12 @@ def report(
         shares=read_shares(shares) if shares else SHARES,
         hours=hours,
         target=target,
-        settings=load_settings(config, tuple(overrides or ())),
+        settings=experiment_settings(out, config, tuple(overrides or ())),
     )
-    wide_console().print(drawn(reading, page))
+    if as_json:
+        print_document({**reading.to_dict(), "page": page})
+    else:
+        wide_console().print(drawn(reading, page))
 
 
 def drawn(reading: Comparison, page: Path) -> Table:

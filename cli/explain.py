@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.inputs import OutOption, SeedOption, renamed
 from colisten.terminal import Terminal
 
 
 def explain(
-    out: Annotated[Path, typer.Option("--out", help="Folder of a finished `colisten run`.")],
+    out: OutOption,
     tables: Annotated[
         Path | None,
         typer.Option(
@@ -20,10 +22,12 @@ def explain(
             "was made elsewhere; default: those of the run in --out.",
         ),
     ] = None,
-    sample: Annotated[int, typer.Option("--sample", min=2, help="Users asked, at most.")] = 2_000,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of samples, permutations and maps.")
-    ] = 0,
+    most_users: Annotated[
+        int, typer.Option("--most-users", min=2, help="Users asked, at most.")
+    ] = 2_000,
+    sample: Annotated[int | None, typer.Option("--sample", min=2, hidden=True)] = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """What drives the live release, how true its probabilities are, and what training moved.
 
@@ -31,11 +35,16 @@ def explain(
 
     Example: colisten explain --out out
     """
-    from colisten.explain.verdict import verdicts
+    from colisten.explain.explanation import verdicts
     from colisten.steps.use_cases.explain import explain as explain_release
 
-    explanation = explain_release(out, tables=tables, sample=sample, seed=seed)
-    console = Terminal()
-    for sentence in verdicts(explanation):
-        console.print(sentence, highlight=False)
-    console.print(str(out / "reports" / "explain.html"), soft_wrap=True, highlight=False)
+    if sample is not None:
+        renamed("explain --sample", "explain --most-users")
+    explanation = explain_release(out, tables=tables, sample=sample or most_users, seed=seed)
+    page, sentences = out / "reports" / "explain.html", verdicts(explanation)
+    if as_json:
+        figures = page.with_suffix(".json")
+        print_document({"verdicts": sentences, "files": [page, figures]})
+        return
+    for line in (*sentences, str(page)):
+        Terminal().print(line, soft_wrap=True, highlight=False)

@@ -12,19 +12,25 @@ import typer
 from colisten.data.moments import parse_moment
 from colisten.json_files import to_json
 from colisten.settings.tree import Settings, load_settings
+from colisten.terminal import Terminal
 from colisten.words import known_word
 
-DataOption = Annotated[
-    Path, typer.Option("--data", help="Folder of contract tables (see docs/tables.md).")
-]
-CutOption = Annotated[
-    str, typer.Option("--cut", help="Moment (UTC, YYYY-MM-DD) that ends all learning.")
-]
+_DATA = typer.Option(
+    "--data", metavar="DIR", help="Folder of contract tables (see docs/tables.md)."
+)
+DataOption = Annotated[Path, _DATA]
+OptionalDataOption = Annotated[Path | None, _DATA]
+_CUT = typer.Option("--cut", help="Moment (UTC, YYYY-MM-DD) that ends all learning.")
+CutOption = Annotated[str, _CUT]
+OptionalCutOption = Annotated[str | None, _CUT]
 WindowOption = Annotated[
     int, typer.Option("--window-days", min=1, help="Days after the cut that measure the release.")
 ]
 OutOption = Annotated[
-    Path, typer.Option("--out", help="Folder that owns releases, features and reports.")
+    Path,
+    typer.Option(
+        "--out", metavar="DIR", help="Folder of a run: its releases, features and reports."
+    ),
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="YAML file of settings (see docs/settings.md).")
@@ -32,9 +38,27 @@ ConfigOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="One setting, as section.name=value; repeatable.")
 ]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Of everything random: equal seeds, equal results.")
+]
+LateCutOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-late-cut", help="Train even where the cut lies months after the last event."
+    ),
+]
 CacheOption = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Reuse unchanged steps of earlier runs.")
 ]
+
+
+def renamed(old: str, new: str) -> None:
+    """Say that a spelling of yesterday was used, which the next version no longer knows."""
+    Terminal(stderr=True).print(
+        f"Notice: `{old}` is now `{new}`; the old spelling goes with the next version.",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def load_with_target(

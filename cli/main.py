@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import sys
+import warnings
 
 from colisten.cli.ending import Ended, end_on_signals, leave_on_signals
 
@@ -19,10 +20,12 @@ def main() -> None:
     """Run the command that this process was started with."""
     leave_on_signals()
     _open_streams()
-    _set_threads()
+    # One class of Feast's shadows another's field: nothing that a reader could do about it.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"feast\.")
     # Only now: what the commands need takes a second or more, in which somebody may have second
     # thoughts, and nobody who does wants to see where the import was.
     from colisten.cli.app import answer
+    from colisten.cli.documents import asks_json, print_error_document
     from colisten.interrupts import close_own_connection
     from colisten.terminal import print_error
 
@@ -34,19 +37,12 @@ def main() -> None:
     except Ended as ended:
         with contextlib.suppress(OSError):  # a terminal that hung up
             print_error(f"colisten: {ended}")
+            if asks_json(sys.argv[1:]):
+                print_error_document(type(ended).__name__, str(ended), ended.exit_code)
             sys.stdout.flush()
         # The stack has unwound; to take torch down piece by piece takes seconds and helps nobody.
         os._exit(ended.exit_code)
     raise SystemExit(code)
-
-
-def _set_threads() -> None:
-    """What torch and its OpenMP read once, as they are imported."""
-    # Threads that spin at every barrier cost six times the work on a machine that has anything
-    # else to do; sleeping ones cost nothing measurable on an idle one.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Huge pages for torch's large tensors: touching fresh memory is much of a training step.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def _open_streams() -> None:

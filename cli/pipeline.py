@@ -7,18 +7,21 @@ from typing import Annotated
 
 import typer
 
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.ending import going_on
 from colisten.cli.inputs import (
     CacheOption,
     ConfigOption,
     CutOption,
     DataOption,
+    LateCutOption,
     OutOption,
     SetOption,
     WindowOption,
     parse_cut,
 )
 from colisten.data.checks import check_tables
-from colisten.data.prepare import cut_notices
+from colisten.data.forecast import forecast_cut
 from colisten.settings.tree import load_settings
 from colisten.terminal import Terminal
 
@@ -36,6 +39,8 @@ def run_(
     config: ConfigOption = None,
     overrides: SetOption = None,
     use_cache: CacheOption = True,
+    allow_late_cut: LateCutOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run the release pipeline by Kubeflow's local runner: the same components, a process each.
 
@@ -45,36 +50,58 @@ def run_(
     Example: colisten pipeline run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
     settings = load_settings(config, tuple(overrides or ()))
-    check_tables(data, settings=settings)
+    report = check_tables(data, data=settings.data, engine=settings.engine)
     moment = parse_cut(cut)
-    cut_notices(data, cut=moment, window_days=window_days, settings=settings)
+    forecast = forecast_cut(
+        data,
+        cut=moment,
+        window_days=window_days,
+        k=settings.evaluation.k,
+        data=settings.data,
+        engine=settings.engine,
+        allow_late_cut=allow_late_cut,
+    )
+    from colisten.cli.steps import drawn_lines
     from colisten.pipelines.local import run_local
     from colisten.pipelines.parameters import release_arguments
     from colisten.pipelines.release_pipeline import release_pipeline
+    from colisten.steps.plan import release_steps
+    from colisten.steps.use_cases.preflight import look_ahead, tell
     from colisten.steps.workflow import Home, Window
 
     console, home = Terminal(stderr=True), Home.at(out)
-    run_local(
-        release_pipeline,
-        release_arguments(Window(data, moment, window_days), home, settings),
-        root=home.out / "pipeline",
-        use_cache=use_cache,
-        listen=lambda event: console.print(f"  {event.step:<28} {event.state}"),
+    # Each step is a process of its own, whose start is not in what the library's steps took.
+    preflight, plan = look_ahead(
+        forecast, release_steps(), settings, root=home.out / "pipeline", texts=home.texts
     )
+    listen = drawn_lines(console, plan)
+    tell(preflight, report.notices, listen)
+    with going_on():
+        run_local(
+            release_pipeline,
+            release_arguments(Window(data, moment, window_days), home, settings),
+            root=home.out / "pipeline",
+            use_cache=use_cache,
+            listen=listen,
+        )
+    if as_json:
+        print_document({"out": out, "log": home.out / "pipeline" / "run.log"})
     console.print(f"Results lie in {out}.", soft_wrap=True)
 
 
 @app.command("compile")
 def compile_(
-    out: Annotated[Path, typer.Option("--out", help="Where the YAML goes.")] = Path(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="YAML file to write.")] = Path(
         "colisten-release.yaml"
     ),
     trials: Annotated[
         bool, typer.Option("--trials", help="Several trainings side by side, not the release.")
     ] = False,
     parallelism: Annotated[
-        int, typer.Option(min=1, help="Trials that run at the same time, with --trials.")
+        int,
+        typer.Option("--parallelism", min=1, help="Trials at the same time, with --trials."),
     ] = 4,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the release pipeline, or that of several trainings, as a PipelineSpec YAML.
 
@@ -85,4 +112,7 @@ def compile_(
     from colisten.pipelines.trials_pipeline import make_trials_pipeline
 
     compile_pipeline(make_trials_pipeline(parallelism) if trials else release_pipeline, out)
+    if as_json:
+        print_document({"written": out})
+        return
     Terminal().print(f"Wrote {out}. Upload it with the Kubeflow Pipelines UI or `kfp run create`.")

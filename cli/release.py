@@ -6,36 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from colisten.errors import ConfigError, VectorIndexError, VerifyFailed
-from colisten.index import VectorIndex, open_index
-from colisten.index.resolve import resolve_index
-from colisten.json_files import to_json
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.inputs import ConfigOption, OutOption, SetOption
+from colisten.errors import VerifyFailed
 from colisten.release.manifest import Manifest
-from colisten.release.store import ReleaseState, ReleaseStore
+from colisten.release.store import ReleaseState
 from colisten.release.verify import Verification
+from colisten.settings.sections import IndexSettings
 from colisten.settings.tree import load_settings
-from colisten.terminal import Terminal, print_json, said
+from colisten.steps.cache import Listener, StepEvent
+from colisten.steps.use_cases import release as use_case
+from colisten.terminal import Terminal, styled
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
 
-OutOption = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="The folder given to `colisten run --out`.")
-]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Release id, as `list` shows it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file of settings; default: the index published to."),
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting, as section.name=value; repeatable.")
-]
 
 
 @app.command("list")
@@ -44,9 +35,9 @@ def list_(out: OutOption, as_json: JsonOption = False) -> None:
 
     Example: colisten release list --out out
     """
-    states = _store(out).list()
+    states = use_case.list_releases(out)
     if as_json:
-        _print_json([asdict(state) for state in states])
+        print_document([asdict(state) for state in states])
         return
     if not states:
         Terminal().print(f"No release in {out / 'releases'} yet. `colisten run` publishes one.")
@@ -73,12 +64,11 @@ def show(release_id: IdArgument, out: OutOption, as_json: JsonOption = False) ->
 
     Example: colisten release show live --out out
     """
-    store = _store(out)
-    manifest = store.show(_resolved(store, release_id))
+    state, manifest = use_case.show_release(out, release_id)
     if as_json:
-        _print_json(manifest.model_dump(mode="json"))
+        print_document(manifest.model_dump(mode="json"))
         return
-    Terminal().print(_described(manifest, store))
+    Terminal().print(_described(state, manifest))
 
 
 @app.command()
@@ -93,11 +83,9 @@ def verify(
 
     Example: colisten release verify live --out out
     """
-    store = _store(out)
-    chosen = _resolved(store, release_id)
-    store.folder(chosen)
-    with _index(store, out, config, overrides) as index:
-        verification = store.verify(chosen, index)
+    index = _index(config, overrides)
+    with _shown_work() as listen:
+        verification = use_case.verify_release(out, release_id, index=index, listen=listen)
     _report(verification, as_json)
     if not verification.passed:
         raise typer.Exit(VerifyFailed.exit_code)
@@ -115,13 +103,30 @@ def promote(
 
     Example: colisten release promote r0123456789abcdef --out out
     """
-    store = _store(out)
-    store.folder(release_id)
-    with _index(store, out, config, overrides) as index:
-        verification = store.promote(release_id, index)
+    index = _index(config, overrides)
+    with _shown_work() as listen:
+        verification = use_case.promote_release(out, release_id, index=index, listen=listen)
     _report(verification, as_json)
     if not as_json:
-        Terminal().print(said(release_id, "bold", " is live."))
+        Terminal().print(styled(release_id, "bold", " is live."))
+
+
+@app.command()
+def publish(
+    release_id: IdArgument,
+    out: OutOption,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+) -> None:
+    """Write a release's vectors to an index that lacks them: another one, or one that lost them.
+
+    Example: colisten release publish live --out out --set index.uri=http://milvus:19530
+    """
+    index = _index(config, overrides)
+    with _shown_work() as listen:
+        verification = use_case.republish_release(out, release_id, index=index, listen=listen)
+    _report(verification, as_json)
 
 
 @app.command()
@@ -135,14 +140,14 @@ def rollback(
 
     Example: colisten release rollback --out out
     """
-    store = _store(out)
-    left = store.live()
-    with _index(store, out, config, overrides, needed=False) as index:
-        now = store.rollback(index)
+    index = _index(config, overrides)
+    with _shown_work() as listen:
+        done = use_case.roll_back(out, index=index, listen=listen)
     if as_json:
-        _print_json({"live": now, "previous": left})
+        print_document(asdict(done))
     else:
-        Terminal().print(said(now, "bold", f" is live again, {left} no longer is."))
+        text = f" is live again, {done.previous} no longer is."
+        Terminal().print(styled(done.live, "bold", text))
 
 
 @app.command()
@@ -157,67 +162,40 @@ def prune(
 
     Example: colisten release prune --out out --keep 5
     """
-    store = _store(out)
-    removed: list[str] = []
-    if store.list():
-        with _index(store, out, config, overrides) as index:
-            removed = store.prune(keep, index)
+    index = _index(config, overrides)
+    with _shown_work() as listen:
+        removed = use_case.prune_releases(out, keep, index=index, listen=listen)
     if as_json:
-        _print_json({"removed": removed})
+        print_document({"removed": removed})
     else:
         Terminal().print(f"Removed {len(removed)}: {', '.join(removed) or 'nothing'}.")
 
 
-def _store(out: Path) -> ReleaseStore:
-    if not out.is_dir():
-        raise ConfigError(f"No folder {out}.", "Give the --out of `colisten run`.")
-    return ReleaseStore(out)
-
-
-def _resolved(store: ReleaseStore, release_id: str) -> str:
-    if release_id != "live":
-        return release_id
-    live = store.live()
-    if live is None:
-        raise ConfigError(
-            f"No release is live in {store.releases}.", "`colisten release promote ID` makes one."
-        )
-    return live
+def _index(config: Path | None, overrides: list[str] | None) -> IndexSettings:
+    return load_settings(config, tuple(overrides or ())).index
 
 
 @contextmanager
-def _index(
-    store: ReleaseStore,
-    out: Path,
-    config: Path | None,
-    overrides: list[str] | None,
-    *,
-    needed: bool = True,
-) -> Iterator[Any]:
-    """The index the releases were published to, or the one that settings name."""
-    named = load_settings(config, tuple(overrides or ())).index
-    settings = resolve_index(named, store.index_settings())
-    index: VectorIndex | None = None
-    try:
-        # Opening an embedded index makes one; where nothing was published there is none to keep.
-        index = open_index(out, settings) if needed or store.list() else None
-    except VectorIndexError as error:
-        if needed:
-            raise
-        Terminal(stderr=True).print(f"Without the index: {error}")
-    try:
-        yield index
-    finally:
-        if index is not None:
-            index.close()
+def _shown_work() -> Iterator[Listener]:
+    """A listener that draws on standard error: a spinner while something works, and notices."""
+    console = Terminal(stderr=True)
+    with console.status("") as status:
+
+        def listen(event: StepEvent) -> None:
+            if event.state == "notice":
+                console.print(event.text)
+            else:
+                status.update(event.step)
+
+        yield listen
 
 
 def _report(verification: Verification, as_json: bool) -> None:
     if as_json:
-        _print_json(verification.to_dict())
+        print_document(verification.to_dict())
         return
     recall = verification.index_recall
-    table = Table("check", "found", show_header=False)
+    table = Table("check", "result", show_header=False)
     table.add_row("files", f"{verification.files} agree with their digests")
     table.add_row("golden set", f"{verification.golden_users} users answered as recorded")
     table.add_row("index", f"{verification.indexed:,} items")
@@ -227,8 +205,7 @@ def _report(verification: Verification, as_json: bool) -> None:
     Terminal().print(table)
 
 
-def _described(manifest: Manifest, store: ReleaseStore) -> Table:
-    state = next(one for one in store.list() if one.release_id == manifest.release_id)
+def _described(state: ReleaseState, manifest: Manifest) -> Table:
     table = Table("what", "value", show_header=False)
     table.add_row(
         "release", Text.assemble((manifest.release_id, "bold"), " (", _coloured(state), ")")
@@ -256,7 +233,3 @@ def _coloured(state: ReleaseState) -> Text:
 
 def _short(moment: str | None) -> str:
     return "-" if moment is None else moment[:16].replace("T", " ")
-
-
-def _print_json(value: Any) -> None:
-    print_json(to_json(value, indent=2))

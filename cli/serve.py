@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import sys
 from typing import Annotated
 
 import typer
 
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.inputs import ConfigOption, OutOption, SetOption
 from colisten.settings.tree import load_settings
 
 
 def serve(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="The folder given to `colisten run --out`.")
-    ],
+    out: OutOption,
     host: Annotated[str, typer.Option(help="IP address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="YAML file of settings (see docs/settings.md).")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One setting, as section.name=value; repeatable."),
-    ] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Serve shelves over HTTP from the live release; follows promotions and rollbacks by itself.
 
     Starts the embedded index server beside it where the release was published to one, and ends
     it again. Ends on Ctrl-C or SIGTERM.
 
+    With --json the document says where, before the service takes its first request: ask
+    /readyz when it does.
+
     Example: colisten serve --out out --port 3000
     """
-    from colisten.serving.launch import launch
+    from colisten.serving.environment import Environment
+    from colisten.serving.launch import check_address, check_home, launch
 
-    launch(
-        out,
-        load_settings(config, tuple(overrides or ())),
-        host=host,
-        port=port,
-        workers=workers,
-    )
+    settings = load_settings(config, tuple(overrides or ()))
+    if as_json:
+        check_home(Environment(out, settings))
+        check_address(host, port)
+        print_document(
+            {"host": host, "port": port, "workers": workers, "pid": os.getpid(), "out": out}
+        )
+        # What the service and its workers write to descriptor 1 is for no script.
+        os.dup2(sys.stderr.fileno(), 1)
+    launch(out, settings, host=host, port=port, workers=workers)

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.inputs import SeedOption
 from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError
 from colisten.simulator import WorldSettings
@@ -20,7 +22,11 @@ _DEFAULT = WorldSettings()
 def simulate(
     out: Annotated[
         Path,
-        typer.Option(help="Folder for the world: new, empty, or holding a former world alone."),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder for the world: new, empty, or holding a former world alone.",
+        ),
     ],
     users: Annotated[int, typer.Option(min=20, help="Users.")] = _DEFAULT.users,
     audiobooks: Annotated[int, typer.Option(min=40, help="Audiobooks.")] = _DEFAULT.audiobooks,
@@ -36,9 +42,8 @@ def simulate(
     end: Annotated[
         str, typer.Option(metavar="YYYY-MM-DD", help="First day (UTC) after the last event.")
     ] = _DEFAULT.end.isoformat(),
-    seed: Annotated[
-        int, typer.Option(min=0, help="Equal seed and sizes give byte-equal files.")
-    ] = _DEFAULT.seed,
+    seed: SeedOption = _DEFAULT.seed,
+    as_json: JsonOption = False,
 ) -> None:
     """Simulate a world of people who listen to audiobooks, podcasts and music.
 
@@ -64,9 +69,12 @@ def simulate(
             seed=seed,
         )
     except ValidationError as error:
-        said = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
-        raise ConfigError(f"This is no world: {said}.") from error
+        reasons = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
+        raise ConfigError(f"This is no world: {reasons}.") from error
     report = simulate_world(out, settings)
+    if as_json:
+        print_document({"world": out, **report.to_dict()})
+        return
     console = Terminal()
     console.print(report)
     console.print(f"Written to {out}. Suggested cut {report.cut}, {report.window_days} days after.")

@@ -1,35 +1,43 @@
-"""What a person sees of a workflow: a line a step; what the steps say goes into a file."""
+"""What a person sees of a workflow: which step of how many; what they say goes into a file."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from colisten.cli.ending import going_on
 from colisten.errors import PipelineError
 from colisten.logs import configure_logs
+from colisten.progress import Progressed, watched
 from colisten.shown import plain_lines
 from colisten.steps.cache import Listener, StepEvent
-from colisten.terminal import Terminal, said
+from colisten.steps.plan import Place, Plan, titled
+from colisten.steps.use_cases.preflight import words_of
+from colisten.terminal import Terminal, styled
 
 _TAIL_LINES = 30
+_SECOND_CALL = re.compile(r"-\d+$")
 
 
 @contextmanager
 def shown_steps(out: Path) -> Iterator[Listener]:
-    """A listener for the use cases: a spinner for what runs, a line for what ran.
+    """A listener for the use cases: what runs and how far it is, and a line for what ran.
 
-    All goes to standard error; what steps write meanwhile goes to OUT/steps/run.log.
+    All goes to standard error; what steps write meanwhile goes to OUT/steps/run.log. Where
+    standard error is no terminal only the lines appear.
 
     Args:
         out: Folder that owns the run.
@@ -37,64 +45,141 @@ def shown_steps(out: Path) -> Iterator[Listener]:
     Raises:
         PipelineError: A step failed; the message names it and ends with its last lines.
     """
-    with _standard_error() as stream:
-        bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=Terminal(file=stream),
-            transient=True,
-            # What steps write is not for the terminal.
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        with bar:
-            steps = _Steps(bar, _StepLog(out / "steps" / "run.log"))
-            try:
+    with _standard_error() as stream, going_on(), _live(stream) as bar:
+        steps = Steps(bar, _StepLog(out / "steps" / "run.log"))
+        try:
+            with watched(steps.watch):
                 yield steps.listen
-            except Exception as error:
-                if steps.failure is None:
-                    raise
-                raise steps.failure from error
-            finally:
-                steps.log.end_step()
+        except Exception as error:
+            if steps.failure is None:
+                raise
+            raise steps.failure from error
+        finally:
+            steps.log.end_step()
 
 
-class _Steps:
-    """Draws events."""
+def _live(stream: TextIO) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        console=Terminal(file=stream),
+        transient=True,
+        # What steps write is not for the terminal.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+class Steps:
+    """Draws events: which step of how many, the time left, and the loop inside it.
+
+    Args:
+        bar: Where to draw.
+        log: Takes what a step writes.
+    """
 
     def __init__(self, bar: Progress, log: _StepLog) -> None:
         self.log = log
         self.failure: PipelineError | None = None
         self._bar = bar
-        self._task = bar.add_task("starting", total=None)
+        self._step = bar.add_task("starting", total=None, note="")
+        self._loop = bar.add_task("", total=None, note="", visible=False)
 
     def listen(self, event: StepEvent) -> None:
         """Draw an event, and take what the step writes from its start to its end."""
-        name = event.step.replace("_", "-")
-        if event.part == "backtest":
-            name = f"{name} (backtest)"
-        if event.state == "notice":
-            self._bar.console.print(Text(f"Notice: {plain_lines(event.text)}"), soft_wrap=True)
+        show = self._bar.console.print
+        if event.state == "preflight":
+            show(Text(plain_lines(event.text)))
+        elif event.state == "notice":
+            show(Text(f"Notice: {plain_lines(event.text)}"), soft_wrap=True)
         elif event.state == "part":
-            self._bar.console.print(f"[{event.text}] {event.part}")
+            show(f"[{event.text}] {event.part}")
         elif event.state == "started":
-            self._bar.update(self._task, description=name)
-            self.log.begin_step(name)
+            place = event.place or Place(titled(event.step))
+            self._bar.update(self._step, description=_heading(place), note=_left(place))
+            self._bar.update(self._loop, visible=False)
+            self.log.begin_step(_logged(event))
         elif event.state == "cached":
-            self._bar.console.print(said(f"  {name:<30} unchanged", "dim"))
+            show(styled(f"{step_name(event)} unchanged", "dim"))
         else:
-            self._end(name, event)
+            self._end(event)
 
-    def _end(self, name: str, event: StepEvent) -> None:
+    def watch(self, progress: Progressed) -> None:
+        """Draw how far a loop inside the step is."""
+        of = "" if progress.total is None else f" of {progress.total:,}"
+        self._bar.update(
+            self._loop,
+            description=f"  {progress.label}",
+            completed=progress.done,
+            total=progress.total,
+            note=f"{progress.done:,}{of} {progress.note}".rstrip(),
+            visible=True,
+        )
+
+    def _end(self, event: StepEvent) -> None:
         mark = ("done", "green")
         if event.state == "failed":
             mark = ("failed", "red")
             # Other trainings go on beside a failed one; the first failure is the one to show.
-            self.failure = self.failure or self.log.failure(name)
+            self.failure = self.failure or self.log.failure(_logged(event))
         self.log.end_step()
-        line = Text.assemble(f"  {name:<30} ", mark, f" {event.seconds:6.1f} s")
+        self._bar.update(self._loop, visible=False)
+        line = Text.assemble(f"{step_name(event)} ", mark, f" {event.seconds:6.1f} s")
         self._bar.console.print(line)
+
+
+def drawn_lines(console: Terminal, plan: Plan) -> Listener:
+    """A listener that draws a line as a step begins and as it ends, without bars.
+
+    For a runner of another process, which knows a step by its name alone.
+
+    Args:
+        console: Where to draw.
+        plan: What the run will come to.
+    """
+    places: dict[str, Place] = {}
+
+    def listen(event: StepEvent) -> None:
+        if event.state == "preflight":
+            console.print(Text(plain_lines(event.text)))
+            return
+        if event.state == "notice":
+            console.print(Text(f"Notice: {plain_lines(event.text)}"), soft_wrap=True)
+            return
+        if event.step not in places:
+            # A second call of the same component is called `train-hgnn-2`.
+            step = _SECOND_CALL.sub("", event.step).replace("-", "_")
+            places[event.step] = plan.arrive(step)
+        numbered = replace(event, place=places[event.step])
+        if event.state != "started":
+            del places[event.step]
+        seconds = f" {event.seconds:6.1f} s" if event.state in ("done", "failed") else ""
+        console.print(f"{step_name(numbered)} {event.state}{seconds}")
+
+    return listen
+
+
+def step_name(event: StepEvent) -> str:
+    """A step's place in the run and what a person calls it, as a column."""
+    place = event.place or Place(titled(event.step))
+    number = f"{place.number:>3}/{place.total}" if place.total else " "
+    return f"{number} {place.title:<34}"
+
+
+def _heading(place: Place) -> str:
+    return f"step {place.number} of {place.total}, {place.title}" if place.total else place.title
+
+
+def _left(place: Place) -> str:
+    return "" if place.seconds_left is None else f"about {words_of(place.seconds_left)} left"
+
+
+def _logged(event: StepEvent) -> str:
+    name = event.step.replace("_", "-")
+    return f"{name} (backtest)" if event.part == "backtest" else name
 
 
 class _StepLog:

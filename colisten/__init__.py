@@ -19,6 +19,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from colisten.threads import set_policy
+
 if TYPE_CHECKING:
     from colisten.evaluation.table import evaluate
     from colisten.graph.build import build_graph
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from colisten.settings.tree import Settings
     from colisten.simulator import simulate
     from colisten.steps.use_cases.run import run
+
+# Before anything that reads it is loaded; threads.py says why.
+set_policy(os.environ)
 
 # The service and other rooms are inside the package: files in a wheel, links in a checkout. Where
 # links are not followed (a Bento) or cannot be made, they lie beside it.

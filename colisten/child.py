@@ -19,7 +19,7 @@ _LOOK_SECONDS = 0.5
 
 
 @contextmanager
-def kept(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+def supervised(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
     """A running command that ends, with all that it started, at the end of the block.
 
     It also ends when this process does, by whatever signal: `colisten.keeper` stands between.

@@ -1,7 +1,9 @@
-"""The optional packages: which extra of colisten brings each, and what is said without it.
+"""The optional packages: which extra of colisten brings each, and the error without it.
 
-A module that imports one of them calls `needs` before it does, so that whoever lacks it reads a
-command to type and no ModuleNotFoundError from deep inside. docs/install.md lists the extras.
+Wherever one of them is imported, at the top of a module or inside a function, `needs` has named it
+before: there, above it in the module, or in a package that the module lies in. So whoever lacks it
+reads a command to type and no ModuleNotFoundError from deep inside. Where the same function goes on
+without it (numba, threadpoolctl) nothing is named. docs/install.md lists the extras.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from colisten.errors import ConfigError
 
 EXTRA_OF = {
     "feast": "feast",
+    "typeguard": "feast",
     "pymilvus": "milvus",
     "milvus_lite": "milvus",
+    "grpc": "milvus",
     "torch": "training",
     "torch_geometric": "training",
     "onnx": "training",
@@ -25,9 +29,11 @@ EXTRA_OF = {
     "plotly": "training",
     "bentoml": "serving",
     "starlette": "serving",
+    "anyio": "serving",
     "prometheus_client": "serving",
     "evidently": "monitoring",
     "kfp": "pipelines",
+    "redis": "redis",
 }
 
 

@@ -1,4 +1,4 @@
-"""Queries that end when their process is told to.
+"""Queries that end when their process is asked to.
 
 DuckDB asks between pieces of its work whether a signal has come, but its other threads go on with
 theirs, and the connection waits for them, for minutes. Connections are opened through here, so

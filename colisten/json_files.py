@@ -86,12 +86,12 @@ def parse_json(text: str | bytes, *, name: str = "The text") -> Any:
         JsonError: It is none. The error is a ValueError as well.
     """
     try:
-        said = text.decode() if isinstance(text, bytes) else text
-        said.encode()  # refuses half of a surrogate pair
+        decoded = text.decode() if isinstance(text, bytes) else text
+        decoded.encode()  # refuses half of a surrogate pair
         value = json.loads(
-            said, parse_constant=_refused, parse_float=_float, object_pairs_hook=_once
+            decoded, parse_constant=_refused, parse_float=_float, object_pairs_hook=_once
         )
-        if "\\ud" in said.lower():
+        if "\\ud" in decoded.lower():
             json.dumps(value, ensure_ascii=False).encode()  # as above, where it was an escape
     except (ValueError, RecursionError) as error:
         raise JsonError(f"{name} is no strict JSON: {_reason(error)}.") from error
@@ -185,14 +185,14 @@ class _Plain:
         raise TypeError(f"JSON holds no {type(value).__name__} ({where.lstrip('.') or 'whole'}).")
 
     def _object(self, pairs: Any, where: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for key, value in pairs:
             plain = self(key, where)
             name = plain if isinstance(plain, str) else json.dumps(plain)
-            if name in found:
+            if name in values:
                 raise ValueError(f"Two keys are '{name}' in JSON ({where.lstrip('.') or 'whole'}).")
-            found[name] = self(value, f"{where}.{name}")
-        return found
+            values[name] = self(value, f"{where}.{name}")
+        return values
 
     def _number(self, value: float, where: str) -> float | None:
         return value if math.isfinite(value) else self._undefined(where)
@@ -220,12 +220,12 @@ def _float(text: str) -> float:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key '{_paired(twice)}' is there twice")
-    return found
+    return values
 
 
 def _reason(error: BaseException) -> str:

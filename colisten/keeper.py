@@ -3,7 +3,7 @@
     python keeper.py COMMAND...
 
 The parent holds the writing end of our standard input. When that end closes, because the parent
-closed it or ended in any way, kill -9 included, or when we are told to end, the command and all
+closed it or ended in any way, kill -9 included, or when we are asked to end, the command and all
 its descendants get SIGTERM, and after `GRACE_SECONDS` SIGKILL. What the command leaves running
 when it ends by itself is ended likewise. Our exit code is the command's, or 128 and its signal.
 
@@ -88,8 +88,8 @@ def _signal_all(number: signal.Signals) -> None:
 def _children() -> list[int] | None:
     """Our children, orphans that we adopted included; None where the system does not tell."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as told:  # noqa: PTH123
-            return [int(child) for child in told.read().split()]
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:  # noqa: PTH123
+            return [int(child) for child in file.read().split()]
     except OSError:
         return None
 

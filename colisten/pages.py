@@ -43,7 +43,7 @@ def figure_text(value: object) -> str:
 
 def markdown_text(value: object) -> str:
     """A value as text of Markdown, where every sign may mean something."""
-    return _MARKDOWN.sub(lambda found: "\\" + found[0], plain(value))
+    return _MARKDOWN.sub(lambda match: "\\" + match[0], plain(value))
 
 
 def json_text(value: Any) -> str:
@@ -70,8 +70,8 @@ def page(title: str, body: str, *, style: str = "", scripts: Sequence[str] = ())
         ValueError: A script holds what would end it, or a style sheet does.
     """
     for script in scripts:
-        if found := _END_OF_SCRIPT.search(script):
-            raise ValueError(f"A script holds '{found[0]}', which a browser may take for its end.")
+        if match := _END_OF_SCRIPT.search(script):
+            raise ValueError(f"A script holds '{match[0]}', which a browser may take for its end.")
     if "<" in style:
         raise ValueError("A style sheet holds '<'.")
     return Page(

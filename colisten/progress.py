@@ -1,7 +1,8 @@
 """Progress bars for anything longer than two seconds.
 
 A bar appears on a terminal only once the work has lasted `PATIENCE_SECONDS`; elsewhere nothing
-is drawn, and long loops log instead.
+is drawn, and long loops log instead. Whoever draws in a way of its own, as the command line does
+while a step runs, watches (`watched`) and no bar of ours appears.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,7 +21,41 @@ from colisten.terminal import Terminal
 
 PATIENCE_SECONDS = 2.0
 
+# Between two reports to whoever watches.
+_REPORT_SECONDS = 0.1
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """How far a loop is.
+
+    Attributes:
+        label: What it does.
+        done: Items behind it.
+        total: Items in all; None where nobody knows.
+        note: What stands beside the bar.
+    """
+
+    label: str
+    done: int
+    total: int | None
+    note: str = ""
+
+
+Watcher = Callable[[Progressed], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(by: Watcher) -> Iterator[None]:
+    """Let every loop of the block report to a watcher, some times a second, and draw nothing."""
+    token = _watcher.set(by)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def track(
@@ -33,6 +71,10 @@ def track(
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
+    watcher = _watcher.get()
+    if watcher is not None:
+        yield from _reported(items, watcher, label, total, note)
+        return
     start = time.monotonic()
     bar: Progress | None = None
     done = 0
@@ -57,3 +99,15 @@ def track(
     finally:
         if bar is not None:
             bar.stop()
+
+
+def _reported(
+    items: Iterable[T], watcher: Watcher, label: str, total: int | None, note: Callable[[], str]
+) -> Iterator[T]:
+    reported = -_REPORT_SECONDS
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - reported >= _REPORT_SECONDS:
+            watcher(Progressed(label, done, total, note()))
+            reported = now
+        yield item

@@ -32,9 +32,9 @@ def plain_lines(value: object) -> str:
 
 def plain_json(text: str) -> str:
     """A JSON text in which the same characters stand as JSON's own escapes: the same value."""
-    return _OUTSIDE_ASCII.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _OUTSIDE_ASCII.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from colisten.shown import plain, plain_json, plain_lines
+from colisten.shown import plain, plain_lines
 
 _USUAL_WIDTH = 80
 
@@ -47,14 +47,9 @@ class Terminal(Console):
                 yield segment._replace(text=plain_lines(segment.text))
 
 
-def said(text: str, style: str, *more: str) -> Text:
+def styled(text: str, style: str, *more: str) -> Text:
     """Text in a style, then more in the terminal's own."""
     return Text.assemble((plain(text), style), *(plain_lines(one) for one in more))
-
-
-def print_json(text: str) -> None:
-    """A JSON text to standard output: the same value, and nothing that a terminal obeys."""
-    print(plain_json(text))
 
 
 def print_error(message: str) -> None:

@@ -79,7 +79,7 @@ def identifier(name: str) -> str:
     Capitals too, for databases and some file systems take them for small letters. What becomes
     too long for a file ends in a digest of the name.
     """
-    safe = re.sub(r"[^a-z0-9_]|_(?=_|x|$)|^_", lambda found: f"_x{ord(found.group()):x}_", name)
+    safe = re.sub(r"[^a-z0-9_]|_(?=_|x|$)|^_", lambda match: f"_x{ord(match.group()):x}_", name)
     if len(safe) <= _LONGEST_IDENTIFIER:
         return safe
     return f"{safe[:40]}_x_{sha256(name.encode()).hexdigest()[:16]}"

@@ -51,5 +51,5 @@ def parse_yaml(text: str, name: str) -> Any:
     except RecursionError as error:
         raise ConfigError(f"{name} is nested too deeply.", _ADVICE) from error
     except (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise ConfigError(f"{name} is no YAML for settings: {said}.", _ADVICE) from error
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"{name} is no YAML for settings: {reason}.", _ADVICE) from error

@@ -25,7 +25,9 @@ from colisten.features.store import open_store
 from colisten.files import located, write_aside
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import FeatureSettings
 
 log = logger("feature_repo")
 
@@ -37,7 +39,9 @@ def build_feature_repo(
     out: Path,
     *,
     as_of: datetime,
-    settings: Settings,
+    data: DataSettings = DataSettings(),
+    features: FeatureSettings = FeatureSettings(),
+    engine: Engine = Engine(),
     text_vectors: np.ndarray | None = None,
 ) -> Path:
     """Write sources and feature_store.yaml to `out` and register every definition.
@@ -48,8 +52,10 @@ def build_feature_repo(
     Args:
         history: Folder of checked tables; users.parquet and music.parquet may be missing.
         out: Folder of the repository.
-        as_of: Moment with a zone; nothing at or after it is kept.
-        settings: `data`, `features`, `threads` and `memory_limit` are used.
+        as_of: Moment with a zone; nothing at or after it is stored.
+        data: Item types, signals and declared columns of the tables.
+        features: How much of a history is stored, and the online store.
+        engine: Bounds of DuckDB.
         text_vectors: float32 [num_items, dim] in catalogue order, or None.
 
     Returns:
@@ -62,14 +68,20 @@ def build_feature_repo(
     out.mkdir(parents=True, exist_ok=True)
     sources = out / "sources"
     music_dim = write_sources(
-        history, sources, as_of=as_of, settings=settings, text_vectors=text_vectors
+        history,
+        sources,
+        as_of=as_of,
+        data=data,
+        features=features,
+        engine=engine,
+        text_vectors=text_vectors,
     )
-    length = settings.features.history_length
-    users = user_views(sources, settings.data, music_dim=music_dim, history_length=length)
+    length = features.history_length
+    users = user_views(sources, data, music_dim=music_dim, history_length=length)
     items = item_views(sources)
     with write_aside(out / REGISTRY_FILE) as registry:
         empty = registry.with_name(f"{registry.name}.online")
-        config = store_config(settings, registry=str(registry), online=str(empty))
+        config = store_config(features, registry=str(registry), online=str(empty))
         try:
             store = FeatureStore(config=RepoConfig(**config, repo_path=out))
             store.apply([USER, ITEM, *users, *items, *feature_services(users, items)])
@@ -80,7 +92,7 @@ def build_feature_repo(
             raise FeatureError(f"Feast cannot apply the repository at {out}: {error}.") from error
         finally:
             empty.unlink(missing_ok=True)
-    write_config(out, settings)
+    write_config(out, features)
     log.info("feature repository built", folder=str(out), music_dim=music_dim)
     return out
 

@@ -33,7 +33,8 @@ from colisten.features.names import (
 from colisten.files import write_aside
 from colisten.progress import track
 from colisten.settings.data import DataSettings
-from colisten.settings.tree import Settings
+from colisten.settings.engine import Engine
+from colisten.settings.sections import FeatureSettings
 
 MOMENT = pa.timestamp("us", tz="UTC")
 ALWAYS = datetime(1970, 1, 2, tzinfo=UTC)
@@ -90,8 +91,10 @@ def write_sources(
     sources: Path,
     *,
     as_of: datetime,
-    settings: Settings,
     text_vectors: np.ndarray | None,
+    data: DataSettings = DataSettings(),
+    features: FeatureSettings = FeatureSettings(),
+    engine: Engine = Engine(),
 ) -> int:
     """Write every view's source into the folder `sources`, replacing it whole.
 
@@ -99,8 +102,10 @@ def write_sources(
         history: Folder of checked tables; users.parquet and music.parquet may be missing.
         sources: Folder to write.
         as_of: Moment with a zone; events and music vectors at or after it are left out.
-        settings: `data`, `features.history_length`, `threads` and `memory_limit` are used.
         text_vectors: float32 [num_items, dim] in catalogue order; None leaves the view empty.
+        data: Item types and declared columns of the tables.
+        features: How much of a history is stored.
+        engine: Bounds of DuckDB.
 
     Returns:
         Length of a music vector, 0 where there is none.
@@ -124,11 +129,14 @@ def write_sources(
         aside.mkdir()
         _write(aside / f"{ITEM_METADATA}.parquet", _always(items), ITEM_SCHEMA)
         _write(aside / f"{ITEM_TEXT}.parquet", _texts(items, text_vectors), TEXT_SCHEMA)
-        _write(aside / f"{USER_PROFILE}.parquet", *_profiles(history, settings.data))
+        _write(aside / f"{USER_PROFILE}.parquet", *_profiles(history, data))
         _write(aside / f"{USER_MUSIC}.parquet", music, MUSIC_SCHEMA)
-        for item_type in settings.data.item_types:
+        for item_type in data.item_types:
             file = aside / f"{history_view(item_type)}.parquet"
-            _write_history(history, file, item_type=item_type, as_of=as_of, settings=settings)
+            length = features.history_length
+            _write_history(
+                history, file, item_type=item_type, as_of=as_of, length=length, engine=engine
+            )
     return music_dim
 
 
@@ -188,21 +196,20 @@ def _write(file: Path, table: pa.Table, schema: pa.Schema) -> None:
 
 
 def _write_history(
-    history: Path, file: Path, *, item_type: str, as_of: datetime, settings: Settings
+    history: Path, file: Path, *, item_type: str, as_of: datetime, length: int, engine: Engine
 ) -> None:
     """One item type's history rows, a block of users at a time so that memory stays bounded."""
     schema = history_schema(item_type)
     interactions = history / "interactions.parquet"
     if not interactions.exists():
         raise FeatureError(f"No interactions at {interactions}.")
-    length = settings.features.history_length
-    engine = ibis.duckdb.connect(threads=settings.threads, memory_limit=settings.memory_limit)
+    base = ibis.duckdb.connect(threads=engine.threads, memory_limit=engine.memory_limit)
     try:
-        engine.raw_sql("SET TimeZone = 'UTC'")
-        events = parquet.table(engine, interactions)
+        base.raw_sql("SET TimeZone = 'UTC'")
+        events = parquet.table(base, interactions)
         before = ibis.literal(utc(as_of), type="timestamp('UTC')")
         own = events.filter(events.timestamp < before, events.item_type == item_type)
-        own = engine.create_table("own", own.order_by("user_id", "timestamp"), temp=True)
+        own = base.create_table("own", own.order_by("user_id", "timestamp"), temp=True)
         blocks = list(_user_blocks(own, length))
         with parquet.writer(file, schema, compression="zstd") as writer:
             for first, last in track(blocks, f"{item_type} histories"):
@@ -211,7 +218,7 @@ def _write_history(
                 table = rows.order_by("user_id", TIMESTAMP).to_pyarrow()
                 writer.write_table(table.rename_columns(schema.names).cast(schema))
     finally:
-        engine.disconnect()
+        base.disconnect()
 
 
 def _user_blocks(own: Any, length: int) -> Iterator[tuple[str, str]]:

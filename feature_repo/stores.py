@@ -1,4 +1,4 @@
-"""Where features are kept: what feature_store.yaml says.
+"""Where features are stored: what feature_store.yaml says.
 
 Offline is DuckDB over parquet: its point-in-time join keeps rows that have no value yet. Online
 is SQLite without any server, or Redis by configuration.
@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from colisten.extras import needs
 from colisten.features.names import (
     CONFIG_FILE,
     OFFLINE_STORE,
@@ -19,7 +20,7 @@ from colisten.features.names import (
     REGISTRY_FILE,
 )
 from colisten.files import write_aside
-from colisten.settings.tree import Settings
+from colisten.settings.sections import FeatureSettings
 
 _WRITE_ROWS = 5000
 # A request has a deadline: redis-py would try again for about eight seconds.
@@ -27,15 +28,19 @@ _REDIS_PATIENCE = {"socket_connect_timeout": "1", "socket_timeout": "2", "retry"
 
 
 def store_config(
-    settings: Settings, *, registry: str = REGISTRY_FILE, online: str = ONLINE_FILE
+    features: FeatureSettings, *, registry: str = REGISTRY_FILE, online: str = ONLINE_FILE
 ) -> dict[str, Any]:
     """The content of feature_store.yaml; its file paths are relative to its folder.
 
     Feast fills in environment variables: `features.redis` may be `${REDIS}`, which keeps a
     password out of settings and files.
+
+    Raises:
+        ConfigError: Redis is asked for and its package is not installed.
     """
-    features = settings.features
-    kept: dict[str, Any] = (
+    if features.online_store == "redis":
+        needs("redis")
+    online_store: dict[str, Any] = (
         {"type": "redis", "connection_string": _impatient(features.redis)}
         if features.online_store == "redis"
         else {"type": "sqlite", "path": online}
@@ -46,18 +51,18 @@ def store_config(
         # The registry changes only when the repository is rebuilt: 0 keeps the first read.
         "registry": {"path": registry, "cache_ttl_seconds": 0},
         "offline_store": {"type": OFFLINE_STORE},
-        "online_store": kept,
+        "online_store": online_store,
         "entity_key_serialization_version": 3,
         # Without a batch size `feast materialize` 0.67 writes only the first chunk of an answer.
         "materialization": {"online_write_batch_size": _WRITE_ROWS},
     }
 
 
-def write_config(folder: Path, settings: Settings) -> Path:
+def write_config(folder: Path, features: FeatureSettings) -> Path:
     """Write `folder`/feature_store.yaml."""
     file = folder / CONFIG_FILE
     with write_aside(file) as aside:
-        aside.write_text(yaml.safe_dump(store_config(settings), sort_keys=False))
+        aside.write_text(yaml.safe_dump(store_config(features), sort_keys=False))
     return file
 
 

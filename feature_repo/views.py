@@ -1,4 +1,4 @@
-"""What is kept: one view a concern, each over one parquet file of the repository's sources.
+"""What is stored: one view a concern, each over one parquet file of the repository's sources.
 
 Item vectors that a model computes are no features: they belong to the release, so that a
 feature can never carry vectors of another generation. The text vectors here depend on the text

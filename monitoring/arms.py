@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("evidently")
+needs("evidently", "plotly")
 
 import plotly.graph_objects as go
 from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
@@ -21,6 +21,7 @@ from evidently.legacy.renderers.html_widgets import (
 
 from colisten.experiments.comparison import Comparison, Lift
 from colisten.pages import markdown_text
+from colisten.statistics.interval import FEW_USERS
 from colisten.statistics.proportions import wilson
 
 COLOURS = ("#9db4c0", "#1b6ca8")
@@ -49,8 +50,8 @@ class ArmRateCalculation(SingleValueCalculation[ArmRate]):
         frame = current_data.as_dataframe()  # type: ignore[attr-defined]
         # Users who saw several arms are in none.
         own = (frame[self.metric.variant_column] == self.metric.arm) & (frame["variants"] == 1)
-        chosen = frame.loc[own, self.metric.column]
-        rate = wilson(int(chosen.sum()), len(chosen), self.metric.confidence)
+        values = frame.loc[own, self.metric.column]
+        rate = wilson(int(values.sum()), len(values), self.metric.confidence)
         result = self.result(rate.value)
         result.widget = [
             counter(
@@ -58,7 +59,7 @@ class ArmRateCalculation(SingleValueCalculation[ArmRate]):
                 size=WidgetSize.HALF,
                 counters=[
                     CounterData(
-                        f"{rate.low:.2%} to {rate.high:.2%} of {len(chosen):,} users",
+                        f"{rate.low:.2%} to {rate.high:.2%} of {len(values):,} users",
                         f"{rate.value:.2%}",
                     )
                 ],
@@ -74,14 +75,20 @@ class ArmRateCalculation(SingleValueCalculation[ArmRate]):
 def verdict_widget(comparison: Comparison) -> BaseWidgetInfo:
     """The experiment in words: what moved, by how much, how sure."""
     lines = []
+    users = {arm.name: arm.users for arm in comparison.arms}
     for lift in comparison.lifts:
-        found = lift.lift
-        if found is None:
-            said = "cannot be told, one of the two arms has none"
+        ratio = lift.lift
+        fewest = min(users[lift.arm], users[comparison.control])
+        if fewest < FEW_USERS:
+            message = f"only {fewest} user{'' if fewest == 1 else 's'} in one arm, too few to say"
+        elif ratio is None:
+            message = "not defined, one of the two arms has none"
         else:
-            sure = "above" if found.low > 0 else "below" if found.high < 0 else "not separable from"
-            said = f"{found.value:+.1%} ({found.low:+.1%} to {found.high:+.1%}), {sure} the control"
-        lines.append(f"**{markdown_text(lift.arm)}**, {TITLES[lift.rate].lower()}: {said}.")
+            sure = "above" if ratio.low > 0 else "below" if ratio.high < 0 else "not separable from"
+            message = (
+                f"{ratio.value:+.1%} ({ratio.low:+.1%} to {ratio.high:+.1%}), {sure} the control"
+            )
+        lines.append(f"**{markdown_text(lift.arm)}**, {TITLES[lift.rate].lower()}: {message}.")
     split = markdown_text(comparison.split_verdict)
     lines.append(split if comparison.split_is_sound else f"**{split}**")
     lines += map(markdown_text, comparison.left_out)
@@ -94,17 +101,17 @@ def rates_widget(comparison: Comparison) -> BaseWidgetInfo:
     arms = [arm for arm in comparison.arms if arm.users]
     names = [arm.name for arm in arms]
     for (rate, title), colour in zip(TITLES.items(), COLOURS, strict=True):
-        values = [found for arm in arms if (found := arm.rate(rate))]
+        values = [share for arm in arms if (share := arm.rate(rate))]
         figure.add_bar(
             name=title,
             x=names,
-            y=[found.value for found in values],
+            y=[share.value for share in values],
             marker={"color": colour},
             error_y={
                 "type": "data",
                 "symmetric": False,
-                "array": [found.high - found.value for found in values],
-                "arrayminus": [found.value - found.low for found in values],
+                "array": [share.high - share.value for share in values],
+                "arrayminus": [share.value - share.low for share in values],
             },
         )
     figure.update_yaxes(tickformat=".1%", rangemode="tozero", title="share of exposed users")
@@ -126,8 +133,8 @@ def lifts_widget(comparison: Comparison) -> BaseWidgetInfo:
 
 def _cells(lift: Lift) -> list[str]:
     """Lift, interval and p-value as text."""
-    found = lift.lift
-    if found is None or lift.p_value is None:
+    ratio = lift.lift
+    if ratio is None or lift.p_value is None:
         return ["not defined"] * 3
     p = "< 0.001" if lift.p_value < 0.001 else f"{lift.p_value:.3f}"
-    return [f"{found.value:+.1%}", f"{found.low:+.1%} to {found.high:+.1%}", p]
+    return [f"{ratio.value:+.1%}", f"{ratio.low:+.1%} to {ratio.high:+.1%}", p]

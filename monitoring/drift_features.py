@@ -56,9 +56,9 @@ def _axes(item_vectors: np.ndarray) -> np.ndarray:
 
 def _best_scores(users: np.ndarray, items: np.ndarray) -> np.ndarray:
     """The `TOP` best inner products of each user, [B, <= TOP]."""
-    kept = min(TOP, len(items))
-    out = np.empty((len(users), kept))
+    top = min(TOP, len(items))
+    out = np.empty((len(users), top))
     for start in range(0, len(users), _BLOCK):
         block = users[start : start + _BLOCK] @ items.T
-        out[start : start + _BLOCK] = -np.partition(-block, kept - 1, axis=1)[:, :kept]
+        out[start : start + _BLOCK] = -np.partition(-block, top - 1, axis=1)[:, :top]
     return out

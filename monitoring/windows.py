@@ -20,7 +20,7 @@ MAX_ROWS = 20_000
 """Evidently's own cost grows with rows; this many tell a shift as well as all of them."""
 
 MAX_LEVELS = 1_000
-"""Categories of a column, the most common ones, that are told apart; its cost grows with them."""
+"""Categories of a column, the most common ones, that stay apart; its cost grows with them."""
 
 LARGEST = 1e100
 """Numbers beyond it are taken for it, so that differences and squares stay finite."""
@@ -41,8 +41,8 @@ def comparable(
     """Both windows with columns of floats or texts, and the columns that are left out.
 
     Moments become seconds since 1970 and durations seconds; infinite numbers are no values, and
-    numbers are kept to twelve digits. A column whose only number in a window lies beyond 1e12, and
-    all else that is no number, is compared as text, whose values beyond the `MAX_LEVELS` most
+    numbers are rounded to twelve digits. A column whose only number in a window lies beyond 1e12,
+    and all else that is no number, is compared as text, whose values beyond the `MAX_LEVELS` most
     common ones become few.
 
     Args:
@@ -67,7 +67,7 @@ def comparable(
             f"A window has no users (reference {len(reference)}, current {len(current)}).",
             "Choose windows with events.",
         )
-    kept: dict[str, tuple[pd.Series, pd.Series]] = {}
+    columns: dict[str, tuple[pd.Series, pd.Series]] = {}
     for name in names:
         then, now = (_plain(frame[name]) for frame in frames)
         if then.isna().all() or now.isna().all():
@@ -81,14 +81,14 @@ def comparable(
             )
         if kinds[0] == _NUMBERS and (_without_bars(then) or _without_bars(now)):
             then, now = (each.map(repr, na_action="ignore").astype(object) for each in (then, now))
-        kept[name] = (then, now) if _kind(then) == _NUMBERS else _folded(then, now)
-    if not kept:
+        columns[name] = (then, now) if _kind(then) == _NUMBERS else _folded(then, now)
+    if not columns:
         raise ReportError("No column has values in both windows.")
     earlier, later = (
-        pd.DataFrame({name: pair[side].reset_index(drop=True) for name, pair in kept.items()})
+        pd.DataFrame({name: pair[side].reset_index(drop=True) for name, pair in columns.items()})
         for side in (0, 1)
     )
-    return earlier, later, tuple(name for name in names if name not in kept)
+    return earlier, later, tuple(name for name in names if name not in columns)
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -154,11 +154,11 @@ def _float(value: object) -> float:
 def _numbers(values: object) -> pd.Series:
     """Floats whose histogram can be drawn: in bounds, and none a rounding error from another."""
     with np.errstate(all="ignore"):
-        found = np.array(values, dtype=float)
-    found[np.isinf(found)] = np.nan
-    found = np.clip(found, -LARGEST, LARGEST)
-    found[np.abs(found) < _SMALLEST] = 0.0
-    digits, powers = np.frexp(found)
+        numbers = np.array(values, dtype=float)
+    numbers[np.isinf(numbers)] = np.nan
+    numbers = np.clip(numbers, -LARGEST, LARGEST)
+    numbers[np.abs(numbers) < _SMALLEST] = 0.0
+    digits, powers = np.frexp(numbers)
     return pd.Series(np.ldexp(np.round(np.ldexp(digits, _BITS)), powers - _BITS))
 
 
@@ -172,16 +172,16 @@ def _kind(column: pd.Series) -> str:
 
 
 def _folded(then: pd.Series, now: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Texts, of which the rare ones are told apart by the windows that they occur in alone."""
+    """Texts, of which the rare ones are merged by the windows that they occur in alone."""
     common = pd.concat([then, now]).value_counts()
     if len(common) <= MAX_LEVELS:
         return then, now
     both = set(then.dropna()) & set(now.dropna())
     order = sorted(common.index, key=lambda value: (-common[value], value))
-    told = set(order[:MAX_LEVELS])
+    frequent = set(order[:MAX_LEVELS])
 
     def fold(column: pd.Series, alone: str) -> pd.Series:
-        rare = column.notna() & ~column.isin(told)
+        rare = column.notna() & ~column.isin(frequent)
         return column.mask(rare & column.isin(both), _RARE).mask(rare & ~column.isin(both), alone)
 
     return fold(then, _EARLIER), fold(now, _LATER)

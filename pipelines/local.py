@@ -24,7 +24,7 @@ from typing import Any, TextIO
 from kfp import local
 from kfp.local import subprocess_task_handler
 
-from colisten.child import kept
+from colisten.child import supervised
 from colisten.errors import PipelineError
 from colisten.files import sweep_partials
 from colisten.keeper import GRACE_SECONDS
@@ -139,11 +139,6 @@ def run_local(
             enable_caching=use_cache,
             cache_root=str(root / "cache"),
         )
-        # Threads that spin at every barrier cost six times the work on a machine that has
-        # anything else to do; sleeping ones cost nothing measurable on an idle one.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        # Huge pages for torch's large tensors: touching fresh memory is much of a training step.
-        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
         try:
             with (
                 contextlib.redirect_stdout(log),
@@ -191,7 +186,7 @@ def _kept_steps(lock: int) -> Iterator[None]:
     """
 
     def step(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
-        with kept(
+        with supervised(
             full_command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -240,11 +235,11 @@ def _only_runner(root: Path) -> Iterator[int]:
 def _holder_lives(lock: TextIO) -> bool:
     """Whether the process that last took the lock is there; True where it did not say."""
     lock.seek(0)
-    said = lock.read()
-    if not said.isdecimal():
+    pid = lock.read()
+    if not pid.isdecimal():
         return True
     try:
-        os.kill(int(said), 0)
+        os.kill(int(pid), 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("bentoml")
+needs("bentoml", "starlette", "anyio")
 
 import time
 from collections.abc import Callable

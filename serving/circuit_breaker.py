@@ -128,7 +128,7 @@ class CircuitBreaker:
             return True
 
     def _probe_again(self) -> None:
-        """A probe that told nothing of the dependency: the next call probes."""
+        """A probe that says nothing of the dependency: the next call probes."""
         with self._lock:
             self._resting_until = time.monotonic()
 

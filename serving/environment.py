@@ -1,4 +1,4 @@
-"""What a service process is told by its environment: which folder, which settings.
+"""What the environment says to a service process: which folder, which settings.
 
 BentoML starts the workers, so their configuration travels in environment variables; a container
 sets the same ones.

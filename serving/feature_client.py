@@ -1,6 +1,6 @@
 """The online feature store as one release reads it; opened beside the answers, never by one.
 
-A history is kept as item ids, and each release reads them as indices of its own catalogue: so
+A history is stored as item ids, and each release reads them as indices of its own catalogue: so
 every loaded release has a client of its own.
 """
 

@@ -19,6 +19,7 @@ from colisten.logs import logger
 from colisten.release.store import ReleaseStore
 from colisten.serving.environment import Environment
 from colisten.settings.tree import Settings
+from colisten.threads import share_cores
 from colisten.variables import ARBITER, WORKERS
 
 _log = logger("serving.launch")
@@ -50,6 +51,7 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
             stack.enter_context(index_class(index.backend).companion(home, index))
         except VectorIndexError as error:
             _log.error("index_server_absent", error=str(error), instead="exact search")
+        share_cores(os.environ, workers)
         bentoml_home = stack.enter_context(_private_folder())
         os.environ.update(
             environment.variables()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("bentoml")
+needs("bentoml", "starlette")
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,7 +22,7 @@ POLICY = (
 
 
 class PagePolicy:
-    """Adds the policy to whatever is HTML, and tells browsers to take types as they are said."""
+    """Adds the policy to whatever is HTML, and tells browsers to take types as declared."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -49,13 +49,13 @@ class RequestState:
 
 
 class Recommender:
-    """Makes shelves from a active.
+    """Makes shelves from the active release.
 
     Args:
         index: The vector index.
         features_breaker: Budget and breaker of the online store.
         search_breaker: Budget and breaker of the index.
-        search_seconds: What the index is told to give up after.
+        search_seconds: How long the index may take.
         index_source: What a search by the index is called in answers.
         reasons: By signal how a reason goes on after "because".
     """
@@ -86,17 +86,17 @@ class Recommender:
         state = RequestState(asked_filter(request.language, request.filter, active.release))
         state.allowed = offered(active.release, state.asked, state.fallbacks)
         exclude = _recommendable(active, request.exclude)
-        found: tuple[SearchSource, list[ShelfItem]] | None = None
+        nearest: tuple[SearchSource, list[ShelfItem]] | None = None
         try:
             self._know(active, request.user_id, state)
             exclude += seen_items(active.release, state.user)
-            found = self._near(active, state, request.k, exclude)
+            nearest = self._near(active, state, request.k, exclude)
         except Exception:
             # Not a dependency's failure but a fault of ours: the user still gets a shelf.
             _log.exception("recommender_failed", release_id=active.release_id)
             state.fallbacks.append("internal_error")
-        if found is not None:
-            search, items = found
+        if nearest is not None:
+            search, items = nearest
             how = How(vector="two_tower", search=search, fallbacks=state.fallbacks)
         else:
             vector, items = _popular(active, state, request, exclude)
@@ -112,7 +112,7 @@ class Recommender:
         return self._features_breaker.call(lambda: active.features.read(user_id))
 
     def _know(self, active: ActiveRelease, user_id: str, state: RequestState) -> None:
-        """Fill in the user and their vector, as far as they can be had."""
+        """Fill in the user and their vector, as far as they are known."""
         try:
             user = self.read(active, user_id)
         except CallRefused as refused:
@@ -142,7 +142,7 @@ class Recommender:
         k: int,
         exclude: Sequence[str],
     ) -> tuple[SearchSource, list[ShelfItem]] | None:
-        """Nearest items of the user's vector and where they were found; None without either."""
+        """Nearest items of the user's vector and which search gave them; None without either."""
         query = state.vector
         if query is None:
             return None
@@ -190,7 +190,7 @@ def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
     target = active.release.target
     at = active.release.index_of(ids)
     inside = (at >= target.start) & (at < target.stop)
-    return [item for item, kept in zip(ids, inside.tolist(), strict=True) if kept]
+    return [item for item, within in zip(ids, inside.tolist(), strict=True) if within]
 
 
 def _all_of(active: ActiveRelease, ids: list[str]) -> bool:

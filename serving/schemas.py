@@ -33,7 +33,7 @@ MAX_EXCLUDED = 1000
 MAX_VALUES = 1000
 MAX_COLUMNS = 32
 MAX_ERRORS = 100
-_TOLD_APART = 2_000
+_MAX_DISTINCT = 2_000
 # An event of the two longest ids fits, each of their bytes written as \u0000.
 MAX_BODY_BYTES = 1024 * 1024
 _FIELD_CHARS = 100
@@ -270,15 +270,15 @@ class ErrorResponse(BaseModel):
 
 def error_response(error: ValidationError) -> ErrorResponse:
     """Say what a refused body got wrong, naming each field (400)."""
-    if error.error_count() > _TOLD_APART:
+    if error.error_count() > _MAX_DISTINCT:
         # Telling tens of thousands apart would hold up everybody else for half a second.
         message = f"has {error.error_count():,} faults"
         faults = [FieldError(field="body", message=message)]
     else:
-        found = error.errors(include_url=False)[:MAX_ERRORS]
-        faults = [_field_error(detail) for detail in found]
-    spoken = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
-    return ErrorResponse(error="bad_body", message=spoken, fields=faults)
+        details = error.errors(include_url=False)[:MAX_ERRORS]
+        faults = [_field_error(detail) for detail in details]
+    message = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
+    return ErrorResponse(error="bad_body", message=message, fields=faults)
 
 
 def _field_error(detail: Any) -> FieldError:

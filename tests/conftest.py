@@ -6,14 +6,10 @@ effect (co-listened items are alike, a graph helps) can be asserted, not only a 
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-# Before torch comes in: tests run beside servers and each other, where spinning threads cost most.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pyarrow as pa

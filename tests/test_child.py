@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from colisten import keeper
-from colisten.child import kept
+from colisten.child import supervised
 from tests.conftest import heeding_signals
 
 # Starts a child, a grandchild whose parent is gone, one in a session of its own that ignores
@@ -35,9 +35,9 @@ time.sleep(600)
 PARENT = """
 import sys, time
 from colisten import keeper
-from colisten.child import kept
+from colisten.child import supervised
 keeper.__file__ = sys.argv[3]
-with kept([sys.executable, '-c', sys.argv[1], sys.argv[2]]):
+with supervised([sys.executable, '-c', sys.argv[1], sys.argv[2]]):
     time.sleep(600)
 """
 
@@ -82,7 +82,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_all_descendants_end_with_the_block(tmp_path: Path) -> None:
     mark = str(tmp_path)
     command = [sys.executable, "-c", FAMILY, f"{mark}/family"]
-    with kept(command, stdout=subprocess.PIPE, text=True) as process:
+    with supervised(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert len(family(f"{mark}/family")) >= 4
@@ -114,7 +114,7 @@ def test_all_descendants_end_with_the_parent(
 def test_a_killed_keeper_leaves_nobody_in_its_group(tmp_path: Path) -> None:
     mark = f"{tmp_path}/sleeper"
     command = [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)", mark]
-    with kept(command, stdout=subprocess.PIPE) as process:
+    with supervised(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         os.kill(process.pid, signal.SIGKILL)
@@ -126,5 +126,5 @@ def test_a_killed_keeper_leaves_nobody_in_its_group(tmp_path: Path) -> None:
     [("pass", 0), ("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 137)],
 )
 def test_the_exit_code_is_the_commands(program: str, code: int) -> None:
-    with kept([sys.executable, "-c", program]) as process:
+    with supervised([sys.executable, "-c", program]) as process:
         assert process.wait(30) == code

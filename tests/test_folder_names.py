@@ -81,7 +81,9 @@ def learned(source: Path, out: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "cut of the backtest": backtest_cut(data, cut=CUT, window_days=14, data=DATA)
     }
-    summary = prepare_tables(data, out, cut=CUT, window_days=14, settings=settings)
+    summary = prepare_tables(
+        data, out, cut=CUT, window_days=14, data=settings.data, engine=settings.engine
+    )
     history = out / "history"
     catalogue = Catalogue.read(history)
     examples = first_starts(history, as_of=CUT, data=DATA)
@@ -108,7 +110,14 @@ def learned(source: Path, out: Path) -> dict[str, Any]:
 def _features(
     history: Path, out: Path, catalogue: Catalogue, examples: pa.Table, settings: Settings
 ) -> dict[str, Any]:
-    build_feature_repo(history, out, as_of=CUT, settings=settings)
+    build_feature_repo(
+        history,
+        out,
+        as_of=CUT,
+        data=settings.data,
+        features=settings.features,
+        engine=settings.engine,
+    )
     materialize(out, as_of=CUT)
     store = open_store(out)
     everybody = parquet.read(history / "users.parquet").column("user_id").to_pylist()
@@ -164,7 +173,6 @@ def _released(history: Path, out: Path) -> dict[str, Any]:
         release = store.publish(payload, index)
         store.promote(release, index)
     live = store.load_live()
-    assert live is not None
     return {
         "popular": [lists.everywhere.tolist() for lists in (popular, kept)],
         "popular somewhere": {name: ids.tolist() for name, ids in popular.countries.items()},

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from colisten.shown import plain
-from colisten.terminal import Terminal, said
+from colisten.terminal import Terminal, styled
 from tests.hostile import VALUES
 from tests.reports.test_page import ROOT, sources, strings
 
@@ -24,6 +24,10 @@ SHORT = [value for value in VALUES if len(value) < 1000]
 ANY = st.text(st.characters(codec=None), max_size=60) | st.sampled_from(SHORT)
 PRINTERS = {
     ROOT / "colisten" / "terminal.py",
+    # JSON documents, escaped as JSON.
+    ROOT / "cli" / "documents.py",
+    # A draft of a mapping, to be sent into a file.
+    ROOT / "cli" / "import_tables.py",
     # Its own words, as a page of Markdown.
     ROOT / "cli" / "settings.py",
     # Into the log of a run.
@@ -51,7 +55,7 @@ def table(value: str) -> Table:
 @settings(deadline=None)
 @given(ANY)
 def test_a_value_is_printed_as_text(value: str) -> None:
-    shown = printed(f"a {value} b", Text(value), said(value, "bold", f" {value}"), table(value))
+    shown = printed(f"a {value} b", Text(value), styled(value, "bold", f" {value}"), table(value))
     for sign in set(shown) - {"\n"}:
         assert plain(sign) == sign, repr(sign)
     # One line, whatever is in it.
@@ -74,7 +78,7 @@ def test_a_terminal_without_a_width_has_the_usual_one(monkeypatch: pytest.Monkey
 
 def test_what_we_colour_is_coloured() -> None:
     file = io.StringIO()
-    Terminal(file=file, force_terminal=True, color_system="truecolor").print(said("x", "red"))
+    Terminal(file=file, force_terminal=True, color_system="truecolor").print(styled("x", "red"))
     assert file.getvalue() == "\x1b[31mx\x1b[0m\n"
 
 

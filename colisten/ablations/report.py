@@ -91,6 +91,8 @@ class AblationReport(Part):
 
 def verdicts(report: AblationReport, metric: str, part: str = "all") -> list[str]:
     """Who is surely hurt by what, worst first; then what surely helps; then the rest."""
+    if report.table.too_few(part):
+        return [f"Only {report.table.users[part]} of {part} users had a target: too few to tell."]
     changes = [
         (each, change)
         for each in report.rows

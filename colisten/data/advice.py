@@ -1,6 +1,6 @@
 """How to mend a column of the wrong type: one line of pandas that gives the right values.
 
-The line is chosen by the values that provoked it. Whole numbers may be seconds, milliseconds,
+The line depends on the values that provoked it. Whole numbers may be seconds, milliseconds,
 days or dates written as numbers, and the line that suits one gives 1970 for another. A line is
 given only if it works on the values at hand; otherwise words say what is wanted.
 """
@@ -63,8 +63,8 @@ def advice(column: Column, values: pa.ChunkedArray) -> str:
         for line in _lines(column, frame, values.type):
             if _works(column, line, frame):
                 text = line.text.format(frame=f"frame[{column.name!r}]")
-                said = f"{column.kind.wanted}, e.g. frame[{column.name!r}] = {text}."
-                return f"{said} {line.note}".strip()
+                sentence = f"{column.kind.wanted}, e.g. frame[{column.name!r}] = {text}."
+                return f"{sentence} {line.note}".strip()
     except (pa.ArrowException, ArithmeticError, TypeError, ValueError):
         pass  # Values so strange that pandas has no word for them: no line helps.
     return f"{column.kind.wanted}."
@@ -73,16 +73,16 @@ def advice(column: Column, values: pa.ChunkedArray) -> str:
 def _works(column: Column, line: _Line, values: pd.Series) -> bool:
     try:
         made = line.apply(values)
-        kept = made.notna().sum() >= _said(values).sum()
+        complete = made.notna().sum() >= _has_value(values).sum()
         if column.kind is NUMBER:  # Some may be no number, not all of them.
-            kept = made.notna().any() or not _said(values).any()
+            complete = made.notna().any() or not _has_value(values).any()
         kind = pa.Array.from_pandas(made).type
     except (pa.ArrowException, ArithmeticError, TypeError, ValueError, AttributeError):
         return False
-    return bool(kept) and (column.kind.accepts(kind) or pa.types.is_null(kind))
+    return bool(complete) and (column.kind.accepts(kind) or pa.types.is_null(kind))
 
 
-def _said(values: pd.Series) -> pd.Series:
+def _has_value(values: pd.Series) -> pd.Series:
     """Whether a row has a value; blank text is none."""
     return values.map(lambda value: not (isinstance(value, str) and not value.strip())) & (
         values.notna()
@@ -95,10 +95,10 @@ def _lines(column: Column, values: pd.Series, kind: pa.DataType) -> Iterator[_Li
     elif column.kind is TEXT:
         yield from _texts(values, kind)
     elif column.kind is NUMBER and _holds_numbers(kind):
-        yield _Line("pandas.to_numeric({frame})", lambda found: pd.to_numeric(found))
+        yield _Line("pandas.to_numeric({frame})", lambda values: pd.to_numeric(values))
         yield _Line(
             "pandas.to_numeric({frame}, errors='coerce')",
-            lambda found: pd.to_numeric(found, errors="coerce"),
+            lambda values: pd.to_numeric(values, errors="coerce"),
             "What is no number becomes an unknown age.",
         )
     elif column.kind is WHOLE:
@@ -106,7 +106,7 @@ def _lines(column: Column, values: pd.Series, kind: pa.DataType) -> Iterator[_Li
         if (numbers.dropna() == numbers.dropna().round()).all():
             yield _Line(
                 "pandas.to_numeric({frame}).astype('Int32')",
-                lambda found: pd.to_numeric(found).astype("Int32"),
+                lambda values: pd.to_numeric(values).astype("Int32"),
             )
 
 
@@ -134,9 +134,9 @@ def _texts(values: pd.Series, kind: pa.DataType) -> Iterator[_Line]:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        yield _Line("{frame}.str.decode('utf-8')", lambda found: found.str.decode("utf-8"))
+        yield _Line("{frame}.str.decode('utf-8')", lambda values: values.str.decode("utf-8"))
     elif pa.types.is_decimal(kind) and kind.scale == 0:
-        yield _Line("{frame}.astype('string')", lambda found: found.astype("string"))
+        yield _Line("{frame}.astype('string')", lambda values: values.astype("string"))
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
         yield from _numbers_as_text(values, kind)
 
@@ -153,29 +153,31 @@ def _numbers_as_text(values: pd.Series, kind: pa.DataType) -> Iterator[_Line]:
         whole: Any = "UInt64" if pa.types.is_uint64(kind) else "Int64"
         yield _Line(
             f"{{frame}}.astype('{whole}').astype('string')",
-            lambda found: found.astype(whole).astype("string"),
+            lambda values: values.astype(whole).astype("string"),
         )
     else:
-        yield _Line("{frame}.astype('string')", lambda found: found.astype("string"))
+        yield _Line("{frame}.astype('string')", lambda values: values.astype("string"))
 
 
 def _moments(values: pd.Series, kind: pa.DataType) -> Iterator[_Line]:
     if pa.types.is_timestamp(kind):
         yield _Line(
             "{frame}.dt.tz_localize('UTC')",
-            lambda found: found.dt.tz_localize("UTC"),
+            lambda values: values.dt.tz_localize("UTC"),
             "If they are another zone's local times, name that zone instead of UTC. In Spark set "
             "spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS.",
         )
     elif pa.types.is_date(kind):
         yield _Line(
-            "pandas.to_datetime({frame}, utc=True)", lambda found: pd.to_datetime(found, utc=True)
+            "pandas.to_datetime({frame}, utc=True)", lambda values: pd.to_datetime(values, utc=True)
         )
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        yield from _epochs(values, "{frame}", lambda found: found)
+        yield from _epochs(values, "{frame}", lambda values: values)
     elif pa.types.is_decimal(kind):
         yield from _epochs(
-            pd.to_numeric(values), "pandas.to_numeric({frame})", lambda found: pd.to_numeric(found)
+            pd.to_numeric(values),
+            "pandas.to_numeric({frame})",
+            lambda values: pd.to_numeric(values),
         )
     elif not values.dropna().map(lambda value: isinstance(value, str)).all():
         return
@@ -208,13 +210,13 @@ def _epochs(numbers: pd.Series, source: str, read: Callable[[Any], Any]) -> Iter
     if days[0] <= middle <= days[1]:
         yield _Line(
             f"pandas.to_datetime({source}, unit='D', utc=True){_ROUNDED}",
-            lambda found: pd.to_datetime(read(found), unit="D", utc=True).dt.round("us"),
+            lambda values: pd.to_datetime(read(values), unit="D", utc=True).dt.round("us"),
         )
     elif _EXCEL_DAYS <= middle <= days[1] + _EXCEL_DAYS - days[0]:
         yield _Line(
             f"pandas.to_datetime({source}, unit='D', origin='{_EXCEL_EPOCH}', utc=True){_ROUNDED}",
-            lambda found: pd.to_datetime(
-                read(found), unit="D", origin=_EXCEL_EPOCH, utc=True
+            lambda values: pd.to_datetime(
+                read(values), unit="D", origin=_EXCEL_EPOCH, utc=True
             ).dt.round("us"),
             "They look like a spreadsheet's days.",
         )
@@ -228,16 +230,16 @@ def _epochs(numbers: pd.Series, source: str, read: Callable[[Any], Any]) -> Iter
 
 
 def _counted(read: Callable[[Any], Any], unit: str, exact: bool) -> Callable[[Any], Any]:
-    def made(found: Any) -> Any:
-        moments = pd.to_datetime(read(found), unit=unit, utc=True)  # type: ignore[call-overload]
+    def made(values: Any) -> Any:
+        moments = pd.to_datetime(read(values), unit=unit, utc=True)  # type: ignore[call-overload]
         return moments if exact else moments.dt.round("us")
 
     return made
 
 
 def _digits(read: Callable[[Any], Any], form: str) -> Callable[[Any], Any]:
-    return lambda found: pd.to_datetime(
-        read(found).astype("Int64").astype("string"), format=form, utc=True
+    return lambda values: pd.to_datetime(
+        read(values).astype("Int64").astype("string"), format=form, utc=True
     )
 
 
@@ -247,16 +249,18 @@ def _written(values: pd.Series) -> Iterator[_Line]:
     texts = texts[texts != ""]
     if texts.str.fullmatch(r"-?\d{9,}(\.\d+)?").all():
         yield from _epochs(
-            pd.to_numeric(values), "pandas.to_numeric({frame})", lambda found: pd.to_numeric(found)
+            pd.to_numeric(values),
+            "pandas.to_numeric({frame})",
+            lambda values: pd.to_numeric(values),
         )
         return
     yield _Line(
         "pandas.to_datetime({frame}, format='ISO8601', utc=True)",
-        lambda found: pd.to_datetime(found, format="ISO8601", utc=True),
+        lambda values: pd.to_datetime(values, format="ISO8601", utc=True),
         _UTC_NOTE,
     )
     words = texts.str.lower().str.findall(r"[^\W\d_]+")
-    if not words.map(lambda found: all(_WORDS.fullmatch(word) for word in found)).all():
+    if not words.map(lambda row: all(_WORDS.fullmatch(word) for word in row)).all():
         return  # A zone such as EST is a word to pandas, which it drops.
     parts = texts.str.extract(r"^(\d{1,2})[/.-](\d{1,2})[/.-]\d{4}\b")
     if not parts.isna().any(axis=None):
@@ -264,13 +268,15 @@ def _written(values: pd.Series) -> Iterator[_Line]:
         if days != months:
             yield _Line(
                 f"pandas.to_datetime({{frame}}, dayfirst={bool(days)}, format='mixed', utc=True)",
-                lambda found: pd.to_datetime(found, dayfirst=bool(days), format="mixed", utc=True),
+                lambda values: pd.to_datetime(
+                    values, dayfirst=bool(days), format="mixed", utc=True
+                ),
                 _UTC_NOTE,
             )
     elif _says_which_is_the_month(texts, words):
         yield _Line(
             "pandas.to_datetime({frame}, format='mixed', utc=True)",
-            lambda found: pd.to_datetime(found, format="mixed", utc=True),
+            lambda values: pd.to_datetime(values, format="mixed", utc=True),
             _UTC_NOTE,
         )
 
@@ -278,6 +284,6 @@ def _written(values: pd.Series) -> Iterator[_Line]:
 def _says_which_is_the_month(texts: pd.Series, words: pd.Series) -> bool:
     """Whether each moment names its month, or begins with a year of four digits."""
     named = words.map(
-        lambda found: any((match := _WORDS.fullmatch(word)) and match[1] for word in found)
+        lambda row: any((match := _WORDS.fullmatch(word)) and match[1] for word in row)
     )
     return bool((named | texts.str.match(r"\d{4}\D")).all())

@@ -66,46 +66,46 @@ class Canonical:
 
 def canonical_language(views: TableViews) -> Canonical:
     """Languages of `items`; a text that is no tag counts as no language."""
-    found = Canonical()
+    column = Canonical()
 
-    def kept(text: str, rows: int, first: int) -> str | None:
+    def rewrite(text: str, rows: int, first: int) -> str | None:
         try:
             return language_of(text)
         except ConfigError as unknown:
-            found.strange.append(Strange(text, rows, first, unknown.do))
+            column.strange.append(Strange(text, rows, first, unknown.do))
             return None
 
-    found.value = _mapped(views, "items", "language", kept)
-    return found
+    column.value = _mapped(views, "items", "language", rewrite)
+    return column
 
 
 def canonical_country(views: TableViews) -> Canonical:
     """Countries of `users`; a text that is no code stays as it is."""
-    found = Canonical()
+    column = Canonical()
 
-    def kept(text: str, rows: int, first: int) -> str | None:
+    def rewrite(text: str, rows: int, first: int) -> str | None:
         country = country_of(text)
         if country is not None and not is_country_code(country):
-            found.strange.append(Strange(text, rows, first))
+            column.strange.append(Strange(text, rows, first))
         return country
 
-    found.value = _mapped(views, "users", "country", kept)
-    return found
+    column.value = _mapped(views, "users", "country", rewrite)
+    return column
 
 
 def _mapped(
-    views: TableViews, table: str, column: str, kept: Callable[[str, int, int], str | None]
+    views: TableViews, table: str, column: str, rewrite: Callable[[str, int, int], str | None]
 ) -> str:
-    """Make a table of what `kept` says of every text; returns the SQL that looks a row up."""
-    found = views.query(
+    """Make a table of what `rewrite` makes of every text; returns the SQL that looks a row up."""
+    texts = views.query(
         f"SELECT {column}, count(*) AS rows, min(row_number) FROM {table} "
         f"WHERE {column} IS NOT NULL AND NOT {is_blank(column)} "
         f"GROUP BY 1 ORDER BY rows DESC, 1",
         table,
     )
-    given = [str(text) for text, _, _ in found]
-    values = [kept(str(text), int(rows), int(first)) for text, rows, first in found]
+    given = [str(text) for text, _, _ in texts]
+    values = [rewrite(str(text), int(rows), int(first)) for text, rows, first in texts]
     name = f"canonical_{column}"
-    pairs = {"given": pa.array(given, pa.string()), "kept": pa.array(values, pa.string())}
+    pairs = {"given": pa.array(given, pa.string()), "written": pa.array(values, pa.string())}
     views.connection.register(name, pa.table(pairs))
-    return f"(SELECT {name}.kept FROM {name} WHERE {name}.given = {table}.{column})"
+    return f"(SELECT {name}.written FROM {name} WHERE {name}.given = {table}.{column})"

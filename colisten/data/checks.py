@@ -16,31 +16,37 @@ from colisten.data.violations import ItemTypeMissing, TableUnreadable
 from colisten.errors import TableError
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 
 log = logger("data.checks")
 
 
 def check_tables(
-    folder: Path, *, now: datetime | None = None, settings: Settings | None = None
+    folder: Path,
+    *,
+    now: datetime | None = None,
+    data: DataSettings = DataSettings(),
+    engine: Engine = Engine(),
 ) -> TableReport:
     """Check the tables of `folder` (`items.parquet`, ...) against the contract; writes nothing.
 
     Every violation is looked for, so that one reading tells all that is to be mended; a column that
     is missing or of a wrong type is not looked into further. Memory is bounded by
-    `settings.memory_limit`, whatever the size of the tables.
+    `engine.memory_limit`, whatever the size of the tables.
 
     Args:
         folder: Folder of contract tables; see docs/tables.md.
         now: What the clock says, see `colisten.data.moments`; default the current time.
-        settings: `data`, `threads` and `memory_limit`; default `Settings()`.
+        data: Types and signals that there are, and declared columns.
+        engine: Bounds of DuckDB.
 
     Raises:
         Violation: Exactly one: an instance of its own class, from `colisten.data.violations`.
         TableViolations: Several; `.violations` lists them (as it does on a single one).
         TableError: `now` has no zone, or memory or temporary disk do not suffice.
     """
-    with open_views(folder, settings or Settings()) as (views, violations):
+    with open_views(folder, data, engine) as (views, violations):
         moment = _moment(now)
         rules = row_rules(moment, views.data)
         for table in track(TABLES, "Checking tables"):
@@ -68,7 +74,8 @@ def check_file(
     *,
     items: Path | None = None,
     now: datetime | None = None,
-    settings: Settings | None = None,
+    data: DataSettings = DataSettings(),
+    engine: Engine = Engine(),
 ) -> None:
     """Check one file of any name and place against the contract of one table; writes nothing.
 
@@ -77,19 +84,20 @@ def check_file(
         file: A parquet file.
         items: File of the catalogue; without one, rules that compare with it are not judged.
         now: As `check_tables`.
-        settings: As `check_tables`.
+        data: As `check_tables`.
+        engine: As `check_tables`.
 
     Raises:
         Violation, TableViolations, TableError: As `check_tables`; each violation names the file.
     """
     files = [(table, file)] + ([(ITEMS, items)] if items else [])
-    places = {found.name: place for found, place in files}
-    with open_files(files, settings or Settings()) as (views, violations):
+    places = {each.name: place for each, place in files}
+    with open_files(files, data, engine) as (views, violations):
         rules = row_rules(_moment(now), views.data)
-        for found, _ in files:
-            if found.name in views.rows:
+        for each, _ in files:
+            if each.name in views.rows:
                 violations += _check_rows(
-                    views, [rule for rule in rules if rule.table == found.name]
+                    views, [rule for rule in rules if rule.table == each.name]
                 )
         if violations:
             _refuse([violation.of_file(places[violation.table]) for violation in violations])
@@ -132,12 +140,12 @@ def _violation(views: TableViews, rule: Rule, count: int) -> Violation:
     shows = [name for name in rule.shows if name in views.present[rule.table]]
     shows = [name for name in shows if name in views.usable[rule.table]] or [rule.column]
     columns = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in shows)
-    found: list[tuple[Any, ...]] = views.query(
+    examples: list[tuple[Any, ...]] = views.query(
         f"SELECT row_number, {columns} FROM {rule.table} WHERE {rule.broken} "
         f"ORDER BY row_number LIMIT {SHOWN_ROWS}",
         rule.table,
     )
-    rows = [BadRow(int(row[0]), dict(zip(shows, row[1:], strict=True))) for row in found]
+    rows = [BadRow(int(row[0]), dict(zip(shows, row[1:], strict=True))) for row in examples]
     return rule.violation(
         rule.table, rule.column, count=count, rows=rows, detail=rule.detail, do=rule.do
     )

@@ -58,20 +58,20 @@ def read_header(table: Table, inside: OpenFile) -> Header:
     header = Header()
     names = inside.schema_arrow.names
     for column in table.columns:
-        found = [place for place, name in enumerate(names) if name == column.name]
-        if found:
+        places = [place for place, name in enumerate(names) if name == column.name]
+        if places:
             _beside(table, column, names, header)
         else:
-            found = _under_another_spelling(table, column, names, header)
-        if not found:
+            places = _under_another_spelling(table, column, names, header)
+        if not places:
             continue
         header.present.add(column.name)
-        if len(found) > 1:
+        if len(places) > 1:
             header.violations.append(ColumnTwice(table.name, column.name))
-        elif violation := _type_violation(table, column, inside, found[0]):
+        elif violation := _type_violation(table, column, inside, places[0]):
             header.violations.append(violation)
         else:
-            header.places[column.name] = found[0]
+            header.places[column.name] = places[0]
     return header
 
 
@@ -148,9 +148,9 @@ def _range_violation(
     for batch in inside.iter_batches(columns=[inside.schema_arrow.field(place).name]):
         values = batch.column(0).cast(pa.int64())
         far = pc.or_(pc.greater(values, most), pc.less(values, -most))
-        found = pc.indices_nonzero(far).to_pylist()
-        count += len(found)
-        shown_rows = found[: SHOWN_ROWS - len(rows)]
+        beyond = pc.indices_nonzero(far).to_pylist()
+        count += len(beyond)
+        shown_rows = beyond[: SHOWN_ROWS - len(rows)]
         rows += [
             BadRow(start + at, {column.name: f"{values[at]} {kind.unit}"}) for at in shown_rows
         ]
@@ -160,11 +160,11 @@ def _range_violation(
 
 def _sample(inside: OpenFile, place: int) -> pa.ChunkedArray:
     field_ = inside.schema_arrow.field(place)
-    kept: list[pa.Array] = []
+    values: list[pa.Array] = []
     rows = 0
     for batch in inside.iter_batches(columns=[field_.name]):
-        kept.append(batch.column(0))
-        rows += len(kept[-1])
+        values.append(batch.column(0))
+        rows += len(values[-1])
         if rows >= _SAMPLE_ROWS:
             break
-    return pa.chunked_array(kept, field_.type)
+    return pa.chunked_array(values, field_.type)

@@ -83,13 +83,13 @@ def language_of(text: str) -> str | None:
     # The encoding and the modifier of a POSIX locale say nothing of the language.
     tag = trimmed.split("@")[0].split(".")[0] if "_" in trimmed else trimmed
     try:
-        found = Language.get(tag).prefer_macrolanguage()
+        parsed = Language.get(tag).prefer_macrolanguage()
     except ValueError:
         raise _unknown(trimmed) from None
-    language = found.language
+    language = parsed.language
     if language is None or language in _NOT_KNOWN:
         return None
-    if "-" in language or not found.is_valid():  # A tag of private use (x-...) is whole there.
+    if "-" in language or not parsed.is_valid():  # A tag of private use (x-...) is whole there.
         raise _unknown(trimmed)
     return _SAME.get(language, language)
 

@@ -52,7 +52,7 @@ def clock_fault(moment: datetime, *, now: datetime | None = None) -> str | None:
     """Why something cannot have happened at a moment, in words; None where it can.
 
     Args:
-        moment: When it is said to have happened.
+        moment: When it happened, by whoever reports it.
         now: What the clock says; default this machine's.
     """
     if moment.utcoffset() is None:
@@ -77,7 +77,7 @@ def parse_moment(text: object, name: str, *, zone_needed: bool = False) -> datet
             `EARLIEST` or after `LATEST`.
     """
     written = text if isinstance(text, str) else repr(text)
-    said = f"{name} {written[:_SHOWN_CHARS]!r}{'...' if len(written) > _SHOWN_CHARS else ''}"
+    given = f"{name} {written[:_SHOWN_CHARS]!r}{'...' if len(written) > _SHOWN_CHARS else ''}"
     example = "2025-06-16T12:00:00Z" if zone_needed else "2025-06-16"
     do = f"Write it as {example}."
     try:
@@ -86,14 +86,14 @@ def parse_moment(text: object, name: str, *, zone_needed: bool = False) -> datet
         # Python 3.11 knows RFC 3339's `t` and `z` as capitals alone.
         moment = datetime.fromisoformat(written.upper())
     except ValueError as error:
-        raise ConfigError(f"{said} is no moment.", do) from error
+        raise ConfigError(f"{given} is no moment.", do) from error
     if moment.utcoffset() is None:
         if zone_needed:
-            raise ConfigError(f"{said} has no time zone.", do)
+            raise ConfigError(f"{given} has no time zone.", do)
         moment = moment.replace(tzinfo=UTC)
     if not EARLIEST <= moment <= LATEST:
         span = f"{EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}"
-        raise ConfigError(f"{said} is outside {span}.", do)
+        raise ConfigError(f"{given} is outside {span}.", do)
     return moment.astimezone(UTC)
 
 

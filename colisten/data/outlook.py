@@ -106,20 +106,23 @@ def _no_pair(views: TableViews, outlook: Outlook) -> str:
 
 def anybody_measured(views: TableViews, outlook: Outlook) -> bool:
     """Whether a user of the history starts an item for the first time in the window."""
+    return bool(_count(views, f"SELECT count(*) FROM ({later_starts(outlook)})"))
+
+
+def later_starts(outlook: Outlook) -> str:
+    """Query of (user_id, item_id): what users of the history start first in the window."""
     window = (
         f"{_is_start(outlook.data)} "
         f"AND timestamp >= {sql_moment(outlook.cut)} AND timestamp < {sql_moment(outlook.until)}"
     )
-    measured = _count(
-        views,
-        "SELECT count(*) FROM ("
+    return (
+        "SELECT user_id, item_id FROM ("
         f"SELECT DISTINCT user_id, item_id FROM interactions WHERE {window}) AS later "
         "SEMI JOIN (SELECT user_id FROM interactions "
         f"WHERE timestamp < {sql_moment(outlook.cut)}) AS known USING (user_id) "
         "ANTI JOIN (SELECT user_id, item_id FROM interactions "
-        f"WHERE {_started(outlook.data, outlook.cut)}) AS earlier USING (user_id, item_id)",
+        f"WHERE {_started(outlook.data, outlook.cut)}) AS earlier USING (user_id, item_id)"
     )
-    return bool(measured)
 
 
 def _started(data: DataSettings, cut: datetime) -> str:
@@ -132,5 +135,5 @@ def _is_start(data: DataSettings) -> str:
 
 
 def _count(views: TableViews, sql: str) -> int:
-    [(found,)] = views.query(sql, "interactions")
-    return int(found)
+    [(count,)] = views.query(sql, "interactions")
+    return int(count)

@@ -33,7 +33,7 @@ def read(file: Path, *, columns: list[str] | None = None, filters: Any = None) -
     Args:
         file: A parquet file.
         columns: Names wanted; None reads all.
-        filters: An Arrow expression that kept rows satisfy; row groups without any are skipped.
+        filters: An Arrow expression that the rows satisfy; row groups without any are skipped.
 
     Raises:
         OSError: There is no such file, or it is a folder.
@@ -86,6 +86,11 @@ def scan(*files: Path, options: str = "") -> str:
     return f"read_parquet([{paths}], hive_partitioning = false{further})"
 
 
+def literal(file: Path) -> str:
+    """The path of a file of any kind, for a reader of DuckDB's, as an SQL literal."""
+    return _quoted(_duckdb_path(file))
+
+
 def table(engine: Any, file: Path) -> Any:
     """One file as a table expression of an Ibis backend, DuckDB or Spark.
 
@@ -95,7 +100,7 @@ def table(engine: Any, file: Path) -> Any:
     if engine.name == "duckdb":
         return engine.read_parquet(_duckdb_path(file), hive_partitioning=False)
     if engine.name == "pyspark":
-        # Looking files up recursively is how Spark is told to infer no columns from folders.
+        # Looking files up recursively makes Spark infer no columns from folders.
         return engine.read_parquet(_spark_path(file), recursiveFileLookup=True)
     raise ValueError(f"No reader for the engine {engine.name}; DuckDB and Spark have one.")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,71 +25,32 @@ from colisten.data.contract import (
     LINKS,
     MOMENT,
     MUSIC,
+    POPULARITY,
     TEXT,
+    TEXT_VECTORS,
     TEXTS,
     USERS,
+    VECTOR,
     Table,
     tables_of,
 )
 from colisten.data.moments import sql_moment, utc, window_end
 from colisten.data.outlook import Outlook, anybody_measured, shortages, target_starts
+from colisten.data.own_parts import popularity_query, vectors_query
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_name, sql_text
+from colisten.data.summary import TableSummary
 from colisten.data.views import TableViews, open_views, reading
 from colisten.data.violations import ItemTypeMissing, NobodyMeasured, NobodyStarted, NoHistory
 from colisten.errors import TableError
-from colisten.files import combined_digest, file_digest, write_aside
-from colisten.json_files import read_mapping, write_json
+from colisten.files import file_digest, write_aside
 from colisten.logs import logger
 from colisten.progress import track
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 
 log = logger("data.prepare")
 
-SUMMARY_FILE = "summary.json"
 _ROW_GROUP = 131_072
-
-
-@dataclass(frozen=True)
-class TableSummary:
-    """What `history/` holds; also its `summary.json`. Nothing here looks past the cut.
-
-    Attributes:
-        cut: The cut, ISO 8601 in UTC.
-        rows: Rows per file of `history/`.
-        items: Items per item type.
-        duplicates: Interactions before the cut that were dropped as exact duplicates.
-        digests: SHA-256 per file of `history/`, without `summary.json` itself.
-    """
-
-    cut: str
-    rows: dict[str, int]
-    items: dict[str, int]
-    duplicates: int
-    digests: dict[str, str]
-
-    @property
-    def digest(self) -> str:
-        """One SHA-256 over all files of `history/`."""
-        return combined_digest(self.digests)
-
-    def write(self, history: Path) -> None:
-        """Write the summary of a history folder."""
-        write_json(history / SUMMARY_FILE, self, sort=True)
-
-    @classmethod
-    def read(cls, history: Path) -> TableSummary:
-        """Read the summary of a history folder.
-
-        Raises:
-            TableError: There is none, or it is not one.
-        """
-        file = history / SUMMARY_FILE
-        try:
-            return cls(**read_mapping(file))
-        except (OSError, TypeError, ValueError) as error:
-            raise TableError(
-                f"Cannot read {file}: {error}.", "Prepare the tables again."
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -102,7 +63,13 @@ class _Part:
 
 
 def prepare_tables(
-    source: Path, out: Path, *, cut: datetime, window_days: int, settings: Settings
+    source: Path,
+    out: Path,
+    *,
+    cut: datetime,
+    window_days: int,
+    data: DataSettings = DataSettings(),
+    engine: Engine = Engine(),
 ) -> TableSummary:
     """Check the tables of `source`, then write `out/history` and `out/holdout`.
 
@@ -120,7 +87,8 @@ def prepare_tables(
         out: Folder to write; replaced as a whole, and left as it was on any error.
         cut: Moment with a zone; history is strictly before it.
         window_days: Days from the cut on that `holdout/` covers.
-        settings: `data`, and `threads` and `memory_limit` of DuckDB.
+        data: Types and signals that there are, and declared columns.
+        engine: Bounds of DuckDB.
 
     Raises:
         Violation, TableViolations: As `check_tables`; also `NoHistory` where no interaction lies
@@ -131,8 +99,8 @@ def prepare_tables(
     if cut.tzinfo is None:
         raise TableError(f"The cut {cut} has no time zone.", "Pass a UTC datetime.")
     end = window_end(cut, window_days)
-    check_tables(source, settings=settings)
-    with open_views(source, settings) as (views, violations):
+    check_tables(source, data=data, engine=engine)
+    with open_views(source, data, engine) as (views, violations):
         if violations:  # The files changed since they were checked.
             raise violations[0]
         items = _check_cut(views, cut)
@@ -154,7 +122,8 @@ def check_cut(
     *,
     cut: datetime,
     window_days: int,
-    settings: Settings,
+    data: DataSettings = DataSettings(),
+    engine: Engine = Engine(),
     only_measures: bool = False,
 ) -> None:
     """Refuse a cut that leaves nothing to learn from; writes nothing.
@@ -163,7 +132,8 @@ def check_cut(
         source: Folder of tables that `check_tables` accepted.
         cut: UTC moment.
         window_days: Days from the cut on that measure.
-        settings: `data`, `threads` and `memory_limit` are used.
+        data: As `prepare_tables`.
+        engine: As `prepare_tables`.
         only_measures: Whether nothing is wanted but figures after the cut.
 
     Raises:
@@ -173,7 +143,7 @@ def check_cut(
         NobodyMeasured: Figures alone are wanted, and nobody can be measured in the window.
         ConfigError: The window is empty, or ends after the calendar.
     """
-    with _outlook(source, cut, window_days, settings) as (views, outlook):
+    with open_outlook(source, cut, window_days, data, engine) as (views, outlook):
         if only_measures and not anybody_measured(views, outlook):
             detail = (
                 f"no user with events before the cut {cut} starts another {outlook.target_type} "
@@ -183,7 +153,13 @@ def check_cut(
 
 
 def cut_notices(
-    source: Path, *, cut: datetime, window_days: int, settings: Settings
+    source: Path,
+    *,
+    cut: datetime,
+    window_days: int,
+    k: int,
+    data: DataSettings = DataSettings(),
+    engine: Engine = Engine(),
 ) -> tuple[str, ...]:
     """What a cut leaves too little of to say much, a sentence each; none is an error.
 
@@ -191,30 +167,33 @@ def cut_notices(
         source: Folder of tables that `check_tables` accepted.
         cut: UTC moment.
         window_days: Days from the cut on that measure.
-        settings: `data`, `evaluation.k`, `threads` and `memory_limit` are used.
+        k: Length of the lists that are measured.
+        data: As `prepare_tables`.
+        engine: As `prepare_tables`.
 
     Raises:
         Violation, ConfigError: As `check_cut`.
     """
-    with _outlook(source, cut, window_days, settings) as (views, outlook):
-        return shortages(views, outlook, settings.evaluation.k)
+    with open_outlook(source, cut, window_days, data, engine) as (views, outlook):
+        return shortages(views, outlook, k)
 
 
 @contextmanager
-def _outlook(
-    source: Path, cut: datetime, window_days: int, settings: Settings
+def open_outlook(
+    source: Path, cut: datetime, window_days: int, data: DataSettings, engine: Engine
 ) -> Iterator[tuple[TableViews, Outlook]]:
+    """Views of checked tables, and what a cut leaves of them; raises as `check_cut` does."""
     until = window_end(cut, window_days)
-    with open_views(source, settings) as (views, violations):
+    with open_views(source, data, engine) as (views, violations):
         if violations:  # The files changed since they were checked.
             raise violations[0]
         items = _check_cut(views, cut)
-        target = settings.data.target_type
+        target = data.target_type
         starts = target_starts(views, cut)
         if not starts:
             detail = f"nobody starts any {target} before the cut {cut}"
             raise NobodyStarted("interactions", "signal", detail=detail)
-        yield views, Outlook(cut, until, settings.data, items[target], starts)
+        yield views, Outlook(cut, until, data, items[target], starts)
 
 
 def _check_cut(views: TableViews, cut: datetime) -> dict[str, int]:
@@ -241,7 +220,10 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
     before = f"timestamp < {sql_moment(cut)}"
     window = f"timestamp >= {sql_moment(cut)} AND timestamp < {sql_moment(end)}"
     tables = {table.name: table for table in tables_of(views.data)}
-    yield _Part("history", tables[ITEMS.name], _items(views, cut, tables[ITEMS.name]))
+    # Vectors of a column become a file, as those of a table do.
+    own = tuple(column for column in tables[ITEMS.name].columns if column.kind is not VECTOR)
+    items = replace(tables[ITEMS.name], columns=own)
+    yield _Part("history", items, _items(views, cut, items))
     yield _Part("history", tables[USERS.name], _users(views, before))
     yield _Part("history", MUSIC, _music(views, before))
     known = _links(views, cut)
@@ -252,6 +234,13 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
             LINKS,
             f"SELECT {columns} FROM links WHERE {known} ORDER BY relation, item_id, other_id",
         )
+    available = _available(views, cut)
+    for table, query in (
+        (TEXT_VECTORS, vectors_query(views, available)),
+        (POPULARITY, popularity_query(views, cut, available)),
+    ):
+        if query is not None:
+            yield _Part("history", table, query)
     for folder, condition in (("history", before), ("holdout", window)):
         yield _Part(
             folder,

@@ -11,8 +11,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from colisten.data.canonical import Canonical, canonical_country, canonical_language
-from colisten.data.contract import EXPOSURES, LINKS, MUSIC, TABLES, USERS
+from colisten.data.contract import EXPOSURES, LINKS, MUSIC, POPULARITY, TABLES, TEXT_VECTORS, USERS
 from colisten.data.moments import days_from, from_microseconds, sql_moment
+from colisten.data.own_parts import own_notices
 from colisten.data.sql import is_blank, sql_name, sql_text
 from colisten.data.views import TableViews
 
@@ -135,13 +136,13 @@ def describe_tables(views: TableViews, now: datetime) -> TableReport:
 def _items(views: TableViews, language: Canonical) -> tuple[dict[str, int], dict[str, float]]:
     names = ("title", "description")
     blank = ", ".join(f"count_if({name} IS NULL OR {is_blank(name)})" for name in names)
-    found = views.query(
+    by_type = views.query(
         f"SELECT item_type, count(*), {blank}, count_if({language.value} IS NULL), "
         "count_if(coalesce(len(genres), 0) = 0), "
         "count_if(published_at IS NULL) FROM items GROUP BY 1",
         "items",
     )
-    counts = {row[0]: row[1:] for row in found}
+    counts = {row[0]: row[1:] for row in by_type}
     items: dict[str, int] = {kind: int(counts[kind][0]) for kind in views.data.item_types}
     missing = {
         f"{kind}.{name}": counts[kind][at + 1] / items[kind]
@@ -209,7 +210,8 @@ def _notices(
     at_midnight: bool,
 ) -> list[str]:
     notices = list(views.notices)
-    for table in (USERS, MUSIC, LINKS, EXPOSURES):
+    notices += own_notices(views)
+    for table in (USERS, MUSIC, LINKS, TEXT_VECTORS, POPULARITY, EXPOSURES):
         if table.name in views.rows and not views.rows[table.name]:
             notices.append(f"{table.file_name} has no rows.")
     if USERS.name not in views.rows:
@@ -278,7 +280,7 @@ def _published(views: TableViews, now: datetime) -> list[str]:
         ),
     }
     cases = " ".join(f"WHEN {fits} THEN {at}" for at, fits in enumerate(kinds.values()))
-    found = views.query(
+    suspects = views.query(
         f"SELECT CASE {cases} END AS kind, count(*), min(row_number) FROM items "
         "GROUP BY kind HAVING kind IS NOT NULL ORDER BY kind",
         "items",
@@ -287,12 +289,12 @@ def _published(views: TableViews, now: datetime) -> list[str]:
     return [
         f"items.published_at: {count:,} row{'' if count == 1 else 's'} {words[at]} "
         f"(first row {first})."
-        for at, count, first in found
+        for at, count, first in suspects
     ]
 
 
-def _rows(found: Canonical) -> str:
-    return "1 row holds" if found.rows == 1 else f"{found.rows:,} rows hold"
+def _rows(column: Canonical) -> str:
+    return "1 row holds" if column.rows == 1 else f"{column.rows:,} rows hold"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -22,20 +22,20 @@ class WrongUnit:
     """A factor between what is written and what is meant.
 
     Attributes:
-        found: SQL predicate: the moment becomes a likely one by the factor; never null.
+        explains: SQL predicate: the moment becomes a likely one by the factor; never null.
         ahead: Whether what is written lies too far ahead; else it is too early.
         detail: What is wrong, in words.
         do: The line of pandas that mends it.
     """
 
-    found: str
+    explains: str
     ahead: bool
     detail: str
     do: str
 
 
 def units(column: str, last: datetime, *, days_are_meant: bool = False) -> list[WrongUnit]:
-    """The wrong units that can be told from a value: what they give lies from 1990 to `last`.
+    """The wrong units that can be recognised by a value: what they give lies from 1990 to `last`.
 
     Args:
         column: In SQL and in a frame of pandas.
@@ -46,7 +46,7 @@ def units(column: str, last: datetime, *, days_are_meant: bool = False) -> list[
     least, most = microseconds(EARLIEST), microseconds(last)
     # The ends of DuckDB's calendar have no microseconds.
     written = f"coalesce(epoch_us({column})::DOUBLE, 0)"
-    kept = f" AND NOT coalesce(epoch_us({column}) % 86400000000 = 0, false)"
+    not_a_whole_day = f" AND NOT coalesce(epoch_us({column}) % 86400000000 = 0, false)"
     frame = f"frame['{column}']"
 
     def mended(rows: str, by: str) -> str:
@@ -63,10 +63,10 @@ def units(column: str, last: datetime, *, days_are_meant: bool = False) -> list[
         rows = f"{frame}.between({', '.join(repr(str(end)) for end in ends)})"
         if days_are_meant:
             rows += f" & ({frame} != {frame}.dt.tz_convert('UTC').dt.floor('D'))"
-        found = f"{written} BETWEEN {least / factor} AND {most / factor}"
+        likely = f"{written} BETWEEN {least / factor} AND {most / factor}"
         early.append(
             WrongUnit(
-                f"{found}{kept if days_are_meant else ''}",
+                f"{likely}{not_a_whole_day if days_are_meant else ''}",
                 False,
                 f"{times} times too near to 1970, as {_READ_AS[factor]} are",
                 mended(rows, f" * {factor}"),

@@ -33,7 +33,7 @@ from colisten.data.violations import (
 from colisten.errors import ConfigError, TableError
 from colisten.interrupts import interruptible
 from colisten.settings.data import DataSettings
-from colisten.settings.tree import Settings
+from colisten.settings.engine import Engine
 
 
 @dataclass
@@ -86,31 +86,33 @@ def reading(table: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_views(folder: Path, settings: Settings) -> Iterator[tuple[TableViews, list[Violation]]]:
+def open_views(
+    folder: Path, data: DataSettings, engine: Engine
+) -> Iterator[tuple[TableViews, list[Violation]]]:
     """Open the tables of `folder`; yields the views and the violations of files and columns."""
     with (
         tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
-        _connect(settings, spill) as connection,
+        _connect(engine, spill) as connection,
     ):
-        views = TableViews(connection, settings.data)
+        views = TableViews(connection, data)
         violations: list[Violation] = []
         if not folder.is_dir():
             violations.append(FolderMissing("", detail=f"{folder} is not a folder"))
         else:
-            for table in tables_of(settings.data):
-                found = find_table(folder, table)
-                if found.notice:
-                    views.notices.append(found.notice)
-                if found.violation is not None:
-                    violations.append(found.violation)
-                elif found.path is not None:
-                    violations += _open(views, table, found.path)
+            for table in tables_of(data):
+                table_file = find_table(folder, table)
+                if table_file.notice:
+                    views.notices.append(table_file.notice)
+                if table_file.violation is not None:
+                    violations.append(table_file.violation)
+                elif table_file.path is not None:
+                    violations += _open(views, table, table_file.path)
         yield views, violations
 
 
 @contextmanager
 def open_files(
-    files: Sequence[tuple[Table, Path]], settings: Settings
+    files: Sequence[tuple[Table, Path]], data: DataSettings, engine: Engine
 ) -> Iterator[tuple[TableViews, list[Violation]]]:
     """Open files of any names as tables, as `open_views` opens those of a folder.
 
@@ -119,9 +121,9 @@ def open_files(
     """
     with (
         tempfile.TemporaryDirectory(prefix="colisten-duckdb-") as spill,
-        _connect(settings, spill) as connection,
+        _connect(engine, spill) as connection,
     ):
-        views = TableViews(connection, settings.data)
+        views = TableViews(connection, data)
         violations: list[Violation] = []
         for table, file in files:
             if file.exists():
@@ -134,10 +136,10 @@ def open_files(
         yield views, violations
 
 
-def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
+def _connect(engine: Engine, spill: str) -> duckdb.DuckDBPyConnection:
     config = {
-        "threads": settings.threads,
-        "memory_limit": settings.memory_limit,
+        "threads": engine.threads,
+        "memory_limit": engine.memory_limit,
         "temp_directory": spill,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
@@ -146,7 +148,7 @@ def _connect(settings: Settings, spill: str) -> duckdb.DuckDBPyConnection:
         connection = interruptible(duckdb.connect(config=config))
     except duckdb.Error as error:
         raise ConfigError(
-            f"DuckDB refuses threads={settings.threads}, memory_limit={settings.memory_limit}: "
+            f"DuckDB refuses threads={engine.threads}, memory_limit={engine.memory_limit}: "
             f"{_first_line(error)}.",
             "Write a limit such as 4GB.",
         ) from error

@@ -39,6 +39,10 @@
         ├── MusicVectorLength           a vector is longer or shorter than most
         ├── NonFiniteMusicVector        a vector holds null, NaN or infinity
         ├── MusicVectorConflict         two vectors of one user at one moment
+        ├── TextVectorLength            a text vector is longer or shorter than most
+        ├── NonFiniteTextVector         a text vector holds null, NaN or infinity
+        ├── UnfitScore                  a popularity is null or not finite
+        ├── CutAfterData                the cut lies long after the last event
         ├── NoHistory                   no interaction lies before the cut
         ├── NobodyStarted               nothing of the recommended type is started before the cut
         └── NobodyMeasured              figures are wanted and nobody is there after the cut
@@ -306,11 +310,39 @@ class MusicVectorConflict(Violation):
     advice = "Keep one vector per user and moment."
 
 
+class TextVectorLength(Violation):
+    """A text vector of your own is longer or shorter than most."""
+
+    says = "of another length than most"
+    advice = "Write vectors of one text model only, null where an item has none."
+
+
+class NonFiniteTextVector(Violation):
+    """A text vector of your own holds null, NaN, infinity or a value beyond 32-bit floats."""
+
+    says = "holds null, NaN or infinity"
+    advice = "Compute these vectors again, or write null where an item has none."
+
+
+class UnfitScore(Violation):
+    """A popularity of your own is null, NaN or infinite."""
+
+    says = "no finite number"
+    advice = "Drop these rows: an item without a score comes last."
+
+
 class NoHistory(Violation):
     """No interaction lies before the cut."""
 
     says = "no interaction lies before the cut"
     advice = "Choose a later cut."
+
+
+class CutAfterData(Violation):
+    """The cut lies long after the last event, so that nothing recent is left to learn from."""
+
+    says = "the cut lies long after the last event"
+    advice = "Choose an earlier cut, or allow it with --allow-late-cut."
 
 
 class NobodyStarted(Violation):

@@ -230,7 +230,7 @@ class Comparison:
         return mcnemar(pair[0].values[:, 0], pair[1].values[:, 0])
 
     def _seeds(self, at: int, metric: str) -> tuple[SeedMeans, int]:
-        """Where a model's measure under each seed is found."""
+        """Where a model's measure under each seed lies."""
         if metric == COVERAGE:
             return self.samples[at].coverages, 0
         return self.samples[at].seeds, self.columns.index(metric)

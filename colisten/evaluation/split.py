@@ -59,9 +59,9 @@ def evaluation_set(events: EventLog, *, cut: datetime, window_days: int) -> Eval
         raise EvaluationError(f"A window of {window_days} days holds no event.")
     with events.tables(cut, days_from(cut, window_days)) as tables:
         read_past(tables)
-        tables.execute(_FOUND)
+        tables.execute(_FIRST_STARTS)
         tables.execute(
-            "CREATE TEMP TABLE people AS SELECT * FROM known SEMI JOIN found USING (user_id)"
+            "CREATE TEMP TABLE people AS SELECT * FROM known SEMI JOIN first_starts USING (user_id)"
         )
         seen = read_people(tables, events, cut)
         pairs = tables.sql(_TARGETS).to_arrow_table()
@@ -90,13 +90,13 @@ def evaluation_set(events: EventLog, *, cut: datetime, window_days: int) -> Eval
     )
 
 
-_FOUND = """
-    CREATE TEMP TABLE found AS
+_FIRST_STARTS = """
+    CREATE TEMP TABLE first_starts AS
     SELECT DISTINCT user_id, item_id FROM future SEMI JOIN known USING (user_id)
         ANTI JOIN seen_items USING (user_id, item_id)
     WHERE is_start
 """
 _TARGETS = f"""
     SELECT row, coalesce(local, -1) AS local
-    FROM found JOIN ({PEOPLE_ROWS}) USING (user_id) LEFT JOIN candidates USING (item_id)
+    FROM first_starts JOIN ({PEOPLE_ROWS}) USING (user_id) LEFT JOIN candidates USING (item_id)
 """

@@ -21,6 +21,7 @@ from colisten.logs import logger
 from colisten.ranking.lists import rank_lists
 from colisten.ranking.rankers import SUBJECT, Ranker
 from colisten.settings.sections import EvaluationSettings
+from colisten.statistics.interval import FEW_USERS
 from colisten.words import known_word
 
 SLICES = ("all", "warm", "cold")
@@ -29,7 +30,7 @@ log = logger("evaluation")
 
 
 class EvaluationTable(Part):
-    """What `evaluate` measured; `model_dump(mode="json")` is the form of metrics.json.
+    """What `evaluate` measured; `metrics.json` and `slices.json` hold its `model_dump`.
 
     Attributes:
         cut, window_days, target_type, k, depth, confidence, bootstrap, seed: How.
@@ -70,6 +71,10 @@ class EvaluationTable(Part):
     def empty(self) -> bool:
         """Whether no user had a target, so that nothing was measured."""
         return self.users["all"] == 0
+
+    def too_few(self, part: str = "all") -> bool:
+        """Whether so few users of a slice had a target that one of them would turn any verdict."""
+        return 0 < self.users[part] < FEW_USERS
 
     @property
     def metrics(self) -> tuple[str, ...]:

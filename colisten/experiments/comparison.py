@@ -120,14 +120,14 @@ class Comparison:
     @property
     def left_out(self) -> tuple[str, ...]:
         """Sentences on the users who are in no arm."""
-        said = []
+        sentences = []
         if self.excluded:
-            said.append(f"Left out: {_users(self.excluded)} of several arms.")
+            sentences.append(f"Left out: {_users(self.excluded)} of several arms.")
         for arm, count in self.unplanned.items():
-            said.append(
+            sentences.append(
                 f"Left out: {_users(count)} of the arm {listed([arm])}, which is not planned."
             )
-        return tuple(said)
+        return tuple(sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None where a figure is not defined."""
@@ -163,13 +163,7 @@ def compare_arms(
     """
     plan = planned_shares(shares)
     check_control(control, plan)
-    is_number = isinstance(confidence, Real) and not isinstance(confidence, bool)
-    if not is_number or not 0 < confidence <= MOST_CONFIDENCE:
-        raise ConfigError(
-            f"The confidence {confidence!r} is not above 0 and at most {MOST_CONFIDENCE}.",
-            "Say e.g. 0.95.",
-        )
-    confidence = float(confidence)
+    confidence = _confidence(confidence)
     missing = [name for name in COLUMNS if name not in outcomes.column_names]
     if missing:
         raise ReportError(f"The outcomes lack {', '.join(missing)}.", "Make them by user_outcomes.")
@@ -177,7 +171,7 @@ def compare_arms(
     variants = np.asarray(outcomes.column("variant").to_pylist(), dtype=object)
     names = [control, *sorted(plan.keys() - {control})]
     rows = {name: (variants == name) & single for name in names}
-    users = {name: int(chosen.sum()) for name, chosen in rows.items()}
+    users = {name: int(members.sum()) for name, members in rows.items()}
     unplanned = _unplanned(variants[single], plan)
     split_p_value = _split_p_value(users, plan)
     if not users[control]:
@@ -187,37 +181,24 @@ def compare_arms(
             f"arm and {int((~single).sum()):,} several arms.",
             "Look into assignment and logging.",
         )
-    happened = {
-        "stream_rate": np.asarray(outcomes.column("streams")) > 0,
-        "new_start_rate": np.asarray(outcomes.column("new_starts")) > 0,
-    }
-    hits = {name: {rate: int(happened[rate][rows[name]].sum()) for rate in RATES} for name in names}
-    arms = tuple(
-        Arm(
-            name,
-            plan[name],
-            users[name],
-            *(_rate(hits[name][rate], users[name], confidence) for rate in RATES),
-        )
-        for name in names
-    )
-    lifts = tuple(
-        _lift(
-            name,
-            rate,
-            hits[name][rate],
-            users[name],
-            hits[control][rate],
-            users[control],
-            confidence,
-        )
-        for name in names[1:]
-        for rate in RATES
-    )
+    hits = _hits(outcomes, rows)
     return Comparison(
         control=control,
-        arms=arms,
-        lifts=lifts,
+        arms=tuple(
+            Arm(name, plan[name], users[name], *_rates(hits[name], users[name], confidence))
+            for name in names
+        ),
+        lifts=tuple(
+            _lift(
+                name,
+                rate,
+                (hits[name][rate], users[name]),
+                (hits[control][rate], users[control]),
+                confidence,
+            )
+            for name in names[1:]
+            for rate in RATES
+        ),
         split_p_value=split_p_value,
         excluded=int((~single).sum()),
         unplanned=unplanned,
@@ -225,35 +206,58 @@ def compare_arms(
     )
 
 
+def _confidence(confidence: float) -> float:
+    known = isinstance(confidence, Real) and not isinstance(confidence, bool)
+    if not known or not 0 < confidence <= MOST_CONFIDENCE:
+        raise ConfigError(
+            f"The confidence {confidence!r} is not above 0 and at most {MOST_CONFIDENCE}.",
+            "Say e.g. 0.95.",
+        )
+    return float(confidence)
+
+
+def _hits(outcomes: pa.Table, rows: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
+    """By arm and rate, users who did it; `rows` are the users of each arm, bool."""
+    happened = {
+        rate: np.asarray(outcomes.column(column)) > 0
+        for rate, column in zip(RATES, ("streams", "new_starts"), strict=True)
+    }
+    return {
+        name: {rate: int(happened[rate][members].sum()) for rate in RATES}
+        for name, members in rows.items()
+    }
+
+
 def _lift(
-    arm: str, rate: str, hits: int, users: int, base_hits: int, base_users: int, confidence: float
+    arm: str, rate: str, counts: tuple[int, int], base: tuple[int, int], confidence: float
 ) -> Lift:
-    found = relative_lift(hits, users, base_hits, base_users, confidence)
-    if found is None:
+    """From who did it and all users, of the arm and of the control."""
+    ratio = relative_lift(*counts, *base, confidence)
+    if ratio is None:
         return Lift(arm, rate, None, None)
-    return Lift(arm, rate, Interval(found.value, found.low, found.high, confidence), found.p)
+    return Lift(arm, rate, Interval(ratio.value, ratio.low, ratio.high, confidence), ratio.p)
 
 
 def _users(count: int) -> str:
     return f"{count:,} user{'' if count == 1 else 's'}"
 
 
-def _rate(hits: int, users: int, confidence: float) -> Interval | None:
-    return wilson(hits, users, confidence) if users else None
+def _rates(hits: Mapping[str, int], users: int, confidence: float) -> list[Interval | None]:
+    return [wilson(hits[rate], users, confidence) if users else None for rate in RATES]
 
 
 def _unplanned(variants: np.ndarray, plan: Mapping[str, float]) -> dict[str, int]:
     """Users per arm outside the plan, refused where they are more than a stray few."""
-    found = Counter(str(name) for name in variants if name not in plan)
-    if sum(found.values()) > max(1, MOST_UNPLANNED * len(variants)):
+    strays = Counter(str(name) for name in variants if name not in plan)
+    if sum(strays.values()) > max(1, MOST_UNPLANNED * len(variants)):
         arms = ", ".join(
-            f"{listed([name])} ({_users(count)})" for name, count in sorted(found.items())[:5]
+            f"{listed([name])} ({_users(count)})" for name, count in sorted(strays.items())[:5]
         )
         raise ConfigError(
-            f"Arms were shown but not planned: {arms}{', ...' if len(found) > 5 else ''}.",
+            f"Arms were shown but not planned: {arms}{', ...' if len(strays) > 5 else ''}.",
             f"Name them in the planned shares; those name {listed(plan)}.",
         )
-    return dict(sorted(found.items()))
+    return dict(sorted(strays.items()))
 
 
 def _split_p_value(users: Mapping[str, int], plan: Mapping[str, float]) -> float | None:

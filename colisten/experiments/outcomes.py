@@ -26,7 +26,8 @@ from colisten.data.checks import check_file
 from colisten.data.contract import EXPOSURES, INTERACTIONS
 from colisten.data.views import open_files, reading
 from colisten.errors import ConfigError, ReportError
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 from colisten.words import known_word
 
 MOST_HOURS = 24 * 366
@@ -94,7 +95,8 @@ def user_outcomes(
     attribution_hours: float = 72,
     items: Path | None = None,
     now: datetime | None = None,
-    settings: Settings | None = None,
+    data: DataSettings = DataSettings(),
+    engine: Engine = Engine(),
 ) -> pa.Table:
     """One row per exposed user. The files are checked against the table contract first.
 
@@ -107,7 +109,8 @@ def user_outcomes(
             `MOST_HOURS`.
         items: Parquet file of the catalogue; without one, unknown items are not looked for.
         now: Rows after this moment are in the future; default the current time.
-        settings: `data`, `threads` and `memory_limit`; default `Settings()`.
+        data: Which types and signals there are, and what counts as a start.
+        engine: Threads and memory of DuckDB.
 
     Returns:
         user_id, variant, variants (arms the user saw; more than one means a broken assignment),
@@ -119,19 +122,19 @@ def user_outcomes(
         Violation, TableViolations, TableError: A file breaks the contract.
         ReportError: There are no exposures, or no file of interactions is named.
     """
-    settings = settings or Settings()
-    known_word("Target type", target_type, settings.data.item_types)
+    known_word("Target type", target_type, data.item_types)
     if not interactions:
         raise ReportError("No interactions to read.", "Name the files of what users did.")
     window = _window(attribution_hours)
-    check_file(EXPOSURES, exposures, items=items, now=now, settings=settings)
+    check_file(EXPOSURES, exposures, items=items, now=now, data=data, engine=engine)
     for file in dict.fromkeys(interactions):
-        check_file(INTERACTIONS, file, items=items, now=now, settings=settings)
+        check_file(INTERACTIONS, file, items=items, now=now, data=data, engine=engine)
     parts = [
         (replace(INTERACTIONS, name=f"interactions_{number}"), file)
         for number, file in enumerate(dict.fromkeys(interactions))
     ]
-    with open_files([(EXPOSURES, exposures), *parts], settings) as (views, violations):
+    files = [(EXPOSURES, exposures), *parts]
+    with open_files(files, data, engine) as (views, violations):
         if violations:
             raise violations[0]
         if not views.rows[EXPOSURES.name]:
@@ -141,7 +144,7 @@ def user_outcomes(
         with reading(EXPOSURES.name):
             views.connection.execute(f"CREATE VIEW {INTERACTIONS.name} AS {union}")
             params = {
-                "start_signals": list(settings.data.start_signals),
+                "start_signals": list(data.start_signals),
                 "target_type": target_type,
                 "window": window,
             }

@@ -1,16 +1,16 @@
 """Are the model's probabilities true? Predicted chances beside what was streamed.
 
 A softmax over a user's candidates says how likely each is to be what they stream next. Every first
-stream in the window is one *choice*, and each of its candidates was either chosen or not. Choices
+stream in the window is one *choice*, and each of its candidates was either started or not. Choices
 are gathered in bins of predicted probability, and in each bin the mean prediction is held against
-the share that was chosen.
+the share that was started.
 
 Almost all pairs have next to no chance, so bins of equally many pairs would tell nothing. Here a
 bin holds an equal share of all *probability*: each expects equally many streams (quantiles of the
 predictions weighed by themselves).
 
 The expected calibration error (Naeini et al. 2015, Guo et al. 2017) is sum over bins of
-|chosen - expected| per choice. It is never quite zero in a finite window, so it is shown beside
+|started - expected| per choice. It is never quite zero in a finite window, so it is shown beside
 what a model whose probabilities are exactly true would get from as many choices. The slope is
 that of Cox (1958): the factor on all logits under which the choices are most likely; below one the
 model is too sure of itself.
@@ -22,15 +22,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from colisten.explain.estimate import Part
-from colisten.explain.sample import Logits, UserSample, log_softmax
+from colisten.evaluation.comparison import Part
+from colisten.explain.logits import Logits, UserSample, log_softmax
 from colisten.progress import track
 from colisten.ranking.ragged import Ragged
 from colisten.statistics.interval import Estimate, normal_quantile
 from colisten.statistics.proportions import wilson
 
 BINS = 10
-# Edges are found on a grid of log-probability, so that no pair needs to be kept or sorted.
+# Edges lie on a grid of log-probability, so that no pair needs to be stored or sorted.
 _LOWEST, _CELL = -30.0, 0.01
 _CELLS = int(-_LOWEST / _CELL)
 _SIMULATIONS = 200
@@ -163,8 +163,8 @@ def _cells(log_p: np.ndarray) -> np.ndarray:
 def _bin_of(mass: np.ndarray, bins: int) -> np.ndarray:
     """The bin of each cell, such that bins hold equal mass as nearly as cells allow."""
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()
-    found: np.ndarray = np.minimum((middle * bins).astype(np.int64), bins - 1)
-    return found
+    bin_of: np.ndarray = np.minimum((middle * bins).astype(np.int64), bins - 1)
+    return bin_of
 
 
 def _bin(pairs: int, expected: float, streamed: int, confidence: float) -> Bin:

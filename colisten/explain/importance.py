@@ -5,22 +5,25 @@ the answers are measured again (Breiman 2001; model-agnostic as in Fisher et al.
 lost is what the model got from that group *beyond what the other groups also tell it*: where text
 and z know the same, each alone seems to matter little. Values stay real ones, but their
 combinations may be ones that no user has.
+
+Columns of one group carry one kind of knowledge and are only ever permuted together; a flag that
+says whether something is missing goes with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from colisten.errors import ReportError
+from colisten.evaluation.comparison import Part
 from colisten.evaluation.metrics import hit_matrix, user_metrics
-from colisten.explain.estimate import Part
-from colisten.explain.groups import item_groups, user_groups
-from colisten.explain.sample import UserSample, log_softmax
-from colisten.explain.towers import ServedTowers
+from colisten.explain.logits import ServedTowers, UserSample, log_softmax
+from colisten.features.transform import UserFeatureSpec
+from colisten.models.items import ItemFeatureSpec
 from colisten.progress import track
 from colisten.ranking.ragged import Ragged
 from colisten.ranking.top_k import top_k
@@ -31,6 +34,11 @@ from colisten.words import known_word
 Side = Literal["user", "item"]
 LOG_PROBABILITY = "log-probability"
 CHANGED = "list changed"
+EVERYTHING = "everything"
+_OTHER = "other"
+
+Groups = dict[str, np.ndarray]
+"""Name to columns, int64."""
 
 
 @dataclass(frozen=True)
@@ -172,12 +180,12 @@ def _answers(
     lists = np.full((len(sample), how.k), -1, dtype=np.int32)
     for rows in sample.blocks():
         logits = sample.masked(towers.logits(users[rows], items), rows)
-        found, _ = top_k(logits, max(how.k, how.depth) if sample.answered else how.k)
-        lists[rows] = found[:, : how.k]
+        top, _ = top_k(logits, max(how.k, how.depth) if sample.answered else how.k)
+        lists[rows] = top[:, : how.k]
         if sample.answered:
             targets = sample.targets.take(rows)
             counts = np.maximum(targets.counts, 1)
-            ranked = user_metrics(hit_matrix(found[:, : how.depth], targets), counts, how.k)
+            ranked = user_metrics(hit_matrix(top[:, : how.depth], targets), counts, how.k)
             values[rows, :2] = ranked[:, :2]
             own = log_softmax(logits)[targets.rows, targets.values]
             values[rows, 2] = np.bincount(targets.rows, own, minlength=len(rows)) / counts
@@ -187,11 +195,11 @@ def _answers(
 def _share_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Share of each list [U, k] that is not in the other, float64 [U]; of an empty list nothing."""
     shown = before >= 0
-    kept = hit_matrix(
+    shared = hit_matrix(
         after, Ragged.of(np.nonzero(shown)[0], before[shown].astype(np.int64), len(before))
     )
-    had = shown.sum(axis=1)
-    share: np.ndarray = (had - kept.sum(axis=1)) / np.maximum(had, 1)
+    sizes = shown.sum(axis=1)
+    share: np.ndarray = (sizes - shared.sum(axis=1)) / np.maximum(sizes, 1)
     return share
 
 
@@ -219,3 +227,44 @@ def _intervals(losses: np.ndarray, how: Measuring) -> Sequence[list[Estimate]]:
             row.append(Estimate.of(value, interval))
         out.append(row)
     return out
+
+
+def user_groups(spec: UserFeatureSpec, blocks: Mapping[str, int]) -> Groups:
+    """Groups of the user tower's columns.
+
+    Args:
+        spec: Its columns.
+        blocks: Length of each block of the history vectors, in order (`ItemFeatureSpec.blocks`).
+
+    Returns:
+        Every column in one group, then all of them as `everything`.
+    """
+    block_of = [name for name, dim in blocks.items() for _ in range(dim)]
+    group_of: dict[str, str] = {"age": "age", "age_missing": "age"}
+    for country in (*spec.countries, "other"):
+        group_of[f"country_{country}"] = "country"
+    for part in (*range(spec.music_dim), "missing"):
+        group_of[f"music_{part}"] = "music taste"
+    for item_type in spec.types:
+        for at in range(spec.vector_dim):
+            block = block_of[at] if at < len(block_of) else "vectors"
+            group_of[f"{item_type}_mean_{at}"] = f"{block} of {item_type} history"
+        group_of[f"{item_type}_log_count"] = f"counts of {item_type} history"
+        group_of[f"{item_type}_any"] = f"counts of {item_type} history"
+    return _grouped([group_of.get(name, _OTHER) for name in spec.names()])
+
+
+def item_groups(spec: ItemFeatureSpec) -> Groups:
+    """Groups of the item tower's columns; every column in one, then all as `everything`."""
+    names = ["language"] * (len(spec.languages) + 2) + ["genres"] * (len(spec.genres) + 2)
+    names += list(spec.blocks)
+    names += [name for name, dim in spec.blocks.items() for _ in range(dim)]
+    names += ["popularity"] * len(spec.popularity_half_lives)
+    names += [_OTHER] * (spec.width - len(names))
+    return _grouped(names)
+
+
+def _grouped(names: list[str]) -> Groups:
+    column = np.array(names, dtype=object)
+    groups = {name: np.flatnonzero(column == name) for name in dict.fromkeys(names)}
+    return groups | {EVERYTHING: np.arange(len(names))}

@@ -7,8 +7,7 @@ What users did is read strictly before the cut. Only targets come from after it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,10 @@ import pyarrow.compute as pc
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import parse_moment
-from colisten.data.prepare import TableSummary
+from colisten.data.summary import TableSummary
 from colisten.errors import ReportError
 from colisten.evaluation.split import evaluation_set
-from colisten.explain.sample import UserSample
-from colisten.explain.towers import ServedTowers
+from colisten.explain.logits import ServedTowers, UserSample
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, users_as_of
@@ -34,10 +32,8 @@ from colisten.ranking.eligible import EligibleUsers, eligible_users
 from colisten.ranking.events import EventLog
 from colisten.ranking.popularity import popularity
 from colisten.release.loaded import LoadedRelease
-from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.sections import EvaluationSettings
-from colisten.settings.tree import Settings, settings_from
 
 # Export allows towers to differ by 1e-5 from training; encoding adds nothing to that.
 _PARITY = 1e-4
@@ -122,7 +118,7 @@ class ExplanationInputs:
         *,
         most_users: int,
         seed: int,
-        settings: Settings,
+        engine: Engine = Engine(),
     ) -> ExplanationInputs:
         """Read what a release needs to be explained.
 
@@ -132,7 +128,7 @@ class ExplanationInputs:
             features: Feast repository of the same history.
             most_users: Users of the sample, at most.
             seed: Of the sample.
-            settings: `threads` and `memory_limit`; types and signals are the release's own.
+            engine: Threads and memory; types and signals are the release's own.
 
         Raises:
             TableError: The tables cannot be read.
@@ -148,9 +144,9 @@ class ExplanationInputs:
                 "Give the checked tables that it was learned from.",
             )
         manifest, window_days = release.manifest, tables.window_days
-        settings = settings.model_copy(update={"data": _data(release)})
-        towers = ServedTowers(release.folder, threads=settings.threads)
-        people = _people(tables, catalogue, manifest.target_type, window_days, settings)
+        towers = ServedTowers(release.folder, threads=engine.threads)
+        past = EventLog([tables.history], catalogue, manifest.data, engine)
+        people = _people(past, tables, window_days)
         sample = UserSample.of(people, most_users=most_users, seed=seed)
         users = users_as_of(
             open_store(features),
@@ -166,41 +162,27 @@ class ExplanationInputs:
             sample=sample,
             user_features=encode_users(towers.user_spec, users, release.history_vectors),
             item_features=_item_features(release, catalogue, towers, tables),
-            streams=_streams(tables, catalogue, settings),
+            streams=_streams(past, tables.cut),
             window_days=window_days,
             evaluation=_evaluation(manifest.settings),
         )
 
 
-def _data(release: LoadedRelease) -> DataSettings:
-    """The types and signals of a release."""
-    return settings_from({"data": release.manifest.settings["data"]}).data
-
-
 def _evaluation(settings: dict[str, Any]) -> EvaluationSettings:
     """How the run measured; settings that came or went since its release are no matter."""
-    found = settings.get("evaluation", {})
-    known = {name: found[name] for name in EvaluationSettings.model_fields if name in found}
+    recorded = settings.get("evaluation", {})
+    known = {name: recorded[name] for name in EvaluationSettings.model_fields if name in recorded}
     return EvaluationSettings.model_validate(known)
 
 
-def _people(
-    tables: CheckedTables, catalogue: Catalogue, target_type: str, days: int, settings: Settings
-) -> EligibleUsers:
+def _people(past: EventLog, tables: CheckedTables, days: int) -> EligibleUsers:
     """Users with a target in the window; everyone with history where no one has any."""
     if days:
-        folders = [tables.history, tables.holdout]
-        events = _events(folders, catalogue, settings).of_type(target_type)
-        found = evaluation_set(events, cut=tables.cut, window_days=days)
-        if len(found.targets.values):
-            return found
-    events = _events([tables.history], catalogue, settings).of_type(target_type)
-    return eligible_users(events, tables.cut)
-
-
-def _events(folders: Sequence[Path], catalogue: Catalogue, settings: Settings) -> EventLog:
-    engine = Engine(threads=settings.threads, memory_limit=settings.memory_limit)
-    return EventLog(folders, catalogue, settings.data, engine)
+        events = replace(past, folders=[tables.history, tables.holdout])
+        measured = evaluation_set(events, cut=tables.cut, window_days=days)
+        if len(measured.targets.values):
+            return measured
+    return eligible_users(past, tables.cut)
 
 
 def _item_features(
@@ -230,7 +212,7 @@ def _served_popularity(
     """Log popularity [n_target, H] on the day after the last first start, as training seals it."""
     if not spec.popularity_half_lives:
         return None
-    examples = first_starts(tables.history, as_of=tables.cut, data=_data(release))
+    examples = first_starts(tables.history, as_of=tables.cut, data=release.manifest.data)
     target = release.target
     times = examples.column("timestamp").cast(pa.int64()).to_numpy()
     items = catalogue.index_of(examples.column("item_id").to_pylist()) - target.start
@@ -239,10 +221,9 @@ def _served_popularity(
     return served
 
 
-def _streams(tables: CheckedTables, catalogue: Catalogue, settings: Settings) -> np.ndarray:
-    streams = np.zeros(len(catalogue), dtype=np.float32)
-    events = _events([tables.history], catalogue, settings)
-    for item_type in dict.fromkeys(catalogue.item_types):
-        counts = popularity(events.of_type(item_type), tables.cut)
-        streams[catalogue.slice_of(item_type)] = counts
+def _streams(past: EventLog, cut: datetime) -> np.ndarray:
+    """Users who started each item before the cut, float32 [num_items]."""
+    streams = np.zeros(len(past.catalogue), dtype=np.float32)
+    for item_type in dict.fromkeys(past.catalogue.item_types):
+        streams[past.catalogue.slice_of(item_type)] = popularity(past.of_type(item_type), cut)
     return streams

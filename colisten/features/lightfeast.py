@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("feast")
+needs("feast", "typeguard")
 
 import sys
 from collections.abc import Iterator

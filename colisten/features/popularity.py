@@ -1,7 +1,7 @@
 """How popular each item had become by each day: decayed counts, point in time.
 
 Recency decides much of what people choose next, and how much differs by person. So the towers are
-told what an item's popularity was on the day of each example, at several half-lives at once: a
+given what an item's popularity was on the day of each example, at several half-lives at once: a
 count in which an event weighs 0.5^(age / half-life), over events strictly before that day. A
 whole day is the grain because a release is at best daily: training sees popularity as stale as
 serving does.

@@ -319,22 +319,22 @@ class OnlineFeatures:
             held = set(zip(lists[2], lists[0], lists[1], strict=True))
             fresh = (event.time, event.item_id, event.signal)
             try:
-                kept = sorted(held | {fresh})[-self._lengths[event.item_type] :]
+                recent = sorted(held | {fresh})[-self._lengths[event.item_type] :]
                 # An online store may ignore a row that is not newer than the one it has, so a
                 # late event must not carry its own moment.
                 moment = max(utc(event.timestamp), newest + _MICROSECOND)
             except (TypeError, OverflowError) as error:
                 raise _damaged(error) from error
-            if fresh in held or fresh not in kept:
+            if fresh in held or fresh not in recent:
                 return False
             if moment > LATEST:
                 raise _damaged(f"it is of {moment}")
             frame = pd.DataFrame(
                 {
                     "user_id": [event.user_id],
-                    columns[0]: [[item for _, item, _ in kept]],
-                    columns[1]: [[signal for _, _, signal in kept]],
-                    columns[2]: [[time for time, _, _ in kept]],
+                    columns[0]: [[item for _, item, _ in recent]],
+                    columns[1]: [[signal for _, _, signal in recent]],
+                    columns[2]: [[time for time, _, _ in recent]],
                     names.TIMESTAMP: [moment],
                 }
             )

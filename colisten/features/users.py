@@ -265,18 +265,18 @@ def _history(
     times = moments.cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
     known = items >= 0
     if not known.all():
-        kept = np.concatenate([np.zeros(1, np.int64), np.cumsum(known, dtype=np.int64)])
-        offsets = kept[offsets]
+        known_before = np.concatenate([np.zeros(1, np.int64), np.cumsum(known, dtype=np.int64)])
+        offsets = known_before[offsets]
         items, signals, times = items[known], signals[known], times[known]
     return History(offsets, items, signals, times)
 
 
 def _signals(names: pa.Array, item_type: str, known: tuple[str, ...]) -> np.ndarray:
-    found = pc.index_in(names.cast(pa.string()), value_set=pa.array(known, pa.string()))
-    if found.null_count:
-        first = pc.filter(names, pc.is_null(found))[0]
+    codes = pc.index_in(names.cast(pa.string()), value_set=pa.array(known, pa.string()))
+    if codes.null_count:
+        first = pc.filter(names, pc.is_null(codes))[0]
         raise UserUnreadable(
             f"The {item_type} history holds the unknown signal '{first}'.",
             f"Signals are {', '.join(known)}.",
         )
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int8)
+    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int8)

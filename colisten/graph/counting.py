@@ -87,10 +87,10 @@ def count_in_memory(
     kernel = compiled.edges_of_rows
     with ThreadPoolExecutor(threads) as pool:
         done = pool.map(lambda part: kernel(*part, *arguments), parts)
-        found = list(track(done, "counting co-listeners", len(parts)))
-    if not found:  # of no item
-        found = [kernel(0, 0, *arguments)]
-    counts, targets, weights, times = (np.concatenate(part) for part in zip(*found, strict=True))
+        edges = list(track(done, "counting co-listeners", len(parts)))
+    if not edges:  # of no item
+        edges = [kernel(0, 0, *arguments)]
+    counts, targets, weights, times = (np.concatenate(part) for part in zip(*edges, strict=True))
     kind = np.tile(np.arange(len(num_nodes)), items)
     source = np.repeat(np.repeat(np.arange(items), len(num_nodes)), counts.ravel())
     kind = np.repeat(kind, counts.ravel())
@@ -127,16 +127,16 @@ def strongest_of_pairs(
     group = source[order].astype(np.int64) * len(stops) + kind[order]
     first = np.flatnonzero(np.diff(group, prepend=-1))
     rank = np.arange(len(group)) - np.repeat(first, np.diff(first, append=len(group)))
-    kept = order[rank < settings.top_k]
-    kept = kept[np.lexsort((target[kept], source[kept]))]
+    strongest = order[rank < settings.top_k]
+    strongest = strongest[np.lexsort((target[strongest], source[strongest]))]
     return _relations(
         name,
         num_nodes,
-        source[kept].astype(np.int64),
-        target[kept],
-        kind[kept],
-        value[kept].astype(np.float32),
-        times[kept],
+        source[strongest].astype(np.int64),
+        target[strongest],
+        kind[strongest],
+        value[strongest].astype(np.float32),
+        times[strongest],
     )
 
 
@@ -154,15 +154,15 @@ def _relations(
     for node, here in _slices(num_nodes):
         rows = slice(*np.searchsorted(source, [here.start, here.stop]))
         for b, (other, there) in enumerate(_slices(num_nodes)):
-            chosen = np.flatnonzero(kind[rows] == b) + rows.start
-            degrees = np.bincount(source[chosen] - here.start, minlength=num_nodes[node])
+            edges = np.flatnonzero(kind[rows] == b) + rows.start
+            degrees = np.bincount(source[edges] - here.start, minlength=num_nodes[node])
             indptr = np.zeros(num_nodes[node] + 1, np.int64)
             np.cumsum(degrees, out=indptr[1:])
             relations[other, name, node] = Relation(
                 indptr,
-                (target[chosen] - there.start).astype(np.int32),
-                weights[chosen],
-                times[chosen],
+                (target[edges] - there.start).astype(np.int32),
+                weights[edges],
+                times[edges],
             )
     return relations
 

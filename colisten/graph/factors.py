@@ -106,7 +106,7 @@ def _leading(matrix: sparse.csr_array, dim: int) -> tuple[np.ndarray, np.ndarray
             values, vectors = eigsh(matrix, k=dim, which="LA", v0=start, maxiter=_RESTARTS)
         except ArpackNoConvergence as error:
             values, vectors = error.eigenvalues, error.eigenvectors
-            log.warning("some factors did not converge and are left out", found=len(values))
+            log.warning("some factors did not converge and are left out", converged=len(values))
     if not len(values):
         return values, vectors
     order = np.argsort(-values, kind="stable")[:dim]

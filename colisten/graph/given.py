@@ -75,8 +75,8 @@ def index_of(values: Any, limits: tuple[int, int], what: str) -> np.ndarray:
         wrong = int(((row < 0) | (row >= limit)).sum())
         if wrong:
             raise GraphError(f"{wrong} edges of {what} point outside its {limit} nodes.")
-    kept = np.int32 if array.dtype == np.int32 else np.int64
-    return np.ascontiguousarray(array, kept)
+    dtype = np.int32 if array.dtype == np.int32 else np.int64
+    return np.ascontiguousarray(array, dtype)
 
 
 def weights_of(values: Any, count: int, what: str) -> np.ndarray:
@@ -189,10 +189,10 @@ def whole(what: str, value: Any, least: int | None = None) -> int:
 
 def _check_numbers(values: Any, array: np.ndarray, what: str) -> None:
     """Refuse what numpy makes of a list of mixed kinds: True to 1, long integers to floats."""
-    for given, kept in zip(np.asarray(values, object).flat, array.flat, strict=True):
+    for given, number in zip(np.asarray(values, object).flat, array.flat, strict=True):
         if isinstance(given, bool | np.bool_):
             raise GraphError(f"{what} mixes {given} with numbers.", "Give numbers alone.")
-        if isinstance(given, int) and int(kept) != given:
+        if isinstance(given, int) and int(number) != given:
             raise GraphError(
                 f"{what} mixes floats with {given}, which they do not hold exactly.",
                 "Give all as integers within int64.",

@@ -92,13 +92,13 @@ def _both_ways(name: str, links: pd.DataFrame, inputs: GraphInputs) -> Relations
     relations = {}
     for kind in np.unique(kinds):
         row, neighbour = divmod(int(kind), len(types))
-        chosen = kinds == kind
+        of_kind = kinds == kind
         relations[types[neighbour], name, types[row]] = Relation.from_edges(
             inputs.num_nodes[types[row]],
-            rows[chosen] - bounds[row],
-            near[chosen] - bounds[neighbour],
-            np.ones(int(chosen.sum()), np.float32),
-            times[chosen],
+            rows[of_kind] - bounds[row],
+            near[of_kind] - bounds[neighbour],
+            np.ones(int(of_kind.sum()), np.float32),
+            times[of_kind],
         )
     return relations
 

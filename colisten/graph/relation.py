@@ -82,14 +82,14 @@ class Relation:
             None if times is None else moments_of(times, len(order), "Times of a relation")[order],
         )
 
-    def where(self, kept: np.ndarray) -> Relation:
-        """The edges where `kept`, bool [num_edges], is true."""
-        before = np.concatenate([[0], np.cumsum(kept)])
+    def where(self, mask: np.ndarray) -> Relation:
+        """The edges where `mask`, bool [num_edges], is true."""
+        before = np.concatenate([[0], np.cumsum(mask)])
         return Relation(
             before[self.indptr].astype(np.int64),
-            self.indices[kept],
-            self.weights[kept],
-            None if self.times is None else self.times[kept],
+            self.indices[mask],
+            self.weights[mask],
+            None if self.times is None else self.times[mask],
         )
 
     @property

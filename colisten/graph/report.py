@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from scipy.sparse import bmat, csr_matrix, hstack
 from scipy.sparse.csgraph import connected_components
 
+from colisten.errors import GraphError
 from colisten.graph.findings import SAMPLE_ITEMS, Finding, findings
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import CO_LISTENED, Relation, RelationName, relation_label
 from colisten.progress import track
 from colisten.settings.data import DataSettings
+from colisten.words import known_word
 
 SAMPLE_PAIRS, RESAMPLES = 5000, 500
 HUBS = 5
@@ -119,10 +121,13 @@ def graph_report(
     Args:
         text: Unit text vectors [num_items, d], zero rows where an item has no text.
         titles: str [num_items].
-        data: Which type is the target.
+        data: Which type is the target; default: the graph's only type, or audiobooks.
         seed: Of all samples.
+
+    Raises:
+        GraphError: The graph has no such type.
     """
-    target = (data or DataSettings()).target_type
+    target = _target(graph, data)
     rng = np.random.default_rng(seed)
     relations = {}
     for name, relation in track(list(graph.relations.items()), "degrees"):
@@ -170,6 +175,12 @@ def bootstrap(
         high=round(float(high), 5),
         sample=len(values),
     )
+
+
+def _target(graph: CoListeningGraph, data: DataSettings | None) -> str:
+    known = graph.item_types
+    own = known[0] if data is None and len(known) == 1 else (data or DataSettings()).target_type
+    return known_word("Target type", own, known, GraphError)
 
 
 def _pair_ratios(graph: CoListeningGraph, target: str) -> dict[str, float]:
@@ -263,24 +274,26 @@ def _joined(
             only = np.setdiff1d(far, np.append(near, item))
             if len(near) + len(only):
                 shares.append((len(only), len(near) + len(only)))
-            for found, into in ((near, direct), (only, through)):
-                drawn = found[rng.integers(0, len(found), min(len(found), 8))]
+            for items_near, into in ((near, direct), (only, through)):
+                drawn = items_near[rng.integers(0, len(items_near), min(len(items_near), 8))]
                 into.append(np.stack([np.full(len(drawn), item), drawn], axis=1))
-    joined = np.array(shares, float).reshape(-1, 2)
-    draws = rng.integers(0, max(len(joined), 1), (RESAMPLES if len(joined) else 0, len(joined)))
-    spread = joined[draws].sum(1)
-    if len(joined):
-        ratios = spread[:, 0] / spread[:, 1]
-        low, high = np.percentile(ratios, [2.5, 97.5])
-        estimate = Estimate(
-            mean=round(float(joined[:, 0].sum() / joined[:, 1].sum()), 4),
-            low=round(float(low), 4),
-            high=round(float(high), 4),
-            sample=len(items),
-        )
-    else:
-        estimate = Estimate(mean=None, low=None, high=None, sample=len(items))
+    estimate = _ratio(shares, len(items), rng)
     return estimate, _some(direct, rng), _some(through, rng)
+
+
+def _ratio(shares: list[tuple[int, int]], sample: int, rng: np.random.Generator) -> Estimate:
+    """Sum of parts over sum of wholes, with an interval over resampled items."""
+    if not shares:
+        return Estimate(mean=None, low=None, high=None, sample=sample)
+    joined = np.array(shares, float)
+    spread = joined[rng.integers(0, len(joined), (RESAMPLES, len(joined)))].sum(1)
+    low, high = np.percentile(spread[:, 0] / spread[:, 1], [2.5, 97.5])
+    return Estimate(
+        mean=round(float(joined[:, 0].sum() / joined[:, 1].sum()), 4),
+        low=round(float(low), 4),
+        high=round(float(high), 4),
+        sample=sample,
+    )
 
 
 def _some(parts: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -299,9 +312,9 @@ def _likeness(
 
     def cosines(pairs: np.ndarray) -> np.ndarray:
         left, right = (np.asarray(text[pairs[:, end]], np.float64) for end in (0, 1))
-        found: np.ndarray = (left * right).sum(1)
+        cosine: np.ndarray = (left * right).sum(1)
         # An item without text says nothing of likeness.
-        return found[left.any(1) & right.any(1)]
+        return cosine[left.any(1) & right.any(1)]
 
     linked, joined, anyone = (cosines(pairs) for pairs in (direct, through, chance))
     return Likeness(

@@ -180,10 +180,10 @@ class ExactIndex(VectorIndex):
     ) -> Hits:
         """See `VectorIndex.search`."""
         check_search(queries, k, deadline)
-        found = self.collection(collection)
-        check_width(queries, found.vectors.shape[1], collection)
-        positions, scores = found.search(queries, k, found.allowed(filter), deadline)
-        return [found.ids[at].tolist() for at in positions], scores
+        stored = self.collection(collection)
+        check_width(queries, stored.vectors.shape[1], collection)
+        positions, scores = stored.search(queries, k, stored.allowed(filter), deadline)
+        return [stored.ids[at].tolist() for at in positions], scores
 
     def collection(self, name: str) -> ExactCollection:
         """What a collection, or an alias of one, holds; raises VectorIndexError where none does."""

@@ -156,7 +156,7 @@ class LiteServer:
 
     def _last_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "it printed nothing"
 
 
 def _serves(pid: int, database: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("pymilvus", "milvus_lite")
+needs("pymilvus", "milvus_lite", "grpc")
 
 import logging
 import os
@@ -23,19 +23,13 @@ from typing import Any, Self
 import grpc  # type: ignore[import-untyped]
 import numpy as np
 import pyarrow as pa
-from pymilvus import DataType, MilvusClient, MilvusException
+from pymilvus import MilvusClient, MilvusException
 
 from colisten.errors import VectorIndexError
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, NO_COLUMNS, Filter
 from colisten.index.lite_server import LiteServer, database_of, live_endpoint
-from colisten.index.milvus_filter import (
-    Fields,
-    Hit,
-    add_fields,
-    best_hits,
-    field_name,
-    field_values,
-)
+from colisten.index.milvus_collection import WRITE_SECONDS, MilvusCollection
+from colisten.index.milvus_filter import Fields, Hit, best_hits, field_name
 from colisten.index.protocol import (
     MAX_HITS,
     Hits,
@@ -45,7 +39,6 @@ from colisten.index.protocol import (
     check_search,
     check_width,
 )
-from colisten.progress import track
 from colisten.settings.sections import IndexSettings
 from colisten.variables import MILVUS_TOKEN
 
@@ -53,8 +46,6 @@ from colisten.variables import MILVUS_TOKEN
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
 PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administrative calls
-_WRITE_SECONDS = 600.0
-_INSERT_BYTES = 8 << 20
 _LITE_MARGIN = 64
 _LITE_FACTOR = 4
 _NOT_LOADED = 101  # the code of a collection that lies on disk only
@@ -146,13 +137,11 @@ class MilvusIndex(VectorIndex):
                 self._client.drop_alias(alias, timeout=PATIENCE_SECONDS)
             self._forget(collection)
             self._client.drop_collection(collection, timeout=PATIENCE_SECONDS)
-            self._create_empty(collection, ids, vectors.shape[1], columns)
-            self._insert(collection, ids, vectors, columns, rows)
-            self._client.flush(collection, timeout=_WRITE_SECONDS)
-            self._client.load_collection(collection, timeout=_WRITE_SECONDS)
+            items = MilvusCollection(collection, ids, vectors, columns, rows)
+            items.write(self._client, lite=self._lite)
         written = self.count(collection)
         if written != len(ids):
-            raise VectorIndexError(f"Milvus kept {written} of {len(ids)} items of {collection}.")
+            raise VectorIndexError(f"Milvus stored {written} of {len(ids)} items of {collection}.")
         for alias in aliases:
             self.point_alias(alias, collection)
 
@@ -196,7 +185,7 @@ class MilvusIndex(VectorIndex):
                 filter="",
                 output_fields=["count(*)"],
                 consistency_level="Strong",
-                timeout=_WRITE_SECONDS,
+                timeout=WRITE_SECONDS,
             )
             return int(answer[0]["count(*)"])
 
@@ -271,65 +260,21 @@ class MilvusIndex(VectorIndex):
 
             server_manager_instance.release_server(self._uri)
 
-    def _create_empty(self, collection: str, ids: Sequence[str], d: int, columns: pa.Table) -> None:
-        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
-        longest = max(len(item.encode()) for item in ids)
-        schema.add_field("item_id", DataType.VARCHAR, is_primary=True, max_length=max(64, longest))
-        schema.add_field("row", DataType.INT64)
-        add_fields(schema, columns)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=d)
-        index = self._client.prepare_index_params()
-        if self._lite:
-            index.add_index("vector", index_type="FLAT", metric_type="IP")
-        else:
-            graph = {"M": 16, "efConstruction": 200}
-            index.add_index("vector", index_type="HNSW", metric_type="IP", params=graph)
-        self._client.create_collection(
-            collection,
-            schema=schema,
-            index_params=index,
-            consistency_level="Strong",
-            timeout=_WRITE_SECONDS,
-        )
-
-    def _insert(
-        self,
-        collection: str,
-        ids: Sequence[str],
-        vectors: np.ndarray,
-        columns: pa.Table,
-        rows: np.ndarray,
-    ) -> None:
-        longest = max(len(item.encode()) for item in ids)
-        filled = field_values(columns)
-        step = max(1, _INSERT_BYTES // (4 * vectors.shape[1] + longest + 512))
-        for at in track(range(0, len(ids), step), f"indexing {collection}"):
-            batch = [
-                {
-                    "item_id": ids[item],
-                    "row": int(rows[item]),
-                    "vector": vectors[item],
-                    **{field: values[item] for field, values in filled.items()},
-                }
-                for item in range(at, min(at + step, len(ids)))
-            ]
-            self._client.insert(collection, batch, timeout=_WRITE_SECONDS)
-
     def _search(
         self, collection: str, queries: np.ndarray, k: int, asked: Filter, timeout: float
     ) -> Hits:
         if not self._lite:
-            found = self._ask(collection, queries, k, EVERY_ITEM, asked, timeout)
-            return best_hits(found, k, EVERY_ITEM)
+            answers = self._ask(collection, queries, k, EVERY_ITEM, asked, timeout)
+            return best_hits(answers, k, EVERY_ITEM)
         wanted = min(k + len(asked.exclude.get(ITEM_ID, ())), MAX_HITS)
         others = asked.without_ids()
         plain = not others.columns and ITEM_ID not in asked.include
         wider = wanted if plain else min(wanted * _LITE_FACTOR + _LITE_MARGIN, MAX_HITS)
-        found = self._ask(collection, queries, wider, asked, EVERY_ITEM, timeout)
-        hits = best_hits(found, k, asked)
+        answers = self._ask(collection, queries, wider, asked, EVERY_ITEM, timeout)
+        hits = best_hits(answers, k, asked)
         short = any(
             len(ids) < k and len(answer) == wider
-            for ids, answer in zip(hits[0], found, strict=True)
+            for ids, answer in zip(hits[0], answers, strict=True)
         )
         if plain or not short:
             return hits
@@ -353,7 +298,7 @@ class MilvusIndex(VectorIndex):
             params["params"] = {"ef": max(self._ef, limit)}
         # A collection never changes once `create` has counted it with Strong consistency, so a
         # search need not wait for the server's next time tick (200 to 400 ms).
-        found = self._client.search(
+        answers = self._client.search(
             collection,
             list(queries),
             filter=fields.expression(asked),
@@ -374,7 +319,7 @@ class MilvusIndex(VectorIndex):
                 )
                 for item, score, hit in zip(answer.ids, answer.distances, answer, strict=True)
             ]
-            for answer in found
+            for answer in answers
         ]
 
     def _ready(self, collection: str, timeout: float) -> tuple[int, Fields]:

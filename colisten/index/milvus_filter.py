@@ -151,11 +151,11 @@ def field_values(columns: pa.Table) -> dict[str, list[Any]]:
     return stored
 
 
-def best_hits(found: list[list[Hit]], k: int, asked: Filter) -> Hits:
+def best_hits(answers: list[list[Hit]], k: int, asked: Filter) -> Hits:
     """Filter, order by score and row, cut at k."""
     all_ids: list[list[str]] = []
     all_scores: list[np.ndarray] = []
-    for answer in found:
+    for answer in answers:
         best = [hit for hit in answer if asked.allows({**hit.values, ITEM_ID: hit.item})]
         best.sort(key=lambda hit: (-hit.score, hit.row))
         all_ids.append([hit.item for hit in best[:k]])

@@ -166,8 +166,10 @@ class HGNN(nn.Module):
             learned = self.id_vectors(torch.from_numpy(neighbourhood.seeds).to(text.device))
             if self.training:
                 # An item now and then without its id learns to stand on its text.
-                kept = torch.rand(len(learned), 1, device=text.device) >= self.settings.id_dropout
-                learned = learned * kept
+                present = (
+                    torch.rand(len(learned), 1, device=text.device) >= self.settings.id_dropout
+                )
+                learned = learned * present
         return self.combine(text.index_select(0, own), hidden, learned)
 
     def combine(self, text: Tensor, hidden: Tensor, learned: Tensor | None = None) -> Tensor:

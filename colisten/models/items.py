@@ -114,14 +114,14 @@ class ItemBlocks:
 
     def rows(self, index: NDArray[np.int64], fold: int | None = None) -> NDArray[np.float32]:
         """`history_vectors(fold)[index]` [n, d], without building the rest of it."""
-        chosen = [block[index] for block in self._blocks(fold)]
-        return np.concatenate(chosen, axis=1, dtype=np.float32)
+        blocks = [block[index] for block in self._blocks(fold)]
+        return np.concatenate(blocks, axis=1, dtype=np.float32)
 
     def _blocks(self, fold: int | None) -> list[NDArray[np.float32]]:
-        chosen = self.inputs
+        blocks = self.inputs
         if fold is not None and self.z_folds is not None:
-            chosen["z"] = self.z_folds[fold]
-        return list(chosen.values())
+            blocks["z"] = self.z_folds[fold]
+        return list(blocks.values())
 
 
 class ItemFeatureSpec(BaseModel):

@@ -1,7 +1,7 @@
-"""The kNN term: how near an item is to what a user had, in the vectors as they came.
+"""The kNN term: how near an item is to a user's history, in the vectors as they came.
 
 Towers learn which directions of text and z matter. What they cannot learn from few examples is
-the plain fact that people return to near copies of what they had. So a score may carry, beside
+the plain fact that people return to near copies of what they know. So a score may carry, beside
 the learned inner product, one of means that nobody trained (the paper's LLM-KNN and HGNN-mean):
 
     sum over types t and blocks b of  e_tb * unit(mean_tb) . (v_b - centre_b)

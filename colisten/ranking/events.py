@@ -59,11 +59,11 @@ class EventLog:
 
     @contextmanager
     def tables(
-        self, cut: datetime, until: datetime | None = None
+        self, cut: datetime, end: datetime | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A DuckDB connection with views.
 
-        `past` (events before `cut`), `future` (events from `cut` on and before `until`), each with
+        `past` (events before `cut`), `future` (events from `cut` on and before `end`), each with
         `is_target` (of the target type) and `is_start` (a start of such an item), and `candidates`
         (item_id and `local`, its position among the items of the target type).
 
@@ -84,7 +84,7 @@ class EventLog:
         )
         target = f"item_type = {sql_text(self.data.target_type)}"
         starts = ", ".join(map(sql_text, self.data.start_signals))
-        early, late = moment_literal(cut), moment_literal(until or cut)
+        early, late = moment_literal(cut), moment_literal(end or cut)
         with (
             tempfile.TemporaryDirectory(prefix="colisten-evaluation-") as spill,
             interruptible(

@@ -22,6 +22,7 @@ from colisten.ranking.rankers import (
 )
 
 WITHOUT_GRAPH = "2T"
+GRAPH_MEAN = "HGNN-mean"
 POPULARITY = "popularity"
 
 
@@ -58,7 +59,7 @@ class ModelRankers:
             PopularityRanker(f"{POPULARITY} (all time)", ever),
             PopularityRanker(POPULARITY, recent),
             MeanVectorRanker("text-KNN", users, self.text, target, recent),
-            MeanVectorRanker("HGNN-mean", users, self.z, target, recent),
+            MeanVectorRanker(GRAPH_MEAN, users, self.z, target, recent),
             self.two_tower(WITHOUT_GRAPH, self.towers_text, users, recent),
             self.two_tower(SUBJECT, self.towers, users, recent),
         ]

@@ -6,15 +6,10 @@ block size, on threads or on the order in which a selection algorithm visits ite
 
 from __future__ import annotations
 
-from colisten.extras import needs
-
-needs("torch")
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from colisten.errors import EvaluationError
 from colisten.progress import track
@@ -61,18 +56,14 @@ def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     depth = min(k, n)
     if not rows or not depth:
         return items, best
-    # One more than asked for tells whether the k-th place is tied with the next.
-    best_of = torch.topk(torch.from_numpy(np.ascontiguousarray(scores)), min(depth + 1, n), dim=1)
-    values, positions = best_of.values.numpy(), best_of.indices.numpy()
+    positions = np.tile(np.arange(depth), (rows, 1))
     if n > depth:
-        tied = np.flatnonzero(values[:, depth - 1] == values[:, depth])
-        for row in tied[values[tied, depth - 1] > -np.inf].tolist():
-            last = values[row, depth - 1]
+        # Row by row: positions of a whole block take twice the memory of its scores.
+        for row in range(rows):
+            last = np.partition(scores[row], n - depth)[n - depth]
             above = np.flatnonzero(scores[row] > last)
             level = np.flatnonzero(scores[row] == last)[: depth - len(above)]
-            positions[row, :depth] = np.concatenate([above, level])
-        values, positions = values[:, :depth], positions[:, :depth]
-    positions = np.sort(positions, axis=1)
+            positions[row] = np.sort(np.concatenate([above, level]))
     values = np.take_along_axis(scores, positions, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     best[:, :depth] = np.take_along_axis(values, order, axis=1)

@@ -10,7 +10,7 @@ does not answer, and falls back on popular items as the service does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.data.moments import microseconds, utc
-from colisten.errors import FeatureError, FilterRefused, ReleaseNotFound
+from colisten.errors import FeatureError, FilterRefused, ReleaseNotFound, UserUnreadable
 from colisten.features.names import history_columns, profile_column
 from colisten.features.users import UserBatch
 from colisten.index.filter import EVERY_ITEM, Filter
@@ -29,7 +29,7 @@ from colisten.index.protocol import check_k
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import MANIFEST, Manifest
 from colisten.release.picks import Pick, popular_picks, reason, seen_items, similar_picks
-from colisten.release.store import ReleaseStore
+from colisten.release.store import LIVE, ReleaseStore
 from colisten.settings.sections import ServingSettings
 from colisten.words import known_word, shown
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from colisten.features.store import OnlineFeatures
 
 FEATURES = "features"
+_BATCH_USERS = 256
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,21 @@ class Recommendation:
     why: str | None
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """What one of many users is recommended.
+
+    Attributes:
+        user_id: Whose it is.
+        known: Whether anything is known of the user; if not, popular items come.
+        items: In order; empty where no item is allowed or the user has started all that are.
+    """
+
+    user_id: str
+    known: bool
+    items: tuple[Recommendation, ...]
+
+
 class Release:
     """A release and, where its home has them, the users of the feature store.
 
@@ -117,17 +133,54 @@ class Release:
             filter: Which items may come; columns as in `data.filterable`, and `language`.
 
         Raises:
-            FeatureError: The home has no feature store, or what is told of the user does not fit.
+            FeatureError: The home has no feature store, or what is known of the user does not fit.
             FilterRefused: The filter names a column that the release does not declare.
             VectorIndexError: k is not 1 to 16384.
         """
         allowed = self._allowed(k, filter)
-        batch = self._batch(user)
-        seen = seen_items(self.loaded, batch)
+        return self._picked(self._batch(user), k, filter, allowed)
+
+    def shelves(
+        self, user_ids: Sequence[str], k: int = 10, filter: Filter = EVERY_ITEM
+    ) -> Iterator[Shelf]:
+        """The shelves of many users of the home's feature store, in their order.
+
+        A user whose stored history is damaged is taken for one of whom nothing is known.
+
+        Raises:
+            FeatureError, FilterRefused, VectorIndexError: See `recommend`.
+        """
+        allowed = self._allowed(k, filter)
+        for first in range(0, len(user_ids), _BATCH_USERS):
+            for user_id, batch in self._one_by_one(user_ids[first : first + _BATCH_USERS]):
+                items = self._picked(batch, k, filter, allowed)
+                yield Shelf(user_id, bool(batch.known[0]), tuple(items))
+
+    def _one_by_one(self, user_ids: Sequence[str]) -> Iterator[tuple[str, UserBatch]]:
+        """Users, each with a batch of one."""
+        try:
+            batch = self._store.read(user_ids)
+        except UserUnreadable:
+            # One of them; the others are well.
+            middle = len(user_ids) // 2
+            if not middle:
+                yield user_ids[0], self._batch(User())
+                return
+            yield from self._one_by_one(user_ids[:middle])
+            yield from self._one_by_one(user_ids[middle:])
+            return
+        for row, user_id in enumerate(user_ids):
+            yield user_id, batch.take([row])
+
+    def _picked(
+        self, batch: UserBatch, k: int, filter: Filter, allowed: np.ndarray | None
+    ) -> list[Recommendation]:
+        """The shelf of a batch of one."""
         if not batch.known[0]:
             return self._shown(self._popular(batch, k, allowed))
         if allowed is not None and not allowed.any():
             return []
+        seen = seen_items(self.loaded, batch)
         asked = self.loaded.columns.known(filter)
         asked = asked.excluding([*asked.exclude.get("item_id", ()), *seen])
         ids, scores = self.loaded.exact(self.loaded.user_vectors(batch), k, filter=asked)
@@ -234,7 +287,7 @@ class Release:
             return self._columns(user)
         except (ValueError, TypeError, AttributeError, OverflowError, pa.ArrowException) as error:
             raise FeatureError(
-                f"What is told of the user does not fit: {error}.",
+                f"What is known of the user does not fit: {error}.",
                 "A history holds (item id, signal, moment with a zone); an age is a number.",
             ) from error
 
@@ -294,13 +347,8 @@ def load_release(
     if release_id is None and (place / MANIFEST).is_file():
         return Release(LoadedRelease.load(place, verify=verify, threads=threads))
     store = ReleaseStore(place)
-    name = release_id or store.live()
-    if name is None:
-        raise ReleaseNotFound(
-            f"No release is live in {place}.",
-            "Give the --out of `colisten run`, or the folder of a release.",
-        )
-    loaded = LoadedRelease.load(store.folder(name), verify=verify, threads=threads)
+    folder = store.folder(store.resolve(release_id or LIVE))
+    loaded = LoadedRelease.load(folder, verify=verify, threads=threads)
     return Release(loaded, place / FEATURES if (place / FEATURES).is_dir() else None)
 
 

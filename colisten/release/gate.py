@@ -194,8 +194,8 @@ def _users(table: Mapping[str, Any]) -> int:
 def _measure(table: Mapping[str, Any], model: str, metric: str) -> _Measure | None:
     for row in table.get("rows", ()):
         if row["model"] == model and row["slice"] == "all" and metric in row["metrics"]:
-            found = row["metrics"][metric]
-            if found["value"] is None:
+            measure = row["metrics"][metric]
+            if measure["value"] is None:
                 return None
-            return _Measure(float(found["value"]), found["low"], found["high"])
+            return _Measure(float(measure["value"]), measure["low"], measure["high"])
     return None

@@ -25,7 +25,7 @@ class GoldenSet:
     """C users, what the tower sees of them and what they are answered.
 
     Attributes:
-        rows: What the feature store said, without the users' names.
+        rows: The feature store's answer, without the users' names.
         features: float32 [C, width].
         vectors: float32 [C, dim].
         top_ids: Ids of each one's ten nearest items, by exact search.

@@ -34,7 +34,7 @@ class Because:
     """Why an item is recommended.
 
     Attributes:
-        item: Catalogue index of an item the user had to do with.
+        item: Catalogue index of an item in the user's history.
         signal: What they did with it.
         similarity: Cosine of both items' history vectors, in (0, 1].
     """

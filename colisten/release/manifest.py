@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.files import file_digest
 from colisten.json_files import read_model, to_json, write_json
-from colisten.settings.data import FilterKind
-from colisten.settings.tree import Settings
+from colisten.settings.data import DataSettings, FilterKind
+from colisten.settings.tree import Settings, settings_from
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -79,6 +79,14 @@ class Manifest(Bound):
     collection: str
     files: dict[str, FileEntry]
 
+    @property
+    def data(self) -> DataSettings:
+        """Types, signals and declared columns of the tables that it was learned from."""
+        recorded = {"data": self.settings["data"]}
+        if weights := self.settings.get("features", {}).get("signal_weights"):
+            recorded["features"] = {"signal_weights": weights}  # where they stood yesterday
+        return settings_from(recorded).data
+
     @classmethod
     def bind(cls, bound: Bound, files: dict[str, FileEntry]) -> Self:
         """Give a payload its id.
@@ -108,16 +116,16 @@ class Manifest(Bound):
             raise ReleaseCorrupt(
                 f"Cannot read the release at {folder}: {error}.", "Publish it again."
             ) from error
-        said = set(Bound.model_fields) & manifest.model_fields_set
-        bound = Bound(**manifest.model_dump(include=said))
+        fields = set(Bound.model_fields) & manifest.model_fields_set
+        bound = Bound(**manifest.model_dump(include=fields))
         if manifest.release_id != _release_id(bound, manifest.files):
             raise ReleaseCorrupt(f"{file} was changed after publishing.", "Publish it again.")
         return manifest
 
     def write(self, folder: Path) -> None:
         """Write manifest.json to a release's folder: the same bytes for the same release."""
-        said = self.model_dump(mode="json", exclude_unset=True)
-        write_json(folder / MANIFEST, said, indent=1, sort=True)
+        content = self.model_dump(mode="json", exclude_unset=True)
+        write_json(folder / MANIFEST, content, indent=1, sort=True)
 
     def check_files(self, folder: Path) -> None:
         """Compare every file with its digest.
@@ -154,7 +162,7 @@ def file_entries(folder: Path) -> dict[str, FileEntry]:
 
 def shaping_settings(settings: Settings) -> dict[str, Any]:
     """Settings that shape a release; those of machines, stores and serving are left out."""
-    kept = settings.model_dump(
+    shaping = settings.model_dump(
         mode="json",
         include={
             "seed": True,
@@ -168,10 +176,14 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
             "gate": True,
         },
     )
+    if settings.data.text_vectors is None:  # releases that were made before it keep their ids
+        del shaping["data"]["text_vectors"]
+    if not settings.evaluation.own_baselines:
+        del shaping["evaluation"]["own_baselines"]
     encoder = Path(settings.text.encoder)
     if encoder.is_absolute() or encoder.exists():
-        kept["text"]["encoder"] = encoder.name  # a model folder may lie anywhere
-    return kept
+        shaping["text"]["encoder"] = encoder.name  # a model folder may lie anywhere
+    return shaping
 
 
 def _release_id(bound: Bound, files: dict[str, FileEntry]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import ValidationError
 
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
@@ -20,11 +22,11 @@ from colisten.features.users import UserBatch
 from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
 from colisten.index.filter import NO_COLUMNS, FilterColumns, filter_columns
-from colisten.json_files import write_json
+from colisten.json_files import read_model, write_json
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.ranking.events import EventLog
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
-from colisten.release.manifest import Bound
+from colisten.release.manifest import Bound, Manifest, file_entries
 from colisten.release.popular import popular_lists
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
@@ -136,6 +138,38 @@ def assemble_payload(
         )
         write_json(folder / PAYLOAD, bound, indent=1)
     return out
+
+
+def bind_payload(payload: Path) -> Manifest:
+    """The manifest of what a payload becomes.
+
+    Raises:
+        ReleaseError: The folder is no payload.
+    """
+    try:
+        bound = read_model(payload / PAYLOAD, Bound)
+    except (OSError, ValidationError) as error:
+        raise ReleaseError(
+            f"{payload} is no payload: {error}.", "Write it with `assemble_payload`."
+        ) from error
+    files = file_entries(payload)
+    del files[PAYLOAD]  # its content is in the manifest
+    return Manifest.bind(bound, files)
+
+
+def copy_payload(payload: Path, folder: Path, manifest: Manifest) -> None:
+    """Write a release's folder, every file on disk before this returns."""
+    for name in manifest.files:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(payload / name, file)
+        _to_disk(file)
+    manifest.write(folder)
+
+
+def _to_disk(file: Path) -> None:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _golden_set(

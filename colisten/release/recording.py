@@ -1,7 +1,7 @@
 """How an event is recorded, the same over HTTP and from a shell: judged first, then stored.
 
 Whatever can be refused because of the event itself is refused before the store is asked. So a
-sender's fault is told to the sender, is never mistaken for an outage, and touches nobody else.
+sender's fault is reported to the sender, is never mistaken for an outage, and touches nobody else.
 """
 
 from __future__ import annotations

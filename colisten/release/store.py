@@ -30,12 +30,11 @@ from colisten.errors import (
 )
 from colisten.files import sweep_partials, write_aside
 from colisten.index.protocol import VectorIndex
-from colisten.json_files import read_model
 from colisten.logs import logger
 from colisten.release.journal import Journal
 from colisten.release.loaded import LoadedRelease
-from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Bound, Manifest, file_entries
-from colisten.release.payload import PAYLOAD
+from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest
+from colisten.release.payload import bind_payload, copy_payload
 from colisten.release.pointer import Pointer
 from colisten.release.verify import Verification, check_collection, load_checked, verify_release
 from colisten.settings.sections import IndexSettings
@@ -43,6 +42,7 @@ from colisten.settings.sections import IndexSettings
 _LOCK_SECONDS = 600.0
 _LOCK_LOOK_SECONDS = 0.05
 _ID = re.compile(r"r[0-9a-f]{16}")
+LIVE = "live"  # stands for whichever release is
 
 log = logger("release")
 
@@ -96,6 +96,21 @@ class ReleaseStore:
             )
         return folder
 
+    def resolve(self, release_id: str = LIVE) -> str:
+        """Id of a release that is there; `live` means the live one.
+
+        Raises:
+            ReleaseNotFound: There is none of that id, or none is live.
+        """
+        name = self.live() if release_id == LIVE else release_id
+        if name is None:
+            raise ReleaseNotFound(
+                f"No release is live in {self.releases}.",
+                "`colisten run` publishes one; `colisten release promote ID` makes one live.",
+            )
+        self.folder(name)
+        return name
+
     def publish(self, payload: Path, index: VectorIndex) -> str:
         """Turn a payload folder into a release with an index collection, and verify it.
 
@@ -114,28 +129,37 @@ class ReleaseStore:
             VectorIndexError: The index is out of reach; publish again when it is not.
             VerifyFailed: The release does not answer as recorded; it stays a candidate.
         """
-        manifest = _bind(payload)
+        manifest = bind_payload(payload)
         release_id = manifest.release_id
         with self._locked(index):
             folder = self.releases / release_id
             if load_checked(folder) is None:
                 with write_aside(folder) as aside:
-                    _copy(payload, aside, manifest)
+                    copy_payload(payload, aside, manifest)
                 log.info("release written", release_id=release_id, files=len(manifest.files))
-            release = LoadedRelease.load(folder, verify=False)
-            _, faults, _ = check_collection(release, index)
-            if faults:
-                index.create(
-                    manifest.collection,
-                    release.item_ids[release.target].tolist(),
-                    release.item_vectors,
-                    columns=release.columns.table,
-                    rows=np.arange(release.target.start, release.target.stop),
-                )
-            self._passed(release_id, index)
+            self._publish_to(index, release_id)
             if not self._moments("published", release_id):
                 self._journal.append("published", release_id, index=index.describe())
         return release_id
+
+    def republish(self, release_id: str, index: VectorIndex) -> Verification:
+        """Publish a release to an index that lacks it: another one, or one that lost it.
+
+        Commands and services that name no index search the one of the latest publication.
+
+        Raises:
+            ReleaseNotFound: There is none of that id.
+            ReleaseCorrupt: A file differs from its digest; nothing is written.
+            VectorIndexError: The index is out of reach.
+            VerifyFailed: The release does not answer as recorded.
+        """
+        folder = self.folder(release_id)
+        with self._locked(index):
+            Manifest.read(folder).check_files(folder)
+            verification = self._publish_to(index, release_id)
+            self._journal.append("published", release_id, index=index.describe())
+            self._align_alias(index)
+        return verification
 
     def verify(self, release_id: str, index: VectorIndex) -> Verification:
         """Check a release and its collection; see `verify_release`.
@@ -209,12 +233,9 @@ class ReleaseStore:
         live = self.live()
         return None if live is None else self.show(live)
 
-    def load_live(self, *, verify: bool = True, threads: int = 1) -> LoadedRelease | None:
-        """The live release in memory; None before anything was promoted."""
-        live = self.live()
-        if live is None:
-            return None
-        return LoadedRelease.load(self.folder(live), verify=verify, threads=threads)
+    def load_live(self, *, verify: bool = True, threads: int = 1) -> LoadedRelease:
+        """The live release in memory; raises as `resolve` and `LoadedRelease.load` do."""
+        return LoadedRelease.load(self.folder(self.resolve()), verify=verify, threads=threads)
 
     def show(self, release_id: str) -> Manifest:
         """Manifest of a release; raises as `folder` and `Manifest.read` do."""
@@ -281,6 +302,20 @@ class ReleaseStore:
                     return None
         return None
 
+    def _publish_to(self, index: VectorIndex, release_id: str) -> Verification:
+        """Write the collection where it is missing or wrong, and verify."""
+        release = LoadedRelease.load(self.folder(release_id), verify=False)
+        _, faults, _ = check_collection(release, index)
+        if faults:
+            index.create(
+                release.manifest.collection,
+                release.item_ids[release.target].tolist(),
+                release.item_vectors,
+                columns=release.columns.table,
+                rows=np.arange(release.target.start, release.target.stop),
+            )
+        return self._passed(release_id, index)
+
     def _passed(self, release_id: str, index: VectorIndex) -> Verification:
         verification = self.verify(release_id, index)
         if not verification.passed:
@@ -339,29 +374,3 @@ class ReleaseStore:
                 log.info("removed what a killed writer left", path=str(left))
             self._align_alias(index)
             yield
-
-
-def _bind(payload: Path) -> Manifest:
-    try:
-        bound = read_model(payload / PAYLOAD, Bound)
-    except (OSError, ValidationError) as error:
-        raise ReleaseError(
-            f"{payload} is no payload: {error}.", "Write it with `assemble_payload`."
-        ) from error
-    files = file_entries(payload)
-    del files[PAYLOAD]  # its content is in the manifest
-    return Manifest.bind(bound, files)
-
-
-def _copy(payload: Path, folder: Path, manifest: Manifest) -> None:
-    for name in manifest.files:
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(payload / name, file)
-        _to_disk(file)
-    manifest.write(folder)
-
-
-def _to_disk(file: Path) -> None:
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())

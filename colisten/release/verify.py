@@ -23,7 +23,7 @@ _TIE = 1e-5
 
 @dataclass(frozen=True)
 class Verification:
-    """What was checked and what was found.
+    """What was checked and with which result.
 
     Attributes:
         release_id: Of the release.
@@ -92,9 +92,10 @@ def golden_set_faults(release: LoadedRelease) -> list[str]:
     if faults:
         return faults
     ids, scores = release.exact(golden.vectors, TOP)
-    for at, (found, expected) in enumerate(zip(scores, golden.top_scores, strict=True)):
+    for at, (scored, expected) in enumerate(zip(scores, golden.top_scores, strict=True)):
         # Scores and not ids: two items that score the same may change places.
-        if len(found) != len(expected) or not np.allclose(found, expected, atol=TOLERANCE, rtol=0):
+        same = len(scored) == len(expected)
+        if not same or not np.allclose(scored, expected, atol=TOLERANCE, rtol=0):
             faults.append(
                 f"Golden user {at} is answered {ids[at][:3]}..., "
                 f"recorded {golden.top_ids[at][:3]}...."
@@ -126,17 +127,17 @@ def check_collection(
 
 
 def index_recall(release: LoadedRelease, index: VectorIndex) -> float:
-    """Share of the exact top ten that the index finds, over golden users and evenly chosen items.
+    """Share of the exact top ten that the index finds, over golden users and evenly spaced items.
 
     An item that scores as high as the exact tenth counts as found, so ties cost nothing.
     """
     n = len(release.item_vectors)
-    chosen = np.unique(np.linspace(0, n - 1, num=min(SAMPLE, n)).astype(np.int64))
-    queries = np.concatenate([release.golden_set().vectors, release.item_vectors[chosen]])
-    found, _ = index.search(release.manifest.collection, queries, TOP)
+    items = np.unique(np.linspace(0, n - 1, num=min(SAMPLE, n)).astype(np.int64))
+    queries = np.concatenate([release.golden_set().vectors, release.item_vectors[items]])
+    answers, _ = index.search(release.manifest.collection, queries, TOP)
     _, exact = release.exact(queries, TOP)
     hits = wanted = 0
-    for query, ids, scores in zip(queries, found, exact, strict=True):
+    for query, ids, scores in zip(queries, answers, exact, strict=True):
         rows = release.index_of(ids) - release.target.start
         rows = rows[(rows >= 0) & (rows < n)]
         own = release.item_vectors[rows] @ query

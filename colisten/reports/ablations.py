@@ -42,7 +42,8 @@ def _changes(report: AblationReport, metric: str, part: str) -> tuple[list[Row],
         for each in report.rows
         if (change := report.change(each.name, metric, part)) is not None
     }
-    reach = max(map(abs, ends(changes.values())), default=0.0) or 1.0
+    # Measures are shares, so no change passes one.
+    reach = min(1.0, max(map(abs, ends(changes.values())), default=0.0)) or 1.0
     rows = [
         Row(name, change, number(change.value, signed=True), _kind(change))
         for name, change in changes.items()

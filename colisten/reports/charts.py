@@ -51,9 +51,16 @@ class Scale:
     log: bool = False
 
     @classmethod
-    def over(cls, numbers: Sequence[float], begin: float = 0.0, end: float = 100.0) -> Scale:
-        """From zero, or the least number below it, to the largest."""
-        low, high = min([0.0, *numbers]), max([0.0, *numbers])
+    def over(
+        cls,
+        numbers: Sequence[float],
+        begin: float = 0.0,
+        end: float = 100.0,
+        *,
+        most: float = math.inf,
+    ) -> Scale:
+        """From zero, or the least number below it, to the largest, or to `most` of a measure."""
+        low, high = min([0.0, *numbers]), min(most, max([0.0, *numbers]))
         return cls(low, high if high - low > _TINY else low + 1.0, begin, end)
 
     def __call__(self, number: float) -> float:

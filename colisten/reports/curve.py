@@ -10,6 +10,7 @@ from colisten.reports.render import render
 
 # What is measured in one unit shares a figure; whatever is none of these is a loss.
 _UNITS = ("mrr", "hit_rate", "knn", "echo")
+_SHARES = ("mrr", "hit_rate")
 _HUES = ("own", "hue1", "hue2", "hue3", "hue4", "bar")
 
 
@@ -26,14 +27,17 @@ def curve_html(curve: Sequence[Mapping[str, float]], *, title: str, x: str = "st
         unit = next((unit for unit in _UNITS if unit in name), "loss")
         points = [(float(point[x]), float(point[name])) for point in curve if name in point]
         figures.setdefault(unit, {})[name] = points
-    planes = {unit.replace("_", " "): _plane(lines, x) for unit, lines in figures.items()}
+    planes = {
+        unit.replace("_", " "): _plane(lines, x, shares=unit in _SHARES)
+        for unit, lines in figures.items()
+    }
     return render("curve", title, planes=planes)
 
 
-def _plane(lines: Mapping[str, Sequence[tuple[float, float]]], x: str) -> Plane:
+def _plane(lines: Mapping[str, Sequence[tuple[float, float]]], x: str, *, shares: bool) -> Plane:
     points = [point for line in lines.values() for point in line]
     across = _between([point[0] for point in points], LEFT, RIGHT)
-    upwards = _between([point[1] for point in points], BOTTOM, TOP)
+    upwards = _between([point[1] for point in points], BOTTOM, TOP, shares=shares)
     series = [
         Series(
             name,
@@ -49,6 +53,8 @@ def _plane(lines: Mapping[str, Sequence[tuple[float, float]]], x: str) -> Plane:
     return Plane(f"{x} →", "", across.ticks(), upwards.ticks(), series)
 
 
-def _between(numbers: Sequence[float], begin: float, end: float) -> Scale:
+def _between(numbers: Sequence[float], begin: float, end: float, *, shares: bool = False) -> Scale:
     low, high = min(numbers), max(numbers)
-    return Scale(low, high if high - low > 1e-12 * max(1.0, abs(low)) else low + 1.0, begin, end)
+    if high - low <= 1e-12 * max(1.0, abs(low)):
+        low, high = (0.0, 1.0) if shares else (low, low + 1.0)
+    return Scale(low, high, begin, end)

@@ -25,6 +25,8 @@ from colisten.reports.verdict import (
 )
 
 BASELINES = 4
+# Hit rate, MRR and coverage are shares, and so are the ends of their axes.
+_MOST = 1.0
 
 
 def to_html(table: EvaluationTable) -> Page:
@@ -75,7 +77,11 @@ def _bars(table: EvaluationTable, metric: str, part: str) -> tuple[str, list[cha
         for model, one in measures.items()
     ]
     seeds = [seed for one in measures.values() for seed in one.by_seed]
-    return f"{metric}, {part} users", rows, Scale.over([*ends(measures.values()), *seeds])
+    return (
+        f"{metric}, {part} users",
+        rows,
+        Scale.over([*ends(measures.values()), *seeds], most=_MOST),
+    )
 
 
 def _planes(table: EvaluationTable) -> list[tuple[str, Plane]]:
@@ -98,18 +104,18 @@ def scatter(table: EvaluationTable) -> Plane:
     """
     hits = table.metrics[0]
     rows = sorted(map(table.row, table.models), key=lambda row: -(row.metrics[hits].value or 0.0))
-    x = Scale.over(_numbers(row.metrics[hits] for row in rows), LEFT, RIGHT)
+    x = Scale.over(_numbers(row.metrics[hits] for row in rows), LEFT, RIGHT, most=_MOST)
     least = min(row.metrics[COVERAGE].value or 0.1 for row in rows)
     y = Scale(10.0 ** math.floor(min(-1.0, math.log10(least))), 1.0, BOTTOM, TOP, log=True)
     series = []
     for at, row in enumerate(rows, start=1):
         hit, cover = row.metrics[hits], row.metrics[COVERAGE]
-        said = f"{row.model}: {hits} {number(hit.value)}, coverage {number(cover.value)}"
+        label = f"{row.model}: {hits} {number(hit.value)}, coverage {number(cover.value)}"
         seeds = [(x(a), y(b)) for a, b in zip(hit.by_seed, cover.by_seed, strict=True)]
         place = x(hit.value or 0.0), y(cover.value or 0.0)
-        point = Point(*place, said, x.span(hit), y.span(cover), seeds)
+        point = Point(*place, label, x.span(hit), y.span(cover), seeds)
         kind = "own" if row.model == table.subject else "bar"
-        series.append(Series(said, kind, [point], number=at))
+        series.append(Series(label, kind, [point], number=at))
     return Plane(f"{hits} →", "↑ coverage (logarithmic)", x.ticks(), y.ticks(), series)
 
 
@@ -134,7 +140,10 @@ def tiers(table: EvaluationTable, metric: str) -> Plane:
     parts, models = tier_names(table), shown_models(table)
     rows: dict[tuple[str, str], Row] = {(row.model, row.slice): row for row in table.finer}
     y = Scale.over(
-        ends(rows[model, part].metrics[metric] for model in models for part in parts), BOTTOM, TOP
+        ends(rows[model, part].metrics[metric] for model in models for part in parts),
+        BOTTOM,
+        TOP,
+        most=_MOST,
     )
     room = (RIGHT - LEFT) / len(parts)
     series = []
@@ -146,8 +155,8 @@ def tiers(table: EvaluationTable, metric: str) -> Plane:
             one = rows[model, part].metrics[metric]
             if one.value is not None:
                 x = round(LEFT + room * (place + 0.5) + shift, 2)
-                said = f"{model}, {part} ({rows[model, part].users:,} users): {number(one.value)}"
-                points.append(Point(x, y(one.value), said, None, y.span(one)))
+                label = f"{model}, {part} ({rows[model, part].users:,} users): {number(one.value)}"
+                points.append(Point(x, y(one.value), label, None, y.span(one)))
         kind = "chance" if model == CHANCE else f"hue{at}" if at else "own"
         series.append(Series(model, kind, points, joined=True))
     ticks = [(round(LEFT + room * (at + 0.5), 2), part) for at, part in enumerate(parts)]

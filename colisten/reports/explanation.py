@@ -5,9 +5,19 @@ from __future__ import annotations
 import math
 
 from colisten.explain.calibration import Calibration
+from colisten.explain.explanation import (
+    NO_WINDOW,
+    SLICES,
+    TASTE,
+    TEXT,
+    Explanation,
+    Z,
+    leading_measure,
+    ranked,
+    surely_lost,
+    verdicts,
+)
 from colisten.explain.importance import CHANGED, LOG_PROBABILITY, Side
-from colisten.explain.report import SLICES, TASTE, TEXT, Explanation, Z
-from colisten.explain.verdict import NO_WINDOW, leading_measure, ranked, verdicts
 from colisten.pages import Page
 from colisten.reports.charts import (
     BOTTOM,
@@ -54,6 +64,7 @@ def to_html(explanation: Explanation) -> Page:
             )
         ],
         changed=CHANGED,
+        sure=lambda measure, loss: surely_lost(explanation, measure, loss),
         spaces={
             TEXT: "by text, before training",
             Z: "by z of the graph",
@@ -72,8 +83,8 @@ def reliability(one: Calibration) -> Plane:
     shares = [each.predicted for each in one.bins]
     shares += [share for share in ends(each.observed for each in one.bins) if share > 0]
     # The least whisker of a bin without starts may be next to nothing.
-    low = 10.0 ** math.floor(math.log10(min(shares)))
-    high = 10.0 ** math.ceil(math.log10(max(shares)))
+    low = min(0.1, 10.0 ** math.floor(math.log10(min(shares))))
+    high = min(1.0, 10.0 ** math.ceil(math.log10(max(shares))))
     x, y = (
         Scale(low, max(high, 10 * low), *both, log=True) for both in ((LEFT, RIGHT), (BOTTOM, TOP))
     )
@@ -102,7 +113,8 @@ def _bars(explanation: Explanation, side: Side, title: str) -> tuple[str, list[R
     name = leading_measure(explanation)
     losses = [(one.group, one.losses[name]) for one in ranked(explanation, side)]
     rows = [Row(group, one, _shown(one.value, "+.3f")) for group, one in losses]
-    return title, rows, Scale.over(ends(one for _, one in losses))
+    most = 1.0 if name == CHANGED else math.inf
+    return title, rows, Scale.over(ends(one for _, one in losses), most=most)
 
 
 def _shown(value: float | None, digits: str = ".3f") -> str:

@@ -13,15 +13,15 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from colisten.explain.map import MapView
-from colisten.explain.report import Explanation, ItemLabel
+from colisten.explain.explanation import Explanation, ItemLabel
+from colisten.explain.item_space import MapView
 from colisten.json_files import parse_json
 from colisten.pages import figure_text, json_text
 
 MAP = "item-map"
 """The element that the map is drawn into."""
 
-# Okabe and Ito's palette, told apart by most eyes on light and on dark.
+# Okabe and Ito's palette, which most eyes distinguish on light and on dark.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#9a6fb0", "#b8a500")
 _REST, _REST_COLOUR, _INK = "other or none", "#8a96a3", "#8a96a3"
 _SHAPES = ("circle", "diamond", "square", "cross")
@@ -32,15 +32,15 @@ _BY: dict[str, Callable[[ItemLabel], str]] = {
 _POPULARITY = "popularity"
 
 
-def map_scripts(found: Explanation) -> tuple[str, str]:
+def map_scripts(explanation: Explanation) -> tuple[str, str]:
     """plotly's script, and one that draws the map into `MAP`; equal for equal explanations."""
     figure = go.Figure()
     views: list[tuple[str, int]] = []
-    for view in found.map:
+    for view in explanation.map:
         if not view.points:
             continue
         for colour in (*_BY, _POPULARITY):
-            traces = _traces(view, colour, found)
+            traces = _traces(view, colour, explanation)
             for trace in traces:
                 figure.add_trace(trace.update(visible=not views))
             views.append((f"{_space_name(view)}, by {colour}", len(traces)))
@@ -104,11 +104,11 @@ def _space_name(view: MapView) -> str:
     }.get(view.space, view.space)
 
 
-def _traces(view: MapView, colour: str, found: Explanation) -> list[go.Scatter]:
-    """One trace a colour, or one a type where the colour is a scale; shapes tell types apart."""
-    labels = [found.items[point.item] for point in view.points]
+def _traces(view: MapView, colour: str, explanation: Explanation) -> list[go.Scatter]:
+    """One trace a colour, or one a type where the colour is a scale; shapes distinguish types."""
+    labels = [explanation.items[point.item] for point in view.points]
     types = sorted(
-        {one.item_type for one in labels}, key=lambda one: (one != found.target_type, one)
+        {one.item_type for one in labels}, key=lambda one: (one != explanation.target_type, one)
     )
     shape = dict(zip(types, _SHAPES * len(types), strict=False))
     if colour == _POPULARITY:

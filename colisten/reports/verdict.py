@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from colisten.data.moments import days_from, parse_moment
-from colisten.evaluation.comparison import Contrast
+from colisten.evaluation.comparison import Contrast, Measure
+from colisten.evaluation.headline import Headline
 from colisten.evaluation.table import EvaluationTable
-
-FEW = 10
-"""With fewer users than this nobody is said to lead: one user would turn the verdict."""
 
 
 def headline_metrics(table: EvaluationTable) -> tuple[str, ...]:
@@ -25,19 +23,39 @@ def verdicts(table: EvaluationTable, part: str = "all") -> list[str]:
     users = table.users[part]
     if not users:
         return [f"No {part} user had a target, so there is nothing to say about {part} users."]
-    if users < FEW and len(table.models) > 1:
+    if table.too_few(part) and len(table.models) > 1:
         whom = f"{users} {'' if part == 'all' else part + ' '}user{'s' if users > 1 else ''}"
         return [f"Only {whom} had a target: too few to say who leads."]
     return [_verdict(table, metric, part) for metric in headline_metrics(table)]
 
 
 def standing(table: EvaluationTable, part: str = "all") -> list[str]:
-    """Where the subject stands against every other model, a sentence per headline measure."""
+    """Where the subject stands against every other model, a sentence per headline measure.
+
+    None where `verdicts` says that there are too few users to tell.
+    """
+    if table.too_few(part):
+        return []
     return [
         _standing(table, metric, part)
         for metric in headline_metrics(table)
         if any((each.metric, each.slice) == (metric, part) for each in table.differences)
     ]
+
+
+def headline_sentence(headline: Headline) -> str:
+    """Our model against the best baseline, for whoever reads one sentence."""
+    depth = headline.metric.partition("@")[2]
+    cold = "" if headline.slice == "all" else f"{headline.slice} "
+    gap = headline.difference
+    sure = "sure" if gap.sure else "not sure, the interval includes zero"
+    return (
+        f"Of {headline.users:,} {cold}users, {_percent(headline.value)} start one of the first "
+        f"{depth} items that {headline.model} lists for them, "
+        f"{_percent(headline.baseline_value)} with {headline.baseline}, the best baseline. "
+        f"Difference {100 * gap.value:+.1f} points"
+        f"{_span(gap.low, gap.high, '+.1f')}: {sure}."
+    )
 
 
 def nothing_to_measure(table: EvaluationTable) -> str:
@@ -104,5 +122,16 @@ def _standing(table: EvaluationTable, metric: str, part: str) -> str:
             continue
         where = "above" if each.value > 0 else "below"
         groups[where if each.sure else "not surely different from"].append(each.against)
-    said = [f"{where} {', '.join(names)}" for where, names in groups.items() if names]
-    return f"{table.subject} on {metric}: {'; '.join(said)}."
+    phrases = [f"{where} {', '.join(names)}" for where, names in groups.items() if names]
+    return f"{table.subject} on {metric}: {'; '.join(phrases)}."
+
+
+def _percent(measure: Measure) -> str:
+    assert measure.value is not None
+    return f"{100 * measure.value:.1f} %{_span(measure.low, measure.high, '.1f')}"
+
+
+def _span(low: float | None, high: float | None, form: str) -> str:
+    if low is None or high is None:
+        return ""
+    return f" ({100 * low:{form}} to {100 * high:{form}})"

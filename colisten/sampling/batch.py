@@ -57,8 +57,8 @@ def distinct_seeds(
     group = {name: np.searchsorted(times, part) for name, part in moments.items()}
 
     def keys(nodes: np.ndarray, name: Any) -> np.ndarray:
-        found: np.ndarray = nodes * np.int64(len(times)) + group[name][:, None]
-        return found
+        numbers: np.ndarray = nodes * np.int64(len(times)) + group[name][:, None]
+        return numbers
 
     parts = [keys(part, name).ravel() for name, part in pairs.items()]
     for name, part in negatives.items():

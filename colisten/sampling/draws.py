@@ -137,57 +137,57 @@ def _draw_alike(
     more = np.flatnonzero(degree > width)
     if more.size:
         if weights is None:
-            chosen = _floyd(degree[more], nodes[more], key, width)
+            sample = _floyd(degree[more], nodes[more], key, width)
         else:
             strength = np.where(inside[more], weights[at[more]], 0).astype(np.float64)
-            chosen = _in_proportion(strength, nodes[more], key, width)
-        edges[more] = np.take_along_axis(at[more], chosen, 1)
+            sample = _in_proportion(strength, nodes[more], key, width)
+        edges[more] = np.take_along_axis(at[more], sample, 1)
     return edges
 
 
 def _floyd(degree: np.ndarray, nodes: np.ndarray, key: np.uint64, width: int) -> np.ndarray:
     """Floyd's sample of `width` from each range(degree) (Bentley and Floyd, 1987)."""
-    chosen = np.empty((len(degree), width), np.int64)
+    sample = np.empty((len(degree), width), np.int64)
     for number in range(width):
         last = degree - width + number
         bits = random_bits(key, nodes, np.full(len(nodes), number))
         guess = (((bits >> np.uint64(32)) * (last + 1).astype(np.uint64)) >> np.uint64(32)).astype(
             np.int64
         )
-        taken = (chosen[:, :number] == guess[:, None]).any(1)
-        chosen[:, number] = np.where(taken, last, guess)
-    return chosen
+        taken = (sample[:, :number] == guess[:, None]).any(1)
+        sample[:, number] = np.where(taken, last, guess)
+    return sample
 
 
 def _in_proportion(
     strength: np.ndarray, nodes: np.ndarray, key: np.uint64, width: int
 ) -> np.ndarray:
     """Successive draws in proportion to float64 [rows, places]; what was drawn counts no more."""
-    reach = np.cumsum(strength, axis=1)
-    chosen = np.empty((len(nodes), width), np.int64)
+    cumulative = np.cumsum(strength, axis=1)
+    sample = np.empty((len(nodes), width), np.int64)
     asked = np.zeros(len(nodes), np.int64)
 
     def draw(rows: np.ndarray) -> np.ndarray:
         bits = random_bits(key, nodes[rows], asked[rows])
         asked[rows] += 1
         share = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        goal = share * reach[rows, -1]
-        found: np.ndarray = (reach[rows] <= goal[:, None]).sum(1)
+        goal = share * cumulative[rows, -1]
+        passed: np.ndarray = (cumulative[rows] <= goal[:, None]).sum(1)
         # A share next to one may round up to the whole: the last with any weight is meant.
-        last: np.ndarray = (reach[rows] < reach[rows, -1:]).sum(1)
-        place: np.ndarray = np.minimum(found, last)
+        last: np.ndarray = (cumulative[rows] < cumulative[rows, -1:]).sum(1)
+        place: np.ndarray = np.minimum(passed, last)
         return place
 
     for number in range(width):
         every = np.arange(len(nodes))
         guess = draw(every)
-        again = every[(chosen[:, :number] == guess[:, None]).any(1)]
+        again = every[(sample[:, :number] == guess[:, None]).any(1)]
         if again.size:
-            strength[again[:, None], chosen[again, :number]] = 0
-            reach[again] = np.cumsum(strength[again], axis=1)
+            strength[again[:, None], sample[again, :number]] = 0
+            cumulative[again] = np.cumsum(strength[again], axis=1)
             guess[again] = draw(again)
-        chosen[:, number] = guess
-    return chosen
+        sample[:, number] = guess
+    return sample
 
 
 def linked(
@@ -201,10 +201,10 @@ def linked(
         others: As many indices within the neighbour type.
     """
     if engine is not None:
-        found: np.ndarray = engine.linked(
+        answer: np.ndarray = engine.linked(
             plain(relation.indptr), plain(relation.indices), rows, others
         )
-        return found
+        return answer
     if not len(relation.indices):
         return np.zeros(len(rows), bool)
     low, high = relation.indptr[rows], relation.indptr[np.asarray(rows) + 1]

@@ -22,13 +22,13 @@ def edge_type_of(given: Any, known: Collection[Any]) -> Any:
     if parts in known:
         return parts
     triples = [each for each in known if len(each) == 3]
-    found = [each for each in triples if each[1] == given]
-    if not found and parts is not None and len(parts) == 2:
-        found = [each for each in triples if (each[0], each[-1]) == parts]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise GraphError(f"{shown(given)} may be any of {found}.", "Name all three parts.")
+    matches = [each for each in triples if each[1] == given]
+    if not matches and parts is not None and len(parts) == 2:
+        matches = [each for each in triples if (each[0], each[-1]) == parts]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise GraphError(f"{shown(given)} may be any of {matches}.", "Name all three parts.")
     if set(known) == {HOMOGENEOUS}:
         raise GraphError(
             f"Homogeneous data has no edge type {shown(given)}.",
@@ -53,12 +53,12 @@ def by_edge_type(given: Mapping[Any, Any], known: Collection[Any]) -> dict[Any, 
 
 
 def _distinct(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
+    distinct: dict[Any, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in distinct:
             raise GraphError(f"Edge type {name} is named twice.", "Name it once.")
-        found[name] = value
-    return found
+        distinct[name] = value
+    return distinct
 
 
 def supervised_types(given: Any, known: Collection[Any]) -> dict[Any, Any]:
@@ -124,7 +124,7 @@ def reverse_types(
                 "Give a mapping of a supervised edge type to its reverse.",
             )
         given = dict(zip(supervised, many, strict=True))
-    found = {}
+    reverses = {}
     for name, reverse in by_edge_type(given, known).items():
         if name not in supervised:
             raise GraphError(
@@ -133,14 +133,14 @@ def reverse_types(
             )
         if reverse is None:
             continue
-        found[name] = edge_type_of(reverse, known)
-        if (found[name][0], found[name][-1]) != (name[-1], name[0]):
+        reverses[name] = edge_type_of(reverse, known)
+        if (reverses[name][0], reverses[name][-1]) != (name[-1], name[0]):
             raise GraphError(
-                f"{found[name]} does not run from '{name[-1]}' to '{name[0]}', so it is no reverse "
-                f"of {name}.",
+                f"{reverses[name]} does not run from '{name[-1]}' to '{name[0]}', so it is no "
+                f"reverse of {name}.",
                 "Name in rev_edge_types what holds the same pairs turned round.",
             )
-    return found
+    return reverses
 
 
 # What a homogeneous graph is taken for.

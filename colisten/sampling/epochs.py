@@ -71,7 +71,7 @@ class EpochPlan:
         self.weighted = weighted
         self.seed = seed
         self.sizes = self._sizes()
-        self._reach: dict[Any, np.ndarray] = {}
+        self._cumulative: dict[Any, np.ndarray] = {}
         self._once: OnceAnEpoch[dict[Any, np.ndarray]] = OnceAnEpoch()
 
     def __len__(self) -> int:
@@ -102,10 +102,10 @@ class EpochPlan:
         total = len(self.edges.pairs[name])
         if not self.weighted:
             return rng.choice(total, size, replace=False)
-        if name not in self._reach:
-            self._reach[name] = np.cumsum(self.edges.strength[name], dtype=np.float64)
-        reach = self._reach[name]
-        at = np.searchsorted(reach, rng.random(size) * reach[-1], side="right")
+        if name not in self._cumulative:
+            self._cumulative[name] = np.cumsum(self.edges.strength[name], dtype=np.float64)
+        cumulative = self._cumulative[name]
+        at = np.searchsorted(cumulative, rng.random(size) * cumulative[-1], side="right")
         drawn: np.ndarray = np.minimum(at, total - 1)
         return drawn
 

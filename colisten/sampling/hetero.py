@@ -178,7 +178,7 @@ def _has_rows(value: Any, dim: Any, count: int) -> bool:
 
 def _links(graph: Adjacency, around: Neighbourhood) -> dict[Any, tuple[np.ndarray, np.ndarray]]:
     """Per relation `edge_index` [2, E] of input positions by type, and edge numbers [E]."""
-    found: dict[Any, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
+    drawn: dict[Any, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
         name: [] for name in graph.relations
     }
     # Where each level's nodes stand among the inputs.
@@ -198,14 +198,14 @@ def _links(graph: Adjacency, around: Neighbourhood) -> dict[Any, tuple[np.ndarra
             near = inputs[around.bounds[level][other] : around.bounds[level][other + 1]]
             table = hop.tables[name]
             assert hop.edges is not None
-            kept = (table < len(near)) & ~drawn_before[rows][:, None]
-            row = np.nonzero(kept)[0]
-            numbers = hop.edges[name][kept]
+            fresh = (table < len(near)) & ~drawn_before[rows][:, None]
+            row = np.nonzero(fresh)[0]
+            numbers = hop.edges[name][fresh]
             if relation.edge_ids is not None:
                 numbers = relation.edge_ids[numbers]
-            found[name].append(
+            drawn[name].append(
                 (
-                    near[table[kept]] - around.bounds[0][other],
+                    near[table[fresh]] - around.bounds[0][other],
                     rows[row] - around.bounds[0][node],
                     numbers,
                 )
@@ -213,7 +213,7 @@ def _links(graph: Adjacency, around: Neighbourhood) -> dict[Any, tuple[np.ndarra
         drawn_before[outputs] = True
     links = {}
     none = (np.zeros(0, np.int64),) * 3
-    for name, parts in found.items():
+    for name, parts in drawn.items():
         source, target, numbers = (np.concatenate(part) for part in zip(none, *parts, strict=True))
         links[name] = (np.stack([source, target]), numbers)
     return links

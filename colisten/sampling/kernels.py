@@ -34,20 +34,20 @@ def _share(stream, number):
 
 
 @compiled
-def _find(reach, size, share):
-    """First place whose reach exceeds share * total, by bisection; never past the total."""
-    total = reach[size - 1]
+def _find(cumulative, size, share):
+    """First place whose running total exceeds share * total, by bisection; never past it."""
+    total = cumulative[size - 1]
     goal = share * total
     low, high = 0, size - 1
     while low < high:
         middle = (low + high) // 2
-        if reach[middle] > goal:
+        if cumulative[middle] > goal:
             high = middle
         else:
             low = middle + 1
-    if reach[low] <= goal:
+    if cumulative[low] <= goal:
         low = size - 1
-    while low > 0 and reach[low - 1] >= total:
+    while low > 0 and cumulative[low - 1] >= total:
         low -= 1
     return low
 
@@ -60,10 +60,10 @@ def draw(start, degree, nodes, key, weights, times, latest, edges):
     for row in range(len(start)):
         widest = max(widest, degree[row])
     allowed = np.empty(widest if len(times) else 0, np.int64)
-    reach = np.empty(widest if len(weights) else 0, np.float64)
+    cumulative = np.empty(widest if len(weights) else 0, np.float64)
     for row in range(len(start)):
         first, size = start[row], degree[row]
-        chosen = edges[row]
+        sample = edges[row]
         if len(times):
             count = 0
             for place in range(size):
@@ -73,9 +73,11 @@ def draw(start, degree, nodes, key, weights, times, latest, edges):
             size = count
         if size <= width:
             for place in range(size):
-                chosen[place] = place
+                sample[place] = place
         elif len(weights):
-            _in_proportion(chosen, first, size, weights, allowed, reach, _stream(key, nodes[row]))
+            _in_proportion(
+                sample, first, size, weights, allowed, cumulative, _stream(key, nodes[row])
+            )
         else:
             stream = _stream(key, nodes[row])
             for number in range(width):
@@ -83,13 +85,13 @@ def draw(start, degree, nodes, key, weights, times, latest, edges):
                 bits = _mix(stream + (np.uint64(number) + ONE) * ODD)
                 guess = np.int64(((bits >> S32) * np.uint64(last + 1)) >> S32)
                 for earlier in range(number):
-                    if chosen[earlier] == guess:
+                    if sample[earlier] == guess:
                         guess = last
                         break
-                chosen[number] = guess
+                sample[number] = guess
         for number in range(min(size, width)):
-            place = chosen[number]
-            chosen[number] = first + (allowed[place] if len(times) else place)
+            place = sample[number]
+            sample[number] = first + (allowed[place] if len(times) else place)
 
 
 @compiled
@@ -98,30 +100,30 @@ def _stream(key, node):
 
 
 @compiled
-def _in_proportion(chosen, first, size, weights, allowed, reach, stream):
+def _in_proportion(sample, first, size, weights, allowed, cumulative, stream):
     total = 0.0
     for place in range(size):
         total += weights[first + (allowed[place] if len(allowed) else place)]
-        reach[place] = total
+        cumulative[place] = total
     asked = 0
-    for number in range(len(chosen)):
-        guess = _find(reach, size, _share(stream, asked))
+    for number in range(len(sample)):
+        guess = _find(cumulative, size, _share(stream, asked))
         asked += 1
         again = False
         for earlier in range(number):
-            again |= chosen[earlier] == guess
+            again |= sample[earlier] == guess
         if again:
             total = 0.0
             for place in range(size):
                 weight = weights[first + (allowed[place] if len(allowed) else place)]
                 for earlier in range(number):
-                    if chosen[earlier] == place:
+                    if sample[earlier] == place:
                         weight = np.float32(0)
                 total += weight
-                reach[place] = total
-            guess = _find(reach, size, _share(stream, asked))
+                cumulative[place] = total
+            guess = _find(cumulative, size, _share(stream, asked))
             asked += 1
-        chosen[number] = guess
+        sample[number] = guess
 
 
 @compiled
@@ -168,7 +170,7 @@ def relabel(table, position, first, empty):
 @compiled
 def linked(indptr, indices, rows, others):
     """Whether `others[i]` is among the ascending neighbours of `rows[i]`; bool [len(rows)]."""
-    found = np.zeros(len(rows), np.bool_)
+    answer = np.zeros(len(rows), np.bool_)
     for at in range(len(rows)):
         low, high = indptr[rows[at]], indptr[rows[at] + 1]
         stop = high
@@ -178,5 +180,5 @@ def linked(indptr, indices, rows, others):
                 low = middle + 1
             else:
                 high = middle
-        found[at] = low < stop and indices[low] == others[at]
-    return found
+        answer[at] = low < stop and indices[low] == others[at]
+    return answer

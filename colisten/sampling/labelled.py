@@ -111,8 +111,8 @@ def labelled_pairs(
     if edge_label_time is not None:
         moments = {name: _times(times, name, index[name].shape[1]) for name in given}
     wrong = {}
-    for name, found in labels.items():
-        labels[name] = _labels(found, index[name].shape[1], name)
+    for name, values in labels.items():
+        labels[name] = _labels(values, index[name].shape[1], name)
         wrong[name] = labels[name] == 0
         if wrong[name].all() and len(wrong[name]):
             raise GraphError(
@@ -153,9 +153,9 @@ def on_one_clock(
     every = {f"{part} {name}": times for part in parts for name, times in parts[part].items()}
     if all(times.dtype.kind == "i" for times in every.values()):
         return graph, edges, labelled
-    kept = one_kind(every)
+    alike = one_kind(every)
     of_edges, of_pairs, of_negatives = (
-        {name: kept[f"{part} {name}"] for name in parts[part]} for part in parts
+        {name: alike[f"{part} {name}"] for name in parts[part]} for part in parts
     )
     return (
         graph.timed(of_edges),
@@ -177,14 +177,14 @@ def _by_type(
                 f"Give a mapping with each of {list(named)}.",
             )
         given = dict.fromkeys(named, given)
-    found = by_edge_type(given, known)
-    for name in found:
+    by_type = by_edge_type(given, known)
+    for name in by_type:
         if name not in named:
             raise GraphError(
                 f"{what} is given for {name}, which is not supervised.",
                 f"Supervised are {list(named)}.",
             )
-    return {name: values for name, values in found.items() if values is not None}
+    return {name: values for name, values in by_type.items() if values is not None}
 
 
 def _pairs(
@@ -216,9 +216,9 @@ def _pairs(
             "among its labelled pairs, so that nobody knows which of them are negatives.",
             "Give edge_label too: 1 for a pair, 0 for a negative.",
         )
-    found = np.ones(len(own), marks.dtype)
-    found[there] = marks[order][at[there]]
-    return pairs, found
+    signs = np.ones(len(own), marks.dtype)
+    signs[there] = marks[order][at[there]]
+    return pairs, signs
 
 
 def _labels(values: Any, count: int, name: Any) -> np.ndarray:

@@ -85,7 +85,7 @@ def _share(
 
 def _warn(name: Any, other: Any, share: float, *, turned: bool, known: bool) -> None:
     if known:
-        said = (
+        message = (
             f"{share:.0%} of the supervised pairs of {name} are none of its edges but still those "
             f"of its reverse {other}, so batches show a model each other's pairs: name it in "
             "RandomLinkSplit(rev_edge_types=...), or take these edges out of it."
@@ -96,8 +96,8 @@ def _warn(name: Any, other: Any, share: float, *, turned: bool, known: bool) -> 
             if turned
             else f"leave {other} out of the data or take these edges out of it"
         )
-        said = (
+        message = (
             f"{share:.0%} of the supervised pairs of {name} are edges of {other} too, so messages "
             f"give the answer away: {mend}."
         )
-    warnings.warn(said, LeakWarning, stacklevel=4)
+    warnings.warn(message, LeakWarning, stacklevel=4)

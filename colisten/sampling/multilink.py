@@ -244,10 +244,10 @@ class MultiLinkNeighborLoader:
 
     def batch(self, epoch: int, number: int) -> MultiLinkBatch:
         """Batch `number` of an epoch, without iterating to it."""
-        chosen = self.plan.batch(epoch, number)
+        numbers = self.plan.batch(epoch, number)
         times, given = None, {}
         if self.temporal and self.edges.times is not None:
-            times = {name: self.edges.times[name][at] for name, at in chosen.items()}
+            times = {name: self.edges.times[name][at] for name, at in numbers.items()}
         for name, at in self._deal.batch(epoch, number).items():
             moments = self._labelled.times
             given[name] = (
@@ -255,13 +255,13 @@ class MultiLinkNeighborLoader:
                 None if times is None or moments is None else moments[name][at],
             )
         return self._collate(
-            {name: self.edges.pairs[name][at] for name, at in chosen.items()},
+            {name: self.edges.pairs[name][at] for name, at in numbers.items()},
             np.random.default_rng([self.seed, epoch, 1, number]),
             times,
             (self.rank, self.world_size),
             {
                 name: self._labelled.labels[name][at]
-                for name, at in chosen.items()
+                for name, at in numbers.items()
                 if name in self._labelled.labels
             },
             given,

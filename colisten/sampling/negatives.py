@@ -44,10 +44,10 @@ class NegativeSampler:
 
     def known(self, name: Any, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Whether (first, second), global indices [n] each, are true neighbours; bool [n]."""
-        found = self._in_graph(name, first, second)
+        linked_pairs = self._in_graph(name, first, second)
         if self._beyond[name].size:
-            found |= contains(self._beyond[name], pair_keys(first, second, self.graph.total))
-        return found
+            linked_pairs |= contains(self._beyond[name], pair_keys(first, second, self.graph.total))
+        return linked_pairs
 
     def uniform(
         self, name: Any, pairs: np.ndarray, amount: int, rng: np.random.Generator
@@ -87,8 +87,8 @@ class NegativeSampler:
             if not row.size:
                 return drawn
             guess = self._two_hops(name, first[row, column], rng)
-            found = guess >= 0
-            self._accept(name, drawn, first, row[found], column[found], guess[found])
+            reached = guess >= 0
+            self._accept(name, drawn, first, row[reached], column[reached], guess[reached])
         missing = np.flatnonzero((drawn < 0).any(1))
         spare = self.uniform(name, pairs[missing], amount, rng)
         drawn[missing] = np.where(drawn[missing] < 0, spare, drawn[missing])
@@ -135,17 +135,17 @@ class NegativeSampler:
         drawn[row[good], column[good]] = guess[good]
 
     def _in_graph(self, name: Any, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        found = np.zeros(len(first), bool)
+        linked_pairs = np.zeros(len(first), bool)
         for carrier in self._carriers[name]:
             relation = self.graph.relations[carrier]
             here = self.graph.start_of(relation.node_type)
             there = self.graph.start_of(relation.neighbour_type)
             types = relation.node_type, relation.neighbour_type
             if types == (name[0], name[-1]):
-                found |= linked(relation, first - here, second - there)
+                linked_pairs |= linked(relation, first - here, second - there)
             if types == (name[-1], name[0]):
-                found |= linked(relation, second - here, first - there)
-        return found
+                linked_pairs |= linked(relation, second - here, first - there)
+        return linked_pairs
 
     def _two_hops(self, name: Any, anchors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A neighbour's neighbour of the second type per anchor, by a random way; -1 for none."""
@@ -158,9 +158,9 @@ class NegativeSampler:
             and two.neighbour_type == name[-1]
         ]
         reached = np.full(len(anchors), -1, np.int64)
-        chosen = rng.integers(0, max(len(ways), 1), len(anchors))
+        way_of = rng.integers(0, max(len(ways), 1), len(anchors))
         for number, way in enumerate(ways):
-            at = np.flatnonzero(chosen == number)
+            at = np.flatnonzero(way_of == number)
             nodes = anchors[at]
             for relation in way:
                 start = relation.indptr[nodes - self.graph.start_of(relation.node_type)]

@@ -297,21 +297,21 @@ class NeighborSampler:
         for name, table in drawn.items():
             relation = self.graph.relations[name]
             rows = group[self._part(limits, relation.node_type)]
-            kept = table >= 0
-            shapes.append((name, kept))
-            seen = np.broadcast_to(rows[:, None], table.shape)[kept]
+            present = table >= 0
+            shapes.append((name, present))
+            seen = np.broadcast_to(rows[:, None], table.shape)[present]
             parts.append(
-                (table[kept] + self.graph.start_of(relation.neighbour_type)) * len(times) + seen
+                (table[present] + self.graph.start_of(relation.neighbour_type)) * len(times) + seen
             )
         keys, place = np.unique(np.concatenate(parts), return_inverse=True)
         inputs, seen = np.divmod(keys, max(len(times), 1))
         bounds = self._bounds(inputs)
         at = len(nodes)
-        for name, kept in shapes:
+        for name, present in shapes:
             part = self._part(bounds, self.graph.relations[name].neighbour_type)
-            count = int(kept.sum())
-            drawn[name][kept] = place[at : at + count] - part.start
-            drawn[name][~kept] = part.stop - part.start
+            count = int(present.sum())
+            drawn[name][present] = place[at : at + count] - part.start
+            drawn[name][~present] = part.stop - part.start
             at += count
         return inputs, place[: len(nodes)], times[seen]
 
@@ -324,9 +324,9 @@ def _relabel(
     if engine is not None:
         engine.relabel(table, position, part.start, empty)
         return
-    kept = table >= 0
-    table[kept] = position[table[kept]] - part.start
-    table[~kept] = empty
+    present = table >= 0
+    table[present] = position[table[present]] - part.start
+    table[~present] = empty
 
 
 def _hop_key(key: int, hop: int, relation: int) -> int:

@@ -24,8 +24,8 @@ def contains(sorted_keys: np.ndarray, keys: np.ndarray) -> np.ndarray:
         return np.zeros(keys.shape, bool)
     at = np.searchsorted(sorted_keys, keys)
     at[at == len(sorted_keys)] = 0
-    found: np.ndarray = sorted_keys[at] == keys
-    return found
+    inside: np.ndarray = sorted_keys[at] == keys
+    return inside
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ def label_keys(store: Mapping[str, Any]) -> tuple[str, ...]:
 
     `split_labels=True` stores `pos_k` and `neg_k` in their place.
     """
-    found = [
+    keys = [
         key
         for name in list(store.keys())
         if name.endswith("_index")
         and (key := name.removesuffix("_index").removeprefix("pos_").removeprefix("neg_"))
         and (key == USUAL or _fits(store, name))
     ]
-    return tuple(sorted(set(found), key=lambda key: (key != USUAL, key)))
+    return tuple(sorted(set(keys), key=lambda key: (key != USUAL, key)))
 
 
 def is_label(name: str, keys: tuple[str, ...]) -> bool:
@@ -75,8 +75,8 @@ def _joined(store: Mapping[str, Any], key: str) -> tuple[np.ndarray, np.ndarray]
             label = np.full(pairs.shape[-1], sign == "pos", np.float32)
         return pairs, array_of(label, f"{sign}_{key}")
 
-    found = [each for sign in ("pos", "neg") if (each := part(sign)) is not None]
+    parts = [each for sign in ("pos", "neg") if (each := part(sign)) is not None]
     return (
-        np.concatenate([pairs for pairs, _ in found], 1),
-        np.concatenate([label for _, label in found]),
+        np.concatenate([pairs for pairs, _ in parts], 1),
+        np.concatenate([label for _, label in parts]),
     )

@@ -159,10 +159,10 @@ class SupervisedEdges:
         return frequencies
 
     def _where(self, held: Mapping[Any, np.ndarray], wanted: bool) -> SupervisedEdges:
-        chosen = {name: mask == wanted for name, mask in held.items()}
+        masks = {name: mask == wanted for name, mask in held.items()}
 
         def pick(arrays: Mapping[Any, np.ndarray]) -> dict[Any, np.ndarray]:
-            return {name: array[chosen[name]] for name, array in arrays.items()}
+            return {name: array[masks[name]] for name, array in arrays.items()}
 
         times = None if self.times is None else pick(self.times)
         return SupervisedEdges(pick(self.pairs), pick(self.strength), self.num_items, times)

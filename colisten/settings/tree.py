@@ -85,7 +85,8 @@ class Settings(Section):
 
     preset: Literal["default", "paper"] = Field(
         "default",
-        description="Where settings start that nobody sets. paper: the recipe of arXiv 2403.05185.",
+        description="Which defaults the settings start from. paper: the recipe of "
+        "arXiv 2403.05185.",
     )
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     threads: Positive = Field(2, description="Threads of DuckDB and torch.")
@@ -123,8 +124,18 @@ class Settings(Section):
         return settings_from(tree)
 
 
-def load_settings(file: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
+def load_settings(
+    file: Path | None = None,
+    overrides: tuple[str, ...] = (),
+    *,
+    data: DataSettings | None = None,
+) -> Settings:
     """Defaults, then a YAML file, then `section.name=value` overrides.
+
+    Args:
+        file: YAML.
+        overrides: Each sets one of them.
+        data: What the section `data` says where neither sets it, such as that of a release.
 
     Raises:
         ConfigError: The file cannot be read, a key is unknown (the message names the nearest
@@ -135,6 +146,10 @@ def load_settings(file: Path | None = None, overrides: tuple[str, ...] = ()) -> 
         tree = _read(file)
     for override in overrides:
         _apply(tree, override)
+    tree = _renamed(tree)
+    given = tree.get("data", {})
+    if data is not None and isinstance(given, dict):
+        tree["data"] = data.model_dump() | given
     return settings_from(tree)
 
 

@@ -128,12 +128,12 @@ def _between_users(shelves: dict[str, list[int]], rng: np.random.Generator) -> n
     users = list(shelves.values())
     if not users:
         return np.empty((0, 2), np.int64)
-    chosen = rng.integers(len(users), size=(8 * PAIRS, 2))
-    place = rng.random(chosen.shape)
+    pairs = rng.integers(len(users), size=(8 * PAIRS, 2))
+    place = rng.random(pairs.shape)
     return np.array(
         [
             [users[user][int(at * len(users[user]))] for user, at in zip(*pair, strict=True)]
-            for pair in zip(chosen, place, strict=True)
+            for pair in zip(pairs, place, strict=True)
         ]
     )
 
@@ -185,7 +185,7 @@ def _co_streamed(base: duckdb.DuckDBPyConnection, pairs: np.ndarray, ids: list[s
     frame = pd.DataFrame({"a": names[unique[:, 0]], "b": names[unique[:, 1]]})
     frame["row"] = np.arange(len(frame))
     base.register("asked_pairs", frame)
-    found = base.execute(
+    rows = base.execute(
         """
         WITH books AS (
             SELECT DISTINCT user_id, item_id FROM events
@@ -197,7 +197,7 @@ def _co_streamed(base: duckdb.DuckDBPyConnection, pairs: np.ndarray, ids: list[s
     ).fetchnumpy()["row"]
     base.unregister("asked_pairs")
     both = np.zeros(len(unique), dtype=bool)
-    both[found.astype(np.int64)] = True
+    both[rows.astype(np.int64)] = True
     return np.asarray(both[where.ravel()])
 
 

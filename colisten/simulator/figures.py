@@ -90,11 +90,11 @@ def _volumes(base: duckdb.DuckDBPyConnection, settings: WorldSettings) -> list[F
         WITH known AS (
             SELECT user_id, bool_or(item_type = 'audiobook') AS warm
             FROM events WHERE timestamp < $cut GROUP BY user_id),
-        had AS (
+        streamed AS (
             SELECT DISTINCT user_id, item_id FROM events
             WHERE timestamp < $cut AND signal = 'stream'),
         answers AS (
-            SELECT DISTINCT user_id FROM events ANTI JOIN had USING (user_id, item_id)
+            SELECT DISTINCT user_id FROM events ANTI JOIN streamed USING (user_id, item_id)
             WHERE timestamp >= $cut AND signal = 'stream' AND item_type = 'audiobook')
         SELECT count(*), count(*) FILTER (NOT warm),
             count(answers.user_id), count(answers.user_id) FILTER (NOT warm)

@@ -234,8 +234,8 @@ def visible_taste(count: int, rng: np.random.Generator) -> np.ndarray:
 def _genres(visible: np.ndarray, noise: float, rng: np.random.Generator) -> list[str]:
     topics = visible.reshape(len(GENRES), 2).sum(axis=1)
     main = int(np.argmax(topics)) if rng.random() >= noise else int(rng.integers(len(GENRES)))
-    chosen = [GENRES[main]]
+    genres = [GENRES[main]]
     second = int(rng.choice(len(GENRES), p=topics / topics.sum()))
     if second != main:
-        chosen.append(GENRES[second])
-    return chosen
+        genres.append(GENRES[second])
+    return genres

@@ -23,7 +23,7 @@ _DIRECT = 0.35
 _RELISTEN = 0.0025
 """Chance that a streamed audiobook is streamed again."""
 _PLAYS = 3.0
-"""Mean streams of a chosen artist."""
+"""Mean streams of one artist by one listener."""
 _STEP_DAYS, _DECIDE_DAYS, _RELISTEN_DAYS = 0.7, 1.5, 20.0
 _FRESH = 2.5
 """Power that draws listening to a new release towards its first days; 1 is even."""
@@ -122,9 +122,9 @@ def _choose(
     order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
     top = np.take_along_axis(top, order, axis=1)
     known = np.take_along_axis(people.speaks[:, items.language[rows]], top, axis=1) > -50.0
-    chosen = (np.arange(top.shape[1]) < counts[:, None]) & known
-    user = np.nonzero(chosen)[0]
-    return user, top[chosen]
+    drawn = (np.arange(top.shape[1]) < counts[:, None]) & known
+    user = np.nonzero(drawn)[0]
+    return user, top[drawn]
 
 
 def _audiobooks(
@@ -138,10 +138,10 @@ def _audiobooks(
     start = _first_moments(people.adopted[user], item, items, rhythm, offset, rng)
 
     # The match is judged against what this user chose elsewhere: everybody converts alike.
-    chosen = taste[user, item]
-    mean = np.bincount(user, chosen, len(people)) / np.bincount(user, minlength=len(people)).clip(1)
-    spread = float(np.std(chosen - mean[user])) if len(user) else 1.0
-    match = (chosen - mean[user]) / max(spread, 1e-6)
+    liking = taste[user, item]
+    mean = np.bincount(user, liking, len(people)) / np.bincount(user, minlength=len(people)).clip(1)
+    spread = float(np.std(liking - mean[user])) if len(user) else 1.0
+    match = (liking - mean[user]) / max(spread, 1e-6)
     direct = rng.random(len(user)) < _DIRECT
     journeys = draw_journeys(match, rng)
 

@@ -51,10 +51,10 @@ def draw_makers(
         drawn = (count * rng.random(len(rows)) ** _PROLIFIC).astype(np.int64)
         maker[rows] = drawn + maker.max() + 1
     books = np.arange(len(maker))[items.rows("audiobook")]
-    chosen = books[rng.random(len(books)) < _IN_SERIES]
+    volumes = books[rng.random(len(books)) < _IN_SERIES]
     series = np.full(len(maker), -1, dtype=np.int64)
     # A series is two volumes at least.
-    series[chosen] = np.where(np.bincount(maker[chosen])[maker[chosen]] > 1, maker[chosen], -1)
+    series[volumes] = np.where(np.bincount(maker[volumes])[maker[volumes]] > 1, maker[volumes], -1)
     makers = Makers(maker, series)
     return makers, _shaped(items, makers, settings, rng) if settings.author_taste else items
 

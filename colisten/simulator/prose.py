@@ -79,8 +79,8 @@ def compose(
     }
     parts = []
     for kind, letters in (("titles", "abc"), ("openings", "ab"), ("middles", "cd")):
-        chosen = {letter: next(words) for letter in letters}
-        parts.append(_pick(sentences[kind], rng).format(**chosen, **fill))
+        topics = {letter: next(words) for letter in letters}
+        parts.append(_pick(sentences[kind], rng).format(**topics, **fill))
     parts.append(_pick(sentences["closings"], rng).format(**fill))
     title, *description = (part[0].upper() + part[1:] for part in parts)
     return title, " ".join(description)

@@ -68,12 +68,12 @@ def respond(truth: Path, exposures: pa.Table, *, seed: int) -> pa.Table:
     moment = table["timestamp"].cast(STAMP).cast(pa.int64()).to_numpy()
 
     odds = _odds(world, users, user, item, moment)
-    had = _had(world, users, user, item, moment)
+    streamed_before = _streamed_before(world, users, user, item, moment)
     rng = generator(seed, RESPONSE)
     examined = rng.random(len(user)) < position**-_EXAMINE_DECAY
     draw, delay = rng.random(len(user)), rng.exponential(1.0, (len(user), 4))
-    liked = examined & ~had & (draw < 1.0 / (1.0 + np.exp(-odds)))
-    again = examined & had & (draw < _RELISTEN)
+    liked = examined & ~streamed_before & (draw < 1.0 / (1.0 + np.exp(-odds)))
+    again = examined & streamed_before & (draw < _RELISTEN)
     streamed = (liked & (rng.random(len(user)) < _START)) | again
     weak = liked[:, None] & (rng.random((len(user), 3)) < _WEAK)
 
@@ -138,7 +138,7 @@ def _liking(world: Truth, known: KnownUsers, user: np.ndarray, item: np.ndarray)
     )
 
 
-def _had(
+def _streamed_before(
     world: Truth, users: np.ndarray, user: np.ndarray, item: np.ndarray, moment: np.ndarray
 ) -> np.ndarray:
     """Whether the user streamed the item before the exposure, bool [exposures]."""

@@ -96,8 +96,8 @@ class Truth:
         Raises:
             TableError: An id is not of this world.
         """
-        found = parquet.read(self.folder / "users.parquet", filters=_among(ids))
-        table = found.take(pa.array(_rows(_objects(found["user_id"]), ids, "users", self.folder)))
+        users = parquet.read(self.folder / "users.parquet", filters=_among(ids))
+        table = users.take(pa.array(_rows(_objects(users["user_id"]), ids, "users", self.folder)))
         return KnownUsers(
             ids=np.asarray(ids, dtype=object),
             country=table["country"].to_numpy().astype(np.int64),

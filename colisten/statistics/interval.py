@@ -8,6 +8,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+FEW_USERS = 10
+"""With fewer users than this no verdict is given: one user would turn it."""
+
 
 @dataclass(frozen=True)
 class Interval:

@@ -11,7 +11,7 @@ from colisten.settings.sections import FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import Columns, Setting, Without, whole
+from colisten.steps.settings import Columns, Setting, Without
 
 
 class Built(NamedTuple):
@@ -25,7 +25,7 @@ def build_features(
     text: TextVectors,
     cut: datetime,
     *,
-    data: Annotated[Columns, Without("filterable")],
+    data: Annotated[Columns, Without("filterable", "text_vectors")],
     # How a mean is taken over a history is the towers' affair; the store keeps the events.
     store: Annotated[FeatureSettings, Setting("features"), Without("half_life_days")],
     engine: Engine,
@@ -47,7 +47,9 @@ def build_features(
         history.folder,
         out / "features",
         as_of=cut,
-        settings=whole(data, store, engine=engine),
+        data=data,
+        features=store,
+        engine=engine,
         text_vectors=text.vectors,
     )
     return Built(Features(folder))

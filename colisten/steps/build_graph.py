@@ -36,7 +36,7 @@ def build_graph(
     """Build the whole graph, one without each user fold, and one for validation.
 
     Those without a fold serve cross-fitting. The last ends where the rows begin that the towers
-    hold out: what a release made then had.
+    hold out: the graph of a release made at that moment.
 
     Args:
         history: Checked tables.

@@ -16,7 +16,6 @@ import ctypes
 import fcntl
 import gc
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -35,9 +34,10 @@ from colisten.json_files import read_mapping, to_json, write_json
 from colisten.settings.tree import Settings
 from colisten.steps.artifacts.base import Artifact
 from colisten.steps.execution import execute, result_types
+from colisten.steps.plan import Place, Plan
 from colisten.steps.settings import settings_json, settings_of
 
-# Runs of each workflow whose entries are kept, so that settings can be tried back and forth.
+# Runs of each workflow whose entries stay, so that settings can be tried back and forth.
 KEPT_RUNS = 3
 _ENTRY = "entry.json"
 _RUNS = "runs.json"
@@ -53,10 +53,12 @@ class StepEvent:
     Attributes:
         step: Its name.
         state: started, done, cached or failed; `part` where a training of several begins, `notice`
-            for something to know about the tables.
+            for something to know about the tables, `preflight` for what the run will do and cost.
         seconds: How long it took.
         part: Which of several calls of one step it is, such as `backtest`.
-        text: Of a notice; of a part, which of how many it is, such as `2/6`.
+        text: Of a notice and of what is said beforehand; of a part, which of how many it is, such
+            as `2/6`.
+        place: Where in the run the step is, and what a person calls it.
     """
 
     step: str
@@ -64,6 +66,7 @@ class StepEvent:
     seconds: float = 0.0
     part: str = ""
     text: str = ""
+    place: Place | None = None
 
 
 Listener = Callable[[StepEvent], None]
@@ -83,6 +86,7 @@ class StepCache:
         use_cache: Whether finished steps count.
         listen: Called at every change of a step.
         part: Of every event.
+        plan: Steps that the run will come to.
         used: Names of the entries that this run stands on.
     """
 
@@ -91,6 +95,7 @@ class StepCache:
     use_cache: bool = True
     listen: Listener = silent
     part: str = ""
+    plan: Plan = field(default_factory=Plan)
     used: set[str] = field(default_factory=set)
 
     def under(self, settings: Settings, part: str = "") -> StepCache:
@@ -101,15 +106,13 @@ class StepCache:
         self,
         step: Callable[..., Result],
         *,
-        part: str = "",
         changes_world: bool = False,
         **inputs: Any,
     ) -> Result:
-        """What a step returns, computed now or found.
+        """What a step returns, computed now or taken from an earlier run.
 
         Args:
             step: See `colisten.steps`.
-            part: Which of several calls it is, for whoever listens.
             changes_world: It reads or changes releases, pointers or stores, so that it is no
                 function of its inputs and always runs.
             inputs: By parameter: artifacts and plain values; not settings.
@@ -122,8 +125,10 @@ class StepCache:
         folder = self.root / f"{name}-{key[:_DIGITS]}"
         self.used.add(folder.name)
 
+        place = self.plan.arrive(name, self.part)
+
         def notify(state: str, seconds: float = 0.0) -> None:
-            self.listen(StepEvent(name, state, seconds, part or self.part))
+            self.listen(StepEvent(name, state, seconds, self.part, place=place))
 
         if self.use_cache and not changes_world:
             finished: Result | None = _finished(step, folder, key)
@@ -143,6 +148,7 @@ class StepCache:
         entry = {"key": key, "place": str(folder), "digests": digests, "seconds": seconds}
         write_json(folder / _ENTRY, entry)
         _free_memory()
+        self.plan.took(place, seconds)
         notify("done", seconds)
         return returned
 
@@ -155,6 +161,7 @@ def step_cache(
     *,
     use_cache: bool = True,
     listen: Listener = silent,
+    plan: Plan | None = None,
 ) -> Iterator[StepCache]:
     """Hold a folder of finished steps for one run.
 
@@ -164,15 +171,11 @@ def step_cache(
         settings: All settings.
         use_cache: Whether finished steps count.
         listen: Called at every change of a step.
+        plan: Steps that the run will come to.
 
     Raises:
         PipelineError: Another run holds the folder.
     """
-    # Threads that spin at every barrier cost six times the work on a machine that has anything
-    # else to do; sleeping ones cost nothing measurable on an idle one. Huge pages for torch's
-    # large tensors: touching fresh memory is much of a training step.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("a") as lock:
         try:
@@ -185,7 +188,7 @@ def step_cache(
         for folder in root.iterdir():
             if folder.is_dir() and not (folder / _ENTRY).exists():
                 shutil.rmtree(folder, ignore_errors=True)
-        cache = StepCache(root, settings, use_cache, listen)
+        cache = StepCache(root, settings, use_cache, listen, plan=plan or Plan())
         yield cache
         _sweep(root, workflow, sorted(cache.used))
 
@@ -236,9 +239,9 @@ def _sweep(root: Path, workflow: str, used: list[str]) -> None:
         runs = {}
     runs[workflow] = [used, *(run for run in runs.get(workflow, ()) if run != used)][:KEPT_RUNS]
     write_json(file, runs)
-    kept = {name for newest in runs.values() for run in newest for name in run}
+    in_use = {name for newest in runs.values() for run in newest for name in run}
     for folder in root.iterdir():
-        if folder.is_dir() and folder.name not in kept:
+        if folder.is_dir() and folder.name not in in_use:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from colisten.settings.engine import Engine
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import Events, History
-from colisten.steps.settings import Columns, whole
+from colisten.steps.settings import Columns
 
 
 class Checked(NamedTuple):
@@ -45,11 +45,12 @@ def check_tables(
 
     from colisten.data.prepare import check_cut, prepare_tables
 
-    settings = whole(data, engine=engine)
     both = out / "tables"
-    summary = prepare_tables(source, both, cut=cut, window_days=window_days, settings=settings)
+    summary = prepare_tables(
+        source, both, cut=cut, window_days=window_days, data=data, engine=engine
+    )
     # A cut that leaves the towers nothing to learn from ends here, before anything is trained.
-    check_cut(source, cut=cut, window_days=window_days, settings=settings)
+    check_cut(source, cut=cut, window_days=window_days, data=data, engine=engine)
     for name in ("history", "holdout"):
         shutil.move(both / name, out / name)
     both.rmdir()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from types import UnionType
@@ -15,6 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from colisten.data.moments import parse_moment
 from colisten.steps.artifacts.base import Artifact
 from colisten.steps.settings import Step
+from colisten.threads import held
 
 
 def execute(step: Step, inputs: Mapping[str, Any], settings: Mapping[str, Any], out: Path) -> Any:
@@ -38,9 +40,17 @@ def execute(step: Step, inputs: Mapping[str, Any], settings: Mapping[str, Any], 
     out.mkdir(parents=True, exist_ok=True)
     if "out" in inspect.signature(step).parameters:
         arguments["out"] = out
-    returned = step(**arguments, **settings)
+    with _threads_of(settings):
+        returned = step(**arguments, **settings)
     saved = {name: getattr(returned, name).save(out / name) for name in result_types(step)}
     return type(returned)(**saved)
+
+
+def _threads_of(settings: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """As many threads as the step's settings say; those that say nothing compute nothing."""
+    engine = settings.get("engine")
+    threads = settings.get("threads") if engine is None else engine.threads
+    return nullcontext() if threads is None else held(threads)
 
 
 def result_types(step: Step) -> dict[str, type[Artifact]]:

@@ -22,12 +22,14 @@ def inspect_graph(
     data: TypesAndSignals,
     length: Annotated[int, Setting("graph.factors")],
     seed: int,
+    threads: int,
 ) -> Inspected:
     """Warn of what a model could not learn from, and compute co-listening factors.
 
     Args:
         graph: Graphs; the factors are of the whole one and of that for validation.
         text: Text vectors, which findings compare neighbours by.
+        threads: What the step is run with (`execute`); they decide the last bits.
     """
     from colisten.graph.factors import co_listening_factors
     from colisten.graph.report import graph_report

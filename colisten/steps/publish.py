@@ -20,7 +20,7 @@ from colisten.steps.artifacts.release import Decision, Published
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import Columns, Computed, Setting, whole
+from colisten.steps.settings import Columns, Computed, Setting
 
 # Users whose answers the release records.
 GOLDEN_USERS = 32
@@ -78,7 +78,6 @@ def publish(
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
 
-    settings = whole(data, store, engine=engine)
     releases, served = ReleaseStore(home), open_index(home, index)
     with tempfile.TemporaryDirectory() as work:
         payload = assemble_payload(
@@ -101,7 +100,9 @@ def publish(
         history.folder,
         home / "features",
         as_of=cut,
-        settings=settings,
+        data=data,
+        features=store,
+        engine=engine,
         text_vectors=text.vectors,
     )
     materialize(home / "features", as_of=cut)

@@ -40,7 +40,7 @@ def recommend(
     evaluation: EvaluationSettings,
     engine: Engine,
 ) -> Recommended:
-    """Write `recommendations.parquet`, `shelves/` and `metrics.json` under `home`.
+    """Write `recommendations.parquet`, `shelves/`, `metrics.json` and `slices.json` under `home`.
 
     Args:
         history: Checked tables.
@@ -57,13 +57,13 @@ def recommend(
         EvaluationError: Scores are wrong.
     """
     from colisten.features.store import users_as_of
-    from colisten.json_files import write_json
     from colisten.ranking.eligible import eligible_users
     from colisten.ranking.events import EventLog
     from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
     from colisten.ranking.popularity import popularity_scores
     from colisten.ranking.rankers import SUBJECT, PopularityRanker, VectorRanker
     from colisten.ranking.recommend import recommend as write
+    from colisten.steps.metrics_file import write_metrics
 
     catalogue = history.catalogue
     tower = Towers(Path(release.folder)).open(engine.threads)
@@ -83,12 +83,10 @@ def recommend(
         write(people, arm.scores, catalogue, shelf, depth=evaluation.k)
     lists = home / "recommendations.parquet"
     write(people, best.scores, catalogue, lists, depth=evaluation.depth)
-    metrics = {
+    about = {
         "cut": cut.isoformat(),
         "window_days": window_days,
         "release": {name: getattr(release, name) for name in _OF_RELEASE},
-        "test": measured.table.model_dump(mode="json"),
-        "validation": backtest.table.model_dump(mode="json"),
     }
-    write_json(home / "metrics.json", metrics)
+    write_metrics(home, about, test=measured.table, validation=backtest.table)
     return Recommended(TableFile(lists))

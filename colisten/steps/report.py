@@ -35,6 +35,7 @@ def report(
     *,
     data: TypesAndSignals,
     seed: int,
+    threads: int,
 ) -> Reported:
     """What the graph looks like; how users, vectors and scores drift between two windows.
 
@@ -47,6 +48,7 @@ def report(
         cut: End of the later window.
         backtest_cut: End of the earlier window, one window before.
         home: Folder that owns the reports.
+        threads: What the step is run with (`execute`); they decide the last bits.
 
     Raises:
         ReleaseError: The release cannot be read.

@@ -38,10 +38,10 @@ def train_towers(
     blocks: str,
     checkpoints: Path,
     *,
-    data: Annotated[DataSettings, Without("filterable")],
+    data: Annotated[DataSettings, Without("filterable", "text_vectors")],
     histories: Annotated[FeatureSettings, Setting("features")],
     towers: TowerSettings,
-    # Epochs are chosen by the measure that counts.
+    # The best epoch is picked by the measure that counts.
     k: Annotated[int, Setting("evaluation.k")],
     seed: int,
     engine: Engine,

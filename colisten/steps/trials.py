@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from colisten.ablations.registry import Ablation
 from colisten.errors import PipelineError
-from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
+from colisten.ranking.model_rankers import GRAPH_MEAN, POPULARITY, WITHOUT_GRAPH
 from colisten.ranking.rankers import SUBJECT
 from colisten.settings.tree import Settings
 from colisten.steps.registry import step_named
@@ -48,7 +48,7 @@ def further_seeds(settings: Settings, seeds: int) -> list[TrainingRun]:
     for number in range(1, seeds):
         seeded = with_seed(settings, number)
         trials += [
-            TrainingRun(SUBJECT, seeded, BOTH, beside=("HGNN-mean",)),
+            TrainingRun(SUBJECT, seeded, BOTH, beside=(GRAPH_MEAN,)),
             TrainingRun(WITHOUT_GRAPH, seeded, TEXT),
         ]
     return trials
@@ -70,7 +70,7 @@ def ablation_trials(
             with_seed(settings_of[each.name], number),
             each.blocks,
             # Popularity is the same under every seed.
-            beside=(*((POPULARITY,) if not number else ()), "HGNN-mean") if each.is_full else (),
+            beside=(*((POPULARITY,) if not number else ()), GRAPH_MEAN) if each.is_full else (),
         )
         for number in range(seeds)
         for each in ablations

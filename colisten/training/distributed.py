@@ -51,9 +51,9 @@ class World:
         """Rank 0's decision, on every rank."""
         if self.size == 1:
             return decision
-        said = torch.tensor([int(decision)], device=self.device)
-        distributed.broadcast(said, 0)
-        return bool(said.item())
+        answer = torch.tensor([int(decision)], device=self.device)
+        distributed.broadcast(answer, 0)
+        return bool(answer.item())
 
     def wait(self) -> None:
         """Until every process is here, so that what rank 0 wrote is there for all."""
@@ -76,16 +76,16 @@ def world(device: str) -> Iterator[World]:
     if device == "cuda" and not cuda:
         raise TrainingError("hgnn.device is cuda, but there is no CUDA device.", "Set it to auto.")
     local = int(os.environ.get("LOCAL_RANK", 0))
-    chosen = torch.device(f"cuda:{local}" if cuda and device != "cpu" else "cpu")
+    place = torch.device(f"cuda:{local}" if cuda and device != "cpu" else "cpu")
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
-        yield World(0, 1, chosen)
+        yield World(0, 1, place)
         return
     ours = not distributed.is_initialized()
     if ours:
-        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
-        yield World(distributed.get_rank(), distributed.get_world_size(), chosen)
+        yield World(distributed.get_rank(), distributed.get_world_size(), place)
     finally:
         if ours:
             distributed.destroy_process_group()

@@ -20,7 +20,7 @@ def recommend(
     settings: str,
     recommendations: Output[Dataset],
 ) -> None:
-    """Write `recommendations.parquet`, `shelves/` and `metrics.json` under `home`."""
+    """Write `recommendations.parquet`, `shelves/`, `metrics.json`, `slices.json` under `home`."""
     from colisten.components.launch import launch
 
     launch("recommend", locals())

@@ -13,7 +13,7 @@ from colisten.ablations.report import AblationReport, verdicts
 from colisten.evaluation.table import evaluate_lists
 from colisten.ranking.lists import rank_lists
 from colisten.reports.ablations import to_html
-from colisten.reports.ablations_terminal import to_rich
+from colisten.reports.terminal import ablations_to_rich
 from colisten.settings.data import DataSettings
 from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
@@ -84,7 +84,7 @@ def test_the_page_shows_every_row_metric_and_slice_and_needs_no_network(
 def test_the_terminal_shows_values_and_changes(report: AblationReport) -> None:
     console = Console(width=140)
     with console.capture() as captured:
-        console.print(to_rich(report))
+        console.print(ablations_to_rich(report))
     text = captured.get()
     change = report.change("no-graph", "HR@10")
     assert change is not None
@@ -103,4 +103,4 @@ def test_an_empty_window_says_so() -> None:
     table = evaluate_lists({FULL: [lists]}, data, EvaluationSettings(), 0, subject=FULL)
     report = AblationReport.of(select((), DataSettings())[:1], (), (0,), table)
     assert "Nothing to measure" in to_html(report)
-    assert "Nothing to measure" in str(to_rich(report))
+    assert "Nothing to measure" in str(ablations_to_rich(report))

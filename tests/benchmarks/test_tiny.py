@@ -25,6 +25,7 @@ from benchmarks import (
     pyg_rival,
     robustness,
     scale,
+    threads,
     worlds,
 )
 from benchmarks.__main__ import BENCHMARKS
@@ -81,6 +82,7 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "SEEDS": 2,
         "SETTINGS": load_settings(None, QUICK),
     },
+    threads: {"WORLD": WORLD, "SETTINGS": QUICK, "ROUNDS": 1},
     kernels: {"NODES": NODES, "PAIRS": PAIRS, "SEEDS": 20, "SOURCES": 90, "ROWS": 30, "DIM": 8},
     loader_step: {"NODES": NODES, "PAIRS": PAIRS, "DIM": 8, "BATCH": 16},
     balance: {"NODES": NODES, "PAIRS": PAIRS, "STEPS": 3, "SEEDS": 2, "OPTIONS": SMALL},
@@ -104,6 +106,7 @@ WRITES = {
     growth: {"growth"},
     worlds: {"worlds"},
     links: {"links"},
+    threads: {"threads"},
     robustness: {"robustness"},
     public: {"public_food_kitchen"},
 }

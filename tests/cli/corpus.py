@@ -122,8 +122,12 @@ AT_PATH: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 # Options that name something to read, `@` where the path goes.
 READS: dict[str, tuple[str, ...]] = {
-    "check": ("check", "@"),
-    "check json": ("check", "@", "--json"),
+    "check": ("check", "--data", "@"),
+    "check json": ("check", "--data", "@", "--json"),
+    "recommend": ("recommend", "--out", "@", "--user", "u"),
+    "recommend users": ("recommend", "--out", "{home}", "--users", "@"),
+    "similar": ("similar", "--out", "@", "--item", "a000", "--json"),
+    "import": ("import", "@"),
     "run data": ("run", "--data", "@", "--cut", DAY, "--out", "{work}/out"),
     "run config": (
         *("run", "--data", "{work}/none", "--cut", DAY, "--out", "{work}/out", "--config", "@"),
@@ -139,6 +143,7 @@ READS: dict[str, tuple[str, ...]] = {
         *("release", "verify", "{release}", "--out", "{home}", "--config", "@"),
     ),
     "release promote": ("release", "promote", "{release}", "--out", "@"),
+    "release publish": ("release", "publish", "{release}", "--out", "@"),
     "release rollback": ("release", "rollback", "--out", "@"),
     "release prune": ("release", "prune", "--out", "@"),
     "events push": (
@@ -165,6 +170,7 @@ WRITES: dict[str, tuple[str, ...]] = {
         *("simulate", "--users", "20", "--audiobooks", "40", "--podcasts", "40", "--days", "28"),
         *("--out", "@"),
     ),
+    "import out": ("import", "{tables}/../mapping.yaml", "--out", "@"),
     "demo out": ("demo", "--out", "@"),
     "graph report out": ("graph", "report", "{graph}", "--out", "@"),
     "pipeline run out": (
@@ -172,6 +178,7 @@ WRITES: dict[str, tuple[str, ...]] = {
         *("--out", "@"),
     ),
     "compile out": ("pipeline", "compile", "--out", "@"),
+    "recommend to": ("recommend", "--out", "{home}", "--user", "u0001", "--to", "@"),
 }
 UNWRITABLE = (
     *("a file", "below a file", "a loop", "a long name", "a long path", "a NUL", "/dev/null"),
@@ -324,7 +331,7 @@ BROKEN = {
     "gone": _is_gone,
 }
 ON_TABLES = {
-    "check": ("check", "{work}/data", "--json"),
+    "check": ("check", "--data", "{work}/data", "--json"),
     "run": ("run", "--data", "{work}/data", "--cut", DAY, "--out", "{work}/out"),
     "ablate": ("ablate", "--data", "{work}/data", "--cut", DAY, "--out", "{work}/out"),
 }
@@ -574,7 +581,7 @@ COUNTS: dict[str, tuple[str, ...]] = {
     "ablate --window-days": (
         *("ablate", "--data", "{tables}", "--cut", DAY, "--out", "{work}/out", "--window-days"),
     ),
-    "explain --sample": ("explain", "--out", "{work}/none", "--sample"),
+    "explain --most-users": ("explain", "--out", "{work}/none", "--most-users"),
     "explain --seed": ("explain", "--out", "{work}/none", "--seed"),
     "simulate --seed": ("simulate", "--out", "{work}/out", "--users", "1", "--seed"),
     "simulate --users": ("simulate", "--out", "{work}/out", "--days", "1", "--users"),

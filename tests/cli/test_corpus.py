@@ -42,6 +42,9 @@ pytestmark = pytest.mark.slow
 def ground(tmp_path_factory: pytest.TempPathFactory, tiny_history: Path) -> Ground:
     root = tmp_path_factory.mktemp("ground")
     write_tiny_source(root / "tables", users=30)
+    (root / "mapping.yaml").write_text(
+        "items: {file: tables/items.parquet}\ninteractions: {file: tables/interactions.parquet}\n"
+    )
     home = root / "home"
     store = ReleaseStore(home)
     with open_index(home, IndexSettings(backend="exact")) as index:

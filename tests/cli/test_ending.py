@@ -188,7 +188,7 @@ def test_every_connection_can_be_broken_off() -> None:
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_streams_harm_nothing(tmp_path: Path, closed: str) -> None:
     """Cron jobs and services are started without; the next file opened would take their place."""
-    command = f"{sys.executable} -m colisten check {tmp_path} --json {closed}"
+    command = f"{sys.executable} -m colisten check --data {tmp_path} --json {closed}"
     done = subprocess.run(
         ["bash", "-c", command],
         capture_output=True,

@@ -9,11 +9,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from colisten.cli.app import app
 from colisten.cli.experiment import drawn
-from colisten.errors import ReportError
-from colisten.steps.use_cases.experiment import compare_experiment
+from colisten.errors import ConfigError, ReportError
+from colisten.index import ExactIndex
+from colisten.release.store import ReleaseStore
+from colisten.steps.use_cases.experiment import compare_experiment, experiment_settings
 from tests.conftest import CUT
+from tests.release.payloads import Parts, make_parts
 
 ARMS = ("popularity", "2T", "2T-HGNN")
 
@@ -48,6 +53,33 @@ def _experiment(folder: Path) -> None:
     folder.mkdir()
     pd.DataFrame(shown).to_parquet(folder / "exposures.parquet")
     pd.DataFrame(started).to_parquet(folder / "interactions.parquet")
+
+
+FOREIGN = {
+    "target_type": "film",
+    "context_types": ["series"],
+    "signals": {"purchase": 1.0, "click": 0.5},
+    "start_signals": ["purchase"],
+}
+
+
+def _live_release(out: Path, parts: Parts) -> None:
+    """A release whose tables spoke of films that are purchased."""
+    payload = parts.payload(out / "payload")
+    bound = json.loads((payload / "payload.json").read_text())
+    bound["settings"]["data"] = FOREIGN
+    (payload / "payload.json").write_text(json.dumps(bound))
+    store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
+    store.promote(store.publish(payload, index), index)
+
+
+def _in_foreign_words(folder: Path) -> None:
+    """Every podcast is a film, the starts of even users purchases and those of odd ones clicks."""
+    events = pd.read_parquet(folder / "interactions.parquet")
+    events["item_type"] = "film"
+    odd = events["user_id"].str[1:].astype(int) % 2 == 1
+    events["signal"] = odd.map({True: "click", False: "purchase"})
+    events.to_parquet(folder / "interactions.parquet")
 
 
 def _starts(type_: str, folder: Path, data: Path, tmp_path: Path) -> str:
@@ -92,3 +124,28 @@ def test_a_folder_without_a_run_is_refused_unless_told_the_type(
         compare_experiment(folder, folder, page)
     compare_experiment(folder, folder, page, target="podcast")
     assert page.exists()
+
+
+def test_types_and_signals_are_those_of_the_live_release(
+    tmp_path: Path, tiny_history: Path
+) -> None:
+    folder, out = tmp_path / "experiment", tmp_path / "out"
+    _experiment(folder)
+    _in_foreign_words(folder)
+    _live_release(out, make_parts(tmp_path / "parts", tiny_history, CUT))
+
+    def shares(*overrides: str) -> list[float]:
+        page = out / "reports" / "experiment.html"
+        settings = experiment_settings(out, None, overrides)
+        read = compare_experiment(folder, folder, page, settings=settings)
+        return [arm.stream_rate.value for arm in read.arms if arm.stream_rate]
+
+    assert shares() == [0.5] * 3
+    command = ["experiment", "report", "--data", str(folder), "--exposures", str(folder)]
+    done = CliRunner().invoke(app, [*command, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert shares("data.start_signals=[purchase,click]") == [1.0] * 3
+    with pytest.raises(ConfigError, match=r"data\.start_signals names 'stream'"):
+        shares("data.start_signals=[stream]")
+    with pytest.raises(ConfigError, match=r"'series' is data\.target_type and"):
+        shares("data.target_type=series")

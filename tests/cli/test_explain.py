@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from colisten.cli.explain import explain
 from colisten.errors import ColistenError, ConfigError, ReleaseNotFound, ReportError
-from colisten.explain.report import Explanation
+from colisten.explain.explanation import Explanation
 from colisten.steps.use_cases.explain import live_release, tables_of
 from tests.conftest import CUT
 from tests.explain.home import Plant, write_home
@@ -39,7 +39,7 @@ def fault(out: Path) -> ColistenError:
 
 
 def test_it_writes_page_and_figures_and_says_what_they_say(out: Path) -> None:
-    done = run(out, "--sample", "20", "--seed", "3")
+    done = run(out, "--most-users", "20", "--seed", "3")
     assert done.exit_code == 0, done.exception
     said = " ".join(done.stdout.split())
     assert f"{Plant().user} matters most" in said

@@ -20,7 +20,7 @@ from colisten.data.violation import TableViolations, Violation
 from colisten.errors import ConfigError, TableError
 from colisten.files import folder_digests
 from colisten.logs import configure_logs
-from colisten.settings.tree import Settings
+from colisten.settings.engine import Engine
 from tests.conftest import CUT
 from tests.data.broken import CASES, FUTURE, NAN, Case
 from tests.data.sources import copy_source, drop, put, recast, replace
@@ -80,6 +80,7 @@ def test_the_cases_cover_the_tree() -> None:
         if isinstance(value, type) and issubclass(value, Violation) and value is not Violation
     }
     elsewhere = {
+        violations.CutAfterData,
         violations.FolderMissing,
         violations.NoHistory,
         violations.NobodyStarted,
@@ -242,7 +243,7 @@ def test_nan_is_an_unknown_age_whatever_stands_beside_it(
     replace(folder, "users", "age", pa.array([NAN, others] * 40).cast(kind))
     known = others is not None and others == others
     assert check_tables(folder).missing["users.age"] == (0.5 if known else 1.0)
-    prepare_tables(folder, folder / "out", cut=CUT, window_days=14, settings=Settings())
+    prepare_tables(folder, folder / "out", cut=CUT, window_days=14)
     ages = pq.read_table(folder / "out" / "history" / "users.parquet").column("age").to_pylist()
     assert {age for age in ages if age is not None} == ({others} if known else set())
 
@@ -254,7 +255,7 @@ def test_a_publishing_date_may_lie_ahead_or_far_back(folder: Path) -> None:
 
 def test_an_impossible_memory_limit_is_a_setting_at_violation(tiny_source: Path) -> None:
     with pytest.raises(ConfigError, match="memory_limit=plenty"):
-        check_tables(tiny_source, settings=Settings(memory_limit="plenty"))
+        check_tables(tiny_source, engine=Engine(memory_limit="plenty"))
 
 
 def test_messages_stay_short(folder: Path) -> None:

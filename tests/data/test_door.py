@@ -134,13 +134,13 @@ def accepted(source: Path, out: Path) -> Path | None:
     """The history folder, or None where the door refuses the tables."""
     try:
         check_tables(source, now=NOW)
-        check_cut(source, cut=CUT, window_days=14, settings=SETTINGS)
+        check_cut(source, cut=CUT, window_days=14)
     except ColistenError as refused:
         for violation in getattr(refused, "violations", (refused,)):
             event(f"refused: {type(violation).__name__}")
         return None
     event("accepted")
-    prepare_tables(source, out, cut=CUT, window_days=14, settings=SETTINGS)
+    prepare_tables(source, out, cut=CUT, window_days=14)
     return out / "history"
 
 
@@ -191,7 +191,7 @@ def go_on(history: Path, folder: Path, lite: MilvusIndex) -> None:
     popular.write(folder / "popular.parquet")
     again = PopularLists.read(folder / "popular.parquet")
     assert set(again.countries) == set(popular.countries)
-    write_sources(history, folder / "sources", as_of=CUT, settings=SETTINGS, text_vectors=None)
+    write_sources(history, folder / "sources", as_of=CUT, text_vectors=None)
     spec = ItemFeatureSpec.fit(catalogue, "audiobook", {}, max_languages=4, max_genres=4)
     assert np.isfinite(encode_static(spec, catalogue, target)).all()
     build_graph(history, as_of=CUT, **of_graph(SETTINGS))
@@ -211,7 +211,7 @@ def test_whatever_the_door_accepts_has_finite_features(
     if history is None:
         return
     catalogue = Catalogue.read(history)
-    build_feature_repo(history, folder / "repo", as_of=CUT, settings=SETTINGS)
+    build_feature_repo(history, folder / "repo", as_of=CUT)
     materialize(folder / "repo", as_of=CUT)
     store = open_store(folder / "repo")
     users = parquet.read(history / "users.parquet").column("user_id").to_pylist()

@@ -92,12 +92,12 @@ def test_tables_of_any_words_go_through_the_door(
     folder = tmp_path_factory.mktemp("words")
     events = write(folder / "source", data)
     chosen = Settings(data=data)
-    report = check_tables(folder / "source", settings=chosen)
+    report = check_tables(folder / "source", data=chosen.data)
     assert report.items == dict.fromkeys(data.item_types, 3)
     assert report.signals == dict.fromkeys(data.signal_names, len(events) // len(data.signals))
-    check_cut(folder / "source", cut=CUT, window_days=30, settings=chosen)
-    cut_notices(folder / "source", cut=CUT, window_days=30, settings=chosen)
-    prepare_tables(folder / "source", folder / "out", cut=CUT, window_days=90, settings=chosen)
+    check_cut(folder / "source", cut=CUT, window_days=30, data=chosen.data)
+    cut_notices(folder / "source", cut=CUT, window_days=30, k=10, data=data)
+    prepare_tables(folder / "source", folder / "out", cut=CUT, window_days=90, data=chosen.data)
     catalogue = Catalogue.read(folder / "out" / "history")
     assert [catalogue.item_types[catalogue.slice_of(name)][0] for name in data.item_types] == list(
         data.item_types
@@ -120,9 +120,11 @@ def test_histories_hold_the_words_that_went_in(
     folder = tmp_path_factory.mktemp("words")
     events = write(folder / "source", data)
     chosen = Settings(data=data)
-    prepare_tables(folder / "source", folder / "out", cut=CUT, window_days=90, settings=chosen)
+    prepare_tables(folder / "source", folder / "out", cut=CUT, window_days=90, data=chosen.data)
     history = folder / "out" / "history"
-    repo = build_feature_repo(history, folder / "repo", as_of=CUT, settings=chosen)
+    repo = build_feature_repo(
+        history, folder / "repo", as_of=CUT, data=chosen.data, features=chosen.features
+    )
     materialize(repo, as_of=CUT)
     catalogue, fields = Catalogue.read(history), UserFields.of(data, 0)
     offline = UserBatch.from_table(
@@ -162,8 +164,8 @@ TYPES, SIGNALS = {"audiobook": "film"}, {"stream": "purchase", "follow": "wishli
 def test_other_words_change_nothing_else(tiny_source: Path, tmp_path: Path) -> None:
     tables = renamed(read_tables(tiny_source), types=TYPES, signals=SIGNALS)
     source = write_tables(tmp_path / "source", tables)
-    told = cut_notices(source, cut=CUT, window_days=30, settings=Settings(data=SHOP))
-    assert told == cut_notices(tiny_source, cut=CUT, window_days=30, settings=Settings())
+    told = cut_notices(source, cut=CUT, window_days=30, k=10, data=SHOP)
+    assert told == cut_notices(tiny_source, cut=CUT, window_days=30, k=10)
     here = backtest_cut(source, cut=CUT, window_days=30, data=SHOP)
     assert here == backtest_cut(tiny_source, cut=CUT, window_days=30, data=DataSettings())
 
@@ -187,8 +189,8 @@ def test_a_single_type_is_enough_and_a_named_one_must_occur(
 ) -> None:
     alone = write_tables(tmp_path / "alone", single_type(read_tables(tiny_source), "podcast"))
     podcasts = Settings(data=DataSettings(target_type="podcast", context_types=()))
-    assert check_tables(alone, settings=podcasts).items == {"podcast": 60}
-    prepare_tables(alone, tmp_path / "out", cut=CUT, window_days=30, settings=podcasts)
+    assert check_tables(alone, data=podcasts.data).items == {"podcast": 60}
+    prepare_tables(alone, tmp_path / "out", cut=CUT, window_days=30, data=podcasts.data)
     catalogue = Catalogue.read(tmp_path / "out" / "history")
     assert catalogue.slice_of("podcast") == slice(0, 60)
     with pytest.raises(ConfigError, match="nearest known one is 'podcast'"):

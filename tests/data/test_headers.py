@@ -19,7 +19,6 @@ from colisten.data.checks import check_tables
 from colisten.data.contract import TABLES, Column, Table
 from colisten.data.prepare import prepare_tables
 from colisten.errors import TableError
-from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.data.sources import copy_source, recast
 
@@ -105,12 +104,12 @@ def test_a_required_column_under_another_spelling_is_refused_with_the_rename(
 
 def test_spelling_changes_nothing_that_is_learned(tiny_source: Path, tmp_path: Path) -> None:
     folder = copy_source(tiny_source, tmp_path / "source")
-    right = prepare_tables(folder, tmp_path / "a", cut=CUT, window_days=14, settings=Settings())
+    right = prepare_tables(folder, tmp_path / "a", cut=CUT, window_days=14)
     for table, column in OPTIONAL:
         rename(folder, table, column.name, f"\ufeff{column.name.title().replace('_', '')}")
     (folder / "users.parquet").rename(folder / "Users.PARQUET")
     (folder / "music.parquet").rename(folder / "music.parq")
-    again = prepare_tables(folder, tmp_path / "b", cut=CUT, window_days=14, settings=Settings())
+    again = prepare_tables(folder, tmp_path / "b", cut=CUT, window_days=14)
     assert again.digests == right.digests
 
 

@@ -21,7 +21,6 @@ from colisten.data.languages import language_of, wanted_language
 from colisten.data.prepare import prepare_tables
 from colisten.errors import ConfigError
 from colisten.serving.schemas import RecommendRequest, SimilarRequest, error_response
-from colisten.settings.tree import Settings
 from tests.conftest import CUT, ITEM_TYPES
 from tests.data.sources import copy_source, replace
 
@@ -163,7 +162,7 @@ def test_tables_are_written_with_one_writing(tiny_source: Path, tmp_path: Path) 
     books = report.items["audiobook"]
     assert of_books * books + of_podcasts * (100 - books) == pytest.approx(missing)
 
-    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=14, settings=Settings())
+    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=14)
     history = tmp_path / "out" / "history"
     items = pq.read_table(history / "items.parquet").to_pylist()
     ids = pq.read_table(source / "items.parquet").column("item_id").to_pylist()
@@ -206,6 +205,6 @@ def test_no_country_and_no_language_are_no_trouble(tiny_source: Path, tmp_path: 
     source = copy_source(tiny_source, tmp_path / "source")
     replace(source, "items", "language", pa.nulls(100))
     (source / "users.parquet").unlink()
-    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=14, settings=Settings())
+    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=14)
     items = pq.read_table(tmp_path / "out" / "history" / "items.parquet")
     assert items.column("language").null_count == len(items)

@@ -18,7 +18,9 @@ DAY = timedelta(days=1)
 
 def notices(folder: Path, cut: datetime = CUT, *overrides: str) -> str:
     settings = load_settings(None, overrides) if overrides else SETTINGS
-    return " ".join(cut_notices(folder, cut=cut, window_days=14, settings=settings))
+    return " ".join(
+        cut_notices(folder, cut=cut, window_days=14, k=settings.evaluation.k, data=settings.data)
+    )
 
 
 def plenty() -> list[Event]:
@@ -104,7 +106,7 @@ def test_nobody_to_measure(tmp_path: Path, later: list[Event]) -> None:
     before = [event for event in plenty() if event[3] < CUT]
     assert "will not be measured" in notices(write_small(tmp_path / "none", before + later))
     with pytest.raises(NobodyMeasured, match="in the 14 days after it") as caught:
-        check_cut(tmp_path / "none", cut=CUT, window_days=14, settings=SETTINGS, only_measures=True)
+        check_cut(tmp_path / "none", cut=CUT, window_days=14, only_measures=True)
     assert caught.value.exit_code == 2
     one = [("u0", "a3", "stream", CUT)]
     assert "not be measured" not in notices(write_small(tmp_path / "one", before + later + one))

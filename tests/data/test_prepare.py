@@ -14,7 +14,8 @@ from colisten.data import prepare
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS, MUSIC, USERS
-from colisten.data.prepare import TableSummary, check_cut, prepare_tables
+from colisten.data.prepare import check_cut, prepare_tables
+from colisten.data.summary import TableSummary
 from colisten.data.violation import TableViolations
 from colisten.data.violations import (
     FutureTimestamp,
@@ -24,16 +25,16 @@ from colisten.data.violations import (
 )
 from colisten.errors import ConfigError, TableError
 from colisten.files import file_digest, folder_digests
+from colisten.settings.engine import Engine
 from colisten.settings.tree import Settings
 from tests.conftest import CUT, START
 from tests.data.sources import SINCE, Row, copy_source, drop, edit, put, recast, replace, tables_of
 
-SETTINGS = Settings()
 WINDOW = 14
 
 
 def run(source: Path, out: Path, cut: datetime = CUT, **changes: Any) -> TableSummary:
-    return prepare_tables(source, out, cut=cut, window_days=WINDOW, settings=Settings(**changes))
+    return prepare_tables(source, out, cut=cut, window_days=WINDOW, engine=Engine(**changes))
 
 
 def rows_of(file: Path) -> list[Row]:
@@ -200,7 +201,7 @@ def test_exact_duplicates_go_and_near_ones_stay(source: Path, out: Path) -> None
 
 
 def test_only_items_and_interactions_are_needed(source: Path, out: Path) -> None:
-    for table in ("users", "music", "links", "exposures"):
+    for table in ("users", "music", "links", "text_vectors", "popularity", "exposures"):
         (source / f"{table}.parquet").unlink()
     drop(source, "items", "description", "genres", "published_at")
     replace(source, "items", "language", pa.nulls(100))
@@ -342,12 +343,12 @@ def test_the_cut_needs_a_zone_and_the_window_a_day(source: Path, out: Path) -> N
     with pytest.raises(TableError, match="no time zone"):
         run(source, out, cut=datetime(2025, 6, 30))
     with pytest.raises(ConfigError, match="at least one day"):
-        prepare_tables(source, out, cut=CUT, window_days=0, settings=SETTINGS)
+        prepare_tables(source, out, cut=CUT, window_days=0)
     for days in (100_000, 10_000_000, 10**40):
         with pytest.raises(ConfigError, match=r"A window of [\d,]+ days .* ends after 2200"):
-            prepare_tables(source, out, cut=CUT, window_days=days, settings=SETTINGS)
+            prepare_tables(source, out, cut=CUT, window_days=days)
         with pytest.raises(ConfigError, match="ends after 2200"):
-            check_cut(source, cut=CUT, window_days=days, settings=SETTINGS)
+            check_cut(source, cut=CUT, window_days=days)
     with pytest.raises(NoHistory, match="they reach from 2025-01"):
         run(source, out, cut=START)
     run(source, out, cut=CUT + timedelta(days=200))
@@ -364,14 +365,14 @@ def test_links_are_those_that_were_known_between_items_that_were_there(
     assert check_tables(source).links == {"same author": 2, "talks of / 'it'": 1}
     links = {}
     for name, cut in (("before", SINCE), ("after", SINCE + timedelta(microseconds=1))):
-        prepare_tables(source, tmp_path / name, cut=cut, window_days=30, settings=SETTINGS)
+        prepare_tables(source, tmp_path / name, cut=cut, window_days=30)
         links[name] = pq.read_table(tmp_path / name / "history" / "links.parquet")
     assert links["before"].schema.names == ["item_id", "other_id", "relation", "since"]
     always = {"item_id": "a010", "other_id": "a011", "relation": "same author", "since": None}
     known = {"item_id": "a010", "other_id": "p011", "relation": "talks of / 'it'", "since": SINCE}
     assert links["before"].to_pylist() == [always]
     assert links["after"].to_pylist() == [always, known]
-    prepare_tables(tiny_source, tmp_path / "none", cut=CUT, window_days=30, settings=SETTINGS)
+    prepare_tables(tiny_source, tmp_path / "none", cut=CUT, window_days=30)
     assert not (tmp_path / "none" / "history" / "links.parquet").exists()
 
 
@@ -384,13 +385,13 @@ def test_columns_that_settings_name_are_prepared(
     pq.write_table(users.append_column("days", pa.array([1, 2, None, 4] * 20)), file)
     features = {"Plan 'X'": "category", "days": "number"}
     chosen = Settings.model_validate({"data": {"user_features": features}})
-    assert check_tables(source, settings=chosen).missing["users.Plan 'X'"] == 0.5
-    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=30, settings=chosen)
+    assert check_tables(source, data=chosen.data).missing["users.Plan 'X'"] == 0.5
+    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=30, data=chosen.data)
     rows = pq.read_table(tmp_path / "out" / "history" / "users.parquet").to_pylist()[:4]
     assert [row["Plan 'X'"] for row in rows] == ["paid", None, None, "free"]
     assert [row["days"] for row in rows] == [1.0, 2.0, None, 4.0]
     with pytest.raises(TableViolations, match="Plan 'X': the column is missing"):
-        check_tables(tiny_source, settings=chosen)
+        check_tables(tiny_source, data=chosen.data)
     (source / "users.parquet").unlink()
-    prepare_tables(source, tmp_path / "none", cut=CUT, window_days=30, settings=chosen)
+    prepare_tables(source, tmp_path / "none", cut=CUT, window_days=30, data=chosen.data)
     assert pq.read_table(tmp_path / "none" / "history" / "users.parquet")["days"].null_count == 80

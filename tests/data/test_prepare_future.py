@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colisten.data.prepare import TableSummary, prepare_tables
+from colisten.data.prepare import prepare_tables
+from colisten.data.summary import TableSummary
 from colisten.files import folder_digests
-from colisten.settings.tree import Settings
 from tests.conftest import CUT, write_tiny_source
 from tests.data.sources import Row, copy_source, edit, put
 
 
 def run(source: Path, out: Path) -> TableSummary:
-    return prepare_tables(source, out, cut=CUT, window_days=14, settings=Settings())
+    return prepare_tables(source, out, cut=CUT, window_days=14)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ import pytest
 from colisten.data.checks import check_tables
 from colisten.data.prepare import prepare_tables
 from colisten.data.violations import TableMissing
-from colisten.settings.tree import Settings
 
 REAL = os.environ.get("COLISTEN_REAL_DATA", "")
 
@@ -46,7 +45,6 @@ def test_purchases_split_at_the_cut(tmp_path: Path) -> None:
         tmp_path / "tables",
         cut=cut,
         window_days=90,
-        settings=Settings(),
     )
     assert summary.rows["interactions.parquet"] == 105_676
     assert summary.rows["items.parquet"] == 29_246

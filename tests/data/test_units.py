@@ -22,7 +22,6 @@ from colisten.data.prepare import prepare_tables
 from colisten.data.units import units
 from colisten.data.violation import TableViolations, Violation
 from colisten.feature_repo.repo import build_feature_repo, materialize
-from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.data.sources import copy_source, replace
 
@@ -46,7 +45,7 @@ def test_a_wrong_unit_is_told_from_the_value(at: datetime, factor: tuple[int, in
     written = microseconds(at) * factor[1] // factor[0]
     with duckdb.connect() as connection:
         connection.register("rows", pa.table({"t": moments([written])}))
-        flags = ", ".join(unit.found for unit in units("t", LATEST))
+        flags = ", ".join(unit.explains for unit in units("t", LATEST))
         found = connection.execute(f"SELECT {flags} FROM rows").fetchone()
     assert found == tuple(factor == each for each in FACTORS)
 
@@ -152,13 +151,13 @@ def test_the_ends_of_the_calendar_are_ahead_or_past_and_never_unknown(
     said = "years ahead" if ahead else "before there were recordings"
     assert any(said in notice for notice in report.notices)
     out = tmp_path / "out"
-    prepare_tables(folder, out, cut=CUT, window_days=14, settings=Settings())
+    prepare_tables(folder, out, cut=CUT, window_days=14)
     history = Catalogue.read(out / "history").table.to_pylist()
     kept = {row["item_id"]: row["published_at"] for row in history}
     assert ("new" in kept) != ahead
     assert kept["a000"] is not None
     assert (kept["a000"] > CUT) == ahead
-    build_feature_repo(out / "history", tmp_path / "repo", as_of=CUT, settings=Settings())
+    build_feature_repo(out / "history", tmp_path / "repo", as_of=CUT)
     materialize(tmp_path / "repo", as_of=CUT)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from colisten.explain.explanation import Explanation, explain
 from colisten.explain.inputs import ExplanationInputs
-from colisten.explain.report import Explanation, explain
 from tests.explain.home import Plant, inputs_of, write_home
 
 

@@ -13,7 +13,7 @@ import torch
 
 from colisten.data.catalogue import Catalogue
 from colisten.data.prepare import prepare_tables
-from colisten.explain.groups import item_groups, user_groups
+from colisten.explain.importance import item_groups, user_groups
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.feature_repo.repo import build_feature_repo
 from colisten.features.popularity import DailyPopularity, day_of
@@ -30,6 +30,7 @@ from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.settings.data import DataSettings
+from colisten.settings.engine import Engine
 from colisten.settings.sections import TowerSettings
 from colisten.settings.tree import Settings
 from colisten.steps.use_cases.explain import live_release
@@ -55,12 +56,17 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     """Leave at `out` what `colisten run` would: tables, features and a live release."""
     settings = Settings()
     tables = out / "steps" / "check_tables-1"
-    prepare_tables(source, tables, cut=CUT, window_days=WINDOW_DAYS, settings=settings)
+    prepare_tables(source, tables, cut=CUT, window_days=WINDOW_DAYS, data=settings.data)
     history = tables / "history"
     catalogue = Catalogue.read(history)
     vectors = item_blocks(catalogue)
     build_feature_repo(
-        history, out / "features", as_of=CUT, settings=settings, text_vectors=vectors[:, :6]
+        history,
+        out / "features",
+        as_of=CUT,
+        data=settings.data,
+        features=settings.features,
+        text_vectors=vectors[:, :6],
     )
     rows = _rows(history, out / "features")
     music_dim = 4
@@ -120,7 +126,7 @@ def inputs_of(out: Path, *, most_users: int = 2000, seed: int = 0) -> Explanatio
         out / "features",
         most_users=most_users,
         seed=seed,
-        settings=Settings(),
+        engine=Engine(),
     )
 
 

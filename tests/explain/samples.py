@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from colisten.explain.sample import Logits, UserSample, log_softmax
+from colisten.explain.logits import Logits, UserSample, log_softmax
 from colisten.ranking.ragged import Ragged
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from colisten.explain.calibration import Calibration, calibration
-from colisten.explain.sample import UserSample
+from colisten.explain.logits import UserSample
 from colisten.ranking.ragged import Ragged
 from tests.explain.samples import answering, drawn_sample
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from colisten.explain.report import Explanation
+from colisten.explain.explanation import Explanation
 
 GUIDE = Path(__file__).parents[2] / "docs/explain.md"
 

@@ -15,7 +15,7 @@ import pytest
 from colisten.errors import ReportError
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.release.loaded import LoadedRelease
-from colisten.settings.tree import Settings
+from colisten.settings.engine import Engine
 from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT
 from tests.explain.home import WINDOW_DAYS, inputs_of
@@ -102,7 +102,7 @@ def test_a_release_is_explained_wherever_it_lies(
         copies[2],
         most_users=2000,
         seed=0,
-        settings=Settings(),
+        engine=Engine(),
     )
     assert copied.sample.user_ids.tolist() == inputs.sample.user_ids.tolist()
     np.testing.assert_array_equal(copied.user_features, inputs.user_features)
@@ -114,5 +114,5 @@ def test_tables_of_another_cut_are_refused_by_name(home: Path, tmp_path: Path) -
     tables = replace(CheckedTables.read(home / TABLES), cut=CUT + timedelta(days=1))
     with pytest.raises(ReportError, match=f"not those of release {release.release_id}"):
         ExplanationInputs.read(
-            release, tables, home / "features", most_users=9, seed=0, settings=Settings()
+            release, tables, home / "features", most_users=9, seed=0, engine=Engine()
         )

@@ -34,9 +34,7 @@ HALF = START + timedelta(days=90)
 def folder(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("repo") / "features"
     vectors = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
-    built = build_feature_repo(
-        tiny_history, out, as_of=CUT, settings=Settings(), text_vectors=vectors
-    )
+    built = build_feature_repo(tiny_history, out, as_of=CUT, text_vectors=vectors)
     assert built == out.resolve()
     materialize(out, as_of=CUT)
     return out
@@ -87,7 +85,7 @@ def test_an_earlier_moment_fills_an_earlier_state(
 ) -> None:
     catalogue = Catalogue.read(tiny_history)
     ids = [f"u{user:04d}" for user in range(80)]
-    early = build_feature_repo(tiny_history, tmp_path / "early", as_of=CUT, settings=Settings())
+    early = build_feature_repo(tiny_history, tmp_path / "early", as_of=CUT)
     materialize(early, as_of=HALF)
     online = OnlineFeatures(early, catalogue.index_of, FIELDS).read(ids)
     rows = user_rows(open_store(folder), ids, HALF)
@@ -106,13 +104,13 @@ def test_a_rebuild_serves_the_old_state_until_the_new_is_whole(
     catalogue = Catalogue.read(tiny_history)
     out = tmp_path / "features"
     settings = Settings()
-    build_feature_repo(tiny_history, out, as_of=HALF, settings=settings)
+    build_feature_repo(tiny_history, out, as_of=HALF, features=settings.features)
     materialize(out, as_of=HALF)
     old = file_digest(out / names.ONLINE_FILE)
     serving = OnlineFeatures(out, catalogue.index_of, FIELDS)
     before = serving.read(["u0005"]).histories["podcast"].items
 
-    build_feature_repo(tiny_history, out, as_of=CUT, settings=settings)
+    build_feature_repo(tiny_history, out, as_of=CUT, features=settings.features)
     assert file_digest(out / names.ONLINE_FILE) == old
     anew = OnlineFeatures(out, catalogue.index_of, FIELDS)
     assert np.array_equal(anew.read(["u0005"]).histories["podcast"].items, before)
@@ -140,7 +138,7 @@ def bare(history: Path, folder: Path) -> Path:
 
 def test_no_users_no_music_and_bare_items(tiny_history: Path, tmp_path: Path) -> None:
     history = bare(tiny_history, tmp_path / "history")
-    out = build_feature_repo(history, tmp_path / "out", as_of=CUT, settings=Settings())
+    out = build_feature_repo(history, tmp_path / "out", as_of=CUT)
     materialize(out, as_of=CUT)
     catalogue = Catalogue.read(history)
     store = open_store(out)

@@ -34,7 +34,7 @@ def copy_of(history: Path, folder: Path, **tables: pa.Table) -> Path:
 
 
 def digests(history: Path, out: Path, as_of: datetime = HALF) -> dict[str, str]:
-    write_sources(history, out, as_of=as_of, settings=SETTINGS, text_vectors=None)
+    write_sources(history, out, as_of=as_of, text_vectors=None)
     return folder_digests(out)
 
 
@@ -71,7 +71,7 @@ def test_music_at_or_after_the_moment_is_left_out(tiny_history: Path, tmp_path: 
         }
     )
     history = copy_of(tiny_history, tmp_path / "history", music=given)
-    dim = write_sources(history, tmp_path / "out", as_of=HALF, settings=SETTINGS, text_vectors=None)
+    dim = write_sources(history, tmp_path / "out", as_of=HALF, text_vectors=None)
     assert dim == 2
     written = pq.read_table(tmp_path / "out" / "user_music.parquet")
     assert written.column("user_id").to_pylist() == ["u0000", "u0001"]
@@ -98,8 +98,8 @@ def test_blocks_of_users_write_what_one_would(
 def test_times_are_microseconds_and_histories_keep_their_length(
     tiny_history: Path, tmp_path: Path
 ) -> None:
-    settings = Settings(features=FeatureSettings(history_length=3))
-    write_sources(tiny_history, tmp_path / "out", as_of=CUT, settings=settings, text_vectors=None)
+    features = FeatureSettings(history_length=3)
+    write_sources(tiny_history, tmp_path / "out", as_of=CUT, features=features, text_vectors=None)
     for file in sorted((tmp_path / "out").glob("*.parquet")):
         assert pq.read_schema(file).field(TIMESTAMP).type == MOMENT
     for item_type in ITEM_TYPES:
@@ -115,7 +115,7 @@ def test_missing_tables_and_vectors_leave_typed_empty_sources(
     (history / "users.parquet").unlink()
     (history / "music.parquet").unlink()
     out = tmp_path / "out"
-    dim = write_sources(history, out, as_of=CUT, settings=SETTINGS, text_vectors=None)
+    dim = write_sources(history, out, as_of=CUT, text_vectors=None)
     assert dim == 0
     for name, schema in (
         ("user_profile", sources.profile_schema(SETTINGS.data)),
@@ -130,7 +130,7 @@ def test_missing_tables_and_vectors_leave_typed_empty_sources(
 def test_text_vectors_are_lists_in_catalogue_order(tiny_history: Path, tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
     out = tmp_path / "out"
-    write_sources(tiny_history, out, as_of=CUT, settings=SETTINGS, text_vectors=vectors)
+    write_sources(tiny_history, out, as_of=CUT, text_vectors=vectors)
     table = pq.read_table(out / "item_text.parquet")
     items = pq.read_table(tiny_history / "items.parquet")
     assert table.column("item_id").equals(items.column("item_id"))
@@ -142,9 +142,7 @@ def test_what_does_not_fit_is_refused(tiny_history: Path, tmp_path: Path) -> Non
     with pytest.raises(FeatureError, match="no time zone"):
         digests(tiny_history, out, datetime(2025, 3, 1))
     with pytest.raises(FeatureError, match="7 text vectors for 100 items"):
-        write_sources(
-            tiny_history, out, as_of=CUT, settings=SETTINGS, text_vectors=np.zeros((7, 2))
-        )
+        write_sources(tiny_history, out, as_of=CUT, text_vectors=np.zeros((7, 2)))
     with pytest.raises(FeatureError, match="No items"):
         digests(tmp_path, out)
     uneven = pa.table(

@@ -8,22 +8,19 @@ import yaml
 
 from colisten.feature_repo.stores import store_config, write_config
 from colisten.settings.sections import FeatureSettings
-from colisten.settings.tree import Settings
 
 
 def test_the_default_needs_no_server(tmp_path: Path) -> None:
-    written = yaml.safe_load(write_config(tmp_path, Settings()).read_text())
-    assert written == store_config(Settings())
+    written = yaml.safe_load(write_config(tmp_path, FeatureSettings()).read_text())
+    assert written == store_config(FeatureSettings())
     assert written["offline_store"] == {"type": "colisten.features.offline.FileOfflineStore"}
     assert written["online_store"] == {"type": "sqlite", "path": "online.db"}
     assert written["entity_key_serialization_version"] == 3
 
 
 def test_redis_by_configuration_alone() -> None:
-    settings = Settings(
-        features=FeatureSettings(online_store="redis", redis="cache:6380,password=p,retry=1")
-    )
-    kept = store_config(settings)["online_store"]
+    features = FeatureSettings(online_store="redis", redis="cache:6380,password=p,retry=1")
+    kept = store_config(features)["online_store"]
     assert kept["type"] == "redis"
     assert kept["connection_string"].startswith("cache:6380,password=p,retry=1,")
     assert kept["connection_string"].count("retry=") == 1

@@ -10,16 +10,13 @@ from feast import FeatureStore
 from colisten.data.catalogue import Catalogue
 from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.store import open_store
-from colisten.settings.tree import Settings
 from tests.conftest import CUT
 
 
 @pytest.fixture(scope="session")
 def feature_folder(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of `tiny_history` at CUT, its SQLite online store filled."""
-    folder = build_feature_repo(
-        tiny_history, tmp_path_factory.mktemp("features"), as_of=CUT, settings=Settings()
-    )
+    folder = build_feature_repo(tiny_history, tmp_path_factory.mktemp("features"), as_of=CUT)
     materialize(folder, as_of=CUT)
     return folder
 

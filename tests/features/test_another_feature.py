@@ -35,9 +35,11 @@ def test_a_line_of_settings_brings_a_column_into_the_user_tower(
     users = users.append_column("plan", pa.array(["paid", "free", None, " paid"] * 20))
     users = users.append_column("account_days", pa.array([1, 400, None, 30] * 20))
     parquet.write(users, source / "users.parquet")
-    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=14, settings=settings)
+    prepare_tables(source, tmp_path / "out", cut=CUT, window_days=14, data=settings.data)
     history = tmp_path / "out" / "history"
-    repo = build_feature_repo(history, tmp_path / "repo", as_of=CUT, settings=settings)
+    repo = build_feature_repo(
+        history, tmp_path / "repo", as_of=CUT, data=settings.data, features=settings.features
+    )
     materialize(repo, as_of=CUT)
 
     catalogue, fields = Catalogue.read(history), UserFields.of(settings.data, music_dim=4)

@@ -185,7 +185,7 @@ def short_histories(
     tiny_history: Path, folder: Path, catalogue: Catalogue, **features: Any
 ) -> OnlineFeatures:
     settings = Settings(features=FeatureSettings(history_length=4, **features))
-    build_feature_repo(tiny_history, folder, as_of=CUT, settings=settings)
+    build_feature_repo(tiny_history, folder, as_of=CUT, features=settings.features)
     materialize(folder, as_of=CUT)
     return OnlineFeatures(folder, catalogue.index_of, FIELDS)
 
@@ -244,7 +244,9 @@ def test_redis_answers_as_sqlite_does(
 ) -> None:
     monkeypatch.setenv("TINY_REDIS", redis_address)
     settings = Settings(features=FeatureSettings(online_store="redis", redis="${TINY_REDIS}"))
-    folder = build_feature_repo(tiny_history, tmp_path / "out", as_of=CUT, settings=settings)
+    folder = build_feature_repo(
+        tiny_history, tmp_path / "out", as_of=CUT, features=settings.features
+    )
     assert redis_address not in (folder / "feature_store.yaml").read_text()
     materialize(folder, as_of=CUT)
     assert not (folder / ONLINE_FILE).exists()
@@ -282,7 +284,12 @@ def test_a_redis_out_of_reach_is_a_feature_error(
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         settings = Settings(features=FeatureSettings(online_store="redis", redis=address))
-        folder = build_feature_repo(tiny_history, tmp_path / "out", as_of=CUT, settings=settings)
+        folder = build_feature_repo(
+            tiny_history,
+            tmp_path / "out",
+            as_of=CUT,
+            features=settings.features,
+        )
         with pytest.raises(FeatureError, match="Cannot fill the online store"):
             materialize(folder, as_of=CUT)
         far = OnlineFeatures(folder, catalogue.index_of, FIELDS)

@@ -30,7 +30,6 @@ from colisten.features.store import (
 )
 from colisten.features.users import UserBatch
 from colisten.settings.sections import FeatureSettings
-from colisten.settings.tree import Settings
 from tests.conftest import CUT, FIELDS, ITEM_TYPES, START
 from tests.features.naive import MOMENT, events_table, history_of
 
@@ -43,8 +42,8 @@ MICROSECOND = timedelta(microseconds=1)
 def live(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FeatureStore]:
     """A repository whose sources a test rewrites; short histories, so that the cap bites."""
     folder = tmp_path_factory.mktemp("live")
-    settings = Settings(features=FeatureSettings(history_length=LENGTH))
-    build_feature_repo(tiny_history, folder, as_of=CUT, settings=settings)
+    features = FeatureSettings(history_length=LENGTH)
+    build_feature_repo(tiny_history, folder, as_of=CUT, features=features)
     return folder, open_store(folder)
 
 
@@ -61,8 +60,8 @@ def rows_after(
     for name in ("items", "users", "music"):
         pq.write_table(pq.read_table(tiny_history / f"{name}.parquet"), work / f"{name}.parquet")
     pq.write_table(events_table(events), work / "interactions.parquet")
-    settings = Settings(features=FeatureSettings(history_length=LENGTH))
-    write_sources(work, folder / "sources", as_of=CUT, settings=settings, text_vectors=None)
+    features = FeatureSettings(history_length=LENGTH)
+    write_sources(work, folder / "sources", as_of=CUT, features=features, text_vectors=None)
     return training_rows(store, entities)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +194,18 @@ def test_the_command_writes_both_files_and_says_what_is_wrong(tmp_path: Path) ->
     )
     assert isinstance(done.exception, GraphError)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_graph_of_other_types_says_which_there_are(tmp_path: Path) -> None:
+    films = CoListeningGraph({"film": 3}, {}, "ids")
+    assert graph_report(films).target_type == "film"
+    both = CoListeningGraph({"film": 3, "series": 2}, {}, "ids").save(tmp_path / "graph")
+    command = ["graph", "report", str(both), "--out", str(tmp_path / "out")]
+    refused = CliRunner().invoke(app, command).exception
+    assert isinstance(refused, GraphError)
+    assert "Target type 'audiobook' is unknown" in str(refused)
+    CliRunner().invoke(app, [*command, "--target", "series"])
+    assert json.loads((tmp_path / "out" / "graph.json").read_text())["target_type"] == "series"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import time
@@ -61,7 +62,10 @@ def test_no_step_outlives_its_run_and_the_same_command_goes_on(
         said = (tmp_path / "errors").read_text()
         assert "Traceback" not in said
         if code > 0:
-            assert said.splitlines()[-1] == f"colisten: ended by {number.name}"
+            again = shlex.join(["colisten", *command(tiny_source, out, *ALONE)[3:]])
+            assert said.splitlines()[-1] == (
+                f"colisten: ended by {number.name}; finished steps are kept, to go on: {again}"
+            )
     done = run(tiny_source, out, *ALONE)
     assert done.returncode == 0, done.stderr
     assert "unchanged" in done.stderr

@@ -21,17 +21,15 @@ from colisten.data.checks import check_tables
 from colisten.data.prepare import cut_notices
 from colisten.experiments.exposure import simulate_exposures
 from colisten.experiments.outcomes import user_outcomes
+from colisten.explain.explanation import explain, verdicts
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
-from colisten.explain.report import explain
-from colisten.explain.verdict import verdicts
 from colisten.index import open_index
 from colisten.json_files import to_json
 from colisten.monitoring.experiment import experiment_report
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.reports import ablations, evaluation, explanation
-from colisten.reports.ablations_terminal import to_rich as ablations_to_rich
-from colisten.reports.terminal import to_rich
+from colisten.reports.terminal import ablations_to_rich, to_rich
 from colisten.serving.environment import Environment
 from colisten.serving.runtime import Runtime
 from colisten.serving.schemas import EventRequest, RecommendRequest, Refused, SimilarRequest
@@ -177,8 +175,8 @@ def road(
     folder = tmp_path_factory.mktemp("world")
     data = write_tables(folder / "data", world.tables(simulated))
     settings = load_settings(None, (*QUICK, *world.words))
-    check_tables(data, settings=settings)
-    cut_notices(data, cut=CUT, window_days=DAYS, settings=settings)
+    check_tables(data, data=settings.data)
+    cut_notices(data, cut=CUT, window_days=DAYS, k=settings.evaluation.k, data=settings.data)
     home = Home.at(folder / "out")
     home.texts.parent.mkdir(parents=True)
     home.texts.symlink_to(texts)
@@ -241,7 +239,7 @@ def test_the_release_is_explained_in_its_own_words(road: Road) -> None:
         road.home.out / "features",
         most_users=40,
         seed=0,
-        settings=road.settings,
+        engine=road.settings.engine,
     )
     found = explain(inputs, seed=0)
     page = explanation.to_html(found)
@@ -295,7 +293,7 @@ def test_an_experiment_counts_its_starts(road: Road, tmp_path: Path) -> None:
         target_type=road.world.target,
         attribution_hours=72,
         items=road.data / "items.parquet",
-        settings=road.settings,
+        data=road.settings.data,
     )
     starts = sum(signal in road.world.starts for signal in signals)
     assert sum(outcomes["streams"].to_pylist()) >= starts

@@ -123,8 +123,10 @@ WORLDS = {
 
 def notices(data: Path, settings: Settings) -> str:
     """What the doors of `colisten run` say before anything is written."""
-    report = check_tables(data, settings=settings)
-    short_of = cut_notices(data, cut=CUT, window_days=WINDOW_DAYS, settings=settings)
+    report = check_tables(data, data=settings.data)
+    short_of = cut_notices(
+        data, cut=CUT, window_days=WINDOW_DAYS, k=settings.evaluation.k, data=settings.data
+    )
     return " ".join((*report.notices, *short_of))
 
 

@@ -72,7 +72,6 @@ def killed(action: str, root: Path, argument: str, stop_at: int, when: str) -> b
 def check_whole(store: ReleaseStore, index: ExactIndex, live: str) -> None:
     """What a service started now would find."""
     release = store.load_live()
-    assert release is not None
     assert release.release_id == live
     golden = release.golden_set()
     assert release.exact(golden.vectors, 10)[0] == golden.top_ids

@@ -26,6 +26,7 @@ from colisten.index.filter import Filter
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS
 from colisten.release.store import ReleaseStore
+from colisten.settings.data import DataSettings
 from colisten.settings.sections import GateSettings
 from colisten.settings.tree import Settings
 from tests.release.payloads import Parts
@@ -39,14 +40,17 @@ def test_a_release_of_yesterday_is_read(
     bound = json.loads((payload / "payload.json").read_text())
     for later in ("context_types", "signals", "start_signals", "filterable"):
         del bound[later]
+    bound["settings"]["data"] = {"target_type": "audiobook", "auxiliary_type": "podcast"}
+    weights = {"stream": 1.0, "follow": 0.7, "preview": 0.4, "intent_to_pay": 0.6}
+    bound["settings"]["features"]["signal_weights"] = weights
     (payload / "payload.json").write_text(json.dumps(bound))
     one = store.publish(payload, index)
     written = json.loads((store.folder(one) / "manifest.json").read_text())
     assert "filterable" not in written
     assert store.promote(one, index).golden_users == 13
     release = store.load_live()
-    assert release is not None
     assert release.columns.kinds == {"language": "keyword"}
+    assert release.manifest.data == DataSettings(signals=weights)
     assert release.starts(np.arange(4)).tolist() == [True, False, False, False]
 
 
@@ -55,7 +59,8 @@ def test_from_payload_to_live(
 ) -> None:
     assert store.live() is None
     assert store.live_manifest() is None
-    assert store.load_live() is None
+    with pytest.raises(ReleaseNotFound, match="No release is live"):
+        store.load_live()
     assert store.list() == []
     one = store.publish(payloads[0], index)
     assert store.live() is None, "publishing promotes nothing"
@@ -81,7 +86,6 @@ def test_from_payload_to_live(
     assert index.resolve_alias(LIVE_ALIAS) == f"release_{one}"
     assert store.rollback(index) == two, "a second rollback undoes the first"
     live = store.load_live()
-    assert live is not None
     assert live.release_id == two
 
 
@@ -410,7 +414,6 @@ def test_readers_never_see_half_a_flip(
         try:
             while not stop.is_set():
                 release = reader.load_live(verify=False)
-                assert release is not None
                 golden = release.golden_set()
                 found = release.exact(golden.vectors[:1], 10)[0][0]
                 assert found == answers[release.release_id]

@@ -25,3 +25,9 @@ def test_what_has_another_unit_has_a_figure_of_its_own() -> None:
 
 def test_an_empty_curve_says_so() -> None:
     assert "No step was measured" in curve_html([], title="Loss")
+
+
+def test_an_axis_of_shares_does_not_pass_one() -> None:
+    page = curve_html([{"step": at, "hit_rate": 1.0} for at in (10, 20)], title="t")
+    assert {"0", "0.5", "1"} <= set(re.findall(r">([\d.]+)<", page))
+    assert ">1.5<" not in page

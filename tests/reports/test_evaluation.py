@@ -16,6 +16,7 @@ from colisten.reports.evaluation import (
     tiers,
     to_html,
 )
+from colisten.reports.verdict import standing, verdicts
 from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, catalogue_of, perfect, random_set
 
@@ -73,5 +74,14 @@ def test_every_model_has_a_numbered_point_inside_and_a_line_in_the_legend() -> N
 
 
 def test_no_axis_of_coverage_passes_one() -> None:
-    labels = [float(label) for _, label in scatter(measured()).y_ticks]
-    assert max(labels) == 1.0
+    table = measured()
+    for drawn in (scatter(table), tiers(table, "coverage")):
+        assert max(float(label) for _, label in drawn.y_ticks) <= 1.0
+
+
+def test_of_two_users_no_page_says_who_leads_or_stands_where() -> None:
+    data = random_set(2, ITEMS)
+    rankers = [Scores(name, perfect(data).matrix) for name in ("2T-HGNN", "other")]
+    table = evaluate(rankers, data, SETTINGS, 0)
+    assert verdicts(table) == ["Only 2 users had a target: too few to say who leads."]
+    assert standing(table) == []

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from colisten.explain.report import Explanation
-from colisten.explain.verdict import NO_WINDOW, verdicts
-from colisten.reports.explanation import to_html
+from colisten.explain.calibration import Bin
+from colisten.explain.explanation import NO_WINDOW, Explanation, verdicts
+from colisten.reports.explanation import reliability, to_html
+from colisten.statistics.interval import Estimate
 from tests.monitoring.chromium import page_text
 
 EVIL = "</script><script>alert(1)</script>"
@@ -54,6 +55,17 @@ def test_every_slice_with_streams_has_its_picture(explanation: Explanation) -> N
         told = explanation.calibration[name] is not None
         assert (f'aria-label="{name.capitalize()} users"' in page) == told
     assert (explanation.calibration["cold"] is None) == ("No cold user started" in page)
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0, 1.0 + 1e-9])
+def test_no_axis_of_a_share_passes_one(explanation: Explanation, share: float) -> None:
+    whole = explanation.calibration["all"]
+    assert whole is not None
+    one = Bin(
+        pairs=1, expected=1.0, streamed=1, predicted=share, observed=Estimate(value=1.0, high=1.0)
+    )
+    drawn = reliability(whole.model_copy(update={"bins": [one]}))
+    assert drawn.x_ticks[-1][1] == drawn.y_ticks[-1][1] == "100%"
 
 
 @pytest.mark.slow

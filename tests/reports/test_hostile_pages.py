@@ -18,7 +18,7 @@ import pytest
 
 from colisten.ablations.report import AblationReport
 from colisten.evaluation.table import EvaluationTable
-from colisten.explain.report import Explanation
+from colisten.explain.explanation import Explanation
 from colisten.graph.report import GraphReport, graph_report
 from colisten.monitoring.drift import drift_report
 from colisten.monitoring.experiment import experiment_report

@@ -46,7 +46,12 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
     settings = load_settings(None, QUICK)
     text = embed_items(catalogue, settings.text, out / "cache" / "text")
     features = build_feature_repo(
-        history, out / "features", as_of=as_of, settings=settings, text_vectors=text
+        history,
+        out / "features",
+        as_of=as_of,
+        data=settings.data,
+        features=settings.features,
+        text_vectors=text,
     )
     materialize(features, as_of=as_of)
     store = open_store(features)

@@ -14,7 +14,6 @@ from colisten.data.ids import MAX_ID_BYTES
 from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
-from colisten.settings.tree import Settings
 from tests.release.payloads import make_parts
 
 STRANGE = (
@@ -69,7 +68,7 @@ def make_strange_home(tiny_history: Path, folder: Path, *, as_of: datetime) -> P
     """A live release on exact search beside a filled feature store; returns the folder."""
     out = folder / "out"
     history = strange_history(tiny_history, folder / "history")
-    build_feature_repo(history, out / "features", as_of=as_of, settings=Settings())
+    build_feature_repo(history, out / "features", as_of=as_of)
     materialize(out / "features", as_of=as_of)
     store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
     parts = make_parts(folder / "parts", history, as_of)

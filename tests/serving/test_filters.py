@@ -64,7 +64,7 @@ def parts(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Parts:
         table = table.append_column(name, values)
     pq.write_table(table, folder / "tables" / "items.parquet")
     prepare_tables(
-        folder / "tables", folder / "prepared", cut=CUT, window_days=30, settings=SETTINGS
+        folder / "tables", folder / "prepared", cut=CUT, window_days=30, data=SETTINGS.data
     )
     return make_parts(folder / "made", folder / "prepared" / "history", CUT)
 

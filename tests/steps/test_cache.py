@@ -52,7 +52,8 @@ def total(drawn: TextVectors, others: list[TextVectors], *, threads: int) -> Sum
 def work(cache: StepCache, number: int = 3) -> float:
     """A workflow of both."""
     drawn = cache.run(draw, number=number, place=Path("/anywhere")).vectors
-    figures = cache.run(total, drawn=drawn, others=[drawn], part="twice").metrics.figures
+    twice = cache.under(cache.settings, "twice")
+    figures = twice.run(total, drawn=drawn, others=[drawn]).metrics.figures
     assert figures["sum"] is not None
     return figures["sum"]
 

@@ -15,11 +15,13 @@ from colisten.errors import TrainingError
 from colisten.pipelines.local import run_local
 from colisten.pipelines.parameters import release_arguments
 from colisten.pipelines.release_pipeline import release_pipeline
+from colisten.ranking.rankers import SUBJECT
 from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.measures import Measured
 from colisten.steps.cache import StepEvent, step_cache
 from colisten.steps.code import code_digest
-from colisten.steps.trials import TEXT, TrainingRun
+from colisten.steps.plan import Plan, release_steps, seconds_of_earlier_runs
+from colisten.steps.trials import TEXT, TrainingRun, further_seeds
 from colisten.steps.workflow import Home, Released, Window, release, trials
 from tests.conftest import CUT
 
@@ -82,6 +84,21 @@ def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
 def test_again_only_what_changes_the_world_runs(home: Home, tiny_source: Path) -> None:
     _, ends = run(tiny_source, home.out, load_settings(None, QUICK))
     assert [end for end in ends if not end.endswith("cached")] == list(ALWAYS)
+
+
+def test_the_plan_is_what_comes(home: Home, tiny_source: Path) -> None:
+    settings, events = load_settings(None, QUICK), list[StepEvent]()
+    further = further_seeds(settings, 2)
+    window, plan = Window(tiny_source, CUT, DAYS), Plan(release_steps(further))
+    with step_cache(home.steps, "plan", settings, listen=events.append, plan=plan) as cache:
+        made = release(cache, window, home)
+        trials(cache, window, home, further, subject=SUBJECT, measured=made.lists)
+    places = [each.place for each in events if each.state in ("cached", "done")]
+    assert [place.number for place in places if place] == [*range(1, len(plan.steps) + 1)]
+    assert {place.total for place in places if place} == {len(plan.steps)}
+    earlier = seconds_of_earlier_runs(home.steps)
+    assert earlier.keys() == {each.step for each in plan.steps}
+    assert earlier["train_towers"] > 0
 
 
 def test_other_factors_repeat_no_training_of_the_hgnn(

@@ -61,11 +61,25 @@ def ablate(
     settings = settings_of[FULL]
     effective = _effective(ablations, settings_of)
     skipped = [each for each in ablations if each not in effective]
-    check_tables(data, settings=settings)
-    check_cut(data, cut=cut, window_days=window_days, settings=settings, only_measures=True)
+    check_tables(data, data=settings.data, engine=settings.engine)
+    check_cut(
+        data,
+        cut=cut,
+        window_days=window_days,
+        data=settings.data,
+        engine=settings.engine,
+        only_measures=True,
+    )
     for notice in (
         *(f"{each.name}: nothing to take away, left out." for each in skipped),
-        *cut_notices(data, cut=cut, window_days=window_days, settings=settings),
+        *cut_notices(
+            data,
+            cut=cut,
+            window_days=window_days,
+            k=settings.evaluation.k,
+            data=settings.data,
+            engine=settings.engine,
+        ),
     ):
         listen(StepEvent("check_tables", "notice", text=notice))
     table = compare_trainings(

@@ -8,6 +8,7 @@ from pathlib import Path
 from colisten.evaluation.table import EvaluationTable
 from colisten.settings.tree import Settings
 from colisten.steps.cache import Listener, silent, step_cache
+from colisten.steps.plan import Plan, seconds_of_earlier_runs, trial_steps
 from colisten.steps.trials import TrainingRun, check_trials
 from colisten.steps.workflow import Home, Window, trials
 
@@ -39,5 +40,8 @@ def compare_trainings(
     """
     check_trials(trainings, settings)
     home = Home.at(out)
-    with step_cache(home.steps, "trials", settings, use_cache=use_cache, listen=listen) as cache:
+    plan = Plan(trial_steps(trainings), seconds_of_earlier_runs(home.steps).get)
+    with step_cache(
+        home.steps, "trials", settings, use_cache=use_cache, listen=listen, plan=plan
+    ) as cache:
         return trials(cache, window, home, trainings, subject=subject).table.table

@@ -16,7 +16,8 @@ from colisten.errors import ReportError
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.logs import logger
-from colisten.settings.tree import Settings
+from colisten.release.store import ReleaseStore
+from colisten.settings.tree import Settings, load_settings
 
 if TYPE_CHECKING:
     from colisten.experiments.comparison import Comparison
@@ -86,8 +87,10 @@ def compare_experiment(
         control: Arm to compare with.
         shares: Planned share of users per arm.
         hours: How long after each time it was shown a start counts.
-        target: Item type whose starts count; default: what the run recommends.
-        settings: Which types and signals there are, and what counts as a start.
+        target: Item type whose starts count; default: what the live release, or the run,
+            recommends.
+        settings: Which types and signals there are, and what counts as a start; default: as
+            `experiment_settings` reads them.
 
     Raises:
         TableError: A table is missing or breaks the contract.
@@ -97,15 +100,33 @@ def compare_experiment(
     from colisten.monitoring.experiment import experiment_report
 
     out = page.parent.parent
+    settings = settings or experiment_settings(out)
+    if target is None:
+        live = ReleaseStore(out).live()
+        target = settings.data.target_type if live else _of_run(out, "test", "target_type")
     outcomes = user_outcomes(
         _file(folder, EXPOSURES),
         [_file(data, INTERACTIONS), _file(folder, INTERACTIONS)],
-        target_type=_of_run(out, "test", "target_type") if target is None else target,
+        target_type=target,
         attribution_hours=hours,
         items=_optional_file(data, replace(ITEMS, required=False)),
-        settings=settings,
+        data=settings.data,
+        engine=settings.engine,
     )
     return experiment_report(outcomes, page, control=control, shares=shares)
+
+
+def experiment_settings(
+    out: Path, config: Path | None = None, overrides: tuple[str, ...] = ()
+) -> Settings:
+    """As `load_settings`, with the types and signals of the live release where nobody sets them.
+
+    Raises:
+        ConfigError: What is set does not fit the rest, such as a start that is no signal.
+        ReleaseCorrupt: The live release cannot be read.
+    """
+    live = ReleaseStore(out).live_manifest()
+    return load_settings(config, overrides, data=None if live is None else live.data)
 
 
 def _of_run(out: Path, *keys: str) -> str:

@@ -6,17 +6,17 @@ import warnings
 from pathlib import Path
 
 from colisten.data.catalogue import Catalogue
-from colisten.data.prepare import SUMMARY_FILE
-from colisten.errors import ConfigError, ReleaseNotFound, ReportError, TableError
+from colisten.data.summary import SUMMARY_FILE
+from colisten.errors import ConfigError, ReportError, TableError
+from colisten.explain.explanation import Explanation
+from colisten.explain.explanation import explain as explain_inputs
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
-from colisten.explain.report import Explanation
-from colisten.explain.report import explain as explain_inputs
 from colisten.interrupts import close_own_connection
 from colisten.json_files import write_json
 from colisten.pages import write_page
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
-from colisten.settings.tree import Settings
+from colisten.settings.engine import Engine
 
 _HISTORIES = "steps/check_tables-*/history"
 
@@ -53,15 +53,15 @@ def explain(
     with warnings.catch_warnings():
         # ibis calls a method that DuckDB has renamed; nothing that a reader could do about it.
         warnings.simplefilter("ignore", DeprecationWarning)
-        settings = Settings()
-        release = live_release(out, threads=settings.threads)
+        engine = Engine()
+        release = live_release(out, threads=engine.threads)
         inputs = ExplanationInputs.read(
             release,
             tables_of(out, release) if tables is None else CheckedTables.read(tables),
             features or out / "features",
             most_users=sample,
             seed=seed,
-            settings=settings,
+            engine=engine,
         )
     close_own_connection()
     explanation = explain_inputs(inputs, seed=seed)
@@ -77,13 +77,7 @@ def live_release(out: Path, *, threads: int) -> LoadedRelease:
         ReleaseNotFound: None is live.
         ReleaseCorrupt: A file of it differs from its digest.
     """
-    release = ReleaseStore(out).load_live(threads=threads)
-    if release is None:
-        raise ReleaseNotFound(
-            f"No release is live in {out / 'releases'}.",
-            "`colisten run` publishes one; `colisten release promote ID` makes one live.",
-        )
-    return release
+    return ReleaseStore(out).load_live(threads=threads)
 
 
 def tables_of(out: Path, release: LoadedRelease) -> CheckedTables:

@@ -7,15 +7,18 @@ from datetime import datetime
 from pathlib import Path
 
 from colisten.data.checks import check_tables
+from colisten.data.forecast import forecast_cut
 from colisten.data.moments import parse_moment
-from colisten.data.prepare import cut_notices
 from colisten.evaluation.table import EvaluationTable
-from colisten.json_files import read_mapping, write_json
 from colisten.pages import write_page
 from colisten.settings.tree import Settings
-from colisten.steps.cache import Listener, StepEvent, silent, step_cache
+from colisten.steps.cache import Listener, silent, step_cache
+from colisten.steps.metrics_file import write_seeds
+from colisten.steps.plan import release_steps
 from colisten.steps.trials import check_trials, further_seeds
+from colisten.steps.use_cases.preflight import look_ahead, tell
 from colisten.steps.workflow import Home, Released, Window, release, trials
+from colisten.threads import spinning_notice
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def run(
     window_days: int = 90,
     seeds: int = 1,
     use_cache: bool = True,
+    allow_late_cut: bool = False,
     listen: Listener = silent,
 ) -> RunResult:
     """Check the tables, train, evaluate and publish a release; promote it if its gate passes.
@@ -71,25 +75,41 @@ def run(
         seeds: Trainings to measure: the release is that of `seed`, the figures are means over
             `seed`, `seed` + 1 and so on, with intervals that hold their noise.
         use_cache: Take unchanged steps from earlier runs.
-        listen: Called at every change of a step, and with notices about the tables.
+        allow_late_cut: Train even where the cut lies months after the last event.
+        listen: Called with what the run will do and cost, with notices about the tables, and at
+            every change of a step.
 
     Raises:
-        TableError: The tables break the contract; nothing is written then.
+        TableError: The tables break the contract, or the cut lies long before or after their
+            events; nothing is written then.
         PipelineError: Another run holds `out`.
         ColistenError: As the steps do.
     """
     settings, data, out = settings or Settings(), Path(data), Path(out)
     cut = parse_moment(cut.isoformat() if isinstance(cut, datetime) else cut, "The cut")
     # Broken tables are refused here, before anything is written.
-    report = check_tables(data, settings=settings)
-    short_of = cut_notices(data, cut=cut, window_days=window_days, settings=settings)
-    for notice in (*report.notices, *short_of):
-        listen(StepEvent("check_tables", "notice", text=notice))
+    report = check_tables(data, data=settings.data, engine=settings.engine)
+    forecast = forecast_cut(
+        data,
+        cut=cut,
+        window_days=window_days,
+        k=settings.evaluation.k,
+        data=settings.data,
+        engine=settings.engine,
+        allow_late_cut=allow_late_cut,
+    )
     further = further_seeds(settings, seeds)
     if further:
         check_trials(further, settings)
     window, home = Window(data, cut, window_days), Home.at(out)
-    with step_cache(home.steps, "release", settings, use_cache=use_cache, listen=listen) as cache:
+    preflight, plan = look_ahead(
+        forecast, release_steps(further), settings, root=home.steps, texts=home.texts
+    )
+    late = spinning_notice()
+    tell(preflight, (*report.notices, *((late,) if late else ())), listen)
+    with step_cache(
+        home.steps, "release", settings, use_cache=use_cache, listen=listen, plan=plan
+    ) as cache:
         released = release(cache, window, home)
         table = released.measured.table
         if further:
@@ -105,10 +125,8 @@ def _write_measured(out: Path, table: EvaluationTable, seeds: tuple[int, ...]) -
     """Put the figures of all seeds into metrics.json and on the page."""
     from colisten.reports.evaluation import to_html
 
-    metrics = read_mapping(out / "metrics.json")
-    metrics |= {"seeds": list(seeds), "test": table.model_dump(mode="json")}
     write_page(out / "reports" / "evaluation.html", to_html(table))
-    write_json(out / "metrics.json", metrics)
+    write_seeds(out, table, seeds)
 
 
 def _result(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from colisten.progress import track
 from colisten.sampling.multilink import MultiLinkBatch, MultiLinkNeighborLoader, Negatives
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
+from colisten.threads import worth
 from colisten.training.checkpoint import deterministic
 from colisten.training.distributed import World, world
 from colisten.training.hgnn.files import (
@@ -64,7 +66,7 @@ def train_hgnn(
             no text.
         settings: Of the model and its training.
         seed: Of everything random.
-        threads: Of torch; they decide the last bits.
+        threads: Of torch; they decide the last bits. A small graph is trained with one.
         out: Folder of the result, one for all processes.
         validation_from: Microseconds since 1970 UTC; with `hgnn.validation: time` no weight learns
             from an edge of that moment or later. Whoever validates on events from then on wants
@@ -82,7 +84,9 @@ def train_hgnn(
         )
     with world(settings.device) as among:
         exact = among.device.type == "cpu"
-        with deterministic(threads, seed, exact=exact):
+        # Every item's text may be read in every step.
+        shared = worth(text.shape[0], text.shape[1], threads)
+        with deterministic(shared, seed, exact=exact):
             key = training_key(graph, text, settings, seed, threads, among.size)
             key += "" if validation_from is None else f"-{validation_from}"
             return _train(graph, text, settings, seed, out, among, validation_from, key)
@@ -140,14 +144,16 @@ def _learn(
     network = among.wrap(state.model)
     last = settings.max_steps if len(loader) else 0
     first = last if state.stopped else state.step
-    meter = Meter(last)
+    meter, spent = Meter(last), list[float]()
     batches = _batches(loader, first, last, meter)
     for batch in track(batches, "training HGNN", last - first, note=lambda: meter.note):
         # Dropout of ids is drawn anew from (seed, step), so that a resumed run draws the same.
         torch.manual_seed(seed * 1_000_003 + state.step)
         network.train()
         state.clear_gradients()
+        began = time.monotonic()
         state.learn(objective(network, batch))
+        spent.append(time.monotonic() - began)
         meter.count(state.step, batch.num_pairs * among.size)
         measured = state.step % settings.evaluate_every == 0 or state.step == last
         if measured:
@@ -156,6 +162,8 @@ def _learn(
             state.save(now=measured)
         if among.agree(measured and state.stopped):
             break
+    if spent:
+        log.info("HGNN trained", steps=state.step, step_ms=round(1000 * median(spent), 1))
 
 
 def _loader(

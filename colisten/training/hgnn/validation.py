@@ -183,14 +183,14 @@ def validation_batch(
     if not held_out.relations:
         return None
     rng = np.random.default_rng([seed, 2])
-    chosen = {}
+    sample = {}
     for name in held_out.relations:
         count = len(held_out.pairs[name])
-        chosen[name] = rng.choice(count, min(count, MAX_PAIRS), replace=False)
-    pairs = {name: held_out.pairs[name][at] for name, at in chosen.items()}
+        sample[name] = rng.choice(count, min(count, MAX_PAIRS), replace=False)
+    pairs = {name: held_out.pairs[name][at] for name, at in sample.items()}
     times = None
     if loader.temporal and held_out.times is not None:
-        times = {name: held_out.times[name][at] for name, at in chosen.items()}
+        times = {name: held_out.times[name][at] for name, at in sample.items()}
     return loader.collate(pairs, rng, times)
 
 

@@ -33,7 +33,7 @@ from colisten.models.items import (
     encode_static,
     join_items,
 )
-from colisten.training.towers.rows import chosen_items, in_order, music_dim, rows_of
+from colisten.training.towers.rows import in_order, music_dim, rows_of, target_items
 from colisten.training.towers.settings import TowersTraining
 
 # User features up to this size are encoded once and kept; beyond it, batch by batch.
@@ -100,7 +100,7 @@ class TowerExamples:
         """
         rows = in_order(rows)
         target = catalogue.slice_of(settings.data.target_type)
-        items = chosen_items(rows, catalogue, blocks, settings.data.target_type)
+        items = target_items(rows, catalogue, blocks, settings.data.target_type)
         fields = UserFields.of(settings.data, music_dim(rows))
         users = UserBatch.from_table(rows, catalogue.index_of, fields)
         everything, whole_row = None, None
@@ -149,32 +149,32 @@ class TowerExamples:
     def user_features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """User tower inputs [n, user_spec.width] of some examples, each in its own fold."""
         if self._cache is not None:
-            kept: NDArray[np.float32] = self._cache[rows]
-            return kept
+            features: NDArray[np.float32] = self._cache[rows]
+            return features
         return self._encode(rows)
 
     def left_out_features(
-        self, rows: NDArray[np.int64], until: int | None = None
+        self, rows: NDArray[np.int64], as_of: int | None = None
     ) -> NDArray[np.float32]:
         """User tower inputs of some examples with their users' whole history but the own item.
 
         Args:
             rows: Examples [n].
-            until: Events at or after this moment (microseconds) are left out too; None keeps all
+            as_of: Events at or after this moment (microseconds) are left out too; None keeps all
                 before the cut.
 
         Returns:
             float32 [n, user_spec.width]; each in its own fold.
         """
-        return self._encode(rows, self._left_out(rows, until))
+        return self._encode(rows, self._left_out(rows, as_of))
 
-    def released_features(self, rows: NDArray[np.int64], until: int) -> NDArray[np.float32]:
-        """User tower inputs of some examples as a release made at `until` would see them.
+    def released_features(self, rows: NDArray[np.int64], as_of: int) -> NDArray[np.float32]:
+        """User tower inputs of some examples as a release made at `as_of` would see them.
 
         The history ends there, and z is from the graph as it was then (`ItemBlocks.z_validation`).
         Without whole histories it is that before the example itself.
         """
-        users = self.users.take(rows) if self.whole is None else self._left_out(rows, until)
+        users = self.users.take(rows) if self.whole is None else self._left_out(rows, as_of)
         return self._encode(rows, users, self.blocks.earlier())
 
     def released_items(self, items: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -183,18 +183,18 @@ class TowerExamples:
         return join_items(self.item_spec, self.static[items], vectors)
 
     def seen_items(
-        self, rows: NDArray[np.int64], until: int
+        self, rows: NDArray[np.int64], as_of: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """What the users of some examples had by `until`, their own item aside.
+        """Items that users of some examples had seen by `as_of`, without the example's own.
 
         Returns:
             Position in `rows` [n] and target item [n], one entry an event.
         """
-        users = self.users.take(rows) if self.whole is None else self._left_out(rows, until)
+        users = self.users.take(rows) if self.whole is None else self._left_out(rows, as_of)
         history = users.histories[self.user_spec.types[0]]
         owner = np.repeat(np.arange(len(history)), history.counts)
         items = history.items - self.target.start
-        other = (items != self.items[rows][owner]) & (history.times < until)
+        other = (items != self.items[rows][owner]) & (history.times < as_of)
         return owner[other], items[other]
 
     def cold(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -206,7 +206,7 @@ class TowerExamples:
         out[known, first] = 0.0
         return out
 
-    def _left_out(self, rows: NDArray[np.int64], until: int | None) -> UserBatch:
+    def _left_out(self, rows: NDArray[np.int64], as_of: int | None) -> UserBatch:
         """Whole histories of some examples' users, less the example's own item."""
         if self.whole is None or self.whole_row is None:
             raise TrainingError(
@@ -218,13 +218,13 @@ class TowerExamples:
         histories = {}
         for name, history in batch.histories.items():
             owner = np.repeat(np.arange(len(history)), history.counts)
-            kept = history.items != own[owner]
-            if until is not None:
-                kept &= history.times < until
-            counts = np.bincount(owner[kept], minlength=len(history))
+            mask = history.items != own[owner]
+            if as_of is not None:
+                mask &= history.times < as_of
+            counts = np.bincount(owner[mask], minlength=len(history))
             offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
             histories[name] = History(
-                offsets, history.items[kept], history.signals[kept], history.times[kept]
+                offsets, history.items[mask], history.signals[mask], history.times[mask]
             )
         return replace(batch, histories=histories)
 

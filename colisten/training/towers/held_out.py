@@ -1,9 +1,9 @@
 """Held-out examples as a release made just before them would meet them.
 
 Evaluation asks a model that ends at a cut about the days after it: histories end at the cut, z
-knows nothing later, popularity is that of the first day, and what a user had is not shown again.
-Epochs and the kNN term's weights are chosen under exactly those terms, with the moment of the first
-held-out row as the cut.
+knows nothing later, popularity is that of the first day, and items already seen do not come again.
+Epochs and the kNN term's weights are selected under exactly those terms, with the moment of the
+first held-out row as the cut.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class HeldOut:
         users: User tower inputs [N, width].
         items: Item tower inputs [C, dense width].
         popularity: Log popularity [C, prior_dim].
-        own: The candidate each example chose [N] int64.
+        own: The candidate of each example [N] int64.
         person: Which user each example is of [N] int64, counted from zero.
-        hidden: Rows and columns of what users had already, two [n] int64.
+        hidden: Rows and columns of items that users have already seen, two [n] int64.
     """
 
     users: Tensor
@@ -56,21 +56,21 @@ class HeldOut:
         Users of whom nothing was known at the moment are left out, as evaluation does, unless
         nobody else is there.
         """
-        until = int(examples.times[rows].min())
+        as_of = int(examples.times[rows].min())
         most = min(_ROWS, max(1, _SCORES // min(examples.num_items, _ITEMS)))
         people = np.unique(examples.users.user_ids[rows], return_inverse=True)[1]
         rows = rows[people % max(1, -(-len(rows) // most)) == 0]
-        users = examples.released_features(rows, until)
+        users = examples.released_features(rows, as_of)
         columns = [examples.user_spec.history(kind).stop - 1 for kind in examples.user_spec.types]
         known = users[:, columns].any(axis=1)
         if known.any():
             rows, users = rows[known], users[known]
         spread = np.linspace(0, examples.num_items - 1, min(examples.num_items, _ITEMS))
         candidates = np.union1d(spread.round().astype(np.int64), examples.items[rows])
-        at, seen = examples.seen_items(rows, until)
+        at, seen = examples.seen_items(rows, as_of)
         place = np.minimum(np.searchsorted(candidates, seen), len(candidates) - 1)
         shown = candidates[place] == seen
-        first = day_of(np.array([until]))
+        first = day_of(np.array([as_of]))
         return cls(
             users=torch.from_numpy(users),
             items=torch.from_numpy(examples.released_items(candidates)),
@@ -104,7 +104,7 @@ class HeldOut:
         ]
 
     def hide(self, scores: Tensor) -> Tensor:
-        """The same scores, what users had already out of reach."""
+        """The same scores, with -inf for items that users have already seen."""
         return scores.index_put(self.hidden, scores.new_tensor(-torch.inf))
 
     def reciprocal_ranks(self, scores: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def search_weights(
 
     Args:
         held_out: Examples.
-        scores: Logits [N, C] without kNN term, what users had already hidden.
+        scores: Logits [N, C] without kNN term, -inf for items already seen.
         knn_terms: Parts at weight one, each [N, C].
         start: Weights to start from, members of `STEPS`.
 

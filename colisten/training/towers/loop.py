@@ -23,6 +23,7 @@ from colisten.logs import logger
 from colisten.models.export import export_towers
 from colisten.models.items import ItemBlocks, ItemFeatureSpec
 from colisten.models.towers import TwoTowers, tower_vectors
+from colisten.threads import worth
 from colisten.training.checkpoint import deterministic
 from colisten.training.time_split import split_in_time
 from colisten.training.towers.checkpoint import Curve, TowerCheckpoint, input_digest
@@ -120,7 +121,8 @@ def train_towers(
     )
     digest = input_digest((rows, whole), catalogue, blocks, settings)
     saved = TowerCheckpoint(out / CHECKPOINT, digest)
-    with deterministic(settings.threads, settings.seed):
+    batch = min(len(examples), settings.towers.batch_size)
+    with deterministic(worth(batch, examples.user_spec.width, settings.threads), settings.seed):
         epochs, curve = _select(examples, settings, saved)
         phase = Phase("fit", np.arange(len(examples)), epochs)
         towers, curve = run_phase(phase, examples, settings, saved, curve)

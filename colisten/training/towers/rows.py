@@ -30,7 +30,7 @@ def in_order(rows: pa.Table) -> pa.Table:
     return rows.take(order).combine_chunks()
 
 
-def chosen_items(
+def target_items(
     rows: pa.Table, catalogue: Catalogue, blocks: ItemBlocks, target_type: str
 ) -> NDArray[np.int64]:
     """The item of each row [N], counted from the start of the target type's slice.
@@ -58,19 +58,19 @@ def chosen_items(
             f"catalogue; the first is '{rows.column('item_id')[int(foreign[0])]}'.",
             "Build rows and catalogue from the same history folder.",
         )
-    chosen: NDArray[np.int64] = items - target.start
-    return chosen
+    local: NDArray[np.int64] = items - target.start
+    return local
 
 
 def rows_of(wanted: NDArray[np.object_], user_ids: NDArray[np.object_]) -> NDArray[np.int64]:
     """Row of each wanted user in `user_ids`; raises TrainingError where one is not there."""
-    found = np.asarray(pd.Index(user_ids, dtype=object).get_indexer(pd.Index(wanted)), np.int64)
-    if (found < 0).any():
+    rows = np.asarray(pd.Index(user_ids, dtype=object).get_indexer(pd.Index(wanted)), np.int64)
+    if (rows < 0).any():
         raise TrainingError(
-            f"The whole histories lack user '{wanted[int(np.argmin(found))]}', who has an example.",
+            f"The whole histories lack user '{wanted[int(np.argmin(rows))]}', who has an example.",
             "Build rows and whole histories from the same feature folder and moment.",
         )
-    return found
+    return rows
 
 
 def music_dim(rows: pa.Table) -> int:

@@ -65,7 +65,7 @@ def validate(
 def knn_weights_of(point: dict[str, float], names: Sequence[str]) -> list[float]:
     """Weights of the kNN term at a point of the curve; where it has none, those to start from.
 
-    People return to near copies of what they had: nearness in text to the history of the target
+    People return to near copies of what they know: nearness in text to the history of the target
     type, which `KnnTermLayout.names` begins with, is there until held-out rows speak against it.
     """
     first = {name: FIRST_TEXT for name in names[:1] if name.endswith("_text")}

@@ -1,0 +1,205 @@
+"""Releases of an output folder: listed, verified, made live, published again and removed.
+
+Those that need an index find it by one rule (`resolve_index`): what somebody set, field by field,
+and elsewhere the one that the latest release was published to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from colisten.errors import ConfigError, VectorIndexError
+from colisten.index import VectorIndex, open_index
+from colisten.index.resolve import resolve_index
+from colisten.release.manifest import Manifest
+from colisten.release.store import LIVE, ReleaseState, ReleaseStore
+from colisten.release.verify import Verification
+from colisten.settings.sections import IndexSettings
+from colisten.steps.cache import Listener, StepEvent, silent
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """Which release is live now, and which was."""
+
+    live: str
+    previous: str | None
+
+
+def list_releases(out: Path) -> list[ReleaseState]:
+    """All releases, latest published first; raises ConfigError where `out` is no folder."""
+    return _store(out).list()
+
+
+def show_release(out: Path, release_id: str = LIVE) -> tuple[ReleaseState, Manifest]:
+    """What state a release is in, and what it is made of.
+
+    Args:
+        out: Folder that owns the releases.
+        release_id: Its id, or `live`.
+
+    Raises:
+        ConfigError: `out` is no folder.
+        ReleaseNotFound: There is none of that id, or none is live.
+        ReleaseCorrupt: Its manifest cannot be read.
+    """
+    store = _store(out)
+    release_id = store.resolve(release_id)
+    state = next(one for one in store.list() if one.release_id == release_id)
+    return state, store.show(release_id)
+
+
+def verify_release(
+    out: Path,
+    release_id: str = LIVE,
+    *,
+    index: IndexSettings | None = None,
+    listen: Listener = silent,
+) -> Verification:
+    """Check a release's files, golden set and index collection; what is wrong is in the result.
+
+    Args:
+        out: Folder that owns the releases.
+        release_id: Its id, or `live`.
+        index: Where its vectors are searched, as far as somebody set it.
+        listen: Called as the work begins and ends.
+
+    Raises:
+        ConfigError: `out` is no folder.
+        ReleaseNotFound: There is none of that id, or none is live.
+        ReleaseCorrupt: A file differs from its digest.
+        VectorIndexError: The index is out of reach.
+    """
+    store = _store(out)
+    release_id = store.resolve(release_id)
+    with _at_work("verify", listen), _opened(store, index) as opened:
+        return store.verify(release_id, opened)
+
+
+def promote_release(
+    out: Path, release_id: str, *, index: IndexSettings | None = None, listen: Listener = silent
+) -> Verification:
+    """Verify a release, then make it the live one; a running service follows by itself.
+
+    Args and errors are those of `verify_release`, and:
+
+    Raises:
+        VerifyFailed: It does not answer as recorded; what was live stays.
+    """
+    store = _store(out)
+    store.folder(release_id)
+    with _at_work("promote", listen), _opened(store, index) as opened:
+        return store.promote(release_id, opened)
+
+
+def republish_release(
+    out: Path,
+    release_id: str = LIVE,
+    *,
+    index: IndexSettings | None = None,
+    listen: Listener = silent,
+) -> Verification:
+    """Write a release's collection to an index that lacks it: another one, or one that lost it.
+
+    Commands and services that name no index search this one from then on.
+
+    Args and errors are those of `verify_release`, and:
+
+    Raises:
+        VerifyFailed: The release does not answer as recorded.
+    """
+    store = _store(out)
+    release_id = store.resolve(release_id)
+    with _at_work("publish", listen), _opened(store, index) as opened:
+        return store.republish(release_id, opened)
+
+
+def roll_back(
+    out: Path, *, index: IndexSettings | None = None, listen: Listener = silent
+) -> Rollback:
+    """Make the previous release live again; a second time undoes the first.
+
+    Works without the index, which a notice then says.
+
+    Args:
+        out: Folder that owns the releases.
+        index: As `verify_release`.
+        listen: Called as the work begins and ends, and with that notice.
+
+    Raises:
+        ConfigError: `out` is no folder.
+        ReleaseError: There is no previous release.
+        ReleaseCorrupt: Its files differ from their digests; what was live stays.
+    """
+    store = _store(out)
+    left = store.live()
+    with _at_work("roll back", listen), _opened_if_there(store, index, listen) as opened:
+        return Rollback(store.rollback(opened), left)
+
+
+def prune_releases(
+    out: Path, keep: int, *, index: IndexSettings | None = None, listen: Listener = silent
+) -> list[str]:
+    """Remove all but the latest releases and their collections; the live and the previous stay.
+
+    Args:
+        out: Folder that owns the releases.
+        keep: How many of the latest stay.
+        index: As `verify_release`.
+        listen: Called as the work begins and ends.
+
+    Returns:
+        Ids of those removed.
+
+    Raises:
+        ConfigError: `out` is no folder.
+        ReleaseError: `keep` is negative.
+        VectorIndexError: A collection could not be dropped; its release is still there.
+    """
+    store = _store(out)
+    if not store.list():
+        return []  # opening an embedded index makes one
+    with _at_work("prune", listen), _opened(store, index) as opened:
+        return store.prune(keep, opened)
+
+
+def _store(out: Path) -> ReleaseStore:
+    if not out.is_dir():
+        raise ConfigError(f"No folder {out}.", "Give the --out of `colisten run`.")
+    return ReleaseStore(out)
+
+
+def _opened(store: ReleaseStore, index: IndexSettings | None) -> VectorIndex:
+    return open_index(store.root, resolve_index(index or IndexSettings(), store.index_settings()))
+
+
+@contextmanager
+def _opened_if_there(
+    store: ReleaseStore, index: IndexSettings | None, listen: Listener
+) -> Iterator[VectorIndex | None]:
+    """The index; None where it is out of reach, or where nothing was ever published to it."""
+    opened: VectorIndex | None = None
+    if store.list():
+        try:
+            opened = _opened(store, index)
+        except VectorIndexError as error:
+            listen(StepEvent("", "notice", text=f"Without the index: {error}"))
+    with opened or nullcontext():
+        yield opened
+
+
+@contextmanager
+def _at_work(name: str, listen: Listener) -> Iterator[None]:
+    """Tell the listener when the work begins and how it ends."""
+    listen(StepEvent(name, "started"))
+    began = time.monotonic()
+    try:
+        yield
+    except Exception:
+        listen(StepEvent(name, "failed", time.monotonic() - began))
+        raise
+    listen(StepEvent(name, "done", time.monotonic() - began))

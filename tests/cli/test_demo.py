@@ -1,0 +1,145 @@
+"""`colisten demo` shows what docs/world.md says, and its last lines work."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from colisten.cli.demo import SMALL
+from colisten.cli.demo_service import free_port
+from colisten.simulator import WorldSettings, simulate
+from tests.cli.test_commands import called
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "world.md").read_text()
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+Small = tuple[Path, dict[str, Any]]
+# Of a figure on another kind of processor.
+NEAR = 0.03
+
+
+def quoted(command: str) -> list[str]:
+    """The cells that the page has for a demo."""
+    (line,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{command}` |"))
+    return [cell.strip() for cell in line.split("|")[2:-1]]
+
+
+def demo_command(folder: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "colisten", "demo", "--out", str(folder), "--json", *more]
+
+
+def demo(folder: Path, *more: str) -> dict[str, Any]:
+    done = subprocess.run(
+        demo_command(folder, *more), capture_output=True, text=True, env=ENVIRONMENT, timeout=1_500
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    folder = tmp_path_factory.mktemp("demo") / "it's"
+    return folder, demo(folder)
+
+
+def lift(document: dict[str, Any], arm: str) -> dict[str, float]:
+    (one,) = (
+        each["lift"]
+        for each in document["experiment"]["lifts"]
+        if (each["arm"], each["rate"]) == (arm, "new_start_rate")
+    )
+    return dict(one)
+
+
+def check_figures(document: dict[str, Any], cells: list[str]) -> None:
+    for model, cell in zip(("2T-HGNN", "2T", "popularity"), cells[2:5], strict=True):
+        assert document["figures"][model]["HR@10"] == pytest.approx(float(cell), abs=NEAR), model
+    gain = lift(document, "2T-HGNN")
+    assert gain["low"] > 0.2, "the arms tell"
+    assert abs(100 * gain["value"] - float(cells[5].strip("+ %"))) < 25
+    assert document["run"]["promoted"]
+
+
+def test_the_page_names_the_worlds() -> None:
+    sizes = [f"{SMALL[name]:,}" for name in ("users", "audiobooks")]
+    assert quoted("colisten demo")[:2] == sizes
+    whole = WorldSettings()
+    assert quoted("colisten demo --full")[:2] == [f"{whole.users:,}", f"{whole.audiobooks:,}"]
+
+
+def test_a_folder_with_another_world_is_refused(tmp_path: Path) -> None:
+    simulate(tmp_path / "world", WorldSettings(users=20, audiobooks=40, podcasts=40, days=28))
+    (tmp_path / "run").mkdir()
+    before = (tmp_path / "world" / "world.json").read_bytes()
+    code, _, errors = called("demo", "--out", str(tmp_path))
+    assert code == 2
+    assert "holds the demo of another world. Give another --out" in errors
+    assert (tmp_path / "world" / "world.json").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_the_small_demo_shows_what_the_page_says(small: Small) -> None:
+    folder, first = small
+    check_figures(first, quoted("colisten demo"))
+    pages = {"drift.html", "evaluation.html", "experiment.html", "graph.html"}
+    assert pages <= {page.name for page in (folder / "run" / "reports").iterdir()}
+    recommend, serve, curl = map(shlex.split, first["run"]["next"][:3])
+    assert (serve[1], curl[0]) == ("serve", "curl")
+    code, text, _ = called(*recommend[1:])
+    assert code == 0
+    assert first["run"]["release_id"] in text
+
+
+@pytest.mark.slow
+def test_again_it_is_the_same_and_leaves_a_service_where_asked(small: Small) -> None:
+    folder, first = small
+    port = free_port()
+    started = subprocess.Popen(
+        demo_command(folder, "--serve", "--port", str(port)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    assert started.stdout is not None
+    assert started.stderr is not None
+    try:
+        lines = list(until(started.stdout, "}"))
+        again = json.loads("".join(lines))
+        assert again["run"]["release_id"] == first["run"]["release_id"]
+        assert again["shelves"] == first["shelves"]
+        assert again["seconds"] < first["seconds"]
+        list(until(started.stderr, f"Serving on http://127.0.0.1:{port} until Ctrl-C."))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            assert answer.status == 200
+    finally:
+        started.terminate()
+        assert started.wait(timeout=60) == 143
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
+
+
+def until(stream: IO[str], last: str) -> Iterator[str]:
+    """Lines of a stream up to one, that one too."""
+    for line in stream:
+        yield line
+        if line.rstrip("\n") == last:
+            return
+
+
+@pytest.mark.slow
+def test_the_full_demo_shows_what_the_page_says(tmp_path: Path) -> None:
+    document = demo(tmp_path / "out", "--full")
+    check_figures(document, quoted("colisten demo --full"))
+    assert "EASE" in document["figures"]

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from colisten.errors import ReleaseError
+from colisten.explain.inputs import ExplanationInputs
+from colisten.explain.logits import ServedTowers, UserSample, log_softmax
+from colisten.models.knn_term import KnnTermLayout
+from tests.explain.home import HALF_LIVES, Plant, planted_towers
+from tests.explain.samples import drawn_sample
+
+
+@pytest.mark.parametrize("with_knn_term", [False, True])
+def test_logits_are_those_of_the_trained_softmax(
+    inputs: ExplanationInputs, with_knn_term: bool
+) -> None:
+    """Serving's unit vectors hide a factor of each user; it must come back exactly."""
+    served = inputs.towers
+    knn_term = KnnTermLayout.of(served.user_spec, served.item_spec) if with_knn_term else None
+    towers = planted_towers(served.user_spec, served.item_spec, Plant(popularity=0.7), knn_term)
+    towers.fit_to_catalogue(inputs.item_features, (0.5, 1.0, -0.3, 2.0) if with_knn_term else ())
+    towers.eval()
+    users = torch.from_numpy(inputs.user_features)
+    items = torch.from_numpy(inputs.item_features)
+    with torch.inference_mode():
+        taste, beside = towers.user.parts(users)
+        if knn_term is not None:
+            heard = knn_term.of_users(users, towers.user.knn_weights)
+            beside = torch.cat([beside, heard], dim=1)
+        own = towers.item.parts(items[:, : towers.item.width])
+        wanted = taste @ own.T / towers.temperature + beside @ towers.item.beside(items).T
+        found = served.logits(towers.user(users).numpy(), towers.item(items).numpy())
+    assert np.abs(found - wanted.numpy()).max() < 1e-3
+
+
+def test_tastes_are_unit_vectors_without_popularity(inputs: ExplanationInputs) -> None:
+    taste = inputs.towers.taste(inputs.release.item_vectors)
+    assert taste.shape[1] == inputs.release.item_vectors.shape[1] - len(HALF_LIVES) - 1
+    np.testing.assert_allclose(np.linalg.norm(taste, axis=1), 1.0, atol=1e-5)
+
+
+def test_a_folder_without_towers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="Cannot read the towers"):
+        ServedTowers(tmp_path)
+
+
+def test_a_sample_keeps_each_users_own_rows(inputs: ExplanationInputs) -> None:
+    sample = inputs.sample
+    rows = np.array([5, 1, 9])
+    some = sample.take(rows)
+    assert some.user_ids.tolist() == sample.user_ids[rows].tolist()
+    for at, row in enumerate(rows):
+        assert some.targets[at].tolist() == sample.targets[int(row)].tolist()
+        assert some.exclusions[at].tolist() == sample.exclusions[int(row)].tolist()
+
+
+def test_blocks_cover_everyone_once() -> None:
+    sample = drawn_sample(np.zeros((7, 3)))
+    assert np.concatenate(list(sample.blocks())).tolist() == list(range(7))
+
+
+def test_masks_hide_what_may_not_be_shown(inputs: ExplanationInputs) -> None:
+    sample: UserSample = inputs.sample
+    rows = np.arange(4)
+    masked = sample.masked(np.zeros((4, len(sample.available)), np.float32), rows)
+    for row in rows.tolist():
+        closed = set(sample.exclusions[row].tolist())
+        closed |= set(np.flatnonzero(~sample.available).tolist())
+        assert set(np.flatnonzero(np.isinf(masked[row])).tolist()) == closed
+
+
+def test_log_softmax_sums_to_one_and_keeps_what_is_closed() -> None:
+    logits = np.array([[1000.0, 1001.0, -np.inf], [0.0, 0.0, 0.0]], dtype=np.float32)
+    log_p = log_softmax(logits)
+    np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1.0)
+    assert log_p[0, 2] == -np.inf
