@@ -46,10 +46,12 @@ def walk(group: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
 def options_of(command: Any) -> Iterator[tuple[str, str]]:
     """Arguments and options of a command, each with what it means."""
     for each in command.params:
+        if each.hidden:
+            continue
         spelled = [*each.opts, *each.secondary_opts]
         if each.param_type_name == "argument":
             yield each.metavar or each.name.upper(), each.help or ""
-        elif not each.hidden and not _COMMON & set(spelled):
+        elif not _COMMON & set(spelled):
             yield ", ".join(spelled), each.help or ""
 
 

@@ -13,6 +13,8 @@ PLANTED = [
     ("links", "[here](#what-never-was)", "#what-never-was"),
     ("paths", "It lies in `colisten/graph/built.py`.", "colisten/graph/built.py"),
     ("paths", "See `benchmarks/results/nothing_*.json`.", "nothing_"),
+    ("paths", "Run `make everything`.", "make everything"),
+    ("names", "It is a `PopularityRanger`.", "PopularityRanger"),
     ("names", "Call `colisten.graph.build.build_graphs`.", "build_graphs"),
     ("names", "Call `evaluation.table.evaluated(rankers)`.", "evaluated"),
     ("names", "Call `Catalogue.rede(history)`.", "rede"),
