@@ -17,11 +17,10 @@ ROOMS = "colisten|tests|benchmarks|cli|docs|components|pipelines|feature_repo|mo
 MADE_BY_THE_READER = {
     "colisten/graph/co_followed.py",
     "colisten/index/faiss.py",
+    "towers.loss=bpr",
     "index.backend=faiss",
 }
 NOT_PATHS = {"colisten/python-pipelines"}  # the name of an image
-# What these pages print is made anew by a test and compared there.
-RUN_AS_PRINTED = {"docs/tutorial.md": "tests/test_tutorial.py"}
 # A field of an answer, and calls of what others wrote.
 NOT_PYTHON = {
     *("how.fallbacks", "HeteroConv(SAGEConv)", 'model_dump(mode="json")', "model_dump_json()"),
@@ -31,6 +30,7 @@ _FILE = r"\.(?:py|md|html|jsonl?|npy|parquet|parq|ya?ml|onnx|safetensors|css|jin
 LEFT_BY_A_RUN = (
     "",
     "steps",
+    "steps/run.log",
     "steps/check_tables-*",
     "steps/check_tables-*/history",
     "steps/check_tables-*/holdout",
@@ -65,7 +65,6 @@ LEFT_BY_A_RUN = (
 )
 # What other commands leave there, or a run with settings of its own.
 LEFT_BY_OTHERS = (
-    "steps/run.log",
     "experiment",
     "shelves",
     "index/milvus.db",
@@ -101,7 +100,9 @@ def paths(page: Page) -> list[str]:
     prose = re.sub(r"\]\([^)]*\)", "", page.prose)
     named = re.findall(rf"(?<![\w./<~-])(?:{ROOMS})/[\w*][\w./*-]*", prose)
     named = [name.rstrip(".") for name in named if name.rstrip(".") not in NOT_PATHS]
-    return [name for name in named if name not in MADE_BY_THE_READER and not any(ROOT.glob(name))]
+    return [
+        name for name in named if name not in MADE_BY_THE_READER and not any(ROOT.glob(name))
+    ]
 
 
 def names(page: Page) -> list[str]:
@@ -211,7 +212,7 @@ def messages(page: Page) -> list[str]:
     lines = [
         line
         for block in page.blocks
-        if block.language == "text" and page.name not in RUN_AS_PRINTED
+        if block.language == "text"
         for line in block.code.splitlines()
         if line.strip()
     ]
@@ -253,5 +254,7 @@ def _tree(code: str) -> list[str]:
 
 KINDS: dict[str, Callable[[Page], list[str]]] = {
     check.__name__: check
-    for check in (*(links, paths, names, settings, defaults, commands, python, messages, outputs),)
+    for check in (
+        *(links, paths, names, settings, defaults, commands, python, messages, outputs),
+    )
 }

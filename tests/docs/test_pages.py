@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.docs.faults import KINDS, RUN_AS_PRINTED
+from tests.docs.code import INTO_A_FILE
+from tests.docs.faults import KINDS
 from tests.docs.page import ROOT, Page, pages
 
 
@@ -14,6 +15,6 @@ def test_a_page_says_what_is_so(name: str, kind: str) -> None:
     assert KINDS[kind](Page.read(name)) == []
 
 
-def test_a_page_whose_printed_lines_are_not_read_here_is_run() -> None:
-    for name, test in RUN_AS_PRINTED.items():
-        assert name.removeprefix("docs/") in (ROOT / test).read_text()
+def test_a_block_that_stands_in_another_file_is_tried_there() -> None:
+    for (_, heading), test in INTO_A_FILE.items():
+        assert heading in (ROOT / test).read_text()

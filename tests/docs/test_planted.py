@@ -22,11 +22,7 @@ PLANTED = [
     ("settings", "Set `hgnn.loss: marginal`.", "hgnn.loss"),
     ("settings", "Set `preset=papers`.", "preset"),
     ("defaults", "It waits `towers.patience` (default 5) epochs.", "not the default"),
-    (
-        "defaults",
-        "It is `towers.popularity_half_lives` (default [7, 30]; days).",
-        "not the default",
-    ),
+    ("defaults", "It is `towers.popularity_half_lives` (default [7, 30]; days).", "not the default"),
     ("defaults", "It is `graph.weights=lift` (default).", "not the default"),
     ("defaults", "It is `lift` (default).", "not `section.name`"),
     ("defaults", "It waits `towers.patience` (2) epochs.", "write (default 2)"),
@@ -67,4 +63,4 @@ Override '…' has no '='.
 ```
 """
     page = Page("docs/planted.md", said)
-    assert {kind: check(page) for kind, check in KINDS.items()} == {kind: [] for kind in KINDS}
+    assert {kind: check(page) for kind, check in KINDS.items()} == dict.fromkeys(KINDS, [])
