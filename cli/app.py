@@ -13,6 +13,7 @@ import typer
 from colisten.cli import (
     ablate,
     check,
+    commands,
     demo,
     events,
     experiment,
@@ -79,6 +80,7 @@ app.command()(recommend.recommend)
 app.command()(similar.similar)
 app.command()(serve.serve)
 app.command()(settings.settings)
+app.command(hidden=True)(commands.commands)
 app.add_typer(release.app, name="release")
 app.add_typer(events.app, name="events")
 app.add_typer(graph.app, name="graph")

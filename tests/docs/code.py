@@ -47,7 +47,7 @@ def faults_of_code(page: str, block: Block, before: set[str]) -> list[str]:
         symbol.get_name()
         for table in _tables(names)
         for symbol in table.get_symbols()
-        if symbol.is_referenced() and symbol.is_global() or _unbound(table, symbol)
+        if (symbol.is_referenced() and symbol.is_global()) or _unbound(table, symbol)
     }
     bound = {symbol.get_name() for symbol in names.get_symbols() if _binds(symbol)}
     faults += [f"{name}: comes from nowhere" for name in sorted(free - bound - known)]

@@ -22,7 +22,11 @@ PLANTED = [
     ("settings", "Set `hgnn.loss: marginal`.", "hgnn.loss"),
     ("settings", "Set `preset=papers`.", "preset"),
     ("defaults", "It waits `towers.patience` (default 5) epochs.", "not the default"),
-    ("defaults", "It is `towers.popularity_half_lives` (default [7, 30]; days).", "not the default"),
+    (
+        "defaults",
+        "It is `towers.popularity_half_lives` (default [7, 30]; days).",
+        "not the default",
+    ),
     ("defaults", "It is `graph.weights=lift` (default).", "not the default"),
     ("defaults", "It is `lift` (default).", "not `section.name`"),
     ("defaults", "It waits `towers.patience` (2) epochs.", "write (default 2)"),
