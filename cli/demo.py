@@ -101,7 +101,8 @@ def demo(
         document = _document(result, shelves, experiment)
         print_document({**document, "world": place.world, "seconds": seconds})
     else:
-        _finish(result, place, console)
+        console.rule("Where to look, and what to try")
+        show_next(result, place.home, console)
     console.print(f"Done in {seconds:.0f} s.")
     if serve:
         with service(place.home, port) as process:
@@ -151,7 +152,7 @@ def _release(
             window_days=report.window_days,
             listen=listen,
         )
-    show_outcome(result, place.home, console)
+    show_outcome(result, console)
     return result
 
 
@@ -175,15 +176,6 @@ def _experiment(place: _Place, report: WorldReport, seed: int, console: Terminal
     reading = compare_experiment(place.world, home / "experiment", page)
     console.print(drawn(reading, page))
     return reading.to_dict()
-
-
-def _finish(result: RunResult, place: _Place, console: Terminal) -> None:
-    console.rule("Where to look")
-    for page in sorted((place.home / "reports").glob("*.html")):
-        console.print(f"  {page.resolve().as_uri()}", soft_wrap=True)
-    console.print(f"  {place.home / 'metrics.json'}", soft_wrap=True)
-    console.rule("What to try")
-    show_next(result, place.home, console)
 
 
 def _document(

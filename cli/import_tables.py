@@ -107,6 +107,7 @@ def _plain(imported: Imported) -> dict[str, object]:
 
 def _print(imported: Imported, out: Path | None) -> None:
     console = Terminal()
+    console.width = max(console.width, 100)
     for name, table in imported.tables.items():
         made = ", derived from the interactions" if table.derived else ""
         console.print(Text.assemble((name, "bold"), f"  {table.rows:,} rows{made}"))

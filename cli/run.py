@@ -93,7 +93,7 @@ def run(
         print_document(run_document(result))
     else:
         console = wide_console()
-        show_outcome(result, out, console)
+        show_outcome(result, console)
         show_next(result, out, console)
     Terminal(stderr=True).print(f"Done in {time.monotonic() - started:.0f} s.")
 
@@ -104,8 +104,8 @@ def wide_console() -> Terminal:
     return console if console.is_terminal else Terminal(width=max(console.width, 120))
 
 
-def show_outcome(result: RunResult, out: Path, console: Terminal) -> None:
-    """Print the table, the release, the headline and where everything lies."""
+def show_outcome(result: RunResult, console: Terminal) -> None:
+    """Print the table, the release and the headline."""
     from colisten.evaluation.headline import headlines
     from colisten.reports.terminal import to_rich
     from colisten.reports.verdict import headline_sentence
@@ -117,9 +117,6 @@ def show_outcome(result: RunResult, out: Path, console: Terminal) -> None:
         console.print(Text(f"Notice: {warning}"), soft_wrap=True)
     for each in headlines(result.table):
         console.print(Text(headline_sentence(each)), soft_wrap=True)
-    console.print("Look at:")
-    for place in _places(out):
-        console.print(f"  {place}", soft_wrap=True)
 
 
 def _places(out: Path) -> list[Path]:
@@ -146,7 +143,10 @@ def run_document(result: RunResult) -> dict[str, Any]:
 
 
 def show_next(result: RunResult, out: Path, console: Terminal) -> None:
-    """Print what to do with a release."""
+    """Print where everything lies and what to do with the release."""
+    console.print("Look at:")
+    for place in _places(out):
+        console.print(f"  {place}", soft_wrap=True)
     console.print("Next:")
     for line in next_commands(out, live=result.promoted):
         console.print(f"  {line}", soft_wrap=True, highlight=False)
@@ -161,9 +161,8 @@ def next_commands(out: Path, *, live: bool) -> list[str]:
     """
     folder = shlex.quote(str(out))
     program = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "colisten" else "colisten"
-    show = f"{program} release list --out {folder}"
     if not live:
-        return [show]
+        return [f"{program} release list --out {folder}"]
     # The user of the first list: somebody the service knows.
     user = parquet.read(out / "recommendations.parquet", columns=["user_id"])["user_id"][0].as_py()
     body = shlex.quote(to_json({"user_id": user, "k": 5}))
@@ -171,6 +170,6 @@ def next_commands(out: Path, *, live: bool) -> list[str]:
         f"{program} recommend --out {folder} --user {shlex.quote(user)} -k 5",
         f"{program} serve --out {folder}",
         f"curl -H 'content-type: application/json' -d {body} http://127.0.0.1:3000/recommend",
-        show,
+        f"{program} release show live --out {folder}",
         f"{program} explain --out {folder}",
     ]

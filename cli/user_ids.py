@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from colisten.data import parquet
 from colisten.data.ids import id_fault
 from colisten.errors import ConfigError, FeatureError
-from colisten.interrupts import interruptible
 from colisten.words import shown
 
 _COLUMN = "user_id"
@@ -30,7 +29,7 @@ def read_user_ids(file: Path) -> list[str]:
         with file.open("rb") as stream:
             is_parquet = stream.read(len(_MAGIC)) == _MAGIC
         ids = _of_parquet(file) if is_parquet else _of_text(file)
-    except (OSError, ValueError, pa.ArrowException, duckdb.Error) as error:
+    except (OSError, ValueError, pa.ArrowException, csv.Error) as error:
         raise ConfigError(
             f"Cannot read users from {file}: {error}.",
             "Give a parquet or CSV file with a column user_id, or one id a line.",
@@ -66,13 +65,9 @@ def _of_parquet(file: Path) -> list[str]:
 
 def _of_text(file: Path) -> list[str]:
     lines = file.read_text(encoding="utf-8-sig").splitlines()
-    header = lines[0].split(",") if lines else []
-    if _COLUMN not in [name.strip().strip('"') for name in header]:
-        return list(dict.fromkeys(line for line in lines if line.strip()))
-    with interruptible(duckdb.connect()) as connection:
-        rows = connection.execute(
-            f"SELECT DISTINCT {_COLUMN} FROM read_csv(?, header = true, all_varchar = true) "
-            f"WHERE {_COLUMN} IS NOT NULL ORDER BY 1",
-            [str(file)],
-        ).fetchall()
-    return [str(row[0]) for row in rows]
+    rows = csv.reader(lines)
+    header = [name.strip() for name in next(rows, [])]
+    if _COLUMN in header:
+        at = header.index(_COLUMN)
+        lines = [row[at] for row in rows if len(row) > at]
+    return list(dict.fromkeys(line for line in lines if line.strip()))

@@ -7,6 +7,7 @@ effect (co-listened items are alike, a graph helps) can be asserted, not only a 
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def write_tiny_source(folder: Path, *, users: int = 80, seed: int = 0, days: int
     return folder
 
 
-def write(file: Path, rows: list[dict[str, object]], **types: pa.DataType) -> None:
+def write(file: Path, rows: Sequence[Mapping[str, object]], **types: pa.DataType) -> None:
     """Write rows as parquet with the given column types."""
     table = pa.Table.from_pylist(rows)
     for name, type_ in types.items():

@@ -88,5 +88,6 @@ def test_workers_share_the_cores() -> None:
     many = {"OMP_NUM_THREADS": "7"}
     threads.share_cores(many, 100)
     assert many == {"OMP_NUM_THREADS": "7"}
-    threads.share_cores(crowded := {}, 100)
+    crowded: dict[str, str] = {}
+    threads.share_cores(crowded, 100)
     assert crowded == {"OMP_NUM_THREADS": "1"}

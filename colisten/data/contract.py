@@ -215,6 +215,27 @@ LINKS = Table(
         Column("since", MOMENT, False, "When it came to be known; null where it always was."),
     ),
 )
+TEXT_VECTORS = Table(
+    "text_vectors",
+    False,
+    "Text vectors of your own: where there are any, no text is encoded. Items without one count as "
+    "without text, and ids that `items` does not have are left out.",
+    (
+        Column("item_id", TEXT, True, "Unique, never null or blank."),
+        Column("vector", VECTOR, True, "Finite, of one length; null or empty where there is none."),
+    ),
+)
+POPULARITY = Table(
+    "popularity",
+    False,
+    "Popularity of your own: where there is any, popular lists and the baseline go by it instead "
+    "of by counted starts, items without a score last.",
+    (
+        Column("item_id", TEXT, True, "Never null or blank."),
+        Column("score", AMOUNT, True, "Finite; a larger one comes first."),
+        Column("since", MOMENT, False, "When it came to be known; null where it always was."),
+    ),
+)
 EXPOSURES = Table(
     "exposures",
     False,
@@ -239,7 +260,16 @@ FILTERED: dict[FilterKind, Kind] = {
 }
 """What the values of a column to filter by are, by its kind in `data.filterable`."""
 
-TABLES: tuple[Table, ...] = (ITEMS, USERS, MUSIC, INTERACTIONS, LINKS, EXPOSURES)
+TABLES: tuple[Table, ...] = (
+    ITEMS,
+    USERS,
+    MUSIC,
+    INTERACTIONS,
+    LINKS,
+    TEXT_VECTORS,
+    POPULARITY,
+    EXPOSURES,
+)
 
 
 def tables_of(data: DataSettings) -> tuple[Table, ...]:
@@ -253,6 +283,9 @@ def tables_of(data: DataSettings) -> tuple[Table, ...]:
         for name, kind in data.filterable.items()
         if name not in known
     ]
+    if data.text_vectors is not None:
+        meaning = "Text vectors of your own, of one length; null where there is none."
+        filtered.append(Column(data.text_vectors, VECTOR, True, meaning))
     more = {ITEMS.name: filtered, USERS.name: further}
     return tuple(
         replace(table, columns=(*table.columns, *more.get(table.name, ()))) for table in TABLES

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,14 +25,18 @@ from colisten.data.contract import (
     LINKS,
     MOMENT,
     MUSIC,
+    POPULARITY,
     TEXT,
+    TEXT_VECTORS,
     TEXTS,
     USERS,
+    VECTOR,
     Table,
     tables_of,
 )
 from colisten.data.moments import sql_moment, utc, window_end
 from colisten.data.outlook import Outlook, anybody_measured, shortages, target_starts
+from colisten.data.own_parts import popularity_query, vectors_query
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_name, sql_text
 from colisten.data.summary import TableSummary
 from colisten.data.views import TableViews, open_views, reading
@@ -216,7 +220,10 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
     before = f"timestamp < {sql_moment(cut)}"
     window = f"timestamp >= {sql_moment(cut)} AND timestamp < {sql_moment(end)}"
     tables = {table.name: table for table in tables_of(views.data)}
-    yield _Part("history", tables[ITEMS.name], _items(views, cut, tables[ITEMS.name]))
+    # Vectors of a column become a file, as those of a table do.
+    own = tuple(column for column in tables[ITEMS.name].columns if column.kind is not VECTOR)
+    items = replace(tables[ITEMS.name], columns=own)
+    yield _Part("history", items, _items(views, cut, items))
     yield _Part("history", tables[USERS.name], _users(views, before))
     yield _Part("history", MUSIC, _music(views, before))
     known = _links(views, cut)
@@ -227,6 +234,13 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
             LINKS,
             f"SELECT {columns} FROM links WHERE {known} ORDER BY relation, item_id, other_id",
         )
+    available = _available(views, cut)
+    for table, query in (
+        (TEXT_VECTORS, vectors_query(views, available)),
+        (POPULARITY, popularity_query(views, cut, available)),
+    ):
+        if query is not None:
+            yield _Part("history", table, query)
     for folder, condition in (("history", before), ("holdout", window)):
         yield _Part(
             folder,

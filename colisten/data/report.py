@@ -11,8 +11,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from colisten.data.canonical import Canonical, canonical_country, canonical_language
-from colisten.data.contract import EXPOSURES, LINKS, MUSIC, TABLES, USERS
+from colisten.data.contract import EXPOSURES, LINKS, MUSIC, POPULARITY, TABLES, TEXT_VECTORS, USERS
 from colisten.data.moments import days_from, from_microseconds, sql_moment
+from colisten.data.own_parts import own_notices
 from colisten.data.sql import is_blank, sql_name, sql_text
 from colisten.data.views import TableViews
 
@@ -209,7 +210,8 @@ def _notices(
     at_midnight: bool,
 ) -> list[str]:
     notices = list(views.notices)
-    for table in (USERS, MUSIC, LINKS, EXPOSURES):
+    notices += own_notices(views)
+    for table in (USERS, MUSIC, LINKS, TEXT_VECTORS, POPULARITY, EXPOSURES):
         if table.name in views.rows and not views.rows[table.name]:
             notices.append(f"{table.file_name} has no rows.")
     if USERS.name not in views.rows:

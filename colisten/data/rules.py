@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from colisten.data import violations
-from colisten.data.contract import MAX_AGE
+from colisten.data.contract import ITEMS, MAX_AGE, POPULARITY, TEXT_VECTORS
 from colisten.data.ids import MAX_ID_BYTES, is_too_long
 from colisten.data.moments import EARLIEST, LATEST, newest, sql_moment, utc
-from colisten.data.sql import WHITE_SPACE, is_blank, sql_text, sql_texts
+from colisten.data.sql import WHITE_SPACE, is_blank, sql_name, sql_text, sql_texts
 from colisten.data.units import WrongUnit, units
 from colisten.data.violation import Violation
 from colisten.settings.data import DataSettings
@@ -63,6 +63,8 @@ def row_rules(now: datetime, data: DataSettings) -> list[Rule]:
         *_music_rules(now),
         *_interaction_rules(now, data),
         *_link_rules(now),
+        *_text_vector_rules(data),
+        *_popularity_rules(now),
         *_exposure_rules(now),
     ]
 
@@ -277,14 +279,54 @@ def _link_rules(now: datetime) -> list[Rule]:
     ]
 
 
+def _text_vector_rules(data: DataSettings) -> list[Rule]:
+    table = TEXT_VECTORS.name
+    own = _id_rules(table, "item_id", ("item_id",))
+    own.append(
+        _rule(violations.DuplicateItem, table, "item_id", _repeated(table, "item_id"), ("item_id",))
+    )
+    places = [(table, "vector")]
+    if data.text_vectors is not None:
+        places.append((ITEMS.name, sql_name(data.text_vectors)))
+    for name, column in places:
+        length, finite = _one_length(name, column), _not_finite(column)
+        plain = column.strip('"')
+        for violation, broken in (
+            (violations.TextVectorLength, length),
+            (violations.NonFiniteTextVector, finite),
+        ):
+            own.append(_rule(violation, name, plain, broken, ("item_id",)))
+    return own
+
+
+def _popularity_rules(now: datetime) -> list[Rule]:
+    table, shows = POPULARITY.name, ("item_id", "score", "since")
+    unfit = "score IS NULL OR NOT isfinite(score)"
+    return [
+        *_id_rules(table, "item_id", shows),
+        _rule(violations.UnfitScore, table, "score", unfit, shows),
+        *_future_rules(table, "since", shows, now),
+    ]
+
+
+def _one_length(table: str, column: str) -> str:
+    """SQL: the vector is not as long as most."""
+    return (
+        f"len({column}) > 0 AND len({column}) <> "
+        f"(SELECT len({column}) AS size FROM {table} WHERE len({column}) > 0 "
+        "GROUP BY 1 ORDER BY count(*) DESC, size DESC LIMIT 1)"
+    )
+
+
+def _not_finite(column: str) -> str:
+    """SQL: a value of the vector is no 32-bit float."""
+    bad = f"x IS NULL OR NOT isfinite(x) OR abs(x) > {LARGEST_FLOAT}"
+    return f"len(list_filter({column}, lambda x: {bad})) > 0"
+
+
 def _vector_rules() -> list[Rule]:
     shows = ("user_id", "music_vector", "timestamp")
     vector = "music.music_vector"
-    most = (
-        "(SELECT len(music_vector) AS size FROM music WHERE len(music_vector) > 0 "
-        "GROUP BY 1 ORDER BY count(*) DESC, size DESC LIMIT 1)"
-    )
-    bad = f"x IS NULL OR NOT isfinite(x) OR abs(x) > {LARGEST_FLOAT}"
     conflict = (
         "(user_id, timestamp) IN (SELECT (user_id, timestamp) FROM music "
         "WHERE user_id IS NOT NULL AND timestamp IS NOT NULL GROUP BY user_id, timestamp "
@@ -294,12 +336,12 @@ def _vector_rules() -> list[Rule]:
         (violations.NullMusicVector, "music_vector IS NULL OR len(music_vector) = 0", (vector,)),
         (
             violations.MusicVectorLength,
-            f"len(music_vector) > 0 AND len(music_vector) <> {most}",
+            _one_length("music", "music_vector"),
             (vector,),
         ),
         (
             violations.NonFiniteMusicVector,
-            f"len(list_filter(music_vector, lambda x: {bad})) > 0",
+            _not_finite("music_vector"),
             (vector,),
         ),
         (violations.MusicVectorConflict, conflict, (vector, "music.user_id", "music.timestamp")),

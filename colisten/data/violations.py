@@ -39,6 +39,9 @@
         ├── MusicVectorLength           a vector is longer or shorter than most
         ├── NonFiniteMusicVector        a vector holds null, NaN or infinity
         ├── MusicVectorConflict         two vectors of one user at one moment
+        ├── TextVectorLength            a text vector is longer or shorter than most
+        ├── NonFiniteTextVector         a text vector holds null, NaN or infinity
+        ├── UnfitScore                  a popularity is null or not finite
         ├── CutAfterData                the cut lies long after the last event
         ├── NoHistory                   no interaction lies before the cut
         ├── NobodyStarted               nothing of the recommended type is started before the cut
@@ -305,6 +308,27 @@ class MusicVectorConflict(Violation):
 
     says = "another vector of the same user at the same moment"
     advice = "Keep one vector per user and moment."
+
+
+class TextVectorLength(Violation):
+    """A text vector of your own is longer or shorter than most."""
+
+    says = "of another length than most"
+    advice = "Write vectors of one text model only, null where an item has none."
+
+
+class NonFiniteTextVector(Violation):
+    """A text vector of your own holds null, NaN, infinity or a value beyond 32-bit floats."""
+
+    says = "holds null, NaN or infinity"
+    advice = "Compute these vectors again, or write null where an item has none."
+
+
+class UnfitScore(Violation):
+    """A popularity of your own is null, NaN or infinite."""
+
+    says = "no finite number"
+    advice = "Drop these rows: an item without a score comes last."
 
 
 class NoHistory(Violation):

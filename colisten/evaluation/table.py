@@ -30,7 +30,7 @@ log = logger("evaluation")
 
 
 class EvaluationTable(Part):
-    """What `evaluate` measured; `model_dump(mode="json")` is the form of metrics.json.
+    """What `evaluate` measured; `metrics.json` and `slices.json` hold its `model_dump`.
 
     Attributes:
         cut, window_days, target_type, k, depth, confidence, bootstrap, seed: How.

@@ -77,7 +77,8 @@ def _of_relations(report: GraphReport) -> Iterator[Finding]:
                 severe=False,
                 what=f"One item of type {node} is linked{by} to {relation.max_degree:,} of the "
                 f"{report.nodes[near]:,} of type {near}.",
-                advice="Set graph.weights to user_share or lift, or raise graph.min_colisteners."
+                advice="Raise graph.min_colisteners; graph.weights=lift makes less of popular "
+                "items."
                 if counted
                 else "Does such a link say anything? Leave it out with graph.links.",
             )

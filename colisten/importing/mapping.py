@@ -81,6 +81,8 @@ class Mapping(Section):
     music: TableMapping | None = None
     interactions: TableMapping
     links: TableMapping | None = None
+    text_vectors: TableMapping | None = None
+    popularity: TableMapping | None = None
     exposures: TableMapping | None = None
 
     def tables(self) -> dict[str, TableMapping]:

@@ -90,11 +90,12 @@ def open_engine(engine: Engine) -> Iterator[duckdb.DuckDBPyConnection]:
             "temp_directory": folder,
             "autoinstall_known_extensions": False,
         }
+        file = str(Path(folder) / "rows.duckdb")
         try:
-            connection = duckdb.connect(str(Path(folder) / "rows.duckdb"), config=config)
+            connection = interruptible(duckdb.connect(file, config=config))
         except duckdb.Error as error:
             raise ConfigError(f"DuckDB refuses {engine}: {first_line(error)}.") from error
-        with interruptible(connection):
+        with connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
 

@@ -5,7 +5,7 @@ candidates: every one that is not a pair's own is a negative of that pair, once,
 pairs share it. A popular item is in more batches, so it is a negative more often than an
 unpopular one; each loss takes that back in its own way, by `log_inclusion`.
 
-Another loss is a function from `LossBatch` to a scalar, its name in `LOSSES` and in `towers.loss`.
+Another loss is a function from `LossBatch` to a scalar, named in `towers.loss` (`colisten.parts`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from colisten.errors import TrainingError
+from colisten.parts import load_part
 
 _ONE, _NONE = torch.tensor(1.0), torch.tensor(0.0)
 
@@ -121,3 +122,11 @@ LOSSES: dict[str, Callable[[LossBatch], Tensor]] = {
     "sampled_softmax": sampled_softmax,
     "paper": paper,
 }
+
+
+def loss_of(name: str) -> Callable[[LossBatch], Tensor]:
+    """The loss of that name, or one of somebody's own; raises ConfigError where there is none."""
+    if name in LOSSES:
+        return LOSSES[name]
+    own: Callable[[LossBatch], Tensor] = load_part("towers.loss", name)
+    return own

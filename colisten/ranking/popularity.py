@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from colisten.data import parquet
-from colisten.data.moments import days_from
+from colisten.data.contract import POPULARITY
+from colisten.data.moments import days_from, utc
 from colisten.ranking.events import EventLog, moment_literal
 
 
@@ -35,7 +39,8 @@ def popularity(events: EventLog, as_of: datetime, window_days: int | None = None
 def popular_order(events: EventLog, as_of: datetime, window_days: int) -> np.ndarray:
     """Every target item, int64 [num_target], most popular first.
 
-    By users who started it in the last days, then by those who ever did, then by index.
+    By a popularity of the tables' own where there is one, then by users who started it in the
+    last days, then by those who ever did, then by index.
 
     Args:
         events: Events and items.
@@ -46,7 +51,25 @@ def popular_order(events: EventLog, as_of: datetime, window_days: int) -> np.nda
         EvaluationError: As `popularity`.
     """
     lately, ever = popularity(events, as_of, window_days), popularity(events, as_of)
-    return np.lexsort((np.arange(len(lately)), -ever, -lately)).astype(np.int64)
+    own = own_popularity(events, as_of)
+    first = lately if own is None else own
+    return np.lexsort((np.arange(len(lately)), -ever, -lately, -first)).astype(np.int64)
+
+
+def own_popularity(events: EventLog, as_of: datetime) -> NDArray[np.float64] | None:
+    """Scores of somebody's own, the newest known before `as_of`, float64 [num_target].
+
+    Items without one have -inf. None where the folder of the events has no `popularity.parquet`.
+    """
+    file = events.folders[0] / POPULARITY.file_name
+    if not file.exists():
+        return None
+    table = parquet.read(file)  # sorted by item, then by time
+    known = pc.or_kleene(pc.is_null(table["since"]), pc.less(table["since"], pa.scalar(utc(as_of))))
+    table = table.filter(known)
+    scores = np.full(len(events.catalogue), -np.inf)
+    scores[events.catalogue.index_of(table["item_id"])] = table["score"].to_numpy()
+    return scores[events.target]
 
 
 def popularity_scores(events: EventLog, as_of: datetime, window_days: int) -> np.ndarray:

@@ -176,6 +176,10 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
             "gate": True,
         },
     )
+    if settings.data.text_vectors is None:  # releases that were made before it keep their ids
+        del shaping["data"]["text_vectors"]
+    if not settings.evaluation.own_baselines:
+        del shaping["evaluation"]["own_baselines"]
     encoder = Path(settings.text.encoder)
     if encoder.is_absolute() or encoder.exists():
         shaping["text"]["encoder"] = encoder.name  # a model folder may lie anywhere

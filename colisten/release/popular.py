@@ -13,7 +13,7 @@ from colisten.data import parquet
 from colisten.errors import ReleaseError
 from colisten.files import write_aside
 from colisten.ranking.events import EventLog
-from colisten.ranking.popularity import country_orders, popular_order
+from colisten.ranking.popularity import country_orders, own_popularity, popular_order
 
 COUNTRY_LENGTH = 1000
 
@@ -77,7 +77,9 @@ def popular_lists(events: EventLog, *, as_of: datetime, days: int) -> PopularLis
         days: Days before it that count.
     """
     everywhere = popular_order(events, as_of, days)
-    local = country_orders(events, as_of, days, everywhere)
+    # A popularity of the tables' own knows no country.
+    own = own_popularity(events, as_of) is not None
+    local = {} if own else country_orders(events, as_of, days, everywhere)
     start = events.target.start
     return PopularLists(
         everywhere + start,

@@ -41,6 +41,11 @@ class DataSettings(Section):
         description="Columns of the items table that answers can be filtered by besides language, "
         "each with its kind: keyword, keywords (a list of text), number or moment.",
     )
+    text_vectors: Name | None = Field(
+        None,
+        description="Column of the items table that holds text vectors of your own (a list of "
+        "floats); null: text_vectors.parquet where there is one, else text.encoder makes them.",
+    )
     user_features: dict[Name, FeatureKind] = Field(
         {},
         description="Columns of the users table, beside country and age, that the user tower "
@@ -88,6 +93,10 @@ class DataSettings(Section):
         if self.target_type in self.context_types:
             raise ValueError(
                 f"{self.target_type!r} is data.target_type and in data.context_types too"
+            )
+        if self.text_vectors in {*_CONTRACT_KINDS, *self.filterable, "item_id"}:
+            raise ValueError(
+                f"data.text_vectors names {self.text_vectors!r}, which holds no vectors"
             )
         if "item_id" in self.filterable:
             raise ValueError("data.filterable names 'item_id', which is excluded by in any case")

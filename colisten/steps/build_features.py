@@ -25,7 +25,7 @@ def build_features(
     text: TextVectors,
     cut: datetime,
     *,
-    data: Annotated[Columns, Without("filterable")],
+    data: Annotated[Columns, Without("filterable", "text_vectors")],
     # How a mean is taken over a history is the towers' affair; the store keeps the events.
     store: Annotated[FeatureSettings, Setting("features"), Without("half_life_days")],
     engine: Engine,

@@ -148,6 +148,7 @@ class StepCache:
         entry = {"key": key, "place": str(folder), "digests": digests, "seconds": seconds}
         write_json(folder / _ENTRY, entry)
         _free_memory()
+        self.plan.took(place, seconds)
         notify("done", seconds)
         return returned
 

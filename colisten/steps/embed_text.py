@@ -19,7 +19,9 @@ class Embedded(NamedTuple):
 
 
 def embed_text(history: History, cache: Path, *, text: TextSettings, threads: int) -> Embedded:
-    """Encode titles and descriptions; only texts not seen before reach the encoder.
+    """Encode titles and descriptions, unless the history holds vectors of somebody's own.
+
+    Only texts not seen before reach the encoder.
 
     Args:
         history: Checked tables.
@@ -29,9 +31,14 @@ def embed_text(history: History, cache: Path, *, text: TextSettings, threads: in
     Raises:
         TextError: The encoder cannot be loaded, or gave a vector that is not finite.
     """
-    from colisten.text.vectors import embed_items
+    from colisten.data.contract import TEXT_VECTORS
+    from colisten.text.vectors import embed_items, own_vectors
 
-    matrix = embed_items(history.catalogue, text, cache)
+    own = history.folder / TEXT_VECTORS.file_name
+    if own.exists():
+        matrix = own_vectors(history.catalogue, own)
+    else:
+        matrix = embed_items(history.catalogue, text, cache)
     figures = {
         "items": float(len(matrix)),
         "items_with_text": float(matrix.any(axis=1).sum()),

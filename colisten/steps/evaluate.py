@@ -63,9 +63,11 @@ def evaluate(
     Raises:
         EvaluationError: A file is missing or scores are wrong.
     """
+    from colisten.baselines.registry import BASELINES
     from colisten.baselines.tuning import tuned_baselines
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import users_as_of
+    from colisten.parts import load_part
     from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
@@ -94,7 +96,9 @@ def evaluate(
         models.towers.spec,
     )
     rankers = models.rankers(known)
-    if baselines and evaluation.baselines and len(window):
+    own = [load_part("evaluation.own_baselines", each) for each in evaluation.own_baselines]
+    measured_beside = [*(BASELINES if evaluation.baselines else ()), *own]
+    if baselines and measured_beside and len(window):
         rankers += tuned_baselines(
             log,
             as_of=as_of,
@@ -104,6 +108,7 @@ def evaluate(
             evaluation=evaluation,
             seed=seed,
             text=models.text,
+            baselines=measured_beside,
         )
     streams = models.all_time_popularity
     ranked = rank_lists(rankers, window, evaluation, folder=out / "lists")

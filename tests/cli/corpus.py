@@ -143,6 +143,7 @@ READS: dict[str, tuple[str, ...]] = {
         *("release", "verify", "{release}", "--out", "{home}", "--config", "@"),
     ),
     "release promote": ("release", "promote", "{release}", "--out", "@"),
+    "release publish": ("release", "publish", "{release}", "--out", "@"),
     "release rollback": ("release", "rollback", "--out", "@"),
     "release prune": ("release", "prune", "--out", "@"),
     "events push": (
@@ -655,8 +656,8 @@ def ids_and_addresses() -> Iterator[Case]:
     """Release ids that reach for something else, and addresses that nobody can listen on."""
     for command in ("show", "verify", "promote"):
         for at, release_id in enumerate(IDS):
-            arguments = ("release", command, "--out", "{home}", "--", release_id)
-            yield Case(f"release {command} {at} {ascii(release_id)[:25]}", arguments)
+            named = ("release", command, "--out", "{home}", "--", release_id)
+            yield Case(f"release {command} {at} {ascii(release_id)[:25]}", named)
     for port in ("0", "65536", "-1", "http", "3000.5", "99999999999"):
         yield Case(
             f"serve --port {port}",
@@ -668,14 +669,14 @@ def ids_and_addresses() -> Iterator[Case]:
         *("http://127.0.0.1", "127.0.0.1:80", "-", "\udc80", "ｌocalhost", "."),
     )
     for at, host in enumerate(hosts):
-        arguments = ("serve", "--out", "{work}/home", "--host", host, "--port", "1")
-        yield Case(f"serve --host {at} {ascii(host)[:20]}", arguments, _servable)
+        serve = ("serve", "--out", "{work}/home", "--host", host, "--port", "1")
+        yield Case(f"serve --host {at} {ascii(host)[:20]}", serve, _servable)
     for only in ("", "nothing", "no-grph", "\udc80", "x" * 5_000):
-        arguments = ("ablate", "--data", "{tables}", "--cut", DAY, "--out", "{work}/out")
-        yield Case(f"ablate --only {ascii(only)[:20]}", (*arguments, "--only", only))
+        ablate = ("ablate", "--data", "{tables}", "--cut", DAY, "--out", "{work}/out")
+        yield Case(f"ablate --only {ascii(only)[:20]}", (*ablate, "--only", only))
     for target in ("film", "", "Audiobook", "music"):
-        arguments = ("run", "--data", "{tables}", "--cut", DAY, "--out", "{work}/out", "--target")
-        yield Case(f"run --target {target!r}", (*arguments, target))
+        run = ("run", "--data", "{tables}", "--cut", DAY, "--out", "{work}/out", "--target")
+        yield Case(f"run --target {target!r}", (*run, target))
     for command in ("", "nothing", "rn", "release", "release nothing", "events", "graph x", "--x"):
         yield Case(f"command {command!r}", tuple(command.split(" ")))
 

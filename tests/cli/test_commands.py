@@ -22,7 +22,7 @@ from colisten.cli.app import answer, app
 from colisten.cli.ending import ENDS, Ended
 from colisten.cli.exit_codes import EPILOG, EXIT_CODES, exit_table
 from colisten.errors import ColistenError
-from colisten.settings.tree import Settings, load_settings
+from colisten.settings.tree import Settings, load_settings, settings_table
 from tests.conftest import write_tiny_source
 
 ROOT = Path(__file__).parents[2]
@@ -175,10 +175,11 @@ def test_without_json_an_error_is_no_document() -> None:
 def test_what_is_printed_beside_the_document_goes_to_standard_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import colisten.cli.settings as command
+    def noisy_rows() -> list[tuple[str, object, str]]:
+        print("noise")
+        return settings_table()
 
-    rows = command.settings_table
-    monkeypatch.setattr(command, "settings_table", lambda: print("noise") or rows())
+    monkeypatch.setattr("colisten.cli.settings.settings_table", noisy_rows)
     assert answer(["settings", "--json"]) == 0
     seen = capsys.readouterr()
     assert "noise" in seen.err
@@ -246,10 +247,12 @@ def complete(words: str, at: int) -> list[str]:
     return done.stdout.split()
 
 
-def test_bash_completes_commands_and_options() -> None:
+def test_bash_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(complete("colisten re", 1)) == {"recommend", "release"}
     assert set(complete("colisten release pro", 2)) == {"promote"}
     assert complete("colisten recommend --filter-r", 2) == ["--filter-range"]
+    # Typer reads the shell off the processes above it; a runner without a terminal has none.
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     code, script, _ = called("--show-completion", "bash")
     assert code == 0
     assert "complete -o default -F" in script

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import pytest
 
@@ -130,7 +130,7 @@ def test_again_it_is_the_same_and_leaves_a_service_where_asked(small: Small) -> 
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
 
 
-def until(stream: TextIO, last: str) -> Iterator[str]:
+def until(stream: IO[str], last: str) -> Iterator[str]:
     """Lines of a stream up to one, that one too."""
     for line in stream:
         yield line

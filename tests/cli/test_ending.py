@@ -10,6 +10,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 CODES = {number: {128 + number, -number} for number in ENDS}
 
 
-def started(*arguments: str, **options: object) -> subprocess.Popen[str]:
+def started(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
@@ -28,7 +29,7 @@ def started(*arguments: str, **options: object) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         preexec_fn=heeding_signals,
-        **options,  # type: ignore[call-overload]
+        **options,
     )
 
 

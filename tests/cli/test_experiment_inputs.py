@@ -44,10 +44,13 @@ def _report(folder: Path, *options: str) -> int:
     return answer(words)
 
 
-def _break(name: str, content: bytes | None) -> Callable[[Path], object]:
-    def change(folder: Path) -> object:
+def _break(name: str, content: bytes | None) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
         file = folder / "experiment" / name
-        return file.unlink() if content is None else file.write_bytes(content)
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
 
     return change
 
@@ -98,7 +101,7 @@ def _nothing(folder: Path) -> None: ...
     ],
 )
 def test_a_broken_input_is_one_sentence_and_nothing_is_written(
-    change: Callable[[Path], object],
+    change: Callable[[Path], None],
     options: list[str],
     code: int,
     tmp_path: Path,

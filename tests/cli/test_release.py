@@ -136,7 +136,10 @@ def test_faults_are_said_with_their_exit_code(published: Published, tmp_path: Pa
 
 
 def test_every_command_explains_itself() -> None:
-    names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    names = set()
+    for command in app.registered_commands:
+        assert command.callback is not None
+        names.add(command.name or command.callback.__name__)
     assert names == {"list", "show", "verify", "promote", "publish", "rollback", "prune"}
     for command in app.registered_commands:
         assert command.callback is not None

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,6 +73,17 @@ def _no_audiobooks(folder: Path) -> None:
         edit(folder, table, lambda rows: [row for row in rows if row["item_type"] == "podcast"])
     (folder / "exposures.parquet").unlink()
     (folder / "links.parquet").unlink()
+
+
+def _text_vectors(folder: Path, vectors: list[list[float | None] | None]) -> None:
+    ids = [f"a{at:03}" for at in range(len(vectors))]
+    table = pa.table({"item_id": ids, "vector": pa.array(vectors, pa.list_(pa.float32()))})
+    pq.write_table(table, folder / "text_vectors.parquet")
+
+
+def _scores(folder: Path, scores: list[float | None]) -> None:
+    table = pa.table({"item_id": [f"a{at:03}" for at in range(len(scores))], "score": scores})
+    pq.write_table(table, folder / "popularity.parquet")
 
 
 def _both_vectors(rows: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -371,7 +383,7 @@ CASES = [
             f"link {violation.__name__} {str(value)[:9]!r}",
             violation,
             f"links.{column}",
-            lambda folder, column=column, value=value: put(folder, "links", column, {2: value}),
+            partial(put, table="links", column=column, values={2: value}),
             count=1,
             first=(2,),
         )
@@ -463,6 +475,30 @@ CASES = [
         lambda folder: edit(folder, "music", _both_vectors),
         count=2,
         first=(7, 80),
+    ),
+    Case(
+        "text vectors of two lengths",
+        violations.TextVectorLength,
+        "text_vectors.vector",
+        lambda folder: _text_vectors(folder, [[1.0, 2.0], [1.0, 2.0], [1.0]]),
+        count=1,
+        first=(2,),
+    ),
+    Case(
+        "text vectors of no numbers",
+        violations.NonFiniteTextVector,
+        "text_vectors.vector",
+        lambda folder: _text_vectors(folder, [[1.0, NAN], [1.0, 2.0], None, [None, INF]]),
+        count=2,
+        first=(0, 3),
+    ),
+    Case(
+        "a popularity of no number",
+        violations.UnfitScore,
+        "popularity.score",
+        lambda folder: _scores(folder, [1.0, NAN, None]),
+        count=2,
+        first=(1, 2),
     ),
     Case(
         "no audiobooks",

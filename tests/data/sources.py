@@ -19,8 +19,14 @@ SINCE = START + timedelta(days=120)
 
 
 def copy_source(source: Path, folder: Path) -> Path:
-    """A copy of a source folder with tables of links and exposures, to be changed freely."""
+    """A copy of a source folder with tables of every kind, to be changed freely."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
+    ids = parquet.read(folder / "items.parquet").column("item_id")
+    vectors = pa.array([[float(at % 7), 1.0] for at in range(len(ids))], pa.list_(pa.float32()))
+    parquet.write(pa.table({"item_id": ids, "vector": vectors}), folder / "text_vectors.parquet")
+    scores = {"item_id": ids, "score": pa.array(range(len(ids)), pa.float64())}
+    since = pa.nulls(len(ids), pa.timestamp("us", tz="UTC"))
+    parquet.write(pa.table({**scores, "since": since}), folder / "popularity.parquet")
     shown = [
         {
             "request_id": f"r{number // 2}",

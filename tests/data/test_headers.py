@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace as changed
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def _accented(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace("e", "e\u0301", 1))
 
 
-CASES = [
+CASES: list[Callable[[str], str]] = [
     str,
     str.upper,
     str.title,

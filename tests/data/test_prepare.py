@@ -201,7 +201,7 @@ def test_exact_duplicates_go_and_near_ones_stay(source: Path, out: Path) -> None
 
 
 def test_only_items_and_interactions_are_needed(source: Path, out: Path) -> None:
-    for table in ("users", "music", "links", "exposures"):
+    for table in ("users", "music", "links", "text_vectors", "popularity", "exposures"):
         (source / f"{table}.parquet").unlink()
     drop(source, "items", "description", "genres", "published_at")
     replace(source, "items", "language", pa.nulls(100))
@@ -302,7 +302,7 @@ def test_a_failing_write_leaves_the_old_tables(
 ) -> None:
     run(source, out)
     before = folder_digests(out.parent)
-    written = []
+    written: list[Path] = []
     write = prepare._write
 
     def fail_late(views: Any, part: Any, file: Path) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colisten.evaluation.headline import headlines
 from colisten.evaluation.table import EvaluationTable, evaluate
-from colisten.ranking.rankers import SUBJECT, RandomRanker
+from colisten.ranking.rankers import SUBJECT, RandomRanker, Ranker
 from colisten.reports.verdict import headline_sentence
 from colisten.settings.sections import EvaluationSettings
 from colisten.steps.metrics_file import write_metrics, write_seeds
@@ -19,7 +19,7 @@ SETTINGS = EvaluationSettings(bootstrap=100, depth=20)
 
 def measured(users: int = 300, noise: float = 0.3) -> EvaluationTable:
     data = random_set(users, 60)
-    rankers = [
+    rankers: list[Ranker] = [
         RandomRanker(60),
         noisy(data, 0.5, "2T", seed=1),
         noisy(data, 2.0, "popularity", seed=2),

@@ -16,7 +16,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import evaluate
 from colisten.ranking.popularity import popularity
-from colisten.ranking.rankers import PopularityRanker, RandomRanker
+from colisten.ranking.rankers import PopularityRanker, RandomRanker, Ranker
 from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import event_log
 
@@ -33,7 +33,10 @@ def test_popularity_on_groceries_and_kitchenware() -> None:
     events = event_log(folder, catalogue)
     data = evaluation_set(events, cut=CUT, window_days=90)
     counts = popularity(events, CUT, 90)
-    rankers = [PopularityRanker("popularity", counts), RandomRanker(data.num_candidates)]
+    rankers: list[Ranker] = [
+        PopularityRanker("popularity", counts),
+        RandomRanker(data.num_candidates),
+    ]
     table = evaluate(rankers, data, EvaluationSettings(), 0)
     assert table.users == {"all": 3836, "warm": 2916, "cold": 920}
     assert (table.candidates, table.unreachable_targets) == (8217, 0)

@@ -13,7 +13,7 @@ from colisten.evaluation.beyond_accuracy import BEYOND_ACCURACY, BeyondAccuracy
 from colisten.evaluation.slices import Slice
 from colisten.evaluation.table import EvaluationTable, evaluate, evaluate_lists
 from colisten.ranking.lists import Lists, rank_lists
-from colisten.ranking.rankers import RandomRanker
+from colisten.ranking.rankers import RandomRanker, Ranker
 from colisten.reports.evaluation import to_html
 from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import Scores, perfect, random_set
@@ -48,7 +48,7 @@ def known_items() -> BeyondAccuracy:
 
 
 def test_one_list_a_model_is_what_evaluate_measures(tmp_path: Path) -> None:
-    rankers = [trained(0.5, 0), RandomRanker(ITEMS)]
+    rankers: list[Ranker] = [trained(0.5, 0), RandomRanker(ITEMS)]
     lists = rank_lists(rankers, DATA, SETTINGS, folder=tmp_path / "lists")
     single = {model: [items] for model, items in lists.by_model.items()}
     assert evaluate_lists(single, DATA, SETTINGS, 3) == evaluate(rankers, DATA, SETTINGS, 3)
@@ -66,12 +66,12 @@ def test_values_are_means_over_seeds_and_spread_their_deviation() -> None:
             assert row.seeds == len(lists)
             for metric, measure in row.metrics.items():
                 values = [one.value(model, metric, part) for one in alone]
-                assert measure.value == pytest.approx(np.mean(values))
+                assert measure.value == pytest.approx(np.mean(np.array(values, float)))
                 if len(lists) == 1:
                     assert (measure.spread, measure.by_seed) == (None, ())
                 else:
                     assert measure.by_seed == pytest.approx(values)
-                    assert measure.spread == pytest.approx(np.std(values, ddof=1))
+                    assert measure.spread == pytest.approx(np.std(np.array(values, float), ddof=1))
     assert EvaluationTable.model_validate_json(table.model_dump_json()) == table
 
 
@@ -123,6 +123,7 @@ def test_facts_are_further_columns_with_intervals_and_differences() -> None:
         for metric, value in zip(BEYOND_ACCURACY, expected, strict=True):
             measure = table.row(model).metrics[metric]
             assert measure.value == pytest.approx(value)
+            assert measure.value is not None
             assert measure.low is not None
             assert measure.high is not None
             assert measure.low <= measure.value <= measure.high

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import EvaluationError
-from colisten.evaluation.split import evaluation_set
+from colisten.evaluation.split import EvaluationSet, evaluation_set
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.ranking.popularity import popularity
 from colisten.ranking.ragged import Ragged
@@ -29,7 +29,7 @@ from tests.evaluation.conftest import Scores, event_log, perfect, random_set
 SETTINGS = EvaluationSettings(bootstrap=200, depth=20)
 
 
-def noisy(data, noise: float, name: str, seed: int = 0) -> Scores:
+def noisy(data: EvaluationSet, noise: float, name: str, seed: int = 0) -> Scores:
     """The perfect ranker's scores under noise: 0 is perfect, a large noise is chance."""
     matrix = perfect(data).matrix
     rng = np.random.default_rng(seed)
@@ -135,7 +135,7 @@ def test_without_the_named_model_the_best_is_the_subject() -> None:
 
 def test_chance_is_a_yardstick_and_leads_nothing() -> None:
     data = random_set(100, 60)
-    rankers = [RandomRanker(60), Scores("flat", np.zeros((100, 60))), perfect(data)]
+    rankers: list[Ranker] = [RandomRanker(60), Scores("flat", np.zeros((100, 60))), perfect(data)]
     table = evaluate(rankers, data, SETTINGS, 0)
     assert table.value("random", "coverage") == 1.0
     for metric in table.metrics:

@@ -40,6 +40,8 @@ def test_a_planted_lift_is_found() -> None:
         table({"popularity": 0.10, "2t-hgnn": 0.15}, 8_000), control="popularity", shares=SHARES
     )
     lift = next(lift for lift in reading.lifts if lift.rate == "new_start_rate")
+    assert lift.lift is not None
+    assert lift.p_value is not None
     assert lift.lift.low < 0.5 < lift.lift.high
     assert lift.lift.low > 0
     assert lift.p_value < 1e-6
@@ -55,6 +57,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
             shares=SHARES,
         )
         lift = reading.lifts[1].lift
+        assert lift is not None
         covered += lift.low <= 0 <= lift.high
     assert 180 <= covered <= 199
 
@@ -225,6 +228,7 @@ def counted(hits: dict[str, tuple[int, int]]) -> pa.Table:
 def test_small_p_values_keep_their_size(hits: tuple[int, int]) -> None:
     rows = counted({"popularity": (4_000, hits[1]), "2t-hgnn": (4_000, hits[0])})
     found = compare_arms(rows, control="popularity", shares=SHARES).lifts[0].p_value
+    assert found is not None
     error = np.sqrt(1 / hits[0] + 1 / hits[1] - 2 / 4_000)
     assert 0 < found < 1e-16
     assert found == pytest.approx(2 * norm.sf(np.log(hits[0] / hits[1]) / error), rel=1e-6)

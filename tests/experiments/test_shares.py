@@ -111,11 +111,11 @@ def test_rounded_thirds_are_thirds() -> None:
 
 
 def test_numbers_of_any_kind_are_numbers() -> None:
-    plan = planned_shares({"a": np.float32(0.25), "b": Fraction(1, 4), "c": Decimal("0.5")})
-    assert plan == {"a": 0.25, "b": 0.25, "c": 0.5}
+    shares: dict[str, Any] = {"a": np.float32(0.25), "b": Fraction(1, 4), "c": Decimal("0.5")}
+    assert planned_shares(shares) == {"a": 0.25, "b": 0.25, "c": 0.5}
     for undefined in ("nan", "snan", "inf"):
         with pytest.raises(ConfigError, match="not a positive number"):
-            planned_shares({"a": Decimal(undefined), "b": 0.5})
+            planned_shares(shares | {"a": Decimal(undefined)})
 
 
 @given(

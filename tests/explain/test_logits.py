@@ -67,7 +67,7 @@ def test_masks_hide_what_may_not_be_shown(inputs: ExplanationInputs) -> None:
     sample: UserSample = inputs.sample
     rows = np.arange(4)
     masked = sample.masked(np.zeros((4, len(sample.available)), np.float32), rows)
-    for row in rows:
+    for row in rows.tolist():
         closed = set(sample.exclusions[row].tolist())
         closed |= set(np.flatnonzero(~sample.available).tolist())
         assert set(np.flatnonzero(np.isinf(masked[row])).tolist()) == closed

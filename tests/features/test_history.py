@@ -62,6 +62,7 @@ def test_duckdb_gives_the_plain_answer(tmp_path: Path, seed: int, item_type: str
     rows = answer(read(events, tmp_path), item_type)
     own = events[events.item_type == item_type]
     assert len(rows) == len(own[["user_id", "timestamp"]].drop_duplicates())
+    row: Any
     for row in rows.itertuples():
         just_after = row.event_timestamp + timedelta(microseconds=1)
         expected = history_of(events, row.user_id, item_type, just_after, LENGTH)

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -181,9 +182,9 @@ def test_a_type_the_repository_lacks_is_refused(feature_folder: Path) -> None:
 
 
 def short_histories(
-    tiny_history: Path, folder: Path, catalogue: Catalogue, **features: object
+    tiny_history: Path, folder: Path, catalogue: Catalogue, **features: Any
 ) -> OnlineFeatures:
-    settings = Settings(features=FeatureSettings(history_length=4, **features))  # type: ignore[arg-type]
+    settings = Settings(features=FeatureSettings(history_length=4, **features))
     build_feature_repo(tiny_history, folder, as_of=CUT, features=settings.features)
     materialize(folder, as_of=CUT)
     return OnlineFeatures(folder, catalogue.index_of, FIELDS)

@@ -54,7 +54,7 @@ def reference(
         if (
             at < as_of
             and (since is None or at >= since)
-            and signal in s.signals
+            and signal in (s.signals or ())
             and item in type_of
         ):
             first[user, item] = min(at, first.get((user, item), at))
@@ -66,7 +66,7 @@ def reference(
     users = {user for user, _ in last}
     for user in users:
         kept: list[str] = []
-        for kind in ("audiobook", "co_listened", "podcast"):
+        for kind in ("audiobook", "podcast"):
             mine = [item for who, item in last if who == user and type_of[item] == kind]
             mine.sort(key=lambda item: (-last[user, item].timestamp(), item))
             kept += mine[: s.max_items_per_user]
@@ -88,16 +88,16 @@ def reference(
                 moments[a, b] = min(both, moments.get((a, b), both))
     edges: Edges = {}
     for source in ids:
-        for kind in ("audiobook", "co_listened", "podcast"):
+        for kind in ("audiobook", "podcast"):
             near = []
             for (left, target), count in colisteners.items():
                 if left == source and type_of[target] == kind and count >= s.min_colisteners:
                     value = strength[left, target] / 1_000_000
-                    both = listeners[left] * listeners[target]
+                    pairs = listeners[left] * listeners[target]
                     if s.weights == "cosine":
-                        value = value / both**0.5
+                        value = value / pairs**0.5
                     if s.weights == "lift":
-                        value = value * len(users) / both
+                        value = value * len(users) / pairs
                     near.append((-value, target))
             for less, target in sorted(near)[: s.top_k]:
                 moment = round(moments[source, target].timestamp() * 1_000_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -16,16 +16,15 @@ from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import Relation
 
 KINDS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
-FLOATS = ["float16", "float32", "float64"]
+FLOATS: dict[str, Literal[16, 32, 64]] = {"float16": 16, "float32": 32, "float64": 64}
+ANY_KIND = [*KINDS, *FLOATS]
 
 
 def _array(kind: str, draw: Any) -> np.ndarray:
     if kind in FLOATS:
-        size = 8 * np.dtype(kind).itemsize
         # Subnormal numbers and all, but finite.
-        return np.array(
-            draw(st.lists(st.floats(width=size, allow_nan=False, allow_infinity=False))), kind
-        )
+        numbers = st.floats(width=FLOATS[kind], allow_nan=False, allow_infinity=False)
+        return np.array(draw(st.lists(numbers)), kind)
     limits = np.iinfo(kind)
     # -2**63 is what NaT and NaN become as integers: no time, and refused.
     least, largest = max(int(limits.min), 1 - 2**63), min(int(limits.max), 2**63 - 1)
@@ -33,7 +32,11 @@ def _array(kind: str, draw: Any) -> np.ndarray:
 
 
 @settings(max_examples=200, deadline=None)
-@given(data=st.data(), kind=st.sampled_from(KINDS + FLOATS), other=st.sampled_from(KINDS + FLOATS))
+@given(
+    data=st.data(),
+    kind=st.sampled_from(ANY_KIND),
+    other=st.sampled_from(ANY_KIND),
+)
 def test_times_compare_as_the_numbers_they_are(data: Any, kind: str, other: str) -> None:
     """Against Python, whose integers and floats compare exactly."""
     left, right = _array(kind, data.draw), _array(other, data.draw)
@@ -111,7 +114,8 @@ def test_an_index_of_any_whole_kind_is_taken(values: Any) -> None:
 
 
 def test_an_index_without_edges_may_be_of_any_kind() -> None:
-    for empty in (torch.empty(2, 0), np.zeros((2, 0), bool), [[], []]):
+    empties: list[Any] = [torch.empty(2, 0), np.zeros((2, 0), bool), [[], []]]
+    for empty in empties:
         assert index_of(empty, (2, 2), "edges").shape == (2, 0)
 
 

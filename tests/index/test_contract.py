@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from colisten.errors import FilterRefused, VectorIndexError
 from colisten.index import ExactIndex, VectorIndex
 from colisten.index.filter import ARROW_TYPES, Filter
+from colisten.settings.data import FilterKind
 from tests.index.conftest import unit
 
 N, D = 300, 16
@@ -52,7 +53,7 @@ HOSTILE_LANGUAGES = [
 ]
 
 
-KINDS = {
+KINDS: dict[str, FilterKind] = {
     "language": "keyword",
     "series / 'part' \U0001f4da": "keyword",
     "genres": "keywords",
@@ -274,7 +275,7 @@ def test_the_life_of_an_alias(index: VectorIndex, name: str) -> None:
         index.search(one, narrow[:1], 1)
 
 
-BAD_VECTORS = {
+BAD_VECTORS: dict[str, np.ndarray] = {
     "not finite": np.full((2, D), np.nan, np.float32),
     "unit length": np.full((2, D), 0.5, np.float32),
     "float64": np.eye(2, D),

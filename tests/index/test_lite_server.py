@@ -188,8 +188,9 @@ def test_an_endpoint_is_believed_only_of_its_own_server(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         endpoint_of(tmp_path).parent.mkdir(parents=True)
-        for left in ({"pid": os.getpid(), "port": port}, {"pid": 2**22 + 1, "port": port}, {}, []):
-            endpoint_of(tmp_path).write_text(json.dumps(left))
+        own, gone = ({"pid": pid, "port": port} for pid in (os.getpid(), 2**22 + 1))
+        for left in (json.dumps(own), json.dumps(gone), "{}", "[]"):
+            endpoint_of(tmp_path).write_text(left)
             assert live_endpoint(tmp_path) is None
         endpoint_of(tmp_path).write_text("{half")
         assert live_endpoint(tmp_path) is None

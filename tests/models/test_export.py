@@ -148,6 +148,7 @@ def test_parity_catches_other_weights(tmp_path: Path) -> None:
     write_onnx(towers.user, file)
     features = np.random.default_rng(0).normal(size=(4, USER.width)).astype(np.float32)
     assert check_parity(towers.user, file, features) <= 1e-5
+    assert towers.user.skip is not None
     with torch.no_grad():
         towers.user.skip.weight[0, 5] += 0.1
     with pytest.raises(TrainingError, match="do not publish"):
@@ -156,6 +157,7 @@ def test_parity_catches_other_weights(tmp_path: Path) -> None:
 
 def test_diverged_vectors_are_refused(tmp_path: Path) -> None:
     towers = trained()
+    assert towers.item.skip is not None
     with torch.no_grad():
         towers.item.skip.bias.fill_(float("nan"))
     with pytest.raises(TrainingError, match="diverged"):

@@ -28,6 +28,10 @@ def catalogue_of(languages: list[str | None], genres: list[list[str | None] | No
     )
 
 
+def drawn(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
+
+
 def fitted(catalogue: Catalogue, blocks: ItemBlocks, most: int = 2) -> ItemFeatureSpec:
     return ItemFeatureSpec.fit(
         catalogue, "audiobook", blocks.dims, max_languages=most, max_genres=most
@@ -89,25 +93,21 @@ def test_a_slice_is_the_same_rows(tiny_history: Path) -> None:
 
 
 def test_history_vectors_take_the_fold_version_of_z_alone() -> None:
-    rng = np.random.default_rng(0)
-    text, z, folds = rng.normal(size=(4, 3)), rng.normal(size=(4, 2)), rng.normal(size=(5, 4, 2))
+    text, z, folds = drawn(4, 3), drawn(4, 2), drawn(5, 4, 2)
     blocks = ItemBlocks(text, z, folds)
-    np.testing.assert_array_equal(
-        blocks.history_vectors(), np.concatenate([text, z], axis=1, dtype=np.float32)
-    )
+    np.testing.assert_array_equal(blocks.history_vectors(), np.concatenate([text, z], axis=1))
     fold = blocks.history_vectors(3)
-    np.testing.assert_array_equal(fold, np.concatenate([text, folds[3]], axis=1, dtype=np.float32))
+    np.testing.assert_array_equal(fold, np.concatenate([text, folds[3]], axis=1))
     some = np.array([3, 0, 3])
     np.testing.assert_array_equal(blocks.rows(some, 3), fold[some])
     assert blocks.dims == {"text": 3, "z": 2}
     assert blocks.num_folds == 5
     assert ItemBlocks(text).dims == {"text": 3}
-    np.testing.assert_array_equal(ItemBlocks(text).rows(some, 3), text[some].astype(np.float32))
+    np.testing.assert_array_equal(ItemBlocks(text).rows(some, 3), text[some])
 
 
 def test_towers_are_blind_to_factors_and_to_their_absence() -> None:
-    rng = np.random.default_rng(0)
-    text, z, factors = rng.normal(size=(4, 3)), rng.normal(size=(4, 2)), rng.normal(size=(4, 5))
+    text, z, factors = drawn(4, 3), drawn(4, 2), drawn(4, 5)
     factors[2] = 0.0
     catalogue = catalogue_of([None] * 4, [None] * 4)
     blocks = ItemBlocks(text, z, factors=factors, factors_validation=-factors)
@@ -117,19 +117,19 @@ def test_towers_are_blind_to_factors_and_to_their_absence() -> None:
     then = encode_items(spec, catalogue, slice(0, 4), blocks.earlier().history_vectors())
     seen = np.delete(whole, spec.unlearned, axis=1)
     np.testing.assert_array_equal(seen, np.delete(then, spec.unlearned, axis=1))
-    np.testing.assert_array_equal(whole[:, spec.unlearned[1:]], factors.astype(np.float32))
+    np.testing.assert_array_equal(whole[:, spec.unlearned[1:]], factors)
     np.testing.assert_array_equal(whole[:, spec.unlearned[0]], [0, 0, 1, 0])
     assert not len(fitted(catalogue, ItemBlocks(text, z)).unlearned)
 
 
 def test_misfits_are_refused() -> None:
-    text, z = np.zeros((4, 3)), np.zeros((4, 2))
+    text, z = drawn(4, 3), drawn(4, 2)
     with pytest.raises(TrainingError, match="'z' has shape"):
         ItemBlocks(text, z[:3])
     with pytest.raises(TrainingError, match="beside z of shape"):
-        ItemBlocks(text, z, np.zeros((5, 4, 3)))
+        ItemBlocks(text, z, drawn(5, 4, 3))
     with pytest.raises(TrainingError, match="beside z of shape None"):
-        ItemBlocks(text, None, np.zeros((5, 4, 2)))
+        ItemBlocks(text, None, drawn(5, 4, 2))
     with pytest.raises(TrainingError, match="Earlier factors"):
         ItemBlocks(text, z, factors=z, factors_validation=z[:, :1])
     catalogue = catalogue_of([None] * 4, [None] * 4)

@@ -103,8 +103,8 @@ def test_at_weight_zero_the_knn_term_changes_no_order() -> None:
     without.load_state_dict(silent.state_dict(), strict=False)
     for towers in (silent, without):
         towers.fit_to_catalogue(items)
-    orders = [
-        np.argsort(tower_vectors(one.user, people) @ tower_vectors(one.item, items).T, axis=1)
-        for one in (silent, without)
-    ]
-    np.testing.assert_array_equal(*orders)
+    one, other = (
+        np.argsort(tower_vectors(towers.user, people) @ tower_vectors(towers.item, items).T, axis=1)
+        for towers in (silent, without)
+    )
+    np.testing.assert_array_equal(one, other)

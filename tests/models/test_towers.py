@@ -38,6 +38,7 @@ def test_vectors_are_unit_length(features: np.ndarray) -> None:
 
 def test_training_starts_from_the_linear_part() -> None:
     made = tower().eval()
+    assert made.skip is not None
     x = torch.randn(7, 6)
     standard = ((x - made.mean) * made.scale).clamp(-8, 8)
     linear = torch.nn.functional.normalize(made.skip(standard), dim=1)
@@ -87,9 +88,9 @@ def test_one_inner_product_ranks_as_taste_and_popularity_do() -> None:
     towers = TwoTowers(6, 5, TowerSettings(dim=16, hidden=(8,))).eval()
     torch.nn.init.normal_(towers.user.prior_skip.weight, std=0.3)
     rng = np.random.default_rng(0)
-    people, items = rng.normal(size=(7, 6)), rng.normal(size=(40, 5))
-    popularity = np.log1p(rng.geometric(0.1, size=(40, 3)))
-    people, items, popularity = (part.astype(np.float32) for part in (people, items, popularity))
+    people = rng.normal(size=(7, 6)).astype(np.float32)
+    items = rng.normal(size=(40, 5)).astype(np.float32)
+    popularity = np.log1p(rng.geometric(0.1, size=(40, 3))).astype(np.float32)
     towers.fit_to_catalogue(np.concatenate([items, popularity], axis=1))
     with torch.no_grad():
         taste, weights = towers.user.parts(torch.from_numpy(people))

@@ -26,7 +26,9 @@ def test_figures_are_written_beside_the_page(tmp_path: Path, outcomes: pa.Table)
     written = json.loads((tmp_path / "ab.json").read_text())
     assert [arm["name"] for arm in written["arms"]] == ["popularity", "2t", "2t-hgnn"]
     assert written["arms"][0]["users"] == 3_000
-    assert reading.lifts[-1].lift.low > 0.2
+    lift = reading.lifts[-1].lift
+    assert lift is not None
+    assert lift.low > 0.2
 
 
 def test_nothing_is_written_without_a_control(tmp_path: Path, outcomes: pa.Table) -> None:
@@ -77,6 +79,7 @@ def test_the_page_opens_offline_and_tells_the_lift(tmp_path: Path, outcomes: pa.
     reading = experiment_report(outcomes, tmp_path / "ab.html", control="popularity", shares=SHARES)
     text = page_text(tmp_path / "ab.html", tmp_path / "profile")
     lift = reading.lifts[-1].lift
+    assert lift is not None
     assert f"{lift.value:+.1%}" in text
     assert "above the control" in text
     assert "Rates per arm, 95% intervals" in text

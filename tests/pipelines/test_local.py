@@ -43,7 +43,7 @@ def arithmetic(number: int, limit: int) -> None:
 def looped(numbers: list, limit: int) -> int:  # type: ignore[type-arg]
     with dsl.ParallelFor(numbers, parallelism=1) as number:
         refuse(number=number, limit=limit)
-    return double(number=limit).output  # type: ignore[no-any-return]
+    return double(number=limit).output
 
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)
@@ -62,7 +62,7 @@ def take(left: dsl.Input[dsl.Artifact]) -> str:
 
 @dsl.pipeline(name="handed-over")
 def handed_over(where: str) -> str:
-    return take(left=leave(where=where).outputs["left"]).output  # type: ignore[no-any-return]
+    return take(left=leave(where=where).outputs["left"]).output
 
 
 def events_of(root: Path, limit: int) -> list[StepEvent]:

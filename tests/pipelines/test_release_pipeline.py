@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from colisten.cli.run import next_commands
 from colisten.files import combined_digest, folder_digests
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseStore
@@ -198,6 +200,19 @@ def test_the_live_release_can_be_explained(finished: Path) -> None:
     assert {view["space"] for view in found["map"]} == {"taste", "text", "z"}
 
 
+def test_what_to_do_next_works_as_it_is_printed(finished: Path) -> None:
+    recommend, serve, curl, *others = map(shlex.split, next_commands(finished, live=True))
+    assert serve[:2] == ["colisten", "serve"]
+    asked = json.loads(curl[curl.index("-d") + 1])
+    lists = pq.read_table(finished / "recommendations.parquet", columns=["user_id"])
+    assert asked["user_id"] in lists["user_id"].to_pylist()
+    for command_line in (recommend, *others):
+        done = subprocess.run(
+            [sys.executable, "-m", *command_line], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
 def live_release(out: Path) -> str:
     return str(json.loads((out / "releases/LIVE").read_text())["release_id"])
 
@@ -350,6 +365,16 @@ def test_a_cut_outside_the_data_is_refused(tmp_path: Path, tiny_source: Path) ->
     assert done.returncode == 2, done.stderr
     assert "NoHistory" in done.stderr
     assert not (tmp_path / "out").exists()
+    late = (CUT + timedelta(days=400)).date().isoformat()
+    arguments[arguments.index("--cut") + 1] = late
+    for door in (["run"], ["pipeline", "run"]):
+        done = subprocess.run(
+            [*arguments[:3], *door, *arguments[4:]], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2, done.stderr
+        assert "CutAfterData" in done.stderr
+        assert "--allow-late-cut" in done.stderr
+        assert not (tmp_path / "out").exists()
     arguments[arguments.index("--cut") + 1] = "yesterday"
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -11,13 +11,13 @@ import pytest
 
 from colisten.errors import EvaluationError
 from colisten.ranking.lists import Lists, rank_lists, users_digest
-from colisten.ranking.rankers import RandomRanker
+from colisten.ranking.rankers import RandomRanker, Ranker
 from colisten.settings.sections import EvaluationSettings
 from tests.evaluation.conftest import perfect, random_set
 
 SETTINGS = EvaluationSettings(depth=20)
 DATA = random_set(50, 40)
-RANKERS = [perfect(DATA, "a model (with / signs)"), RandomRanker(40)]
+RANKERS: list[Ranker] = [perfect(DATA, "a model (with / signs)"), RandomRanker(40)]
 
 
 def test_lists_written_while_they_are_made_come_back_mapped_and_equal(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from colisten.features.users import History, UserBatch
 from colisten.ranking.rankers import (
     MeanVectorRanker,
     RandomRanker,
+    Ranker,
     VectorRanker,
     mean_vectors,
 )
@@ -85,7 +86,7 @@ def test_blocks_of_any_size_score_alike() -> None:
     )
     vectors = rng.normal(size=(40, 8)).astype(np.float32)
     fallback = np.zeros(30, np.float32)
-    rankers = [
+    rankers: list[Ranker] = [
         MeanVectorRanker("mean", users, vectors, slice(0, 30), fallback),
         VectorRanker("vectors", rng.normal(size=(60, 8)), vectors[:30], fallback),
         RandomRanker(30),

@@ -56,7 +56,7 @@ def test_each_rule(
     assert decision.to_dict()["passed"] is passes
 
 
-FULL = {"chance": 1.0, "coverage": 1.0}
+FULL: dict[str, Any] = {"chance": 1.0, "coverage": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_what_the_index_lost_is_found_and_mended(
     ids = release.item_ids[release.target].tolist()
     collection = release.manifest.collection
     shuffled = np.ascontiguousarray(release.item_vectors[::-1])
-    faults = {
+    faults: dict[str, Callable[[], object]] = {
         "no collection": lambda: index.drop(collection),
         "39 items, not 40": lambda: index.create(collection, ids[:-1], release.item_vectors[:-1]),
         "Recall@10": lambda: index.create(collection, ids, shuffled),

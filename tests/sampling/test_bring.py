@@ -237,12 +237,16 @@ def test_what_changes_nothing_is_accepted() -> None:
 @pytest.mark.parametrize("name", PYG)
 def test_every_argument_of_pyg_has_an_answer(name: str) -> None:
     accepted, instead = PYG[name]
+
+    def load(value: Any) -> None:
+        Loader(shop(), [3], [PLAYS], **{name: value})
+
     if not instead:
-        Loader(shop(), [3], [PLAYS], **{name: "whatever"})
+        load("whatever")
         return
-    Loader(shop(), [3], [PLAYS], **{name: accepted[0]})
+    load(accepted[0])
     with pytest.raises(GraphError, match=name):
-        Loader(shop(), [3], [PLAYS], **{name: object()})
+        load(object())
 
 
 def test_an_empty_and_a_lonely_type() -> None:

@@ -170,7 +170,7 @@ def test_linked_finds_neighbours(
 ) -> None:
     rng = np.random.default_rng(seed)
     lists = [
-        np.sort(rng.choice(15, min(rng.integers(0, widest + 1), 15), replace=False))
+        np.sort(rng.choice(15, min(int(rng.integers(0, widest + 1)), 15), replace=False))
         for _ in range(rows)
     ]
     relation = Neighbours(

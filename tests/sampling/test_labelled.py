@@ -93,7 +93,7 @@ def test_a_balanced_epoch_takes_its_share_of_the_negatives() -> None:
     train, _, _ = split(0, neg_sampling_ratio=2.0)
     train[NEAR].edge_index = train[NEAR].edge_index[:, :14]
     loader = MultiLinkNeighborLoader(train, [3], [PLAYS, NEAR], batch_size=7)
-    epochs = [[], []]
+    epochs: list[list[Any]] = [[], []]
     for epoch in epochs:
         for batch in loader:
             assert "edge_label" not in batch[NEAR]

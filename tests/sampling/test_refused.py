@@ -20,7 +20,8 @@ from colisten.sampling.multilink import MultiLinkNeighborLoader
 from tests.sampling.graphs import random_graph
 from tests.sampling.shop import NEAR, PLAYS, right, shop
 
-Loader = MultiLinkNeighborLoader
+# What it is given here is wrong on purpose.
+Loader: Any = MultiLinkNeighborLoader
 plays = shop()[PLAYS].edge_index
 
 
@@ -109,16 +110,16 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "Homogeneous",
     ),
     "num_workers=-1": (lambda: Loader(shop(), [3], [PLAYS], num_workers=-1), "num_workers"),
-    "num_workers=0.5": (lambda: Loader(shop(), [3], [PLAYS], num_workers=0.5), "num_workers"),  # type: ignore[arg-type]
+    "num_workers=0.5": (lambda: Loader(shop(), [3], [PLAYS], num_workers=0.5), "num_workers"),
     "batch_size=0": (lambda: Loader(shop(), [3], [PLAYS], batch_size=0), "batch_size"),
-    "batch_size=None": (lambda: Loader(shop(), [3], [PLAYS], batch_size=None), "batch_size"),  # type: ignore[arg-type]
+    "batch_size=None": (lambda: Loader(shop(), [3], [PLAYS], batch_size=None), "batch_size"),
     "prefetch_factor=0": (lambda: Loader(shop(), [3], [PLAYS], prefetch_factor=0), "prefetch"),
     "num_negatives=-1": (lambda: Loader(shop(), [3], [PLAYS], num_negatives=-1), "num_negatives"),
     "seed=-1": (lambda: Loader(shop(), [3], [PLAYS], seed=-1), "seed"),
     "rank=-1": (lambda: Loader(shop(), [3], [PLAYS], rank=-1), "rank"),
-    "weighted='no'": (lambda: Loader(shop(), [3], [PLAYS], weighted="no"), "True or False"),  # type: ignore[arg-type]
-    "transform=3": (lambda: Loader(shop(), [3], [PLAYS], transform=3), "transform"),  # type: ignore[arg-type]
-    "balance=2": (lambda: Loader(shop(), [3], [PLAYS], balance=2), "balance"),  # type: ignore[arg-type]
+    "weighted='no'": (lambda: Loader(shop(), [3], [PLAYS], weighted="no"), "True or False"),
+    "transform=3": (lambda: Loader(shop(), [3], [PLAYS], transform=3), "transform"),
+    "balance=2": (lambda: Loader(shop(), [3], [PLAYS], balance=2), "balance"),
     "ratio of NaN": (
         lambda: Loader(shop(), [3], [PLAYS], balance={PLAYS: float("nan")}),
         "positive",
@@ -127,7 +128,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Loader(shop(), [3], [PLAYS], balance={PLAYS: float("inf")}),
         "positive",
     ),
-    "ratio of text": (lambda: Loader(shop(), [3], [PLAYS], balance={PLAYS: "2"}), "positive"),  # type: ignore[dict-item]
+    "ratio of text": (lambda: Loader(shop(), [3], [PLAYS], balance={PLAYS: "2"}), "positive"),
     "weights by a slip": (
         lambda: Loader(_set(PLAYS, stars=torch.ones(80)), [3], [PLAYS], weight_attr="star"),
         "'stars'",
@@ -144,7 +145,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Loader(shop(), [3], [PLAYS], weighted=True),
         "no weights",
     ),
-    "times by no name": (lambda: Loader(shop(), [3], [PLAYS], time_attr=3), "no attribute"),  # type: ignore[arg-type]
+    "times by no name": (lambda: Loader(shop(), [3], [PLAYS], time_attr=3), "no attribute"),
     "reverse by a slip": (
         lambda: Loader(shop(), [3], [PLAYS], rev_edge_types={PLAYS: "nearr"}),
         "'near'",
@@ -195,8 +196,10 @@ def test_all_else_is_refused_in_one_line(name: str) -> None:
     assert len(said) < 600
 
 
-JUNK = [None, True, 0, -1, 2.5, float("nan"), "", "plays", "x", b"x", [], [None], [[]], {}, {1: 2}]
-JUNK += [(), (1, 2, 3), object(), plays, plays.double(), torch.tensor(1), np.array(["a"]), Data()]
+JUNK: list[Any] = [
+    *(None, True, 0, -1, 2.5, float("nan"), "", "plays", "x", b"x", [], [None], [[]], {}, {1: 2}),
+    *((), (1, 2, 3), object(), plays, plays.double(), torch.tensor(1), np.array(["a"]), Data()),
+]
 OWN = [
     "num_neighbors",
     "edge_label_index",

@@ -178,12 +178,11 @@ def test_nearest_items_pass_the_filter(
 def test_a_bad_filter_names_its_field_and_what_is_known(
     runtime: Runtime, asked: dict[str, Any], field: str, says: str
 ) -> None:
-    for ask, request in (
-        (runtime.recommend, RecommendRequest.model_validate({"user_id": "u", "filter": asked})),
-        (runtime.similar, SimilarRequest.model_validate({"item_id": "p058", "filter": asked})),
-    ):
+    wanted = RecommendRequest.model_validate({"user_id": "u", "filter": asked})
+    like = SimilarRequest.model_validate({"item_id": "p058", "filter": asked})
+    for ask in (lambda: runtime.recommend(wanted), lambda: runtime.similar(like)):
         with pytest.raises(Refused) as caught:
-            ask(request)
+            ask()
         assert caught.value.status == 400
         [error] = caught.value.response.fields
         assert error.field == field

@@ -22,7 +22,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-import colisten.serving.runtime
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.features.names import ONLINE_FILE
 from colisten.features.users import UserBatch
@@ -34,6 +33,7 @@ from colisten.serving.schemas import (
     MAX_BODY_BYTES,
     EventRequest,
     RecommendRequest,
+    Refused,
     Request,
     SimilarRequest,
     VectorRequest,
@@ -132,7 +132,7 @@ def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runtime(home: Path) -> Iterator[Runtime]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(colisten.serving.runtime, "_PUSH_SECONDS", 30.0)
+        patch.setattr("colisten.serving.runtime._PUSH_SECONDS", 30.0)
         opened = Runtime.open(Environment(home, load_settings(None, PATIENT)))
     yield opened
     opened.close()
@@ -226,7 +226,7 @@ def test_an_event_that_can_never_be_stored_is_its_senders_fault(
         assert [one["field"] for one in answer.json()["fields"]] == ["timestamp"]
         # Not through JSON, the event itself is judged, and before the store is asked.
         built = EventRequest(**{**EVENT, "timestamp": datetime(1969, 12, 31, tzinfo=UTC)})
-        with pytest.raises(colisten.serving.runtime.Refused) as caught:
+        with pytest.raises(Refused) as caught:
             runtime.push(built)
         assert caught.value.status == 400
         assert caught.value.response.fields[0].field == "timestamp"

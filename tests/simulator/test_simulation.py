@@ -17,6 +17,7 @@ from colisten.data.checks import check_tables
 from colisten.errors import ConfigError
 from colisten.files import folder_digests
 from colisten.simulator import WorldSettings, simulate, simulation
+from colisten.simulator.people import draw_people
 from colisten.simulator.settings import SIGNALS
 
 from .conftest import SMALL, World
@@ -132,11 +133,10 @@ def test_listening_has_a_daily_and_a_weekly_rhythm(small_world: World) -> None:
 
 def test_memory_holds_one_chunk_of_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    draw = simulation.draw_people
 
     def counted(first: int, count: int, *rest: object) -> object:
         sizes.append(count)
-        return draw(first, count, *rest)  # type: ignore[arg-type]
+        return draw_people(first, count, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(simulation, "draw_people", counted)
     simulate(tmp_path / "world", TINY)

@@ -105,3 +105,14 @@ def test_a_plan_passes_over_what_a_failed_training_leaves_out() -> None:
     assert place.seconds_left is None
     assert plan.arrive("train_hgnn", "nobody's").total == 0
     assert plan.arrive("compare").number == len(plan.steps)
+
+
+def test_what_is_left_is_reckoned_at_the_pace_of_the_machine() -> None:
+    plan = Plan(release_steps(), dict.fromkeys((each.step for each in release_steps()), 10.0).get)
+    place = plan.arrive("check_tables", "")
+    assert place.seconds_left == 210
+    plan.took(place, 30.0)
+    assert plan.arrive("embed_text", "").seconds_left == 3 * 200
+    # What was found finished says nothing of the pace.
+    assert plan.arrive("build_features", "").seconds_left == 3 * 190
+    assert plan.total_seconds == 3 * 210

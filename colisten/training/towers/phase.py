@@ -21,7 +21,7 @@ from colisten.errors import TrainingError
 from colisten.features.popularity import day_of
 from colisten.logs import logger
 from colisten.models.knn_term import KnnTermLayout
-from colisten.models.losses import LOSSES, LossBatch, log_inclusion
+from colisten.models.losses import LossBatch, log_inclusion, loss_of
 from colisten.models.towers import TwoTowers
 from colisten.progress import track
 from colisten.training.towers.checkpoint import Curve, TowerCheckpoint
@@ -168,7 +168,7 @@ class _Trainer:
             days, at = np.unique(day_of(examples.times[batch]), return_inverse=True)
             popularity = torch.from_numpy(examples.log_popularity(days, items))
             prior = torch.einsum("bh,bch->bc", weights, popularity[torch.from_numpy(at)])
-        return LOSSES[self.settings.towers.loss](
+        return loss_of(self.settings.towers.loss)(
             LossBatch(
                 users=users,
                 items=candidates,

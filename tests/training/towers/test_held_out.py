@@ -40,9 +40,9 @@ def test_nothing_from_the_held_out_days_on_is_seen(world: World) -> None:
         own = world.catalogue.item_ids[item + examples.target.start]
         for kind in examples.user_spec.types:
             # An earlier weak signal on the very item is no part of the question.
-            seen = [one for one in past.column(f"{kind}_item_ids")[0].as_py() if one != own]
+            items = [one for one in past.column(f"{kind}_item_ids")[0].as_py() if one != own]
             span = examples.user_spec.history(kind)
-            assert features[span][-2] == pytest.approx(np.log1p(len(seen)))
+            assert features[span][-2] == pytest.approx(np.log1p(len(items)))
 
 
 def test_z_is_that_of_the_moment(world: World) -> None:
