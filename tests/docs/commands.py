@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def faults_of_line(line: str) -> tuple[list[str], list[str]]:
     faults = [f"{line}: no option {each}" for each in used if each not in known]
     overrides = [
         value
-        for word, value in zip(words, words[1:], strict=False)
+        for word, value in itertools.pairwise(words)
         if word == "--set" and value != "section.name=value" and not value.endswith("=...")
     ]
     return faults, overrides
