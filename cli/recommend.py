@@ -28,10 +28,10 @@ from colisten.terminal import Terminal
 from colisten.words import shown
 
 if TYPE_CHECKING:
-    from colisten.release.front import Shelf
+    from colisten.release.front import Release, Shelf
 
-# More than these on a terminal are for nobody to read.
-_MOST_PRINTED = 100
+# More than these on a terminal or a page are for nobody to read.
+_MOST_SHOWN = 100
 
 
 def recommend(
@@ -56,6 +56,10 @@ def recommend(
             "--to", metavar="FILE", help="Parquet file for the shelves, instead of printing them."
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="A page with the shelves, for a browser."),
+    ] = None,
     k: KOption = 10,
     release_id: ReleaseOption = None,
     language: LanguageOption = None,
@@ -69,7 +73,8 @@ def recommend(
 
     Answers as the service does where its index does not answer: by exact search, and with popular
     items to users of whom nothing is known, which is said. --to writes a row per item: user_id,
-    rank, item_id, title, score (null where it is popularity that picked), release_id.
+    rank, item_id, title, score (null where it is popularity that picked), release_id. --html
+    writes a page that opens offline.
 
     \b
     Example: colisten recommend --out out --user u1 -k 5
@@ -77,9 +82,11 @@ def recommend(
       colisten recommend --out out --all --to shelves.parquet
     """
     ids = _ids(out, user, users, everyone)
-    if to is None and not as_json and len(ids) > _MOST_PRINTED:
+    if to is not None and html is not None:
+        raise ConfigError("recommend takes one of --to and --html.", "Run it once for each.")
+    if to is None and (html is not None or not as_json) and len(ids) > _MOST_SHOWN:
         raise ConfigError(
-            f"{len(ids):,} shelves are too many to print.", "Name a file: --to shelves.parquet."
+            f"{len(ids):,} shelves are too many to show.", "Name a file: --to shelves.parquet."
         )
     release = opened(out, release_id)
     kinds = release.loaded.columns.kinds
@@ -87,6 +94,8 @@ def recommend(
     shelves = track(release.shelves(ids, k, wanted), "Shelves", total=len(ids))
     if to is not None:
         _write(shelves, to, release.release_id, as_json)
+    elif html is not None:
+        _write_page(release, shelves, html, as_json)
     elif as_json:
         print_document({"release_id": release.release_id, "shelves": list(shelves)})
     else:
@@ -122,3 +131,21 @@ def _write(shelves: Iterable[Shelf], to: Path, release_id: str, as_json: bool) -
         lines.append(f"{counts.empty:,} shelves are empty: they have no row.")
     for line in lines:
         Terminal().print(line, soft_wrap=True, highlight=False)
+
+
+def _write_page(release: Release, shelves: Iterable[Shelf], html: Path, as_json: bool) -> None:
+    from colisten.pages import write_page
+    from colisten.reports.shelf import to_html
+
+    manifest = release.manifest
+    content = to_html(
+        list(shelves),
+        release_id=release.release_id,
+        target_type=manifest.target_type,
+        as_of=manifest.as_of,
+    )
+    write_page(html, content)
+    if as_json:
+        print_document({"release_id": release.release_id, "file": html})
+        return
+    Terminal().print(str(html), soft_wrap=True, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -157,6 +158,31 @@ class Browser:
         ]
         self._call("Target.closeTarget", targetId=target)
         return found
+
+    def picture(self, page: Path, *, width: int, most: int, dark: bool = False) -> bytes:
+        """The top of a page as a WebP picture, as a reader with a screen of that width has it.
+
+        Args:
+            page: The file.
+            width: Of the window, pixels; below 600 it is a phone.
+            most: Greatest height, pixels; a page that is shorter is taken whole.
+            dark: Whether the reader's system is dark.
+        """
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._call("Page.enable", session)
+        screen = {"width": width, "height": most, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._call("Emulation.setDeviceMetricsOverride", session, **screen)
+        self._call("Emulation.setScrollbarsHidden", session, hidden=True)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", session, features=[scheme])
+        self._call("Page.navigate", session, url=page.as_uri())
+        self._settle(session, Visit(), after="Page.loadEventFired")
+        bottom = self._evaluate(session, "document.body.getBoundingClientRect().bottom")
+        clip = {"x": 0, "y": 0, "width": width, "height": min(most, bottom + 16), "scale": 1}
+        answer = self._call("Page.captureScreenshot", session, format="webp", quality=80, clip=clip)
+        self._call("Target.closeTarget", targetId=target)
+        return base64.b64decode(answer["data"])
 
     def _hover(self, session: str, found: Visit) -> list[str]:
         """Move the pointer over every figure, as only real moves make plotly say what is there."""

@@ -97,6 +97,28 @@ def test_many_users_become_a_table(
 
 
 @pytest.mark.slow
+def test_shelves_become_a_page(home: Home, release: Release, tmp_path: Path) -> None:  # noqa: F811
+    page, out = tmp_path / "new" / "shelf.html", str(home.folder)
+    two = ("--user", "u0001", "--user", "nobody")
+    code, text, errors = called("recommend", "--out", out, *two, "-k", "4", "--html", str(page))
+    assert code == 0, errors
+    assert page.name in text
+    content = page.read_text()
+    for each in [*release.recommend("u0001", 4), *release.recommend("nobody", 4)]:
+        assert f"<strong>{each.title}</strong>" in content
+        assert each.why is None or each.why in content
+    assert content.count("Nothing is known of this user") == 1
+    assert release.release_id in content
+    document("recommend", "--out", out, "--user", "u0001", "--html", str(page))
+    assert "<h1>Shelf of u0001</h1>" in page.read_text()
+    nothing = ("--filter-include", "language=fr", "--html", str(page))
+    assert called("recommend", "--out", out, "--user", "u0001", *nothing)[0] == 0
+    assert "No item" in page.read_text()
+    both = ("--html", str(page), "--to", str(tmp_path / "shelves.parquet"))
+    assert called("recommend", "--out", out, "--user", "u0001", *both)[0] == 2
+
+
+@pytest.mark.slow
 def test_an_empty_shelf_is_said(home: Home, tmp_path: Path) -> None:  # noqa: F811
     out, nothing = str(home.folder), ("--filter-include", "language=fr")
     code, text, _ = called("recommend", "--out", out, "--user", "u0001", *nothing)

@@ -23,11 +23,13 @@ from colisten.graph.report import GraphReport, graph_report
 from colisten.monitoring.drift import drift_report
 from colisten.monitoring.experiment import experiment_report
 from colisten.pages import page, write_page
+from colisten.release.front import Recommendation, Shelf
 from colisten.reports.ablations import to_html as ablations_page
 from colisten.reports.curve import curve_html
 from colisten.reports.evaluation import to_html as evaluation_page
 from colisten.reports.explanation import to_html as explanation_page
 from colisten.reports.graph import to_html as graph_page
+from colisten.reports.shelf import to_html as shelf_page
 from colisten.shown import plain
 from tests.ablations.test_report import report as ablations  # noqa: F401
 from tests.browser import Browser, Visit, browser
@@ -122,7 +124,7 @@ WRITERS: dict[str, Write] = {
 
 
 def test_every_page_is_opened_here() -> None:
-    assert {*WRITERS, "ablations.html", "explain.html"} == PAGES
+    assert {*WRITERS, "ablations.html", "explain.html", "shelf.html"} == PAGES
 
 
 @dataclass
@@ -211,6 +213,21 @@ def test_a_hostile_explanation_is_text(
         return [*shown, found.release_id, *sorted({one.genre for one in found.items.values()})[:3]]
 
     hold(opened(chromium, tmp_path, "explain.html", write), least=6)
+
+
+def test_a_hostile_shelf_is_text(chromium: Browser, tmp_path: Path) -> None:
+    def write(out: Path, evil: bool) -> list[str]:
+        values = list(READABLE) if evil else [f"value {at}" for at in range(12)]
+        items = [
+            Recommendation(at + 1, f"id {value}", value if at else None, 0.5, f"why {value}")
+            for at, value in enumerate(values)
+        ]
+        shelves = [Shelf(values[0], True, tuple(items)), Shelf(values[1], False, tuple(items[:2]))]
+        content = shelf_page(shelves, release_id=values[2], target_type=values[3], as_of=values[4])
+        write_page(out, content)
+        return [*(text for each in items for text in (each.item_id, str(each.why))), *values[:4]]
+
+    hold(opened(chromium, tmp_path, "shelf.html", write), least=6)
 
 
 # What a careless page would be: the same values, put in as they are.

@@ -41,6 +41,7 @@ PAGES = {
     "experiment.html",
     "explain.html",
     "graph.html",
+    "shelf.html",
 }
 
 
@@ -226,4 +227,4 @@ def test_every_page_is_known_and_goes_through_its_writer() -> None:
                 for page_of_step in re.findall(r"(\w+): Output\[HTML\]", file.read_text()):
                     assert f"{page_of_step}.path" not in written, f"{file}: {written}"
     # A step's learning curve is an artifact, which no file is named after.
-    assert named | {"curve.html"} == PAGES
+    assert named | {"curve.html", "shelf.html"} == PAGES
