@@ -17,7 +17,6 @@ ROOMS = "colisten|tests|benchmarks|cli|docs|components|pipelines|feature_repo|mo
 MADE_BY_THE_READER = {
     "colisten/graph/co_followed.py",
     "colisten/index/faiss.py",
-    "towers.loss=bpr",
     "index.backend=faiss",
 }
 NOT_PATHS = {"colisten/python-pipelines"}  # the name of an image
@@ -34,7 +33,6 @@ _FILE = r"\.(?:py|md|html|jsonl?|npy|parquet|parq|ya?ml|onnx|safetensors|css|jin
 LEFT_BY_A_RUN = (
     "",
     "steps",
-    "steps/run.log",
     "steps/check_tables-*",
     "steps/check_tables-*/history",
     "steps/check_tables-*/holdout",
@@ -69,6 +67,7 @@ LEFT_BY_A_RUN = (
 )
 # What other commands leave there, or a run with settings of its own.
 LEFT_BY_OTHERS = (
+    "steps/run.log",
     "experiment",
     "shelves",
     "index/milvus.db",
