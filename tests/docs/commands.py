@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from typer.main import get_command
@@ -51,7 +51,7 @@ def faults_of_line(line: str) -> tuple[list[str], list[str]]:
     faults = [f"{line}: no option {each}" for each in used if each not in known]
     overrides = [
         value
-        for word, value in itertools.pairwise(words)
+        for word, value in pairwise(words)
         if word == "--set" and value != "section.name=value" and not value.endswith("=...")
     ]
     return faults, overrides

@@ -17,7 +17,6 @@ ROOMS = "colisten|tests|benchmarks|cli|docs|components|pipelines|feature_repo|mo
 MADE_BY_THE_READER = {
     "colisten/graph/co_followed.py",
     "colisten/index/faiss.py",
-    "towers.loss=bpr",
     "index.backend=faiss",
 }
 NOT_PATHS = {"colisten/python-pipelines"}  # the name of an image
@@ -39,7 +38,6 @@ OF_OTHERS = {
 LEFT_BY_A_RUN = (
     "",
     "steps",
-    "steps/run.log",
     "steps/check_tables-*",
     "steps/check_tables-*/history",
     "steps/check_tables-*/holdout",
@@ -74,6 +72,7 @@ LEFT_BY_A_RUN = (
 )
 # What other commands leave there, or a run with settings of its own.
 LEFT_BY_OTHERS = (
+    "steps/run.log",
     "experiment",
     "shelves",
     "index/milvus.db",

@@ -18,12 +18,10 @@ class Block:
     Args:
         language: What stands behind the fence.
         code: Its lines.
-        heading: What it stands under.
     """
 
     language: str
     code: str
-    heading: str
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,7 @@ class Page:
             (match.start(), "", re.sub(r"(?m)^    ", "", match[1]))
             for match in re.finditer(r"\n\n((?:    .*\n)+)", self._unfenced)
         ]
-        return [
-            Block(language, code, self._heading_before(start))
-            for start, language, code in sorted(fenced + indented)
-        ]
+        return [Block(language, code) for _, language, code in sorted(fenced + indented)]
 
     @cached_property
     def prose(self) -> str:
@@ -85,10 +80,6 @@ class Page:
     def _unfenced(self) -> str:
         """The text with blanks where fenced blocks were, so that places stay what they are."""
         return _FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), self.text)
-
-    def _heading_before(self, place: int) -> str:
-        headings = re.findall(r"(?m)^#+ (.*)$", self._unfenced[:place])
-        return headings[-1] if headings else ""
 
 
 def pages() -> list[str]:

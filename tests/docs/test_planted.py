@@ -69,4 +69,4 @@ Override '…' has no '='.
 ```
 """
     page = Page("docs/planted.md", said)
-    assert {kind: check(page) for kind, check in KINDS.items()} == {key: [] for key in KINDS}
+    assert {kind: check(page) for kind, check in KINDS.items()} == {kind: [] for kind in KINDS}

@@ -19,8 +19,9 @@ GUIDE = Path(__file__).parents[2] / "docs/evaluation.md"
 def test_the_example_measures_two_models(
     tiny_source: Path, tiny_history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(tiny_history, tmp_path / "out/tables/history")
-    holdout = tmp_path / "out/tables/holdout"
+    tables = tmp_path / "out/steps/check_tables-1"
+    shutil.copytree(tiny_history, tables / "history")
+    holdout = tables / "holdout"
     holdout.mkdir()
     late = pq.read_table(tiny_source / "interactions.parquet", filters=[("timestamp", ">=", CUT)])
     pq.write_table(late, holdout / "interactions.parquet")
