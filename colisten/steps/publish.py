@@ -1,7 +1,8 @@
-"""Step: publish the release, and flip to it if the gate passed."""
+"""Step: publish the release, and serve it if the gate passed."""
 
 from __future__ import annotations
 
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -12,6 +13,7 @@ from colisten.release.manifest import shaping_settings
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.sections import FeatureSettings, IndexSettings
+from colisten.settings.tree import Settings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.measures import Measured
@@ -52,7 +54,11 @@ def publish(
     shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
     engine: Engine,
 ) -> Publication:
-    """Write everything under the new id, verify it, bring online features up, flip the pointer.
+    """Write everything under the new id and verify it; where the gate passed, serve it.
+
+    What is served changes with the gate's verdict alone: online features first, then the pointer.
+    Where nothing is live yet, features of a refused candidate are written too, so that it can be
+    promoted by hand.
 
     Args:
         history: Checked tables.
@@ -71,16 +77,12 @@ def publish(
     Raises:
         ReleaseError: A part is missing, or the candidate did not pass its own verification.
     """
-    import tempfile
-
-    from colisten.feature_repo.repo import build_feature_repo, materialize
     from colisten.index.opening import open_index
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
 
-    settings = whole(data, store, engine=engine)
-    releases, served = ReleaseStore(home), open_index(home, index)
-    with tempfile.TemporaryDirectory() as work:
+    releases = ReleaseStore(home)
+    with tempfile.TemporaryDirectory() as work, open_index(home, index) as served:
         payload = assemble_payload(
             Path(work) / "payload",
             catalogue=history.catalogue,
@@ -97,16 +99,10 @@ def publish(
             golden_users=_golden_users(history, features, cut, data, engine),
         )
         release_id = releases.publish(payload, served)
-    build_feature_repo(
-        history.folder,
-        home / "features",
-        as_of=cut,
-        settings=settings,
-        text_vectors=text.vectors,
-    )
-    materialize(home / "features", as_of=cut)
-    if decision.passed:
-        releases.promote(release_id, served)
+        if decision.passed or releases.live() is None:
+            _serve_features(home, history, text, cut, whole(data, store, engine=engine))
+        if decision.passed:
+            releases.promote(release_id, served)
     return Publication(
         Published(
             release_id=release_id,
@@ -117,6 +113,18 @@ def publish(
         ),
         Metrics({"promoted": float(decision.passed)}),
     )
+
+
+def _serve_features(
+    home: Path, history: History, text: TextVectors, cut: datetime, settings: Settings
+) -> None:
+    """Rebuild the repository that the service reads, and fill its online store."""
+    from colisten.feature_repo.repo import build_feature_repo, materialize
+
+    build_feature_repo(
+        history.folder, home / "features", as_of=cut, settings=settings, text_vectors=text.vectors
+    )
+    materialize(home / "features", as_of=cut)
 
 
 def _golden_users(
