@@ -1,7 +1,8 @@
-"""Step: publish the release, and flip to it if the gate passed."""
+"""Step: publish the release, and serve it if the gate passed."""
 
 from __future__ import annotations
 
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -52,7 +53,11 @@ def publish(
     shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
     engine: Engine,
 ) -> Publication:
-    """Write everything under the new id, verify it, bring online features up, flip the pointer.
+    """Write everything under the new id and verify it; where the gate passed, serve it.
+
+    What is served changes with the gate's verdict alone: online features first, then the pointer.
+    Where nothing is live yet, features of a refused candidate are written too, so that it can be
+    promoted by hand.
 
     Args:
         history: Checked tables.
@@ -71,15 +76,12 @@ def publish(
     Raises:
         ReleaseError: A part is missing, or the candidate did not pass its own verification.
     """
-    import tempfile
-
-    from colisten.feature_repo.repo import build_feature_repo, materialize
     from colisten.index.opening import open_index
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
 
-    releases, served = ReleaseStore(home), open_index(home, index)
-    with tempfile.TemporaryDirectory() as work:
+    releases = ReleaseStore(home)
+    with tempfile.TemporaryDirectory() as work, open_index(home, index) as served:
         payload = assemble_payload(
             Path(work) / "payload",
             catalogue=history.catalogue,
@@ -96,18 +98,10 @@ def publish(
             golden_users=_golden_users(history, features, cut, data, engine),
         )
         release_id = releases.publish(payload, served)
-    build_feature_repo(
-        history.folder,
-        home / "features",
-        as_of=cut,
-        data=data,
-        features=store,
-        engine=engine,
-        text_vectors=text.vectors,
-    )
-    materialize(home / "features", as_of=cut)
-    if decision.passed:
-        releases.promote(release_id, served)
+        if decision.passed or releases.live() is None:
+            _serve_features(home, history, text, cut, (data, store, engine))
+        if decision.passed:
+            releases.promote(release_id, served)
     return Publication(
         Published(
             release_id=release_id,
@@ -118,6 +112,29 @@ def publish(
         ),
         Metrics({"promoted": float(decision.passed)}),
     )
+
+
+def _serve_features(
+    home: Path,
+    history: History,
+    text: TextVectors,
+    cut: datetime,
+    sections: tuple[DataSettings, FeatureSettings, Engine],
+) -> None:
+    """Rebuild the repository that the service reads, and fill its online store."""
+    from colisten.feature_repo.repo import build_feature_repo, materialize
+
+    data, features, engine = sections
+    build_feature_repo(
+        history.folder,
+        home / "features",
+        as_of=cut,
+        data=data,
+        features=features,
+        engine=engine,
+        text_vectors=text.vectors,
+    )
+    materialize(home / "features", as_of=cut)
 
 
 def _golden_users(

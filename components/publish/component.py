@@ -1,4 +1,4 @@
-"""Step: publish the release, and flip to it if the gate passed."""
+"""Step: publish the release, and serve it if the gate passed."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
@@ -22,7 +22,7 @@ def publish(
     release: Output[Artifact],
     metrics: Output[Metrics],
 ) -> None:
-    """Write everything under the new id, verify it, bring online features up, flip the pointer."""
+    """Write everything under the new id and verify it; where the gate passed, serve it."""
     from colisten.components.launch import launch
 
     launch("publish", locals())

@@ -12,10 +12,12 @@ import pytest
 import colisten.steps.settings
 from colisten.data import parquet
 from colisten.errors import TrainingError
+from colisten.features.names import ONLINE_FILE
 from colisten.pipelines.local import run_local
 from colisten.pipelines.parameters import release_arguments
 from colisten.pipelines.release_pipeline import release_pipeline
 from colisten.ranking.rankers import SUBJECT
+from colisten.release.store import ReleaseStore
 from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.measures import Measured
 from colisten.steps.cache import StepEvent, step_cache
@@ -173,3 +175,23 @@ def test_trials_share_steps_and_a_failed_one_stops_no_other(home: Home, tiny_sou
     assert table.models == ("popularity", "full", "no-graph")
     values = [table.value(model, "MRR") for model in table.models]
     assert np.isfinite(np.array(values, float)).all()
+
+
+def test_a_refused_candidate_changes_nothing_that_is_served(home: Home, tiny_source: Path) -> None:
+    """Online features go with the pointer: the gate lets both change, or neither."""
+    lenient = (*QUICK, "gate.min_coverage=0", "gate.min_lift_over_random=0", "gate.max_drop=1")
+    store, online = ReleaseStore(home.out), home.out / "features" / ONLINE_FILE
+
+    def served() -> tuple[str | None, int]:
+        return store.live(), online.stat().st_ino  # the file is replaced, never written to
+
+    made, _ = run(tiny_source, home.out, load_settings(None, lenient))
+    before = served()
+    assert before[0] == made.release.release_id
+    settings = load_settings(None, (*lenient, "gate.min_lift_over_random=1000"))
+    refused, _ = run(tiny_source, home.out, settings)
+    assert not refused.release.promoted
+    assert refused.release.release_id in {state.release_id for state in store.list()}
+    assert served() == before
+    run(tiny_source, home.out, load_settings(None, lenient))
+    assert served() != before
