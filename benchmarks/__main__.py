@@ -12,6 +12,7 @@ from benchmarks import (
     kernels,
     links,
     loader_step,
+    price,
     public,
     robustness,
     scale,
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "robustness": robustness.run,
     "links": links.run,
     "threads": threads.run,
+    "price": price.run,
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import public, worlds
+from benchmarks import price, public, worlds
 from benchmarks.pairs import read_result
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +43,15 @@ def test_the_table_is_that_of_the_committed_result() -> None:
     assert f"{cut['users']['all']:,} users, {cut['users']['cold']} of them cold" in TEXT
     gain = [f"{value:+.4f}".replace("0.", ".") for value in cut["2T-HGNN minus"]["2T, cold MRR"]]
     assert f"{gain[0]}, 95 % interval {gain[1]} to {gain[2]}" in TEXT
+
+
+def test_the_price_is_that_of_the_committed_result() -> None:
+    for name, row in read_result(price.NAME)["rows"].items():
+        said = {"demo": "| `make demo` |", "demo again": "| the same again |"}.get(
+            name, f"| `.venv/bin/colisten {name}` |"
+        )
+        (line,) = [line for line in TEXT.splitlines() if line.startswith(said)]
+        assert line.endswith(price.cells(row))
 
 
 def test_the_worlds_are_those_of_the_committed_result() -> None:

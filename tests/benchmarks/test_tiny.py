@@ -21,6 +21,7 @@ from benchmarks import (
     links,
     loader_step,
     pairs,
+    price,
     public,
     pyg_rival,
     robustness,
@@ -70,6 +71,7 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "SETTINGS": load_settings(None, QUICK),
     },
     worlds: {"WORLD": WORLD, "SEEDS": (0,), "ROWS": (), "SETTINGS": QUICK},
+    price: {"COMMANDS": {"demo": ("settings", "--json")}},
     links: {"WORLD": WORLD, "SEEDS": (0,), "SETTINGS": QUICK},
     robustness: {
         "WORLD": WORLD,
@@ -106,6 +108,7 @@ WRITES = {
     growth: {"growth"},
     worlds: {"worlds"},
     links: {"links"},
+    price: {"price"},
     threads: {"threads"},
     robustness: {"robustness"},
     public: {"public_food_kitchen"},
