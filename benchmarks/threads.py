@@ -35,6 +35,8 @@ SETTINGS: tuple[str, ...] = (
     "text.max_chars=40",
 )
 ROUNDS = 1
+BESIDE = {"alone": 0, "beside a busy process": 1}
+"""How many busy processes there are."""
 # What else the machine did as this one began: on an idle machine about nothing.
 _LOAD = round(os.getloadavg()[0], 1)
 LIBRARY = """
@@ -55,7 +57,7 @@ def run() -> None:
         place = Path(folder)
         window = world_window(place / "world", simulate(place / "world", WORLD))
         where = (str(window.data), window.cut.isoformat(), str(window.days))
-        for beside, busy in (("alone", 0), ("beside a busy process", 1)):
+        for beside, busy in BESIDE.items():
             steps: dict[str, list[float]] = {door: [] for door in DOORS}
             for number in range(ROUNDS):
                 for door, command in DOORS.items():

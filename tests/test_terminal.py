@@ -29,6 +29,7 @@ PRINTERS = {
     # A draft of a mapping, to be sent into a file.
     ROOT / "cli" / "import_tables.py",
     # Its own words, as a page of Markdown.
+    ROOT / "cli" / "commands.py",
     ROOT / "cli" / "settings.py",
     # Into the log of a run.
     ROOT / "pipelines" / "local.py",

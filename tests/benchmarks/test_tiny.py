@@ -84,7 +84,12 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "SEEDS": 2,
         "SETTINGS": load_settings(None, QUICK),
     },
-    threads: {"WORLD": WORLD, "SETTINGS": QUICK, "ROUNDS": 1},
+    threads: {
+        "WORLD": WORLD,
+        "SETTINGS": QUICK,
+        "BESIDE": {"beside a busy process": 1},
+        "DOORS": {"library": threads.DOORS["library"], "command": threads.DOORS["command"]},
+    },
     kernels: {"NODES": NODES, "PAIRS": PAIRS, "SEEDS": 20, "SOURCES": 90, "ROWS": 30, "DIM": 8},
     loader_step: {"NODES": NODES, "PAIRS": PAIRS, "DIM": 8, "BATCH": 16},
     balance: {"NODES": NODES, "PAIRS": PAIRS, "STEPS": 3, "SEEDS": 2, "OPTIONS": SMALL},
