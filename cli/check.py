@@ -60,12 +60,7 @@ def check(
     try:
         report = check_tables(data, data=settings.data, engine=settings.engine)
     except (Violation, TableViolations) as broken:
-        if as_json:
-            violations = [violation.to_dict() for violation in broken.violations]
-            print_document({"ok": False, "violations": violations})
-        else:
-            print_violations(broken.violations)
-        raise typer.Exit(broken.exit_code) from None
+        raise refused(broken, as_json=as_json) from None
     if as_json:
         print_document({"ok": True, "report": report.to_dict()})
     else:
@@ -77,7 +72,17 @@ def check(
 check.__doc__ = _HELP
 
 
-def print_violations(violations: tuple[Violation, ...]) -> None:
+def refused(broken: Violation | TableViolations, *, as_json: bool) -> typer.Exit:
+    """The end of a command whose tables are at fault, once every violation is printed."""
+    if as_json:
+        violations = [violation.to_dict() for violation in broken.violations]
+        print_document({"ok": False, "violations": violations})
+    else:
+        _print_violations(broken.violations)
+    return typer.Exit(broken.exit_code)
+
+
+def _print_violations(violations: tuple[Violation, ...]) -> None:
     """Every violation with its first rows and what to do, to standard error."""
     console = Terminal(stderr=True)
     for violation in violations:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from colisten.cli.check import print_violations
+from colisten.cli.check import refused
 from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, SetOption
 from colisten.data.violation import TableViolations, Violation
@@ -81,12 +81,7 @@ def import_(
             read_mapping(files[0]), place, data=settings.data, engine=settings.engine
         )
     except (Violation, TableViolations) as broken:
-        if as_json:
-            violations = [violation.to_dict() for violation in broken.violations]
-            print_document({"ok": False, "violations": violations})
-        else:
-            print_violations(broken.violations)
-        raise typer.Exit(broken.exit_code) from None
+        raise refused(broken, as_json=as_json) from None
     if as_json:
         answer = {"ok": True, "written": place, **_plain(imported)}
         print_document(answer, otherwise=str)

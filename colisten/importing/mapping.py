@@ -125,7 +125,7 @@ def mapping_from(tree: object, home: Path) -> Mapping:
     try:
         mapping = Mapping.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_told(error), _ADVICE) from error
+        raise ConfigError(_first_fault(error), _ADVICE) from error
     placed = {
         name: table.model_copy(update={"file": tuple(str(home / each) for each in table.file)})
         for name, table in mapping.tables().items()
@@ -161,7 +161,7 @@ def _files(entry: str) -> list[Path]:
         return []
 
 
-def _told(error: ValidationError) -> str:
+def _first_fault(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part != "[key]")
     if first["type"] == "extra_forbidden":
