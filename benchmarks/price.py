@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -55,7 +54,7 @@ def cost(arguments: tuple[str, ...], folder: Path) -> dict[str, Any]:
     if process.returncode:
         raise RuntimeError(f"colisten {' '.join(arguments)}: {document.decode()[-2000:]}")
     return {
-        **_shown(json.loads(document)),
+        **_shown(parse_json(document)),
         "seconds": round(seconds, 1),
         "memory_gb": round(peak / 1e9, 2),
         "disk_gb": round((_size(folder) - before) / 1e9, 3),
