@@ -77,7 +77,9 @@ def export_towers(
         np.save(folder / "history_vectors.npy", history_vectors.astype(np.float32, copy=False))
         spec = {
             "dim": towers.user.dim,
-            "temperature": towers.temperature.item(),
+            "members": towers.members,
+            "taste_dim": towers.user.taste_dim,
+            "temperature": towers.temperature.tolist(),
             "user": user_spec.model_dump(mode="json"),
             "item": item_spec.model_dump(mode="json"),
         }

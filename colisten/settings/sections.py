@@ -247,6 +247,25 @@ class TowerSettings(Section):
         "factors as they came, at weights chosen on held-out rows; not with the paper's loss, nor "
         "without a validation share.",
     )
+    members: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Pairs of towers trained side by side, whose logits are averaged. Where there "
+        "is a graph every second one does not see it.",
+    )
+    transfer: int = Field(
+        64,
+        ge=0,
+        le=512,
+        description="Factors of the other types' histories that the transfer term ties target "
+        "items to; 0: none. It needs a graph's model and knn_term.",
+    )
+    floor: bool = Field(
+        True,
+        description="Let taste give way to plain popularity where held-out users say so, for users "
+        "with and without a history of the target type apart.",
+    )
     dropout: Share = Field(0.1, description="Dropout on the hidden layers.")
     validation_share: Share = Field(
         0.2,
@@ -283,6 +302,11 @@ class TowerSettings(Section):
     def has_knn_term(self) -> bool:
         """Whether vectors have room for a kNN term."""
         return self.knn_term and self.learns_logits and self.validation_share > 0
+
+    @property
+    def has_floor(self) -> bool:
+        """Whether taste may give way to popularity."""
+        return self.floor and bool(self.prior_half_lives) and self.validation_share > 0
 
 
 class FeatureSettings(Section):
