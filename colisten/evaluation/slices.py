@@ -202,7 +202,7 @@ def reads(users: UserBatch, vectors: np.ndarray) -> np.ndarray:
         users: Who.
         vectors: Text vectors [num_items, d]; a zero row is an item without text.
     """
-    written = np.asarray(vectors).any(axis=1)
+    written = np.asarray(np.any(vectors, axis=1))
     found = np.zeros(len(users), dtype=bool)
     for history in users.histories.values():
         owners = np.repeat(np.arange(len(history)), history.counts)

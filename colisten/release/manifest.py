@@ -183,6 +183,8 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
         del shaping["data"]["text_vectors"]
     if not settings.evaluation.own_baselines:
         del shaping["evaluation"]["own_baselines"]
+    if settings.gate.below_popularity == "refuse":
+        del shaping["gate"]["below_popularity"]
     encoder = Path(settings.text.encoder)
     if encoder.is_absolute() or encoder.exists():
         shaping["text"]["encoder"] = encoder.name  # a model folder may lie anywhere
