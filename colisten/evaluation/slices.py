@@ -24,6 +24,7 @@ from colisten.evaluation.metrics import (
     user_metrics,
 )
 from colisten.evaluation.split import EvaluationSet
+from colisten.features.users import UserBatch
 from colisten.ranking.ragged import Ragged
 from colisten.statistics.seeds import SeedMeans
 
@@ -31,6 +32,9 @@ TIERS = 5
 NEW_ITEMS = "new items"
 _LANGUAGES = 5
 _HISTORY = (("1-2 events", 1, 2), ("3-9 events", 3, 9), ("10+ events", 10, None))
+_TEXT = ("text", "no text")
+USER_SLICES = ("all", "warm", "cold", *(name for name, _, _ in _HISTORY), *_TEXT)
+"""Slices of users, who are taken with all their targets; every other one is of items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +152,14 @@ def user_slices(data: EvaluationSet) -> list[Slice]:
 
 
 def finer_slices(
-    data: EvaluationSet, catalogue: Catalogue, streams: np.ndarray, events: np.ndarray
+    data: EvaluationSet,
+    catalogue: Catalogue,
+    streams: np.ndarray,
+    events: np.ndarray,
+    *,
+    text: np.ndarray | None = None,
 ) -> list[Slice]:
-    """Popularity tiers, new items, languages and lengths of history; empty ones are left out.
+    """Popularity tiers, new items, languages, lengths of history, text; empty ones are left out.
 
     Tier 1 is the most streamed fifth of the items that anyone streamed before the cut, tier 5 the
     least streamed fifth (the paper's long tail is tiers 3 to 5); new items nobody streamed.
@@ -160,6 +169,9 @@ def finer_slices(
         catalogue: Where languages come from; they are left out where there is one at most.
         streams: Users who streamed each target item before the cut [num_target].
         events: Events of each user before the cut, all types [U].
+        text: Whether each user's history holds an item with a text vector, bool [U], as `reads`
+            says it. Users with and without are left out where it is None or the same for all, for
+            then one slice is everybody.
     """
     items: dict[str, np.ndarray] = {}
     streamed = np.flatnonzero(streams > 0)
@@ -176,7 +188,26 @@ def finer_slices(
     for name, least, most in _HISTORY:
         own = (events >= least) & ((events <= most) if most else True)
         slices.append(Slice(name, np.flatnonzero(own)))
+    if text is not None and text.any() and not text.all():
+        slices += [
+            Slice(name, np.flatnonzero(own)) for name, own in zip(_TEXT, (text, ~text), strict=True)
+        ]
     return [one for one in slices if len(one.users)]
+
+
+def reads(users: UserBatch, vectors: np.ndarray) -> np.ndarray:
+    """Whether a user's history holds any item with a text vector, bool [U].
+
+    Args:
+        users: Who.
+        vectors: Text vectors [num_items, d]; a zero row is an item without text.
+    """
+    written = np.asarray(np.any(vectors, axis=1))
+    found = np.zeros(len(users), dtype=bool)
+    for history in users.histories.values():
+        owners = np.repeat(np.arange(len(history)), history.counts)
+        found[owners[written[history.items]]] = True
+    return found
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

@@ -43,7 +43,8 @@ class EvaluationTable(Part):
         rows: Models by slices.
         differences: Subject minus every other model, per slice and metric.
         leads: The best model minus the runner-up, per slice and metric; chance is no contender.
-        finer: Models by finer slices (popularity tiers, new items, languages, lengths of history).
+        finer: Models by finer slices (popularity tiers, new items, languages, lengths of history,
+            users with and without text).
         finer_differences: Subject minus every other model on those.
     """
 

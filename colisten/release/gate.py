@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from colisten.errors import GateRefused
+from colisten.ranking.model_rankers import POPULARITY
+from colisten.ranking.rankers import CHANCE as RANDOM
+from colisten.release.backtest import MRR, Backtest, Figure
+from colisten.release.floor import LEAST_USERS, against_popularity
 from colisten.settings.sections import GateSettings
 
-SUBJECT = "2T-HGNN"
-RANDOM = "random"
-MRR = "MRR"
+Rule = Callable[[bool, str], None]
+
 BEST = 1.0
 """What no hit rate and no MRR exceeds."""
 
@@ -47,18 +50,6 @@ class GateDecision:
             )
 
 
-@dataclass(frozen=True)
-class _Measure:
-    value: float
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        if self.low is None or self.high is None:
-            return f"{self.value:.4f}"
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
-
-
 def decide(
     candidate: Mapping[str, Any],
     live: Mapping[str, Any] | None,
@@ -75,6 +66,8 @@ def decide(
     A fall against the live release counts only when the candidate's whole interval lies below the
     limit: the two were measured on different windows, and a small window moves a value further
     than that by chance.
+
+    No slice of users may lie surely below a popularity list: see `colisten.release.floor`.
 
     Args:
         candidate: An evaluation table as JSON values (`EvaluationTable.model_dump`).
@@ -93,28 +86,28 @@ def decide(
     def rule(holds: bool, text: str) -> None:
         (held if holds else failed).append(text)
 
+    table = Backtest(candidate)
     if index_recall is not None:
         rule(
             index_recall >= settings.min_index_recall,
             f"index recall@10 {index_recall:.4f} is "
             f"{_side(index_recall >= settings.min_index_recall)} {settings.min_index_recall}.",
         )
-    subject = str(candidate.get("subject", SUBJECT))
-    metric = f"HR@{candidate.get('k', 10)}"
-    hits = _measure(candidate, subject, metric)
-    if not _users(candidate):
+    hits = table.figure(table.subject, table.hits)
+    if not table.users():
         warnings.append("No user had a target in the window before the cut: quality not judged.")
     elif hits is None:
-        rule(False, f"The evaluation has no {metric} of {subject}.")
+        rule(False, f"The evaluation has no {table.hits} of {table.subject}.")
     else:
-        coverage = _measure(candidate, subject, "coverage")
+        coverage = table.figure(table.subject, "coverage")
         if coverage is None:
-            rule(False, f"The evaluation has no coverage of {subject}.")
+            rule(False, f"The evaluation has no coverage of {table.subject}.")
         else:
             enough = coverage.value >= settings.min_coverage
             rule(enough, f"coverage {coverage} is {_side(enough)} {settings.min_coverage}.")
-        _against_chance(candidate, subject, metric, settings, rule, warnings)
-        _against_live(hits, live, metric, settings, rule, warnings)
+        _against_chance(table, settings, rule, warnings)
+        _against_popularity(table, settings, rule, warnings)
+        _against_live(hits, live, table.hits, settings, rule, warnings)
     return GateDecision(not failed, (*failed, *held), tuple(warnings))
 
 
@@ -123,20 +116,15 @@ def _side(reached: bool) -> str:
 
 
 def _against_chance(
-    candidate: Mapping[str, Any],
-    subject: str,
-    metric: str,
-    settings: GateSettings,
-    rule: Any,
-    warnings: list[str],
+    table: Backtest, settings: GateSettings, rule: Rule, warnings: list[str]
 ) -> None:
     """Hold the subject against a random list, by the first measure that can tell them apart."""
     lift = settings.min_lift_over_random
     before = ""
-    for name in (metric, MRR):
-        own, chance = (_measure(candidate, model, name) for model in (subject, RANDOM))
+    for name in (table.hits, MRR):
+        own, chance = (table.figure(model, name) for model in (table.subject, RANDOM))
         if own is None or chance is None:
-            missing = subject if own is None else f"a {RANDOM} list"
+            missing = table.subject if own is None else f"a {RANDOM} list"
             rule(False, f"{before}The evaluation has no {name} of {missing}.")
             return
         least = lift * chance.value
@@ -158,18 +146,47 @@ def _against_chance(
     warnings.append(f"{before}Quality over chance not judged.")
 
 
+def _against_popularity(
+    table: Backtest, settings: GateSettings, rule: Rule, warnings: list[str]
+) -> None:
+    """No kind of user may surely be served worse than by popular items; see `floor`."""
+    if table.subject == POPULARITY:
+        return
+    found = against_popularity(table)
+    if not found.comparisons:
+        few = table.users() < LEAST_USERS
+        why = f"no slice has {LEAST_USERS} users" if few else f"the evaluation has no {POPULARITY}"
+        warnings.append(f"Not judged against {POPULARITY}: {why}.")
+        return
+    below = found.violations()
+    if not below:
+        rule(True, found.summary())
+    elif settings.below_popularity == "warn":
+        warnings += below
+    else:
+        below[-1] += (
+            " Popular items would serve these users better; gate.below_popularity=warn lets the "
+            "release pass with a notice."
+        )
+        for sentence in below:
+            rule(False, sentence)
+    if doubts := found.doubts():
+        warnings.append(doubts)
+
+
 def _against_live(
-    hits: _Measure,
+    hits: Figure,
     live: Mapping[str, Any] | None,
     metric: str,
     settings: GateSettings,
-    rule: Any,
+    rule: Rule,
     warnings: list[str],
 ) -> None:
     if live is None:
         return
-    own = _measure(live, str(live.get("subject", SUBJECT)), metric)
-    if own is None or not _users(live):
+    rival = Backtest(live)
+    own = rival.figure(rival.subject, metric)
+    if own is None or not rival.users():
         warnings.append(f"The live release has no {metric} to compare with.")
         return
     least = own.value * (1.0 - settings.max_drop)
@@ -184,18 +201,3 @@ def _against_live(
         warnings.append(
             f"{metric} {hits.value:.4f} is below {least:.4f}, but its interval reaches it."
         )
-
-
-def _users(table: Mapping[str, Any]) -> int:
-    users = table.get("users", {})
-    return int(users.get("all", 0)) if isinstance(users, Mapping) else 0
-
-
-def _measure(table: Mapping[str, Any], model: str, metric: str) -> _Measure | None:
-    for row in table.get("rows", ()):
-        if row["model"] == model and row["slice"] == "all" and metric in row["metrics"]:
-            measure = row["metrics"][metric]
-            if measure["value"] is None:
-                return None
-            return _Measure(float(measure["value"]), measure["low"], measure["high"])
-    return None

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from colisten.errors import ReleaseCorrupt, ReleaseError
 from colisten.files import file_digest
 from colisten.json_files import read_model, to_json, write_json
+from colisten.models.choices import Choice
 from colisten.settings.data import DataSettings, FilterKind
 from colisten.settings.tree import Settings, settings_from
 
@@ -47,6 +48,7 @@ class Bound(BaseModel):
         dims: Length of user features, of vectors, of history vectors.
         settings: What shaped the release; nothing of the machine it was made on.
         metrics: Figures from the window before the cut; none from after it.
+        choices: What its training chose between, and why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +66,7 @@ class Bound(BaseModel):
     dims: dict[str, int]
     settings: dict[str, Any]
     metrics: dict[str, Any]
+    choices: tuple[Choice, ...] = ()
 
 
 class Manifest(Bound):
@@ -180,6 +183,8 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
         del shaping["data"]["text_vectors"]
     if not settings.evaluation.own_baselines:
         del shaping["evaluation"]["own_baselines"]
+    if settings.gate.below_popularity == "refuse":
+        del shaping["gate"]["below_popularity"]
     encoder = Path(settings.text.encoder)
     if encoder.is_absolute() or encoder.exists():
         shaping["text"]["encoder"] = encoder.name  # a model folder may lie anywhere

@@ -23,6 +23,7 @@ from colisten.files import write_aside
 from colisten.index.exact import ExactCollection
 from colisten.index.filter import NO_COLUMNS, FilterColumns, filter_columns
 from colisten.json_files import read_model, write_json
+from colisten.models.choices import read_choices
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.ranking.events import EventLog
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
@@ -91,6 +92,7 @@ def assemble_payload(
         ReleaseError: A part is missing or does not fit the others.
         VectorIndexError: A column to filter by is missing or of another kind.
         ConfigError: The catalogue has no item of that type.
+        TrainingError: What the towers' training chose cannot be read.
     """
     target_type, filterable = data.target_type, data.filter_columns
     target = catalogue.slice_of(target_type)
@@ -114,6 +116,7 @@ def assemble_payload(
         _check(tower, catalogue, target, towers)
         golden = _golden_set(tower, catalogue, target, golden_users)
         golden.write(folder)
+        choices = read_choices(towers)
         bound = Bound(
             as_of=utc(as_of).isoformat(),
             target_type=target_type,
@@ -135,8 +138,11 @@ def assemble_payload(
             },
             settings=dict(shaping),
             metrics=metrics,
+            choices=choices,
         )
-        write_json(folder / PAYLOAD, bound, indent=1)
+        # Left unset where there are none: releases of a training without choices keep their ids.
+        content = bound.model_dump(mode="json", exclude=None if choices else {"choices"})
+        write_json(folder / PAYLOAD, content, indent=1)
     return out
 
 

@@ -386,6 +386,10 @@ class GateSettings(Section):
     min_index_recall: Share = Field(
         0.95, description="Recall@10 of the index against exact search."
     )
+    below_popularity: Literal["refuse", "warn"] = Field(
+        "refuse",
+        description="What becomes of a candidate that is surely below popularity on some users.",
+    )
 
 
 class ServingSettings(Section):

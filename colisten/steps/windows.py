@@ -38,13 +38,13 @@ def measure(
         known: What is known of the users at the window's start, row by row.
         streams: Users who started each target item before it [num_target].
         catalogue: Items.
-        text: Text vectors, which the diversity of lists is read from.
+        text: Text vectors, which the diversity of lists and the users with text are read from.
         evaluation: How rankings are measured.
         seed: Of the resampling.
         subject: The model that every other is compared with.
     """
     from colisten.evaluation.beyond_accuracy import BeyondAccuracy
-    from colisten.evaluation.slices import finer_slices
+    from colisten.evaluation.slices import finer_slices, reads
     from colisten.evaluation.table import evaluate_lists
 
     lengths = np.sum([each.counts for each in known.histories.values()], axis=0)
@@ -54,6 +54,6 @@ def measure(
         evaluation,
         seed,
         subject=subject,
-        finer=finer_slices(window, catalogue, streams, lengths),
+        finer=finer_slices(window, catalogue, streams, lengths, text=reads(known, text.vectors)),
         beyond=BeyondAccuracy(streams, text.vectors[catalogue.slice_of(window.target_type)]),
     )

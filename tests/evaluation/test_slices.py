@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from colisten.data.catalogue import Catalogue
-from colisten.evaluation.slices import NEW_ITEMS, Slice, finer_slices
+from colisten.evaluation.slices import NEW_ITEMS, USER_SLICES, Slice, finer_slices, reads
 from colisten.evaluation.split import EvaluationSet
 from colisten.evaluation.table import EvaluationTable, evaluate
+from colisten.features.users import History, UserBatch
 from colisten.ranking.rankers import RandomRanker, Ranker
 from colisten.reports.evaluation import to_html
 from colisten.settings.sections import EvaluationSettings
@@ -47,6 +50,43 @@ def test_tiers_are_fifths_of_the_streamed_items_and_new_items_stand_apart() -> N
     assert np.flatnonzero(items_of(found["language de"])).tolist() == list(range(1, 60, 3))
     parts = [found[name].users for name in ("1-2 events", "3-9 events", "10+ events")]
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(USERS))
+
+
+def users_with(histories: list[dict[str, list[int]]]) -> UserBatch:
+    """Users with these items by type, nothing else known of them."""
+    by_type = {}
+    for name in ("audiobook", "podcast"):
+        items = [each.get(name, []) for each in histories]
+        offsets = np.concatenate([[0], np.cumsum([len(one) for one in items])]).astype(np.int64)
+        flat = np.array([item for one in items for item in one], np.int64)
+        by_type[name] = History(offsets, flat, np.zeros(len(flat), np.int8), flat)
+    who = np.array([str(at) for at in range(len(histories))], dtype=object)
+    nothing = np.full(len(histories), None, dtype=object)
+    ages = np.full(len(histories), np.nan, np.float32)
+    return UserBatch(who, nothing, ages, np.zeros((len(histories), 0), np.float32), by_type)
+
+
+def test_users_with_text_are_those_who_had_an_item_with_a_vector() -> None:
+    vectors = np.array([[0.0, 0.0], [0.6, 0.8], [0.0, -1.0]], np.float32)
+    histories = [{"audiobook": [0]}, {"audiobook": [0, 1]}, {"podcast": [2]}, {}, {"podcast": [0]}]
+    found = reads(users_with(histories), vectors)
+    assert found.tolist() == [False, True, True, False, False]
+
+
+@given(st.lists(st.booleans(), min_size=USERS, max_size=USERS))
+def test_text_slices_part_the_users_or_are_left_out(flags: list[bool]) -> None:
+    data, text = random_set(USERS, ITEMS), np.array(flags)
+    catalogue = catalogue_of([f"a{at:03d}" for at in range(ITEMS)])
+    slices = {one.name: one for one in finer_slices(data, catalogue, STREAMS, EVENTS, text=text)}
+    named = {"text", "no text"} & set(slices)
+    if text.all() or not text.any():
+        assert not named
+    else:
+        np.testing.assert_array_equal(slices["text"].users, np.flatnonzero(text))
+        np.testing.assert_array_equal(slices["no text"].users, np.flatnonzero(~text))
+    of_users = {one.name for one in slices.values() if one.items is None}
+    assert of_users <= set(USER_SLICES)
+    assert not {one.name for one in slices.values() if one.items is not None} & set(USER_SLICES)
 
 
 def test_only_a_slices_own_targets_count() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from colisten.evaluation.table import evaluate
 from colisten.ranking.rankers import RandomRanker
 from colisten.release.gate import decide
 from colisten.settings.sections import EvaluationSettings, GateSettings
-from tests.evaluation.conftest import perfect, random_set
+from tests.evaluation.conftest import Scores, perfect, random_set
 from tests.release.payloads import metrics
 
 GATE = GateSettings()
@@ -124,8 +125,8 @@ def test_a_sentence_says_whether_its_rule_was_kept(
     gate = GateSettings(min_lift_over_random=lift)
     rival = None if live is None else metrics(live)
     decision = decide(metrics(value, chance=chance, mrr=orders, coverage=coverage), rival, gate)
-    broken = ("is below", "is not above", "has fallen")
-    kept = ("is at least", "is above", "reaches above", "has not fallen")
+    broken = ("is below", "is not above", "has fallen", "is surely below")
+    kept = ("is at least", "is above", "reaches above", "has not fallen", "is nowhere surely below")
     told = [any(word in reason for word in broken) for reason in decision.reasons]
     assert [any(word in reason for word in kept) for reason in decision.reasons] == [
         not one for one in told
@@ -178,8 +179,10 @@ def test_a_better_candidate_is_never_refused_for_a_fall(
 def test_it_reads_what_evaluation_writes() -> None:
     """The gate's keys are those of a real table."""
     window = random_set(200, 50)
-    rankers = (RandomRanker(50), perfect(window, "2T-HGNN"))
+    popular = Scores("popularity", np.tile(np.arange(50.0), (200, 1)))
+    rankers = (RandomRanker(50), popular, perfect(window, "2T-HGNN"))
     table = evaluate(rankers, window, EvaluationSettings(), 0).model_dump(mode="json")
     decision = decide(table, table, GATE)
     assert decision.passed
-    assert len(decision.reasons) == 3
+    assert len(decision.reasons) == 4
+    assert not decision.warnings

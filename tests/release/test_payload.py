@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.errors import ConfigError, ReleaseError
 from colisten.files import folder_digests
+from colisten.models.choices import Choice, Figures, write_choices
 from colisten.ranking.events import EventLog
+from colisten.release.manifest import Manifest
+from colisten.release.payload import bind_payload
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.settings.data import DataSettings
 from tests.conftest import CUT, DATA
@@ -123,3 +127,19 @@ def test_towers_of_another_catalogue_are_refused(parts: Parts, tmp_path: Path) -
 def test_golden_rows_without_a_column_are_refused(parts: Parts, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="podcast_signals"):
         parts.payload(tmp_path / "out", golden_users=parts.rows.drop_columns("podcast_signals"))
+
+
+def test_what_the_training_chose_travels_into_the_manifest(
+    parts: Parts, payloads: tuple[Path, Path], tmp_path: Path
+) -> None:
+    towers = shutil.copytree(parts.towers, tmp_path / "towers")
+    figures = {"text": Figures(mrr=0.2, error=0.01, users=300)}
+    chosen = Choice(question="Which?", chosen="text", reason="It leads.", candidates=figures)
+    write_choices(towers, (chosen,))
+    manifest = bind_payload(parts.payload(tmp_path / "payload", towers=towers))
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path).choices == (chosen,)
+    plain = bind_payload(payloads[0])
+    assert plain.release_id != manifest.release_id
+    assert plain.choices == ()
+    assert "choices" not in plain.model_dump(exclude_unset=True), "ids stay those of yesterday"
