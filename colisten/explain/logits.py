@@ -38,6 +38,7 @@ class ServedTowers:
         item_spec: Meaning of the item tower's input.
         taste_dim: Leading columns of a vector that hold taste.
         members: Pairs of towers that voted; an item's taste is a unit vector of each.
+        temperature: Of the softmax they were trained with, their harmonic mean.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -51,7 +52,8 @@ class ServedTowers:
             self.user_spec = UserFeatureSpec.model_validate(spec["user"])
             self.item_spec = ItemFeatureSpec.model_validate(spec["item"])
             self.taste_dim, self.members = int(spec["taste_dim"]), int(spec["members"])
-            self._inner = [1.0 / float(each) for each in spec["temperature"]]
+            inverse = [1.0 / float(each) for each in spec["temperature"]]
+            self.temperature = len(inverse) / sum(inverse)
             self._user = _session(folder / "user_tower.onnx", threads)
             self._item = _session(folder / "item_tower.onnx", threads)
         except KeyError as error:
@@ -87,7 +89,7 @@ class ServedTowers:
         """
         inner: np.ndarray = users @ items.T
         if users.shape[1] == self.taste_dim:  # taste alone, at one temperature for all
-            return inner * np.float32(np.mean(self._inner))
+            return inner / np.float32(self.temperature)
         length = np.float32(np.sqrt(self.members + 1.0))
         scaled: np.ndarray = inner * length / np.maximum(users[:, -1:], _TINY)
         return scaled

@@ -35,6 +35,7 @@ from colisten.training.towers.transfer import transfer_vectors
 from colisten.training.towers.validation import (
     best_epoch,
     best_point,
+    choices_of,
     score_weights_of,
 )
 
@@ -217,6 +218,7 @@ def _export(
         item_vectors=result.item_vectors,
         history_vectors=result.history_vectors,
         curve=curve,
+        choices=choices_of(best_point(curve)),
         user_features=examples.user_features(some),
         item_features=item_features[:512],
     )

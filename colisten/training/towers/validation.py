@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from colisten.models.choices import Choice, Figures
 from colisten.models.score_weights import KINDS, ScoreWeights
 from colisten.models.towers import TwoTowers
 from colisten.settings.sections import TowerSettings
@@ -110,6 +111,44 @@ def score_weights_of(point: Mapping[str, float], towers: TwoTowers) -> ScoreWeig
         transfers=knn_term.transfers if knn_term else (),
         transfer=tuple(point.get(f"{TRANSFER}{kind}", 0.0) for kind in KINDS),
     )
+
+
+def choices_of(point: Mapping[str, float]) -> tuple[Choice, ...]:
+    """What stood to choose at a point of the curve, in words; nothing where it says nothing."""
+    asked = [("graph", "Does the graph help?")] + [
+        (kind, f"How much does taste count for {kind} users?") for kind in KINDS
+    ]
+    return tuple(
+        choice for key, question in asked if (choice := _choice(point, key, question)) is not None
+    )
+
+
+def _choice(point: Mapping[str, float], key: str, question: str) -> Choice | None:
+    start, users = f"{TRIED}{key}: ", int(point.get(f"{USERS}{key}", 0))
+    candidates = {
+        name.removeprefix(start): Figures(mrr=value, error=point[f"{name}{ERROR}"], users=users)
+        for name, value in point.items()
+        if name.startswith(start) and not name.endswith(ERROR)
+    }
+    if not candidates:
+        return None
+    if key == "graph":
+        without = point[f"{MEMBER}0"] == 0.0
+        chosen = f"with{'out' * without} the graph"
+        reason = (
+            "Members that do not see the graph rank better by more than a standard error, so it is "
+            "left out."
+            if without
+            else "Leaving the graph out ranks no better by more than a standard error, so members "
+            "with and without it are averaged."
+        )
+        return Choice(question=question, chosen=chosen, reason=reason, candidates=candidates)
+    share, transfer = point[f"{TASTE}{key}"], point[f"{TRANSFER}{key}"]
+    reason = (
+        f"Of what {users} held-out users started next, taste ranks best at {share:.0%} beside "
+        f"plain popularity{f', with the transfer term at {transfer:g}' if transfer else ''}."
+    )
+    return Choice(question=question, chosen="as chosen", reason=reason, candidates=candidates)
 
 
 def _weights(weights: ScoreWeights, names: Sequence[str]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from colisten.training.towers.held_out import HeldOut
-from colisten.training.towers.knn_weights import STEPS, search_weights
+from colisten.training.towers.score_search import STEPS, search_weights
 
 ROWS, ITEMS = 400, 60
 
@@ -14,9 +14,9 @@ ROWS, ITEMS = 400, 60
 def held_out(own: np.ndarray) -> HeldOut:
     none = torch.zeros(0, dtype=torch.int64)
     blank = torch.zeros(ROWS, 1)
-    return HeldOut(
-        blank, blank[:ITEMS], blank[:ITEMS], torch.from_numpy(own), torch.arange(ROWS), (none, none)
-    )
+    people, warm = torch.arange(ROWS), torch.ones(ROWS, dtype=torch.bool)
+    items = blank[:ITEMS]
+    return HeldOut(blank, items, items, torch.from_numpy(own), people, (none, none), warm)
 
 
 def test_a_part_that_knows_the_answer_gets_weight_and_noise_gets_none() -> None:
