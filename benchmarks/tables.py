@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import public_tables, worlds
+from benchmarks import public_tables, world_claims, worlds
 from benchmarks.pairs import read_result
 from benchmarks.public import MEASUREMENTS, Measurement
 from colisten.ablations.registry import FULL
@@ -34,6 +34,7 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/benchmarks.md": {
         "what the sets are": lambda: public_tables.sets_table(_public()),
         "public sets in full": lambda: public_tables.full_tables(_public()),
+        "claims": world_claims.markdown,
     },
     "docs/comparison.md": {
         "compared": lambda: public_tables.hits_table(MEASUREMENTS[COMPARED]),

@@ -151,6 +151,8 @@ def test_it_runs_and_writes_what_is_committed(
     for name, result in written.items():
         # What nobody has measured on an idle machine yet is not committed.
         assert result.keys() == COMMITTED.get(name, result).keys()
+    if module in (worlds, links):
+        assert written[module.NAME]["seeds"] == [*module.SEEDS]
 
 
 def test_each_is_run_here() -> None:
