@@ -49,6 +49,15 @@ def short_table(every: Sequence[Measurement]) -> str:
     return _table([", ".join(name.removeprefix("all ") for name in SHORT), *heads], body)
 
 
+def with_missing(every: Sequence[Measurement]) -> str:
+    """The short table, and below it the sets and cuts that nobody has measured yet."""
+    known = [each for each, _ in measured(every)]
+    missing = [f"{each.of.title} {each.cut.day}" for each in every if each not in known]
+    if not missing or not known:
+        return short_table(every)
+    return f"{short_table(every)}\n\nNot measured yet: {', '.join(missing)}."
+
+
 def by_rank(results: Sequence[Result]) -> list[str]:
     """All models but chance, by all users' MRR as a share of the best, the mean over results."""
     shares: dict[str, list[float]] = {}

@@ -57,6 +57,9 @@ def test_a_set_that_nobody_measured_is_in_no_table(results: Path) -> None:
     (head, *_) = public_tables.short_table(EVERY).splitlines()
     assert head.endswith("| Interactive fiction 2023-01-01 |")
     assert head.count("|") == 3
+    told = public_tables.with_missing(EVERY).splitlines()[-1]
+    assert told.startswith("Not measured yet: Food and kitchen 2013-11-15, ")
+    assert "Interactive fiction" not in told
     assert public_tables.full_tables(EVERY).count("###") == 1
 
 
@@ -97,6 +100,7 @@ def test_every_model_stands_in_every_table_and_the_best_is_bold(data: st.DataObj
 def test_figures_that_do_not_favour_us_stay(results: Path) -> None:
     for each in EVERY:
         pairs.write_result(each.name, result(better=0.9))
+    assert public_tables.with_missing(EVERY) == public_tables.short_table(EVERY)
     rows = cells(public_tables.short_table(EVERY))
     assert [*rows][:5] == ["2T", "ALS", "popularity", "2T-HGNN", "2T-HGNN minus 2T"]
     assert rows["ALS"] == ["**.900**↑ **.900**↑ **.900**↑"] * len(EVERY)
