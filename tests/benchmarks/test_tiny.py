@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +33,7 @@ from benchmarks import (
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.alone import measured
 from benchmarks.graphs import random_graph
+from benchmarks.public_sets import FOOD_KITCHEN, Cut
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
 from colisten.settings.tree import load_settings
@@ -59,6 +61,7 @@ QUICK = (
     "index.backend=exact",
     "text.max_chars=40",
 )
+TINY = public.Measurement(replace(FOOD_KITCHEN, name="tiny"), Cut("2025-06-16", 14))
 SIZES: dict[ModuleType, dict[str, Any]] = {
     events: {"AUDIOBOOKS": 200, "PODCASTS": 800},
     graph_build: {"USERS": 100, "EVENTS": 2_000},
@@ -79,8 +82,6 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "SETTINGS": load_settings(None, QUICK),
     },
     public: {
-        "CUTS": ("2025-06-16",),
-        "DAYS": 14,
         "SEEDS": 2,
         "SETTINGS": load_settings(None, QUICK),
     },
@@ -116,9 +117,12 @@ WRITES = {
     price: {"price"},
     threads: {"threads"},
     robustness: {"robustness"},
-    public: {"public_food_kitchen"},
+    public: {TINY.name},
 }
 COMMITTED = {path.stem: json.loads(path.read_text()) for path in pairs.RESULTS.glob("*.json")}
+
+# The public sets' files differ in nothing but the set and the cut.
+COMMITTED[TINY.name] = COMMITTED["public_food_kitchen_2013-11-15"]
 
 pytestmark = pytest.mark.slow
 
@@ -139,14 +143,16 @@ def test_it_runs_and_writes_what_is_committed(
     module: ModuleType, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if module is public:
-        simulate(tmp_path / "amazon_food_kitchen", WORLD)
+        simulate(tmp_path / TINY.of.folder, WORLD)
         monkeypatch.setenv("COLISTEN_REAL_DATA", str(tmp_path))
-    module.run()
+    (TINY if module is public else module).run()
     written = {path.stem: json.loads(path.read_text()) for path in results.iterdir()}
     assert written.keys() == WRITES[module]
     for name, result in written.items():
         # What nobody has measured on an idle machine yet is not committed.
         assert result.keys() == COMMITTED.get(name, result).keys()
+    if module in (worlds, links):
+        assert written[module.NAME]["seeds"] == [*module.SEEDS]
 
 
 def test_each_is_run_here() -> None:
