@@ -37,7 +37,7 @@ from colisten.errors import TrainingError
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.member import Member, UserMember
 from colisten.models.score_weights import KINDS, ScoreWeights
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 
 # Rows per call when many vectors are computed without gradients.
 _BLOCK = 8192

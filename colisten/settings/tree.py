@@ -28,8 +28,8 @@ from colisten.settings.sections import (
     IndexSettings,
     ServingSettings,
     TextSettings,
-    TowerSettings,
 )
+from colisten.settings.towers import TowerSettings
 from colisten.words import advice, known_word, literal_words, nearest, shown
 from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 

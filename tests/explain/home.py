@@ -32,7 +32,7 @@ from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 from colisten.settings.tree import Settings
 from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT, DATA

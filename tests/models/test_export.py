@@ -22,7 +22,7 @@ from colisten.models.knn_term import KnnTermLayout
 from colisten.models.member import Member, UserMember
 from colisten.models.score_weights import ScoreWeights
 from colisten.models.towers import Tower, TwoTowers, tower_vectors, user_vectors
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 
 USER = UserFeatureSpec(
     countries=("SE", "DE"),

@@ -11,7 +11,7 @@ from colisten.models.items import ItemFeatureSpec
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.score_weights import ScoreWeights
 from colisten.models.towers import TwoTowers, tower_vectors
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 
 TEXT, Z = 4, 3
 USERS = UserFeatureSpec(

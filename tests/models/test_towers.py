@@ -19,7 +19,7 @@ from colisten.models.towers import (
     tower_vectors,
     user_vectors,
 )
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 
 
 def tower(width: int = 6, dropout: float = 0.5, members: int = 2) -> UserTower:
@@ -108,8 +108,11 @@ def test_one_inner_product_ranks_as_taste_and_popularity_do() -> None:
     popularity = np.log1p(rng.geometric(0.1, size=(40, 3))).astype(np.float32)
     towers.fit_to_catalogue(np.concatenate([items, popularity], axis=1))
     with torch.no_grad():
-        each = towers.logits(*map(torch.from_numpy, (people, items, popularity)))
-        logits = torch.stack(each).mean(dim=0)
+        logits = torch.stack(
+            towers.logits(
+                torch.from_numpy(people), torch.from_numpy(items), torch.from_numpy(popularity)
+            )
+        ).mean(dim=0)
     users = tower_vectors(towers.user, people)
     served = tower_vectors(towers.item, np.concatenate([items, popularity], axis=1))
     for vectors in (users, served):
@@ -147,7 +150,7 @@ def test_what_taste_leaves_goes_to_popularity_by_kind_of_user(share: float) -> N
     towers.fit_to_catalogue(np.concatenate([items, popularity], axis=1), weights)
     with torch.no_grad():
         nothing = torch.zeros(40, 3)
-        first, second = towers.logits(*map(torch.from_numpy, (people, items)), nothing)
+        first, second = towers.logits(torch.from_numpy(people), torch.from_numpy(items), nothing)
         taste = (0.25 * first + 0.75 * second).numpy()
         parts = towers.user.parts(torch.from_numpy(people))
         prior = torch.stack([each[1] for each in parts]).mean(dim=0).numpy()

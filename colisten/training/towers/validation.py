@@ -16,7 +16,7 @@ from torch.nn import functional
 from colisten.models.choices import Choice, Figures
 from colisten.models.score_weights import KINDS, ScoreWeights
 from colisten.models.towers import TwoTowers
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 from colisten.training.towers.checkpoint import Curve
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.score_search import Parts, search
