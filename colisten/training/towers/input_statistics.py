@@ -28,7 +28,9 @@ _ROWS = 20_000
 def standardise(towers: TwoTowers, examples: TowerExamples) -> None:
     """Set what members read; every second one is blind to the graph, where there is one."""
     users, items = user_statistics(examples), item_statistics(examples)
-    blind = examples.item_spec.columns_of(OF_GRAPH), user_columns(examples, OF_GRAPH)
+    # Without text the graph is all there is to see.
+    hidden = OF_GRAPH if examples.item_spec.blocks["text"] else ()
+    blind = examples.item_spec.columns_of(hidden), user_columns(examples, hidden)
     for number, (user, item) in enumerate(
         zip(towers.user.members, towers.item.members, strict=True)
     ):

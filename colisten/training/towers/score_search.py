@@ -6,8 +6,9 @@ from what has proved good elsewhere, so that few users move little:
 1. the kNN term's parts, a step at a time while the gain is sure (two standard errors);
 2. whether the members that see the graph vote at all (one standard error);
 3. for users with and without a history of the target type apart: how much taste counts beside plain
-   popularity, and how much the transfer term (one standard error). A kind with few held-out users
-   leaves the more to popularity the fewer they are.
+   popularity, and how much the transfer term (two standard errors; one where plain popularity ranks
+   better than taste). A kind with few held-out users leaves the more to popularity the fewer they
+   are.
 """
 
 from __future__ import annotations
@@ -182,7 +183,8 @@ def _floor(
         most = min(1.0, float(of_kind.sum()) / ENOUGH_USERS)
         mine = {at: each[of_kind] for at, each in every.items() if at[0] <= most}
         first = max(mine, key=lambda at: (at[0], -at[1]))
-        taken = _climb(mine, first)
+        behind = float(popular[half_life][of_kind].sum()) > float(every[1.0, 0.0][of_kind].sum())
+        taken = _climb(mine, first, _LIKELY if behind else _SURE)
         chosen.append(taken)
         best[of_kind] = every[taken][of_kind]
         tried[kind] = {
@@ -204,12 +206,12 @@ def _floor(
 
 
 def _climb(
-    ranks: Mapping[tuple[float, float], Tensor], first: tuple[float, float]
+    ranks: Mapping[tuple[float, float], Tensor], first: tuple[float, float], errors: float
 ) -> tuple[float, float]:
-    """From `first` to the best that is likely better, until nothing is."""
+    """From `first` to the best of what is better by so many standard errors, until nothing is."""
     now = first
     while True:
-        better = [at for at, each in ranks.items() if _better(each, ranks[now], _LIKELY)]
+        better = [at for at, each in ranks.items() if _better(each, ranks[now], errors)]
         if not better:
             return now
         now = max(better, key=lambda at: float(ranks[at].mean()))
