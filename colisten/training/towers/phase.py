@@ -83,7 +83,7 @@ def run_phase(
         began = time.perf_counter()
         entry = {"epoch": epoch, f"{phase.name}_loss": trainer.epoch(epoch)}
         spent = time.perf_counter() - began
-        entry |= trainer.validate(curve)
+        entry |= trainer.validate()
         curve = [*curve, entry]
         saved.save(phase.name, epoch, curve, trainer.towers, trainer.average, trainer.optimiser)
         log.info("epoch", **entry, examples_per_second=round(len(phase.rows) / spent))
@@ -148,12 +148,11 @@ class _Trainer:
             )
         return total / len(rows)
 
-    def validate(self, curve: Curve) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
         """What the averaged model makes of held-out rows; nothing where there are none."""
         if self.judged is None:
             return {}
-        last = curve[-1] if curve else {}
-        return validate(self.averaged, self.judged, self.settings.towers, self.settings.k, last)
+        return validate(self.averaged, self.judged, self.settings.towers, self.settings.k)
 
     def _loss(self, batch: NDArray[np.int64], features: NDArray[np.float32]) -> Tensor:
         """The loss of some examples of one fold, with these inputs of the user tower."""

@@ -1,14 +1,15 @@
 """Weights of a score's parts, chosen by how high held-out items rank.
 
-Three searches, one after the other, each on the mean reciprocal rank of held-out users and each
-from what has proved good elsewhere, so that few users move little:
+Searches on the mean reciprocal rank of held-out users, one after the other, each from what has
+proved good elsewhere, so that few users move little:
 
-1. the kNN term's parts, a step at a time while the gain is sure (two standard errors);
-2. whether the members that see the graph vote at all (one standard error);
-3. for users with and without a history of the target type apart: how much taste counts beside plain
-   popularity, and how much the transfer term (two standard errors; one where plain popularity ranks
-   better than taste). A kind with few held-out users leaves the more to popularity the fewer they
-   are.
+1. whether the members that see the graph vote at all (one standard error);
+2. for users with and without a history of the target type apart: how much taste counts beside plain
+   popularity, and how much the transfer term (one and a half standard errors; one where plain
+   popularity ranks better than taste). A kind with few held-out users leaves the more to popularity
+   the fewer they are;
+3. the kNN term's parts, a step at a time while the gain is sure (two standard errors). They come
+   after the second, else they would stand in for popularity; then the second is asked again.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ TRANSFERS = (0.0, 0.5, 1.0)
 # With so many held-out users of a kind their ranks alone decide; with fewer, taste is capped.
 ENOUGH_USERS = 30
 _SWEEPS = 2
-_SURE, _LIKELY = 2.0, 1.0
+_SURE, _GOOD, _LIKELY = 2.0, 1.5, 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,29 +82,55 @@ def search(held_out: HeldOut, parts: Parts, start: Sequence[float], *, floor: bo
         start: Weights of the kNN term to start from, members of `STEPS`.
         floor: Whether taste may give way to popularity.
     """
-    count = len(parts.members)
-    whole = held_out.hide(torch.stack(list(parts.members)).mean(dim=0))
-    learned = [part for part in range(len(parts.knn)) if part not in parts.transfers]
-    found, ranks = search_weights(
-        held_out, whole, [parts.knn[part] for part in learned], [start[part] for part in learned]
-    )
-    knn = [0.0] * len(parts.knn)
-    for part, weight in zip(learned, found, strict=True):
-        knn[part] = weight
-    plain = ScoreWeights.plain(count, parts.popularity.shape[1], knn)
+    plain = ScoreWeights.plain(len(parts.members), parts.popularity.shape[1], start)
     weights = replace(plain, transfers=tuple(parts.transfers))
     tried: dict[str, dict[str, Tensor]] = {}
-    near = _sum(parts.knn, knn, torch.zeros_like(whole))
     if any(parts.blind) and not all(parts.blind):
-        weights, ranks, tried["graph"] = _with_or_without_graph(
-            held_out, parts, near, weights, ranks
-        )
-    if floor and parts.popularity.shape[1]:
-        # What is hidden is hidden after weighing: -inf times zero is no number.
-        taste = _sum(parts.members, weights.members, near) + near
-        weights, ranks, by_kind = _floor(held_out, parts, taste, weights, ranks)
+        weights, tried["graph"] = _with_or_without_graph(held_out, parts, weights)
+    floor = floor and bool(parts.popularity.shape[1])
+    if floor:
+        weights, _ = _floor(held_out, parts, weights)
+    weights = _near(held_out, parts, weights)
+    if floor:
+        weights, by_kind = _floor(held_out, parts, weights)
         tried |= by_kind
-    return Found(weights, ranks, tried)
+    return Found(weights, held_out.reciprocal_ranks(weighed(held_out, parts, weights)), tried)
+
+
+def weighed(held_out: HeldOut, parts: Parts, weights: ScoreWeights) -> Tensor:
+    """Held-out scores [N, C] at some weights, -inf for items already seen."""
+    share, transfer = (
+        torch.tensor(each)[held_out.warm[held_out.person].long()][:, None]
+        for each in (weights.taste, weights.transfer)
+    )
+    floor = torch.tensor(weights.floor)[held_out.warm[held_out.person].long()]
+    total = share * _taste(parts, weights) + floor @ parts.popularity.T
+    for part in parts.transfers:
+        total = total + transfer * parts.knn[part]
+    return held_out.hide(total)
+
+
+def _taste(parts: Parts, weights: ScoreWeights) -> Tensor:
+    """All that is learned [N, C]: members and kNN term."""
+    total = _sum(parts.members, weights.members, parts.members[0])
+    knn = [0.0 if at in parts.transfers else each for at, each in enumerate(weights.knn)]
+    return total + _sum(parts.knn, knn, total)
+
+
+def _near(held_out: HeldOut, parts: Parts, weights: ScoreWeights) -> ScoreWeights:
+    """Weights of the kNN term's parts under those of everything else."""
+    learned = [part for part in range(len(parts.knn)) if part not in parts.transfers]
+    silent = [0.0] * len(parts.knn)
+    share = torch.tensor(weights.taste)[held_out.warm[held_out.person].long()][:, None]
+    found, _ = search_weights(
+        held_out,
+        weighed(held_out, parts, replace(weights, knn=tuple(silent))),
+        [share * parts.knn[part] for part in learned],
+        [weights.knn[part] for part in learned],
+    )
+    for part, weight in zip(learned, found, strict=True):
+        silent[part] = weight
+    return replace(weights, knn=tuple(silent))
 
 
 def search_weights(
@@ -146,63 +173,68 @@ def search_weights(
 
 
 def _with_or_without_graph(
-    held_out: HeldOut, parts: Parts, near: Tensor, weights: ScoreWeights, ranks: Tensor
-) -> tuple[ScoreWeights, Tensor, dict[str, Tensor]]:
+    held_out: HeldOut, parts: Parts, weights: ScoreWeights
+) -> tuple[ScoreWeights, dict[str, Tensor]]:
     """All members, or those alone that do not see the graph, where they are likely better."""
     share = 1.0 / sum(parts.blind)
-    alone = tuple(share if blind else 0.0 for blind in parts.blind)
-    scores = held_out.hide(_sum(parts.members, alone, near) + near)
-    without = held_out.reciprocal_ranks(scores)
+    alone = replace(weights, members=tuple(share if blind else 0.0 for blind in parts.blind))
+    ranks, without = (
+        held_out.reciprocal_ranks(weighed(held_out, parts, each)) for each in (weights, alone)
+    )
     tried = {"with the graph": ranks, "without the graph": without}
-    if _better(without, ranks, _LIKELY):
-        return replace(weights, members=alone), without, tried
-    return weights, ranks, tried
+    return (alone if _better(without, ranks, _LIKELY) else weights), tried
 
 
 def _floor(
-    held_out: HeldOut, parts: Parts, taste: Tensor, weights: ScoreWeights, ranks: Tensor
-) -> tuple[ScoreWeights, Tensor, dict[str, dict[str, Tensor]]]:
+    held_out: HeldOut, parts: Parts, weights: ScoreWeights
+) -> tuple[ScoreWeights, dict[str, dict[str, Tensor]]]:
     """Taste, popularity and transfer term for each kind of users."""
+    taste = _taste(parts, weights)
     popular = [
         held_out.reciprocal_ranks(held_out.hide(column.expand_as(taste)))
         for column in parts.popularity.T
     ]
     half_life = max(range(len(popular)), key=lambda at: float(popular[at].mean()))
     plain = parts.popularity[:, half_life]
-    transfer = _sum(parts.knn, [float(p in parts.transfers) for p in range(len(parts.knn))], taste)
-    transfers = TRANSFERS if parts.transfers else (0.0,)
-    grid = list(itertools.product(TASTES, transfers))
+    transfer = _sum(
+        [parts.knn[part] for part in parts.transfers], [1.0] * len(parts.transfers), taste
+    )
+    grid = itertools.product(TASTES, TRANSFERS if parts.transfers else (0.0,))
     every = {
         (share, weight): held_out.reciprocal_ranks(
             held_out.hide(share * taste + (1.0 - share) * plain + weight * transfer)
         )
         for share, weight in grid
     }
-    chosen, tried, best = [], {}, ranks.clone()
+    chosen, tried = [], {}
     for kind, of_kind in zip(KINDS, (~held_out.warm, held_out.warm), strict=True):
-        most = min(1.0, float(of_kind.sum()) / ENOUGH_USERS)
-        mine = {at: each[of_kind] for at, each in every.items() if at[0] <= most}
-        first = max(mine, key=lambda at: (at[0], -at[1]))
-        behind = float(popular[half_life][of_kind].sum()) > float(every[1.0, 0.0][of_kind].sum())
-        taken = _climb(mine, first, _LIKELY if behind else _SURE)
+        mine = {at: each[of_kind] for at, each in every.items()}
+        taken = _chosen(mine, popular[half_life][of_kind])
         chosen.append(taken)
-        best[of_kind] = every[taken][of_kind]
         tried[kind] = {
             "popularity alone": popular[half_life][of_kind],
-            "taste alone": every[1.0, 0.0][of_kind],
-            "as chosen": every[taken][of_kind],
+            "taste alone": mine[1.0, 0.0],
+            "as chosen": mine[taken],
         }
-    floor = tuple(
-        tuple((1.0 - share) * (at == half_life) for at in range(len(popular)))
-        for share, _ in chosen
-    )
     found = replace(
         weights,
         taste=tuple(share for share, _ in chosen),
-        floor=floor,
+        floor=tuple(
+            tuple((1.0 - share) * (at == half_life) for at in range(len(popular)))
+            for share, _ in chosen
+        ),
         transfer=tuple(weight for _, weight in chosen),
     )
-    return found, best, tried
+    return found, tried
+
+
+def _chosen(ranks: Mapping[tuple[float, float], Tensor], popular: Tensor) -> tuple[float, float]:
+    """Share of taste and weight of the transfer term, by the ranks of users of one kind."""
+    most = min(1.0, len(popular) / ENOUGH_USERS)
+    allowed = {at: each for at, each in ranks.items() if at[0] <= most}
+    first = max(allowed, key=lambda at: (at[0], -at[1]))
+    behind = float(popular.sum()) > float(ranks[1.0, 0.0].sum())
+    return _climb(allowed, first, _LIKELY if behind else _GOOD)
 
 
 def _climb(

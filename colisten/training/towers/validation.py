@@ -33,7 +33,6 @@ def validate(
     held_out: HeldOut,
     settings: TowerSettings,
     k: int,
-    last: Mapping[str, float],
 ) -> dict[str, float]:
     """How high held-out examples rank their item, as a release made before them would.
 
@@ -42,7 +41,6 @@ def validate(
         held_out: Examples.
         settings: The loss and what may be weighed.
         k: Length of the list behind the hit rate.
-        last: The point of the epoch before, whose weights of the kNN term are started from.
 
     Returns:
         validation_mrr with its standard error validation_mrr_error, validation_hit_rate, where
@@ -66,7 +64,7 @@ def validate(
                 transfers=knn_term.transfers if knn_term else (),
                 popularity=held_out.popularity,
             ),
-            knn_weights_of(last, names),
+            knn_weights_of({}, names),
             floor=settings.has_floor,
         )
     towers.train(was_training)
