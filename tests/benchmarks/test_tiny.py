@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -88,7 +90,7 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
     threads: {
         "WORLD": WORLD,
         "SETTINGS": QUICK,
-        "BESIDE": {"beside a busy process": 1},
+        "BESIDE": {"alone": 0},
         "DOORS": {"library": threads.DOORS["library"], "command": threads.DOORS["command"]},
     },
     kernels: {"NODES": NODES, "PAIRS": PAIRS, "SEEDS": 20, "SOURCES": 90, "ROWS": 30, "DIM": 8},
@@ -153,6 +155,20 @@ def test_it_runs_and_writes_what_is_committed(
         assert result.keys() == COMMITTED.get(name, result).keys()
     if module in (worlds, links):
         assert written[module.NAME]["seeds"] == [*module.SEEDS]
+
+
+def test_busy_processes_compute_for_as_long_as_they_are_wanted() -> None:
+    def busy() -> list[psutil.Process]:
+        children = psutil.Process().children()
+        return [child for child in children if "while os.getppid()" in " ".join(child.cmdline())]
+
+    with threads.busy_processes(2):
+        assert len(busy()) == 2
+        deadline = time.monotonic() + 20
+        while not all(sum(each.cpu_times()[:2]) > 0.1 for each in busy()):
+            assert time.monotonic() < deadline, "they do nothing"
+            time.sleep(0.05)
+    assert busy() == []
 
 
 def test_each_is_run_here() -> None:
