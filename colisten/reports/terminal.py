@@ -1,4 +1,4 @@
-"""Tables for a terminal: every model side by side, and what each ablation changes."""
+"""Tables for a terminal: every model side by side, what each ablation changes, a model card."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from colisten.ablations.report import AblationReport
 from colisten.ablations.report import verdicts as ablation_verdicts
 from colisten.evaluation.comparison import Measure
 from colisten.evaluation.table import SLICES, EvaluationTable
+from colisten.release.card import ABOVE, BELOW, Card, Standing, window
+from colisten.release.card import number as figure
 from colisten.reports.verdict import headline_metrics, nothing_to_measure, number, verdicts
 
 
@@ -92,3 +94,57 @@ def _change(report: AblationReport, model: str, metric: str, part: str) -> Text:
 
 def _signed(value: float) -> str:
     return f"{value:+.3f}".replace("0.", ".", 1)
+
+
+def card_to_rich(card: Card) -> RenderableType:
+    """For whom a release is good, what it is not good at, and what its training chose."""
+    parts: list[RenderableType] = [Text(window(card))]
+    if card.standing:
+        parts.append(_standings(card))
+    parts.append(Text("Not good at, or not known to be:", style="bold"))
+    parts += [Text(f"- {sentence}") for sentence in card.limits]
+    for choice in card.choices:
+        parts.append(Text.assemble((choice.question, "bold"), f" {choice.chosen}: {choice.reason}"))
+        parts += [
+            Text(f"  {name}: MRR {one.mrr:.4f} ± {one.error:.4f}, {one.users:,} users")
+            for name, one in choice.candidates.items()
+        ]
+    if not card.choices:
+        parts.append(Text("Form: as the settings say; its training records no choice."))
+    made = ", ".join(f"{name} {version}" for name, version in card.software.items())
+    parts.append(Text(f"Software: {made or 'not recorded'}."))
+    return Group(*parts)
+
+
+def _standings(card: Card) -> Table:
+    shown = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"For whom it is good, {card.confidence:.0%} intervals",
+        title_justify="left",
+        pad_edge=False,
+    )
+    shown.add_column("users")
+    for heading in (card.subject, "popularity", "best rival"):
+        shown.add_column(heading, justify="right")
+    shown.add_column("against popularity")
+    part = ""
+    for one in card.standing:
+        if one.part != part:
+            part = one.part
+            shown.add_row(Text(f"{one.whom} ({one.users:,})", style="bold"))
+        shown.add_row(*_standing(one))
+    return shown
+
+
+def _standing(one: Standing) -> tuple[Text, ...]:
+    rival = Text(figure(one.best))
+    if one.rival is not None:
+        rival.append(f" {one.rival}", style="dim")
+    style = {ABOVE: "green", BELOW: "red"}.get(one.verdict, "dim")
+    return (
+        Text(f"  {one.metric}"),
+        Text(figure(one.own)),
+        Text(figure(one.popular)),
+        rival,
+        Text(one.verdict, style=style),
+    )
