@@ -34,6 +34,7 @@ class Standing:
         rival: The best of all other models, chance left out; None where there is no other.
         best: Its figure.
         gap: Own minus popular on the same users.
+        behind: Own minus best, where the whole interval lies below zero; else None.
         verdict: Where own stands against popular by the interval of the gap.
     """
 
@@ -46,6 +47,7 @@ class Standing:
     rival: str | None
     best: Figure | None
     gap: Gap | None
+    behind: Gap | None
     verdict: str
 
 
@@ -149,10 +151,17 @@ def _standings(table: Backtest) -> tuple[Standing, ...]:
                     rival=rival,
                     best=None if rival is None else table.figure(rival, metric, part),
                     gap=gap,
+                    behind=_behind(table, rival, metric, part),
                     verdict=_verdict(gap, table.users(part)),
                 )
             )
     return tuple(found)
+
+
+def _behind(table: Backtest, rival: str | None, metric: str, part: str) -> Gap | None:
+    gap = None if rival is None else table.gap(rival, metric, part)
+    surely = gap is not None and gap.high is not None and gap.high < 0
+    return gap if surely and table.users(part) >= LEAST_USERS else None
 
 
 def _whom(part: str) -> str:
@@ -188,6 +197,12 @@ def _limits(table: Backtest, standing: tuple[Standing, ...]) -> tuple[str, ...]:
                     f"{words} popular items for {own[0].whom} ({own[0].users:,}): "
                     f"{' and '.join(named)}."
                 )
+        said += [
+            f"Worse than {one.rival} for {one.whom} ({one.users:,}): {one.metric} "
+            f"{one.own.value:.4f} against {one.best.value:.4f}."
+            for one in own
+            if one.behind is not None and one.best is not None and one.rival != POPULARITY
+        ]
     said.append(_never_started(table, standing))
     return tuple(said)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colisten.pages import Page
-from colisten.release.card import ABOVE, BELOW, Card, number, window
+from colisten.release.card import ABOVE, BELOW, Card, window
 from colisten.reports.render import render
 
 # How the theme marks a verdict.
@@ -17,6 +17,5 @@ def to_html(card: Card) -> Page:
         f"Model card of {card.release_id}",
         card=card,
         window=window(card),
-        number=number,
         marks=_MARKS,
     )

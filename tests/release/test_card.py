@@ -104,6 +104,7 @@ def test_each_slice_stands_where_its_figures_say() -> None:
 def test_what_it_is_not_good_at_is_said() -> None:
     limits = Card.of(manifest(table())).limits
     assert any(each.startswith("Worse than popular items for cold users") for each in limits)
+    assert any(each.startswith("Worse than text-KNN for cold users") for each in limits)
     assert not any("for warm users" in each for each in limits)
     assert any("Not sure about users with 1-2 events: 9 of them" in each for each in limits)
     assert any(each.startswith("Titles that nobody had started") and "%" in each for each in limits)

@@ -246,6 +246,7 @@ def test_a_hostile_model_card_is_text(chromium: Browser, tmp_path: Path) -> None
                     rival=values[2],
                     best=Figure(0.1, 0.0, 0.2),
                     gap=None,
+                    behind=None,
                     verdict=values[3],
                 ),
             ),
