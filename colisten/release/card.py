@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from colisten.evaluation.slices import NEW_ITEMS, USER_SLICES
+from colisten.evaluation.slices import NEW_ITEMS
 from colisten.models.choices import Choice
 from colisten.ranking.model_rankers import POPULARITY
 from colisten.ranking.rankers import CHANCE
 from colisten.release.backtest import MRR, Backtest, Figure, Gap
-from colisten.release.floor import LEAST_USERS, in_words
+from colisten.release.floor import LEAST_USERS, in_words, user_parts
 from colisten.release.manifest import Manifest
 
 ABOVE, BELOW, UNSURE, FEW = "surely above", "surely below", "not sure", "not sure, few users"
@@ -125,15 +125,10 @@ def window(card: Card) -> str:
     )
 
 
-def number(figure: Figure | None) -> str:
-    """A figure with its interval; a dash where there is none."""
-    return "–" if figure is None else str(figure)
-
-
 def _standings(table: Backtest) -> tuple[Standing, ...]:
     rivals = [model for model in table.models if model not in (table.subject, CHANCE)]
     found = []
-    for part in (*USER_SLICES, NEW_ITEMS):
+    for part in (*user_parts(table), NEW_ITEMS):
         for metric in (table.hits, MRR):
             own = table.figure(table.subject, metric, part)
             if own is None:
@@ -220,7 +215,7 @@ def _never_started(table: Backtest, standing: tuple[Standing, ...]) -> str:
     if found is None:
         return f"{titles}: not measured, since no user started one in the window."
     if found.users < LEAST_USERS:
-        return f"{titles}: not sure, since {found.users:,} users started one in the window."
+        return f"{titles}: not sure, since no more than {found.users:,} of the users started one."
     percent = f"{100 * found.own.value:.1f} %"
     return (
         f"{titles}: of {found.users:,} users who started one, {percent} had one among their first "

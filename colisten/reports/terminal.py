@@ -12,8 +12,8 @@ from colisten.ablations.report import AblationReport
 from colisten.ablations.report import verdicts as ablation_verdicts
 from colisten.evaluation.comparison import Measure
 from colisten.evaluation.table import SLICES, EvaluationTable
+from colisten.release.backtest import Figure
 from colisten.release.card import ABOVE, BELOW, Card, Standing, window
-from colisten.release.card import number as figure
 from colisten.reports.verdict import headline_metrics, nothing_to_measure, number, verdicts
 
 
@@ -117,34 +117,35 @@ def card_to_rich(card: Card) -> RenderableType:
 
 
 def _standings(card: Card) -> Table:
+    """A line for the release, for popular items, for the best of the others and for the verdict."""
+    metrics = list(dict.fromkeys(one.metric for one in card.standing))
     shown = Table(
         box=box.SIMPLE_HEAD,
         title=f"For whom it is good, {card.confidence:.0%} intervals",
         title_justify="left",
         pad_edge=False,
     )
-    shown.add_column("users")
-    for heading in (card.subject, "popularity", "best rival"):
-        shown.add_column(heading, justify="right")
-    shown.add_column("against popularity")
-    part = ""
-    for one in card.standing:
-        if one.part != part:
-            part = one.part
-            shown.add_row(Text(f"{one.whom} ({one.users:,})", style="bold"))
-        shown.add_row(*_standing(one))
+    shown.add_column("users", no_wrap=True)
+    for metric in metrics:
+        shown.add_column(metric, no_wrap=True)
+    for part, users in card.users.items():
+        found = {one.metric: one for one in card.standing if one.part == part}
+        own = [found[metric] for metric in metrics if metric in found]
+        shown.add_row(Text(f"{part} ({users:,})", style="bold"))
+        shown.add_row(f"  {card.subject}", *(_figure(one.own) for one in own))
+        shown.add_row("  popularity", *(_figure(one.popular) for one in own))
+        shown.add_row("  best other", *(_figure(one.best, one.rival or "") for one in own))
+        shown.add_row("  verdict", *(_verdict(one) for one in own))
     return shown
 
 
-def _standing(one: Standing) -> tuple[Text, ...]:
-    rival = Text(figure(one.best))
-    if one.rival is not None:
-        rival.append(f" {one.rival}", style="dim")
-    style = {ABOVE: "green", BELOW: "red"}.get(one.verdict, "dim")
-    return (
-        Text(f"  {one.metric}"),
-        Text(figure(one.own)),
-        Text(figure(one.popular)),
-        rival,
-        Text(one.verdict, style=style),
+def _figure(figure: Figure | None, whose: str = "") -> Text:
+    if figure is None:
+        return Text(number(None))
+    return _cell(Measure(value=figure.value, low=figure.low, high=figure.high), "").append(
+        f" {whose}" if whose else "", style="dim"
     )
+
+
+def _verdict(one: Standing) -> Text:
+    return Text(one.verdict, style={ABOVE: "green", BELOW: "red"}.get(one.verdict, "dim"))

@@ -118,6 +118,7 @@ def test_a_model_as_good_as_popularity_is_not_surely_better() -> None:
         for each in card.limits
     )
     assert any("not measured" in each for each in card.limits)
+    assert not any("warm" in each for each in card.limits), "they are all users again"
 
 
 def test_without_figures_there_is_a_card() -> None:
