@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from benchmarks.pairs import machine, write_result
+from colisten.json_files import parse_json
 
 NAME = "price"
 COMMANDS: dict[str, tuple[str, ...]] = {
