@@ -16,7 +16,7 @@ from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, OutOption, SetOption
 from colisten.errors import VerifyFailed
 from colisten.release.manifest import Manifest
-from colisten.release.store import ReleaseState
+from colisten.release.store import LIVE, ReleaseState
 from colisten.release.verify import Verification
 from colisten.settings.sections import IndexSettings
 from colisten.settings.tree import load_settings
@@ -59,16 +59,39 @@ def list_(out: OutOption, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(release_id: IdArgument, out: OutOption, as_json: JsonOption = False) -> None:
-    """Show what a release is made of; ID may be `live`.
+def show(
+    out: OutOption,
+    release_id: IdArgument = LIVE,
+    as_json: JsonOption = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="The model card as a page, for a browser."),
+    ] = None,
+) -> None:
+    """Show what a release is made of, and its model card; without ID that of the live one.
 
-    Example: colisten release show live --out out
+    The card says when it learned, for whom it is good beside popular items and the best rival,
+    what it is not good at, which form its training chose and why. --json prints the manifest with
+    the card as `card`.
+
+    Example: colisten release show --out out --html card.html
     """
     state, manifest = use_case.show_release(out, release_id)
+    card = use_case.release_card(out, manifest.release_id)
+    if html is not None:
+        from colisten.pages import write_page
+        from colisten.reports.card import to_html
+
+        write_page(html, to_html(card))
     if as_json:
-        print_document(manifest.model_dump(mode="json"))
-        return
-    Terminal().print(_described(state, manifest))
+        print_document({**manifest.model_dump(mode="json"), "card": card})
+    elif html is not None:
+        Terminal().print(str(html), soft_wrap=True, highlight=False)
+    else:
+        from colisten.reports.terminal import card_to_rich
+
+        Terminal().print(_described(state, manifest))
+        Terminal().print(card_to_rich(card))
 
 
 @app.command()
@@ -217,11 +240,6 @@ def _described(state: ReleaseState, manifest: Manifest) -> Table:
     table.add_row("collection", manifest.collection)
     for name, count in {**manifest.counts, **manifest.dims}.items():
         table.add_row(name.replace("_", " "), f"{count:,}")
-    for row in manifest.metrics.get("rows", ()):
-        if row["slice"] == "all" and row["model"] == manifest.metrics.get("subject"):
-            for metric, measure in row["metrics"].items():
-                if measure["value"] is not None:
-                    table.add_row(f"{metric} (before the cut)", f"{measure['value']:.4f}")
     for name, entry in manifest.files.items():
         table.add_row(name, f"{entry.bytes:,} bytes, {entry.sha256[:12]}")
     return table

@@ -126,15 +126,14 @@ def in_words(part: str) -> str:
     return _WORDS.get(part, f"users with {part}")
 
 
+def user_parts(table: Backtest) -> list[str]:
+    """Slices of users that were measured, less those that are everybody under a second name."""
+    return [part for part in USER_SLICES if part == ALL or 0 < table.users(part) < table.users(ALL)]
+
+
 def against_popularity(table: Backtest) -> Floor:
     """Compare the subject with popularity on every slice of users that is large enough."""
-    # A slice that holds everybody is a second name of `all`.
-    parts = [
-        part
-        for part in USER_SLICES
-        if table.users(part) >= LEAST_USERS
-        and (part == ALL or table.users(part) < table.users(ALL))
-    ]
+    parts = [part for part in user_parts(table) if table.users(part) >= LEAST_USERS]
     found = [
         (part, metric, own, popular, gap)
         for part in parts

@@ -44,7 +44,8 @@ class Bound(BaseModel):
         start_signals: Those that count as a start.
         filterable: Columns that its answers can be filtered by, each with its kind.
         feature_service: Feast service that users' features come from.
-        counts: Items, target items, popular lists, golden users.
+        counts: Events before the cut, users who have any, starts of target items; items, target
+            items, popular lists, golden users.
         dims: Length of user features, of vectors, of history vectors.
         settings: What shaped the release; nothing of the machine it was made on.
         metrics: Figures from the window before the cut; none from after it.

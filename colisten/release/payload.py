@@ -126,6 +126,7 @@ def assemble_payload(
             filterable=filterable,
             feature_service=feature_service,
             counts={
+                **_learned_from(log, as_of),
                 "items": len(catalogue),
                 "target_items": target.stop - target.start,
                 "popular_countries": len(popular.countries),
@@ -176,6 +177,16 @@ def copy_payload(payload: Path, folder: Path, manifest: Manifest) -> None:
 def _to_disk(file: Path) -> None:
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
+
+
+def _learned_from(log: EventLog, as_of: datetime) -> dict[str, int]:
+    """Events before the cut, users who have any, and first or repeated starts of target items."""
+    with log.tables(as_of) as tables:
+        found = tables.execute(
+            "SELECT count(*), count(DISTINCT user_id), count(*) FILTER (is_start) FROM past"
+        ).fetchone()
+    assert found is not None
+    return dict(zip(("events", "users", "starts"), map(int, found), strict=True))
 
 
 def _golden_set(

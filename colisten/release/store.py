@@ -36,6 +36,7 @@ from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest
 from colisten.release.payload import bind_payload, copy_payload
 from colisten.release.pointer import Pointer
+from colisten.release.software import software
 from colisten.release.verify import Verification, check_collection, load_checked, verify_release
 from colisten.settings.sections import IndexSettings
 
@@ -139,7 +140,9 @@ class ReleaseStore:
                 log.info("release written", release_id=release_id, files=len(manifest.files))
             self._publish_to(index, release_id)
             if not self._moments("published", release_id):
-                self._journal.append("published", release_id, index=index.describe())
+                self._journal.append(
+                    "published", release_id, index=index.describe(), software=software()
+                )
         return release_id
 
     def republish(self, release_id: str, index: VectorIndex) -> Verification:
@@ -289,6 +292,14 @@ class ReleaseStore:
                 shutil.rmtree(aside)
                 self._journal.append("pruned", release_id)
         return spare
+
+    def software(self, release_id: str) -> dict[str, str]:
+        """Versions of what made a release, by name; empty where its journal does not say."""
+        for entry in self._journal.entries():
+            made = entry.get("software")
+            if entry["release_id"] == release_id and isinstance(made, dict):
+                return {str(name): str(version) for name, version in made.items()}
+        return {}
 
     def index_settings(self) -> IndexSettings | None:
         """Which index the latest release was published to; None before any was."""

@@ -1,4 +1,4 @@
-"""Tables for a terminal: every model side by side, and what each ablation changes."""
+"""Tables for a terminal: every model side by side, what each ablation changes, a model card."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from colisten.ablations.report import AblationReport
 from colisten.ablations.report import verdicts as ablation_verdicts
 from colisten.evaluation.comparison import Measure
 from colisten.evaluation.table import SLICES, EvaluationTable
+from colisten.release.backtest import Figure
+from colisten.release.card import ABOVE, BELOW, Card, Standing, window
 from colisten.reports.verdict import headline_metrics, nothing_to_measure, number, verdicts
 
 
@@ -92,3 +94,58 @@ def _change(report: AblationReport, model: str, metric: str, part: str) -> Text:
 
 def _signed(value: float) -> str:
     return f"{value:+.3f}".replace("0.", ".", 1)
+
+
+def card_to_rich(card: Card) -> RenderableType:
+    """For whom a release is good, what it is not good at, and what its training chose."""
+    parts: list[RenderableType] = [Text(window(card))]
+    if card.standing:
+        parts.append(_standings(card))
+    parts.append(Text("Not good at, or not known to be:", style="bold"))
+    parts += [Text(f"- {sentence}") for sentence in card.limits]
+    for choice in card.choices:
+        parts.append(Text.assemble((choice.question, "bold"), f" {choice.chosen}: {choice.reason}"))
+        parts += [
+            Text(f"  {name}: MRR {one.mrr:.4f} ± {one.error:.4f}, {one.users:,} users")
+            for name, one in choice.candidates.items()
+        ]
+    if not card.choices:
+        parts.append(Text("Form: as the settings say; its training records no choice."))
+    made = ", ".join(f"{name} {version}" for name, version in card.software.items())
+    parts.append(Text(f"Software: {made or 'not recorded'}."))
+    return Group(*parts)
+
+
+def _standings(card: Card) -> Table:
+    """A line for the release, for popular items, for the best of the others and for the verdict."""
+    metrics = list(dict.fromkeys(one.metric for one in card.standing))
+    shown = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"For whom it is good, {card.confidence:.0%} intervals",
+        title_justify="left",
+        pad_edge=False,
+    )
+    shown.add_column("users", no_wrap=True)
+    for metric in metrics:
+        shown.add_column(metric, no_wrap=True)
+    for part, users in card.users.items():
+        found = {one.metric: one for one in card.standing if one.part == part}
+        own = [found[metric] for metric in metrics if metric in found]
+        shown.add_row(Text(f"{part} ({users:,})", style="bold"))
+        shown.add_row(f"  {card.subject}", *(_figure(one.own) for one in own))
+        shown.add_row("  popularity", *(_figure(one.popular) for one in own))
+        shown.add_row("  best other", *(_figure(one.best, one.rival or "") for one in own))
+        shown.add_row("  verdict", *(_verdict(one) for one in own))
+    return shown
+
+
+def _figure(figure: Figure | None, whose: str = "") -> Text:
+    if figure is None:
+        return Text(number(None))
+    return _cell(Measure(value=figure.value, low=figure.low, high=figure.high), "").append(
+        f" {whose}" if whose else "", style="dim"
+    )
+
+
+def _verdict(one: Standing) -> Text:
+    return Text(one.verdict, style={ABOVE: "green", BELOW: "red"}.get(one.verdict, "dim"))

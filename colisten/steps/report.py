@@ -37,7 +37,9 @@ def report(
     seed: int,
     threads: int,
 ) -> Reported:
-    """What the graph looks like; how users, vectors and scores drift between two windows.
+    """The release's model card; what the graph looks like; how users, vectors and scores drift.
+
+    Drift is that of the users of the last window against those of the window before it.
 
     Args:
         history: Checked tables.
@@ -47,7 +49,7 @@ def report(
         text: Text vectors.
         cut: End of the later window.
         backtest_cut: End of the earlier window, one window before.
-        home: Folder that owns the reports.
+        home: Folder that owns the releases and the reports.
         threads: What the step is run with (`execute`); they decide the last bits.
 
     Raises:
@@ -61,6 +63,9 @@ def report(
     from colisten.monitoring.drift import drift_report
     from colisten.monitoring.drift_features import active_users, drift_features
     from colisten.pages import write_page
+    from colisten.release.card import Card
+    from colisten.release.store import ReleaseStore
+    from colisten.reports.card import to_html as card_page
     from colisten.reports.graph import to_html
     from colisten.reports.render import render
 
@@ -75,6 +80,9 @@ def report(
     described = graph_report(graph.full, text.vectors, catalogue.titles, data=data, seed=seed)
     write_page(reports / "graph.html", to_html(described))
     write_json(reports / "graph.json", described)
+    releases = ReleaseStore(home)
+    card = Card.of(releases.show(release.release_id), releases.software(release.release_id))
+    write_page(reports / "model_card.html", card_page(card))
     figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
     try:
         drift = drift_report(frames[0], frames[1], reports / "drift.html", seed=seed)

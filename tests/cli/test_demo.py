@@ -75,7 +75,7 @@ def test_the_small_demo_shows_what_the_page_says(small_demo: Small) -> None:
     rates = {name: row["HR@10"] for name, row in first["figures"].items()}
     check_figures(rates, lift(first, "2T-HGNN"), quoted("colisten demo"))
     assert first["run"]["promoted"]
-    pages = {"drift.html", "evaluation.html", "experiment.html", "graph.html"}
+    pages = {"drift.html", "evaluation.html", "experiment.html", "graph.html", "model_card.html"}
     assert pages <= {page.name for page in (folder / "run" / "reports").iterdir()}
     recommend, serve, curl = map(shlex.split, first["run"]["next"][:3])
     assert (serve[1], curl[0]) == ("serve", "curl")

@@ -84,9 +84,15 @@ def test_look_switch_and_go_back(published: Published) -> None:
 
     shown = colisten("show", "live", "--out", out)
     assert one in shown.stdout
-    assert "HR@10 (before the cut)" in shown.stdout
+    assert "For whom it is good" in shown.stdout
+    assert "Titles that nobody had started" in shown.stdout
+    assert colisten("show", "--out", out).stdout == shown.stdout, "the live one, unless told"
     as_json = json.loads(colisten("show", two, "--out", out, "--json").stdout)
-    assert as_json["release_id"] == two
+    assert as_json["release_id"] == as_json["card"]["release_id"] == two
+    assert as_json["card"]["software"]["colisten"]
+    page = out / "a card.html"
+    assert colisten("show", two, "--out", out, "--html", page).stdout.strip() == str(page)
+    assert f"Model card of {two}" in page.read_text()
     assert as_json["files"]["item_vectors.npy"]["bytes"] > 0
 
     verified = colisten("verify", two, "--out", out, "--json")

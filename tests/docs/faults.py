@@ -66,6 +66,7 @@ LEFT_BY_A_RUN = (
     "reports/drift.html",
     "reports/evaluation.html",
     "reports/graph.html",
+    "reports/model_card.html",
     "metrics.json",
     "slices.json",
     "recommendations.parquet",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colisten.data.catalogue import Catalogue
@@ -73,6 +73,7 @@ def test_users_with_text_are_those_who_had_an_item_with_a_vector() -> None:
     assert found.tolist() == [False, True, True, False, False]
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=USERS, max_size=USERS))
 def test_text_slices_part_the_users_or_are_left_out(flags: list[bool]) -> None:
     data, text = random_set(USERS, ITEMS), np.array(flags)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -25,6 +25,7 @@ SOME = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(choices=st.lists(SOME, max_size=3).map(tuple))
 def test_they_survive_the_disk(
     tmp_path_factory: pytest.TempPathFactory, choices: tuple[Choice, ...]

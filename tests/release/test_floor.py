@@ -46,7 +46,7 @@ def refused(decision: GateDecision) -> list[str]:
     return [reason for reason in decision.reasons if "is surely below" in reason]
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), users=st.integers(1, 200))
 def test_popularity_itself_never_violates(seed: int, users: int) -> None:
     data = random_set(users, ITEMS, seed=seed)
@@ -64,7 +64,7 @@ def test_popularity_itself_never_violates(seed: int, users: int) -> None:
     assert not any("popularity" in warning for warning in alone.warnings)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), users=st.integers(2 * LEAST_USERS, 300))
 def test_a_slice_that_hits_nothing_always_violates(seed: int, users: int) -> None:
     """Cold users get what they never start; popular items are what they all start."""
@@ -86,7 +86,7 @@ def test_a_slice_that_hits_nothing_always_violates(seed: int, users: int) -> Non
         decision.require()
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), few=st.integers(1, LEAST_USERS - 1))
 def test_a_few_users_never_decide(seed: int, few: int) -> None:
     """One user, or fewer than the limit, on whom the model fails as badly as it can."""

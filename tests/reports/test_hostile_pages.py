@@ -20,11 +20,15 @@ from colisten.ablations.report import AblationReport
 from colisten.evaluation.table import EvaluationTable
 from colisten.explain.explanation import Explanation
 from colisten.graph.report import GraphReport, graph_report
+from colisten.models.choices import Choice, Figures
 from colisten.monitoring.drift import drift_report
 from colisten.monitoring.experiment import experiment_report
 from colisten.pages import page, write_page
+from colisten.release.backtest import Figure
+from colisten.release.card import Card, Standing
 from colisten.release.front import Recommendation, Shelf
 from colisten.reports.ablations import to_html as ablations_page
+from colisten.reports.card import to_html as card_page
 from colisten.reports.curve import curve_html
 from colisten.reports.evaluation import to_html as evaluation_page
 from colisten.reports.explanation import to_html as explanation_page
@@ -124,7 +128,8 @@ WRITERS: dict[str, Write] = {
 
 
 def test_every_page_is_opened_here() -> None:
-    assert {*WRITERS, "ablations.html", "explain.html", "shelf.html"} == PAGES
+    others = {"ablations.html", "explain.html", "model_card.html", "shelf.html"}
+    assert {*WRITERS, *others} == PAGES
 
 
 @dataclass
@@ -213,6 +218,45 @@ def test_a_hostile_explanation_is_text(
         return [*shown, found.release_id, *sorted({one.genre for one in found.items.values()})[:3]]
 
     hold(opened(chromium, tmp_path, "explain.html", write), least=6)
+
+
+def test_a_hostile_model_card_is_text(chromium: Browser, tmp_path: Path) -> None:
+    def write(out: Path, evil: bool) -> list[str]:
+        values = list(READABLE) if evil else [f"value {at}" for at in range(12)]
+        figures = {each: Figures(mrr=0.1, error=0.01, users=40) for each in values[:4]}
+        choice = Choice(question=values[4], chosen=values[0], reason=values[5], candidates=figures)
+        card = Card(
+            release_id=values[6],
+            target_type=values[7],
+            as_of="2025-06-30",
+            measured_from="2025-06-01",
+            window_days=29,
+            subject=values[8],
+            confidence=0.95,
+            learned_from={values[9].replace("_", " "): 1},
+            choices=(choice,),
+            standing=(
+                Standing(
+                    part=values[10],
+                    whom=values[11],
+                    users=1,
+                    metric=values[1],
+                    own=Figure(0.2),
+                    popular=None,
+                    rival=values[2],
+                    best=Figure(0.1, 0.0, 0.2),
+                    gap=None,
+                    behind=None,
+                    verdict=values[3],
+                ),
+            ),
+            limits=tuple(values[:3]),
+            software={values[0]: values[1]},
+        )
+        write_page(out, card_page(card))
+        return [*values[:9], *values[10:12]]
+
+    hold(opened(chromium, tmp_path, "model_card.html", write), least=6)
 
 
 def test_a_hostile_shelf_is_text(chromium: Browser, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ PAGES = {
     "experiment.html",
     "explain.html",
     "graph.html",
+    "model_card.html",
     "shelf.html",
 }
 

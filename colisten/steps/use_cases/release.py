@@ -15,6 +15,7 @@ from pathlib import Path
 from colisten.errors import ConfigError, VectorIndexError
 from colisten.index import VectorIndex, open_index
 from colisten.index.resolve import resolve_index
+from colisten.release.card import Card
 from colisten.release.manifest import Manifest
 from colisten.release.store import LIVE, ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
@@ -51,6 +52,13 @@ def show_release(out: Path, release_id: str = LIVE) -> tuple[ReleaseState, Manif
     release_id = store.resolve(release_id)
     state = next(one for one in store.list() if one.release_id == release_id)
     return state, store.show(release_id)
+
+
+def release_card(out: Path, release_id: str = LIVE) -> Card:
+    """The model card of a release; args and errors are those of `show_release`."""
+    store = _store(out)
+    release_id = store.resolve(release_id)
+    return Card.of(store.show(release_id), store.software(release_id))
 
 
 def verify_release(
