@@ -21,13 +21,13 @@ from colisten.baselines.baseline import Baseline, Parameters
 from colisten.baselines.ease import EASE
 from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.baselines.item_knn import ITEM_KNN
-from colisten.baselines.popularity import decayed_shares
+from colisten.baselines.popularity import POPULARITY, decayed_shares
 from colisten.errors import EvaluationError
 from colisten.ranking.top_k import Scorer
 from colisten.words import known_word
 
 POOLS = ("linear", "logarithmic")
-HALF_LIVES = (7.0, 14.0, 30.0, 90.0)
+WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
 _EVEN = 0.1
 
 
@@ -84,7 +84,7 @@ def _with_popularity(model: Baseline) -> Baseline:
     return Baseline(
         f"popularity + {model.name}",
         fit_mixture,
-        {"pool": POOLS, "half_life_days": HALF_LIVES, "weight": (0.1, 0.3, 0.5, 0.7)},
+        {"pool": POOLS, **POPULARITY.grid, "weight": WEIGHTS},
         builds_on=model,
         answers_everyone=True,
     )

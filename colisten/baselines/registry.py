@@ -14,6 +14,7 @@ from colisten.baselines.mixture import (
 )
 from colisten.baselines.popularity import POPULARITY
 from colisten.baselines.ridge import POPULARITY_AND_RIDGE
+from colisten.baselines.sasrec import SASREC
 from colisten.baselines.user_graph import HGNN_WITH_USERS
 
 # A mixture stands behind its model, whose fit is then at hand.
@@ -28,5 +29,6 @@ BASELINES = (
     POPULARITY_AND_RIDGE,
     BPR,
     LIGHTGCN,
+    SASREC,
     HGNN_WITH_USERS,
 )

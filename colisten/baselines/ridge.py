@@ -23,8 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from colisten.baselines.baseline import Baseline, Parameters
 from colisten.baselines.interaction_matrix import InteractionMatrix
-from colisten.baselines.mixture import HALF_LIVES
-from colisten.baselines.popularity import decayed_shares
+from colisten.baselines.popularity import POPULARITY, decayed_shares
 from colisten.ranking.top_k import Scorer
 
 FACTORS = 64
@@ -94,7 +93,7 @@ POPULARITY_AND_RIDGE = Baseline(
     fit_ridge,
     {
         "regularisation": (10.0, 100.0),
-        "half_life_days": HALF_LIVES,
+        **POPULARITY.grid,
         "weight": (0.1, 0.3, 1.0, 3.0),
     },
     builds_on=_FACTORS,

@@ -11,7 +11,7 @@ A baseline that meets a user without an event answers by popularity, as ours doe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
@@ -33,6 +33,8 @@ from colisten.settings.sections import EvaluationSettings
 
 # What a component said of the window's users is kept up to here, and asked for again beyond.
 _KEPT_BYTES = 512 << 20
+# Stages of one fit that may be no better than the best before it ends.
+_PATIENCE = 2
 
 log = logger("baselines")
 
@@ -165,16 +167,33 @@ class _Tuning:
         """The best choice on the window; the first where there is nothing to compare."""
         choices = baseline.choices()
         component = _Remembered(below.earlier) if below else None
-        if len(choices) == 1 or not len(self.window) or not self.before.matrix.nnz:
+        nothing = not len(self.window) or not self.before.matrix.nnz
+        if nothing or (len(choices) == 1 and baseline.stages is None):
             return choices[0], self._fit(baseline, self.before, choices[0], component)
         best: tuple[float, Parameters, Scorer] | None = None
         for parameters in choices:
-            scorer = self._fit(baseline, self.before, parameters, component)
-            value = self._value(baseline, parameters, scorer)
-            if best is None or value > best[0]:
-                best = value, parameters, scorer
-        assert best is not None
+            highest, since = -1.0, 0
+            for reached, scorer in self._stages(baseline, parameters, component):
+                value = self._value(baseline, reached, scorer)
+                if best is None or value > best[0]:
+                    best = value, reached, scorer
+                highest, since = max(highest, value), 0 if value > highest else since + 1
+                if since == _PATIENCE:
+                    break
+        if best is None:
+            return choices[0], self._fit(baseline, self.before, choices[0], component)
         return best[1:]
+
+    def _stages(
+        self, baseline: Baseline, parameters: Parameters, component: Scorer | None
+    ) -> Iterator[tuple[Parameters, Scorer]]:
+        """Longer and longer fits under one choice; of most models there is one."""
+        if baseline.stages is not None:
+            yield from baseline.stages(
+                self.before, parameters, threads=self.threads, seed=self.seed
+            )
+            return
+        yield parameters, self._fit(baseline, self.before, parameters, component)
 
     def _fit(
         self,

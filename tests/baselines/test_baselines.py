@@ -43,7 +43,7 @@ def planted(users: int = 80, items: int = 40, target: int = 25) -> InteractionMa
 
 def small(baseline: Baseline) -> dict[str, Any]:
     """25 items need no 64 factors nor many steps, which would learn the matrix by heart."""
-    return baseline.choices()[-1] | {"factors": 4, "steps": 20}
+    return baseline.choices()[-1] | {"factors": 4, "steps": 20, "epochs": 8}
 
 
 def fitted(

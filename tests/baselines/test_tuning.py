@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -180,6 +180,41 @@ def test_what_others_build_on_is_fitted_once_and_serves_both(tiny_history: Path)
     assert alone.name == "above"
     assert len(fits) == 6
     np.testing.assert_array_equal(alone.scores(rows), both[1].scores(rows))
+
+
+def test_rounds_go_on_while_they_get_better(tiny_history: Path) -> None:
+    catalogue = Catalogue.read(tiny_history)
+    truth = evaluation_set(
+        event_log(tiny_history, catalogue), cut=AS_OF - timedelta(days=WINDOW), window_days=WINDOW
+    )
+    liked = np.bincount(truth.targets.values, minlength=40).astype(np.float32)
+    # How much of the truth each round knows.
+    known = {"slow": (0.0, 0.2, 0.1, 1.0, 0.9, 0.8, 5.0), "fast": (0.5, 0.4, 0.3, 5.0)}
+    noise = np.random.default_rng(0).permutation(40).astype(np.float32)
+    asked: list[tuple[str, int]] = []
+
+    def scorer(chosen: Parameters) -> Scorer:
+        scores = known[chosen["pace"]][chosen["round"]] * 10 * liked + noise
+        return lambda rows: np.tile(scores, (len(rows), 1))
+
+    def stages(
+        train: object, chosen: Parameters, **_: object
+    ) -> Iterator[tuple[Parameters, Scorer]]:
+        for number in range(len(known[chosen["pace"]])):
+            asked.append((chosen["pace"], number))
+            reached = {**chosen, "round": number}
+            yield reached, scorer(reached)
+
+    learner = Baseline(
+        "learner",
+        lambda train, chosen, **_: scorer(chosen),
+        {"pace": ("slow", "fast")},
+        stages=stages,
+    )
+    (made,) = rankers(tiny_history, catalogue, truth.user_ids, [learner])
+    assert made.parameters["pace"] == "slow"
+    # The fifth and sixth round of one, the second and third of the other are no better.
+    assert asked == [("slow", at) for at in range(6)] + [("fast", at) for at in range(3)]
 
 
 def test_a_baseline_that_needs_text_is_left_out_where_there_is_none(tiny_history: Path) -> None:
