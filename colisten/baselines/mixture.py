@@ -27,7 +27,7 @@ from colisten.ranking.top_k import Scorer
 from colisten.words import known_word
 
 POOLS = ("linear", "logarithmic")
-WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
+WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 _EVEN = 0.1
 
 

@@ -94,7 +94,7 @@ POPULARITY_AND_RIDGE = Baseline(
     {
         "regularisation": (10.0, 100.0),
         **POPULARITY.grid,
-        "weight": (0.1, 0.3, 1.0, 3.0),
+        "weight": (0.1, 0.3, 1.0, 3.0, 10.0),
     },
     builds_on=_FACTORS,
     answers_everyone=True,

@@ -24,6 +24,7 @@ from colisten.ranking.events import EventLog
 from colisten.ranking.lists import rank_lists
 from colisten.ranking.rankers import PopularityRanker
 from colisten.ranking.top_k import Scorer
+from colisten.settings.baselines import BASELINE_NAMES
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.sections import EvaluationSettings
@@ -66,6 +67,10 @@ def rankers(
         text=vectors if text else None,
         baselines=baselines,
     )
+
+
+def test_settings_know_every_baseline_by_the_name_in_the_table() -> None:
+    assert tuple(each.name for each in BASELINES) == BASELINE_NAMES
 
 
 @pytest.mark.slow
@@ -179,6 +184,7 @@ def test_what_others_build_on_is_fitted_once_and_serves_both(tiny_history: Path)
     (alone,) = rankers(tiny_history, catalogue, users, [upper])
     assert alone.name == "above"
     assert len(fits) == 6
+    assert all(one.seconds > 0 for one in (*both, alone))
     np.testing.assert_array_equal(alone.scores(rows), both[1].scores(rows))
 
 

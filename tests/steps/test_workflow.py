@@ -13,6 +13,7 @@ import colisten.steps.settings
 from colisten.data import parquet
 from colisten.errors import TrainingError
 from colisten.features.names import ONLINE_FILE
+from colisten.json_files import to_json
 from colisten.pipelines.local import run_local
 from colisten.pipelines.parameters import release_arguments
 from colisten.pipelines.release_pipeline import release_pipeline
@@ -36,7 +37,7 @@ QUICK = (
     "towers.epochs=1",
     "towers.batch_size=64",
     "evaluation.bootstrap=100",
-    "evaluation.baselines=false",
+    "evaluation.baselines=[popularity (decayed), popularity + item-kNN]",
     "index.backend=exact",
 )
 DAYS = 30
@@ -84,7 +85,11 @@ def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def test_again_only_what_changes_the_world_runs(home: Home, tiny_source: Path) -> None:
-    _, ends = run(tiny_source, home.out, load_settings(None, QUICK))
+    made, ends = run(tiny_source, home.out, load_settings(None, QUICK))
+    assert made.seconds.model
+    assert all(made.seconds.baselines.values())
+    assert [*made.seconds.baselines] == ["popularity (decayed)", "popularity + item-kNN"]
+    assert "seconds" not in to_json(made.measured.table)
     assert [end for end in ends if not end.endswith("cached")] == list(ALWAYS)
 
 
