@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from colisten.settings.baselines import BASELINE_NAMES, BaselineChoice
 from colisten.settings.section import Name, Positive, Section, Share, known_or_own
 
 PairKind = Literal["target-target", "target-context", "context-context"]
@@ -208,10 +209,10 @@ class EvaluationSettings(Section):
     depth: Positive = Field(100, description="List length behind MRR, coverage and the output.")
     bootstrap: Positive = Field(1000, description="Resamples of users behind an interval.")
     confidence: float = Field(0.95, gt=0, lt=1, description="Mass of an interval.")
-    baselines: bool = Field(
+    baselines: BaselineChoice = Field(
         True,
-        description="Measure tuned baselines (decayed popularity, item-kNN, EASE, ALS, BPR, "
-        "LightGCN, HGNN with users as nodes) after the cut as well.",
+        description=f"Tuned baselines to measure after the cut as well ({', '.join(BASELINE_NAMES)}"
+        "): true or false, some, or all but some with a minus before the name, as in [-SASRec].",
     )
     own_baselines: tuple[str, ...] = Field(
         (), description="Baselines of your own to measure as well, each as FILE.py:NAME."

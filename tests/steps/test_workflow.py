@@ -15,6 +15,7 @@ import colisten.steps.settings
 from colisten.data import parquet
 from colisten.errors import TrainingError
 from colisten.features.names import ONLINE_FILE
+from colisten.json_files import to_json
 from colisten.pipelines.compilation import compile_pipeline
 from colisten.pipelines.release_pipeline import release_pipeline
 from colisten.ranking.rankers import SUBJECT
@@ -84,7 +85,11 @@ def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def test_again_only_what_changes_the_world_runs(home: Home, tiny_source: Path) -> None:
-    _, ends = run(tiny_source, home.out, load_settings(None, QUICK))
+    made, ends = run(tiny_source, home.out, load_settings(None, QUICK))
+    assert made.seconds.model
+    assert all(made.seconds.baselines.values())
+    assert [*made.seconds.baselines] == ["popularity (decayed)", "popularity + item-kNN"]
+    assert "seconds" not in to_json(made.measured.table)
     assert [end for end in ends if not end.endswith("cached")] == list(ALWAYS)
 
 
