@@ -16,6 +16,7 @@ from benchmarks import (
     public,
     robustness,
     scale,
+    sequential,
     threads,
     worlds,
 )
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "growth": growth.run,
     "worlds": worlds.run,
     "public": public.run,
+    "sequential": sequential.run,
     "robustness": robustness.run,
     "links": links.run,
     "threads": threads.run,

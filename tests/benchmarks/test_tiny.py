@@ -26,6 +26,7 @@ from benchmarks import (
     pyg_rival,
     robustness,
     scale,
+    sequential,
     threads,
     worlds,
 )
@@ -150,7 +151,7 @@ def test_it_runs_and_writes_what_is_committed(
 
 
 def test_each_is_run_here() -> None:
-    tried = {module.__name__ for module in WRITES} | {loader_step.__name__}
+    tried = {module.__name__ for module in (*WRITES, loader_step, sequential)}
     assert {run.__module__ for run in BENCHMARKS.values()} == tried
 
 
