@@ -2,4 +2,4 @@
 
 from colisten.extras import needs
 
-needs("torch", "torch_geometric", "implicit", "threadpoolctl")
+needs("torch", "torch_geometric", "implicit", "sklearn", "threadpoolctl")

@@ -29,6 +29,7 @@ from benchmarks import (
     pyg_rival,
     robustness,
     scale,
+    sequential,
     threads,
     worlds,
 )
@@ -172,7 +173,7 @@ def test_busy_processes_compute_for_as_long_as_they_are_wanted() -> None:
 
 
 def test_each_is_run_here() -> None:
-    tried = {module.__name__ for module in WRITES} | {loader_step.__name__}
+    tried = {module.__name__ for module in (*WRITES, loader_step, sequential)}
     assert {run.__module__ for run in BENCHMARKS.values()} == tried
 
 
