@@ -1,8 +1,12 @@
-"""Run every benchmark, or some by name: `python -m benchmarks [NAME ...]`."""
+"""Run every benchmark, or some by name: `python -m benchmarks [--skip-measured] [NAME ...]`.
+
+`tables` is no benchmark: it renews the tables of README and the docs from the result files.
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Callable, Sequence
 
 from benchmarks import (
     balance,
@@ -16,12 +20,13 @@ from benchmarks import (
     public,
     robustness,
     scale,
+    tables,
     threads,
     worlds,
 )
 from colisten.logs import configure_logs
 
-BENCHMARKS = {
+BENCHMARKS: dict[str, Callable[[], None]] = {
     "graph_build": graph_build.run,
     "graph_build_large": graph_build_large.run,
     "kernels": kernels.run,
@@ -30,23 +35,50 @@ BENCHMARKS = {
     "scale": scale.run,
     "growth": growth.run,
     "worlds": worlds.run,
-    "public": public.run,
+    **{name: each.run for name, each in public.MEASUREMENTS.items()},
     "robustness": robustness.run,
     "links": links.run,
     "threads": threads.run,
     "price": price.run,
 }
+GROUPS = {"public": tuple(public.MEASUREMENTS)}
+"""One name for several."""
 
 
-def main() -> None:
-    """Run the benchmarks named on the command line, or all."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmarks named on the command line, or all.
+
+    Args:
+        arguments: Of the command line; None takes those of this process.
+    """
     configure_logs("warning")
-    names = sys.argv[1:] or list(BENCHMARKS)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all benchmarks")
+    parser.add_argument(
+        "--skip-measured",
+        action="store_true",
+        help="leave out public sets whose result is of this code and these tables",
+    )
+    given = parser.parse_args(arguments)
+    names = [each for name in given.names for each in GROUPS.get(name, (name,))] or [*BENCHMARKS]
+    if names == ["tables"]:
+        tables.run()
+        return
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
-        raise SystemExit(f"No benchmark {unknown}; there are {list(BENCHMARKS)}.")
+        there = [*BENCHMARKS, *GROUPS]
+        raise SystemExit(f"No benchmark {unknown}; there are {there}, and `tables` by itself.")
     for name in names:
-        BENCHMARKS[name]()
+        if given.skip_measured and is_measured(name):
+            print(f"{name}: measured already")
+        else:
+            BENCHMARKS[name]()
+
+
+def is_measured(name: str) -> bool:
+    """Whether a benchmark can tell that its result is of this code, and it is."""
+    known = public.MEASUREMENTS.get(name)
+    return known is not None and known.is_measured()
 
 
 if __name__ == "__main__":

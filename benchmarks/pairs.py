@@ -78,6 +78,11 @@ def read_result(name: str) -> dict[str, Any]:
     return read_mapping(RESULTS / f"{name}.json")
 
 
+def known_result(name: str) -> dict[str, Any] | None:
+    """The committed result of a benchmark; None where nobody has measured yet."""
+    return read_result(name) if (RESULTS / f"{name}.json").exists() else None
+
+
 def spread_of(values: list[float]) -> dict[str, float]:
     """Least, median and greatest."""
     return {

@@ -1,9 +1,7 @@
-"""The default settings on a public set beside tuned rivals: the table in README.
+"""The default settings on public sets beside tuned rivals: the tables in README and the docs.
 
-Amazon reviews (McAuley group, UCSD) of people who bought both groceries and kitchenware, as split
-by FedCSR and LLMCDSR: groceries stand for audiobooks, kitchenware for podcasts. A proxy, and no
-media; what it has is real people, real time and two types. `COLISTEN_REAL_DATA` names the folder
-that holds it as contract tables in `amazon_food_kitchen/`.
+Each set is measured at each of its cuts by itself, into a result file of its own, so that every
+figure carries the date, the machine and the code it was measured with.
 """
 
 from __future__ import annotations
@@ -11,97 +9,140 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pairs import machine, write_result
-from colisten.evaluation.table import EvaluationTable
+from benchmarks.pairs import known_result, machine, write_result
+from benchmarks.public_sets import SETS, Cut, PublicSet
+from colisten.evaluation.comparison import Contrast, Measure
+from colisten.evaluation.table import SLICES, EvaluationTable
+from colisten.files import combined_digest, file_digest
+from colisten.json_files import to_json
 from colisten.settings.tree import Settings
+from colisten.steps.cache import StepEvent
+from colisten.steps.code import code_digest
 from colisten.steps.use_cases.run import run as make_release
 
-NAME = "public_food_kitchen"
-CUTS, DAYS, SEEDS = ("2013-11-15", "2014-04-24"), 90, 3
+SEEDS = 3
 SETTINGS = Settings()
-COLUMNS = (
-    ("all", "HR@10"),
-    ("all", "MRR"),
-    ("all", "coverage"),
-    ("warm", "HR@10"),
-    ("warm", "MRR"),
-    ("cold", "HR@10"),
-    ("cold", "MRR"),
-    ("cold", "coverage"),
-)
+METRICS = ("HR@10", "MRR", "coverage")
+_MEASURED_CODE = "colisten.steps.use_cases.run"
 
 
-def run() -> None:
-    """Run the release pipeline at both cuts, three seeds each; write what was measured."""
-    root = os.environ.get("COLISTEN_REAL_DATA")
-    if root is None:
-        print(f"{NAME}: COLISTEN_REAL_DATA is unset, so there is nothing to measure on")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        cuts: dict[str, Any] = {}
-        for cut in CUTS:
-            started = time.monotonic()
+@dataclass
+class StepClock:
+    """Listens to a run and adds up the seconds of each kind of step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, event: StepEvent) -> None:
+        """Count a finished step."""
+        if event.state == "done":
+            self.seconds[event.step] = self.seconds.get(event.step, 0.0) + event.seconds
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One set at one cut.
+
+    Attributes:
+        of: The set.
+        cut: Where it is cut, and the window.
+    """
+
+    of: PublicSet
+    cut: Cut
+
+    @property
+    def name(self) -> str:
+        """Of this benchmark and of its result file."""
+        return f"public_{self.of.name}_{self.cut.day}"
+
+    @property
+    def tables(self) -> Path | None:
+        """Folder of the set's tables; None, after saying why, where there is none."""
+        root = os.environ.get("COLISTEN_REAL_DATA")
+        if root is None:
+            print(f"{self.name}: COLISTEN_REAL_DATA is unset, so there is nothing to measure on")
+            return None
+        folder = Path(root) / self.of.folder
+        if not folder.is_dir():
+            print(f"{self.name}: COLISTEN_REAL_DATA has no folder {self.of.folder}")
+            return None
+        return folder
+
+    def is_measured(self) -> bool:
+        """Whether a result is there of this code, these tables and this protocol."""
+        last, tables = known_result(self.name), self.tables
+        if last is None or tables is None:
+            return False
+        return all(last[key] == value for key, value in self.made_from(tables).items())
+
+    def run(self) -> None:
+        """Run the release pipeline under every seed; write what was measured."""
+        tables = self.tables
+        if tables is None:
+            return
+        made_from, clock, started = self.made_from(tables), StepClock(), time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
             made = make_release(
-                Path(root) / "amazon_food_kitchen",
-                cut,
-                Path(folder) / cut,
+                tables,
+                self.cut.day,
+                Path(folder) / "out",
                 SETTINGS,
-                window_days=DAYS,
+                window_days=self.cut.days,
                 seeds=SEEDS,
+                listen=clock,
             )
-            cuts[cut] = collected(made.table)
-            cuts[cut]["seconds"] = round(time.monotonic() - started)
-            write_result(NAME, {**machine(), "cuts": cuts})
+        result = {
+            **machine(),
+            "set": self.of.name,
+            "cut": self.cut.day,
+            **made_from,
+            **collected(made.table),
+            "seconds": round(time.monotonic() - started),
+            "seconds_of_steps": {name: round(each) for name, each in clock.seconds.items()},
+        }
+        write_result(self.name, result)
+        print(f"{self.name}: {to_json(made.table.users)} users, {result['seconds']} s")
+
+    def made_from(self, tables: Path) -> dict[str, Any]:
+        """What a result depends on, beside the machine."""
+        files = {file.name: file_digest(file) for file in sorted(tables.glob("*.parquet"))}
+        return {
+            "window_days": self.cut.days,
+            "seeds": [SETTINGS.seed + number for number in range(SEEDS)],
+            "code": code_digest(_MEASURED_CODE),
+            "settings": combined_digest({"settings": to_json(SETTINGS, sort=True)})[:16],
+            "data": combined_digest(files)[:16],
+        }
+
+
+MEASUREMENTS = {
+    each.name: each for each in (Measurement(of, cut) for of in SETS for cut in of.cuts)
+}
 
 
 def collected(table: EvaluationTable) -> dict[str, Any]:
-    """Values and intervals of every model, and the subject's differences."""
+    """Values and intervals of every model, and the subject's paired differences."""
     rows = {
         model: {
-            f"{part} {metric}": [
-                None if value is None else round(value, 4)
-                for value in (measure.value, measure.low, measure.high)
-            ]
-            for part, metric in COLUMNS
-            for measure in (table.row(model, part).metrics[metric],)
+            f"{part} {metric}": _figures(table.row(model, part).metrics[metric])
+            for part in SLICES
+            for metric in METRICS
         }
         for model in table.models
     }
     differences = {
-        f"{each.against}, {each.slice} {each.metric}": [
-            None if value is None else round(value, 4)
-            for value in (each.value, each.low, each.high)
-        ]
+        f"{each.against}, {each.slice} {each.metric}": _figures(each)
         for each in table.differences
-        if (each.slice, each.metric) in COLUMNS
+        if each.metric in METRICS
     }
-    return {
-        "seeds": [SETTINGS.seed + number for number in range(SEEDS)],
-        "users": table.users,
-        "rows": rows,
-        f"{table.subject} minus": differences,
-    }
+    return {"users": table.users, "rows": rows, f"{table.subject} minus": differences}
 
 
-def markdown(rows: Mapping[str, Mapping[str, Sequence[float | None]]]) -> str:
-    """One cut as a table: models by HR@10, the best of each column in bold; chance left out."""
-    named = {model: row for model, row in rows.items() if model != "random"}
-    names = [f"{part} {metric}" for part, metric in COLUMNS]
-    best = {name: max(row[name][0] or 0.0 for row in named.values()) for name in names}
-    order = sorted(named, key=lambda model: -(named[model]["all HR@10"][0] or 0.0))
-    lines = [
-        "| | " + " | ".join(names) + " |",
-        "|---|" + "---|" * len(names),
+def _figures(of: Measure | Contrast) -> list[float | None]:
+    return [
+        None if value is None else round(float(value), 4) for value in (of.value, of.low, of.high)
     ]
-    for model in order:
-        cells = []
-        for name in names:
-            value = named[model][name][0]
-            text = "–" if value is None else f"{value:.4f}".lstrip("0")
-            cells.append(f"**{text}**" if value == best[name] else text)
-        lines.append(f"| {model} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)

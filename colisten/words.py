@@ -71,6 +71,11 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
+def counted(count: int, noun: str) -> str:
+    """How many there are of what: `1 row`, `2,608 rows`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def identifier(name: str) -> str:
     """A name of a type or signal as files and feature fields can hold it; no two names meet.
 

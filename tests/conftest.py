@@ -6,10 +6,15 @@ effect (co-listened items are alike, a graph helps) can be asserted, not only a 
 
 from __future__ import annotations
 
+import gc
+import json
 import signal
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +22,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from colisten.features.users import UserFields
+from colisten.files import folder_digests
 from colisten.settings.data import DataSettings
+from tests.ahead import Ahead, Made
 
 DATA = DataSettings()
 ITEM_TYPES, SIGNALS = DATA.item_types, DATA.signal_names
 FIELDS = UserFields.of(DATA, music_dim=4)
 """What the tiny tables hold of users."""
 
+AHEAD = ("small_demo", "finished", "by_library", "piped")
+"""Fixtures of what is made beside the tests, in the order in which tests come to them."""
 START = datetime(2025, 1, 1, tzinfo=UTC)
 CUT = START + timedelta(days=180)
 WORDS = (
@@ -107,6 +116,40 @@ def write(file: Path, rows: Sequence[Mapping[str, object]], **types: pa.DataType
     pq.write_table(table, file)
 
 
+class _Imported:
+    """Sets what was imported aside: a million objects that nobody need look through for garbage.
+
+    Each step of a run ends with a whole collection, which takes a third of a second otherwise.
+    """
+
+    def __init__(self) -> None:
+        self._modules = 0
+
+    def set_aside(self) -> None:
+        """Where much was imported since the last time."""
+        if len(sys.modules) > self._modules + 100:
+            self._modules = len(sys.modules)
+            gc.collect()
+            gc.freeze()
+
+
+_imported = _Imported()
+
+
+def pytest_collection_finish() -> None:
+    _imported.set_aside()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    _imported.set_aside()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the interpreter take down what it built: some libraries count what is left of them."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def tiny_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of contract tables; CUT leaves 30 days of events after it."""
@@ -127,6 +170,66 @@ def tiny_history(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) ->
     order = [(name, "ascending") for name in ("timestamp", "user_id", "item_id", "signal")]
     pq.write_table(events.sort_by(order), out / "interactions.parquet")
     return out
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ahead(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Made]]:
+    """What takes a minute or half of one: begun with the first test, by name of its fixture."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    beside, made = Ahead(), dict[str, Made]()
+    for name in AHEAD:
+        if name in wanted:
+            from tests.runs import begun
+
+            data = request.getfixturevalue("tiny_source")
+            made[name] = begun(name, beside, data, tmp_path_factory.mktemp(name))
+    yield made
+    beside.end()
+
+
+def _printed(made: Made) -> str:
+    done = made[1].result()
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def small_demo(ahead: dict[str, Made]) -> tuple[Path, dict[str, Any]]:
+    """A folder that `colisten demo` filled from nothing, and its answer.
+
+    Whoever does more there than ask for the same demo again takes a copy.
+    """
+    document: dict[str, Any] = json.loads(_printed(ahead["small_demo"]))
+    return ahead["small_demo"][0], document
+
+
+@pytest.fixture(scope="session")
+def piped(ahead: dict[str, Made]) -> Iterator[Path]:
+    """OUT of a release by Kubeflow's local runner, a process a step; nobody writes there."""
+    _printed(ahead["piped"])
+    out = ahead["piped"][0]
+    before = folder_digests(out)
+    yield out
+    assert folder_digests(out) == before, "Whoever writes there takes a copy."
+
+
+@dataclass(frozen=True)
+class ServedHome:
+    """An output folder with two releases of different seeds; the first is live."""
+
+    folder: Path
+    ids: list[str]
+
+
+@pytest.fixture(scope="session")
+def served_home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> ServedHome:
+    """Two releases of `tiny_history`, the first live; tests leave it as they found it."""
+    from tests.serving.home import make_home
+
+    folder = tmp_path_factory.mktemp("home") / "out"
+    return ServedHome(folder, make_home(tiny_history, folder, as_of=CUT, seeds=(0, 1)))
 
 
 def heeding_signals() -> None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from colisten.cli.settings import settings_markdown
 from colisten.errors import ConfigError
+from colisten.settings.baselines import BASELINE_NAMES, chosen_baselines
 from colisten.settings.tree import Settings, load_settings, settings_table
 
 ROOT = Path(__file__).parent.parent
@@ -75,3 +76,47 @@ def test_a_setting_by_its_name_of_yesterday_means_the_one_of_today() -> None:
     assert weights == {"stream": 1, "follow": 0}
     with pytest.raises(ConfigError, match="and both are set"):
         load_settings(None, (*both, "data.context_types=[audiobook]"))
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("true", BASELINE_NAMES),
+        ("all", BASELINE_NAMES),
+        ("false", ()),
+        ("none", ()),
+        ("[]", ()),
+        ("ALS", ("ALS",)),
+        # In the order of the table, whatever that of the list.
+        ("[popularity + ridge, EASE]", ("EASE", "popularity + ridge")),
+        ("[-SASRec, -LightGCN]", tuple(set(BASELINE_NAMES) - {"SASRec", "LightGCN"})),
+    ],
+)
+def test_baselines_are_all_none_some_or_all_but_some(given: str, names: tuple[str, ...]) -> None:
+    settings = load_settings(None, (f"evaluation.baselines={given}",))
+    chosen = chosen_baselines(settings.evaluation.baselines)
+    assert chosen == tuple(name for name in BASELINE_NAMES if name in names)
+    assert Settings.from_json(settings.to_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("[EASEE]", "'EASE'"),
+        ("sasrec", "'SASRec'"),
+        ("[-LightGNC]", "'LightGCN'"),
+        ("[EASE, -ALS]", "one or the other"),
+        ("[3]", "3 is no baseline"),
+    ],
+)
+def test_a_baseline_that_is_none_names_the_nearest(given: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=r"evaluation\.baselines") as raised:
+        load_settings(None, (f"evaluation.baselines={given}",))
+    assert said in str(raised.value)
+
+
+def test_settings_of_yesterday_say_the_same_of_baselines() -> None:
+    """A release's id holds its settings, so true and false stay what they were."""
+    for word, value in (("true", True), ("all", True), ("false", False), ("none", False)):
+        settings = load_settings(None, (f"evaluation.baselines={word}",))
+        assert settings.model_dump(mode="json")["evaluation"]["baselines"] is value

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import price, public, worlds
+from benchmarks import price, worlds
 from benchmarks.pairs import read_result
 
 ROOT = Path(__file__).parent.parent
@@ -37,14 +39,6 @@ def test_the_two_commands_are_targets() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_the_table_is_that_of_the_committed_result() -> None:
-    cut = read_result(public.NAME)["cuts"][public.CUTS[0]]
-    assert public.markdown(cut["rows"]) in TEXT
-    assert f"{cut['users']['all']:,} users, {cut['users']['cold']} of them cold" in TEXT
-    gain = [f"{value:+.4f}".replace("0.", ".") for value in cut["2T-HGNN minus"]["2T, cold MRR"]]
-    assert f"{gain[0]}, 95 % interval {gain[1]} to {gain[2]}" in TEXT
-
-
 def test_the_price_is_that_of_the_committed_result() -> None:
     for name, row in read_result(price.NAME)["rows"].items():
         said = {"demo": "| `make demo` |", "demo again": "| the same again |"}.get(
@@ -54,15 +48,16 @@ def test_the_price_is_that_of_the_committed_result() -> None:
         assert line.endswith(price.cells(row))
 
 
-def test_the_worlds_are_those_of_the_committed_result() -> None:
-    result = read_result(worlds.NAME)
-    assert worlds.markdown(result, worlds.SHOWN) in TEXT
-    assert f"{result['worlds']} simulated worlds" in TEXT
+def test_the_worlds_are_as_many_as_the_committed_result_has() -> None:
+    assert f"{read_result(worlds.NAME)['worlds']} simulated worlds" in TEXT
 
 
 @pytest.mark.slow
-def test_the_commands_run() -> None:
+def test_the_commands_run(small_demo: tuple[Path, dict[str, Any]]) -> None:
     demo, own, serve = blocks()
+    # What the demo makes of nothing, `test_demo` sees; here it finds most steps done.
+    if not (ROOT / "demo-out").exists():
+        shutil.copytree(small_demo[0], ROOT / "demo-out")
     # `make test` is what runs this test.
     for line in [demo[0], *own]:
         done = subprocess.run(

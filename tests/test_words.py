@@ -30,7 +30,7 @@ from colisten.sampling.multilink import MultiLinkNeighborLoader
 from colisten.settings.section import Section
 from colisten.settings.tree import SECTIONS, Settings, load_settings, settings_from
 from colisten.training.distributed import world
-from colisten.words import advice, known_word, nearest
+from colisten.words import advice, counted, known_word, nearest
 from tests.sampling.graphs import random_graph
 
 ROOT = Path(__file__).parent.parent
@@ -59,6 +59,11 @@ def test_a_slip_of_one_letter_finds_the_word_that_was_meant(
     assert nearest(slip, KNOWN) == word
     assert nearest(slip.upper(), KNOWN) == word
     assert advice(slip, KNOWN).startswith(f"The nearest known one is {word!r}")
+
+
+def test_one_is_counted_in_the_singular() -> None:
+    said = [counted(count, "row") for count in (0, 1, 2, 2608)]
+    assert said == ["0 rows", "1 row", "2 rows", "2,608 rows"]
 
 
 def test_a_known_word_is_itself() -> None:

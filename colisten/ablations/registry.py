@@ -100,6 +100,9 @@ ABLATIONS: tuple[Ablation, ...] = (
         ("towers.knn_term=false",),
     ),
     Ablation("no-factors", "co-listening factors in the kNN term", ("graph.factors=0",)),
+    Ablation("no-transfer-term", "the transfer term", ("towers.transfer=0",)),
+    Ablation("no-floor", "taste that gives way to popularity", ("towers.floor=false",)),
+    Ablation("one-member", "members that do not see the graph", ("towers.members=1",)),
     Ablation(
         "no-linear-skip", "the linear map beside the dense layers", ("towers.linear_skip=false",)
     ),

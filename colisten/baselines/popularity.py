@@ -14,12 +14,24 @@ def fit_popularity(
     train: InteractionMatrix, parameters: Parameters, threads: int, seed: int
 ) -> Scorer:
     """Decayed counts with a half-life in days, the same for everyone."""
-    items, times = train.target_events()
-    half_life = (parameters["half_life_days"],)
-    popularity = DailyPopularity(items, times, train.num_target, half_life)
-    newest = day_of(np.array([times.max(initial=0)])) + 1
-    counts = popularity.at(newest)[0, :, 0]
+    counts = decayed_counts(train, parameters["half_life_days"])
     return lambda rows: np.broadcast_to(counts, (len(rows), len(counts)))
+
+
+def decayed_counts(train: InteractionMatrix, half_life_days: float) -> np.ndarray:
+    """log(1 + events, each of which weighs 0.5^(age / half-life)), float32 [num_target]."""
+    items, times = train.target_events()
+    popularity = DailyPopularity(items, times, train.num_target, (half_life_days,))
+    newest = day_of(np.array([times.max(initial=0)])) + 1
+    counts: np.ndarray = popularity.at(newest)[0, :, 0]
+    return counts
+
+
+def decayed_shares(train: InteractionMatrix, half_life_days: float) -> np.ndarray:
+    """What share of all decayed events each item has, float32 [num_target]; zeros without any."""
+    counts = np.expm1(decayed_counts(train, half_life_days).astype(np.float64))
+    shares: np.ndarray = counts / max(counts.sum(), np.finfo(np.float64).tiny)
+    return shares.astype(np.float32)
 
 
 POPULARITY = Baseline(

@@ -1,9 +1,8 @@
 """Whom the model is asked about, what it may answer, and its scores as logits.
 
 Served vectors are of unit length, so an inner product is a logit of the trained softmax only up to
-a factor of each user. The factor can be read off the vectors: beside a unit taste a vector holds
-popularity and more, all scaled to length one, so the length of its taste part is the scale
-(see `colisten.models.towers`).
+a factor of each user. The factor can be read off the user's vector, whose last dimension was one
+before it was divided by its length (see `colisten.models.towers`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from safetensors import SafetensorError, safe_open
 
 from colisten.errors import ReleaseError
 from colisten.evaluation.split import EvaluationSet
@@ -38,8 +36,9 @@ class ServedTowers:
     Attributes:
         user_spec: Meaning of the user tower's input.
         item_spec: Meaning of the item tower's input.
-        temperature: Of the softmax the towers were trained with.
-        taste_dim: Leading columns of a vector that hold the taste.
+        taste_dim: Leading columns of a vector that hold taste.
+        members: Pairs of towers that voted; an item's taste is a unit vector of each.
+        temperature: Of the softmax they were trained with, their harmonic mean.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -52,12 +51,17 @@ class ServedTowers:
             spec = read_mapping(folder / "spec.json")
             self.user_spec = UserFeatureSpec.model_validate(spec["user"])
             self.item_spec = ItemFeatureSpec.model_validate(spec["item"])
-            self.temperature = float(spec["temperature"])
-            with safe_open(folder / "towers.safetensors", "numpy") as weights:
-                self.taste_dim = int(weights.get_slice("item.out.weight").get_shape()[0])
+            self.taste_dim, self.members = int(spec["taste_dim"]), int(spec["members"])
+            inverse = [1.0 / float(each) for each in spec["temperature"]]
+            self.temperature = len(inverse) / sum(inverse)
             self._user = _session(folder / "user_tower.onnx", threads)
             self._item = _session(folder / "item_tower.onnx", threads)
-        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        except KeyError as error:
+            raise ReleaseError(
+                f"The towers in {folder} do not say {error}: an older version made them.",
+                "Make a release with this version to explain it.",
+            ) from error
+        except (OSError, ValueError, RuntimeError) as error:
             raise ReleaseError(f"Cannot read the towers in {folder}: {error}.") from error
 
     def users(self, features: np.ndarray) -> np.ndarray:
@@ -83,13 +87,12 @@ class ServedTowers:
             users: Unit vectors [B, dim].
             items: Unit vectors [n, dim].
         """
-        scaled = [
-            part
-            / np.maximum(np.linalg.norm(part[:, : self.taste_dim], axis=1, keepdims=True), _TINY)
-            for part in (users, items)
-        ]
-        logits: np.ndarray = (scaled[0] / np.float32(self.temperature)) @ scaled[1].T
-        return logits
+        inner: np.ndarray = users @ items.T
+        if users.shape[1] == self.taste_dim:  # taste alone, at one temperature for all
+            return inner / np.float32(self.temperature)
+        length = np.float32(np.sqrt(self.members + 1.0))
+        scaled: np.ndarray = inner * length / np.maximum(users[:, -1:], _TINY)
+        return scaled
 
 
 def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:

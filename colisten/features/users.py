@@ -101,6 +101,13 @@ class History:
         events = np.arange(offsets[-1], dtype=np.int64) + shift
         return History(offsets, self.items[events], self.signals[events], self.times[events])
 
+    def where(self, kept: np.ndarray) -> History:
+        """The same users with some of their events, bool [n]."""
+        owner = np.repeat(np.arange(len(self)), self.counts)
+        counts = np.bincount(owner[kept], minlength=len(self))
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+        return History(offsets, self.items[kept], self.signals[kept], self.times[kept])
+
     @classmethod
     def empty(cls, users: int) -> History:
         """`users` users without an event."""

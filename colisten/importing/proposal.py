@@ -19,6 +19,7 @@ from colisten.importing.times import fitting_formats, moment
 from colisten.json_files import to_json
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
+from colisten.words import counted
 
 _MOST_WORDS = 40
 _SAMPLE = 2000
@@ -104,7 +105,8 @@ def _draft(
     source: Source, file: Path, table: Table, columns: dict[str, str], data: DataSettings
 ) -> tuple[list[str], bool]:
     """The lines of one table, and whether its times name no zone."""
-    lines = [f"{table.name}:", f"  file: {_plain(str(file))}  # {source.rows:,} rows", "  columns:"]
+    rows = counted(source.rows, "row")
+    lines = [f"{table.name}:", f"  file: {_plain(str(file))}  # {rows}", "  columns:"]
     width = max((len(_plain(name)) + len(ours) for name, ours in columns.items()), default=0)
     for theirs in source.types:
         ours = columns.get(theirs)
@@ -143,12 +145,12 @@ def _words(source: Source, columns: dict[str, str], data: DataSettings) -> list[
             continue
         lines.append(f"    {_plain(theirs)}:")
         for word, count in strange:
-            near = meaning(word, known[ours])
+            near, rows = meaning(word, known[ours]), counted(count, "row")
             if near:
-                lines.append(f"      {_plain(word)}: {near}  # {count:,} rows")
+                lines.append(f"      {_plain(word)}: {near}  # {rows}")
             else:
                 choice = ", ".join(known[ours])
-                lines.append(f"      # {_plain(word)}: {choice}, or null; {count:,} rows")
+                lines.append(f"      # {_plain(word)}: {choice}, or null; {rows}")
     return ["  values:", *lines] if lines else []
 
 

@@ -37,6 +37,7 @@ from colisten.importing.translation import ROW, Translated, Wanted, translate
 from colisten.logs import logger
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
+from colisten.words import counted
 
 log = logger("importing")
 
@@ -229,7 +230,8 @@ def _drop_twice(work: _Work, name: str) -> None:
     [(after,)] = work.connection.execute(f"SELECT count(*) FROM {name}").fetchall()
     work.twice[name] = int(before) - int(after)
     if before > after:
-        work.notices.append(f"{name}: {before - after:,} rows are there twice, and kept once.")
+        rows = counted(int(before) - int(after), "row")
+        work.notices.append(f"{name}: {rows} left out: another says the same in every column.")
 
 
 def _write(work: _Work, name: str, columns: list[Column], file: Path) -> None:

@@ -21,7 +21,7 @@ from colisten.importing.meanings import meaning
 from colisten.importing.sources import Source
 from colisten.importing.times import fitting_formats
 from colisten.importing.values import Broken, Value, constant, dropped, value
-from colisten.words import nearest
+from colisten.words import counted, nearest
 
 _SHOWN_VALUES = 8
 ROW = "source_row"
@@ -78,7 +78,8 @@ def translate(source: Source, mapping: TableMapping, wanted: Wanted) -> Translat
     [(rows,)] = source.query(f"SELECT count(*) FROM {wanted.table.name}")
     done.dropped = source.rows - int(rows)
     if done.dropped:
-        done.notices.append(f"{wanted.table.name}: {done.dropped:,} rows are left out, as mapped.")
+        rows = counted(done.dropped, "row")
+        done.notices.append(f"{wanted.table.name}: {rows} left out, as mapped.")
     for each in values:
         kept = f"NOT ({left_out}) AND"
         done.faults += [
@@ -213,8 +214,8 @@ def _shifted(source: Source, table: str, one: Value, kept: str) -> list[str]:
     if not count:
         return []
     return [
-        f"{table}.{one.column.name}: {count:,} local times lie in an hour that the clock skipped "
-        "or showed twice, so they may be an hour off; export UTC to be sure."
+        f"{table}.{one.column.name}: {counted(count, 'local time')} in an hour that the clock "
+        "skipped or showed twice, and perhaps an hour off; export UTC to be sure."
     ]
 
 

@@ -21,6 +21,7 @@ from colisten.errors import TrainingError
 from colisten.features.transform import UserFeatureSpec
 from colisten.files import write_aside
 from colisten.json_files import read_mapping, write_json
+from colisten.models.choices import Choice, write_choices
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.towers import Tower, TwoTowers, tower_vectors
 
@@ -38,6 +39,7 @@ def export_towers(
     item_vectors: NDArray[np.float32],
     history_vectors: NDArray[np.float32],
     curve: Sequence[Mapping[str, float]],
+    choices: tuple[Choice, ...] = (),
     user_features: NDArray[np.float32],
     item_features: NDArray[np.float32],
 ) -> None:
@@ -51,6 +53,7 @@ def export_towers(
         item_vectors: Unit vectors of the target type's items [n_target, dim].
         history_vectors: What user histories are means of [num_items, d].
         curve: One entry an epoch.
+        choices: What the training chose between.
         user_features: Real inputs [n, user width] on which ONNX and torch must agree.
         item_features: Real inputs [n, item width] on which ONNX and torch must agree.
 
@@ -77,12 +80,16 @@ def export_towers(
         np.save(folder / "history_vectors.npy", history_vectors.astype(np.float32, copy=False))
         spec = {
             "dim": towers.user.dim,
-            "temperature": towers.temperature.item(),
+            "members": towers.members,
+            "taste_dim": towers.user.taste_dim,
+            "temperature": towers.temperature.tolist(),
             "user": user_spec.model_dump(mode="json"),
             "item": item_spec.model_dump(mode="json"),
         }
         write_json(folder / "spec.json", spec, indent=1, finite=True)
         entries = [dict(sorted(entry.items())) for entry in curve]
+        if choices:
+            write_choices(folder, choices)
         write_json(folder / "curve.json", entries, indent=1, finite=True)
 
 

@@ -1,14 +1,15 @@
 """What the item tower sees of an item, and the item vectors that user histories are means of.
 
 Item inputs are blocks of vectors: "text" is computed from titles and descriptions, "z" by the
-HGNN from the co-listening graph, "factors" are that graph's leading eigenvectors. The model without
-a graph has neither "z" nor "factors"; nothing else changes.
+HGNN from the co-listening graph, "factors" are that graph's leading eigenvectors, "transfer" ties
+the other types to the recommended one. The model without a graph has text alone; nothing else
+changes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,8 @@ from pydantic import BaseModel, ConfigDict
 from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 
-# The block that towers pass on to the kNN term and do not learn from.
-UNLEARNED = "factors"
+# The blocks that towers pass on to kNN and transfer term and do not learn from, in their order.
+UNLEARNED = ("factors", "transfer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,9 @@ class ItemBlocks:
         factors: Co-listening factors [num_items, f] float32; None for none. Only the kNN term sees
             them: a tower that learned from them would learn its own examples by heart.
         factors_validation: Factors [num_items, f] of the graph of `z_validation`.
+        transfer: What a history of the other types says of target items [num_items, t] float32
+            (`colisten.training.towers.transfer`); None for none.
+        transfer_validation: The same as of the moment when the held-out rows begin.
 
     Raises:
         TrainingError: Shapes disagree, or there are fold versions of no z.
@@ -47,6 +51,8 @@ class ItemBlocks:
     z_validation: NDArray[np.float32] | None = None
     factors: NDArray[np.float32] | None = None
     factors_validation: NDArray[np.float32] | None = None
+    transfer: NDArray[np.float32] | None = None
+    transfer_validation: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         for name, block in self.inputs.items():
@@ -58,6 +64,7 @@ class ItemBlocks:
         for name, now, earlier in (
             ("z", self.z, self.z_validation),
             ("factors", self.factors, self.factors_validation),
+            ("transfer", self.transfer, self.transfer_validation),
         ):
             shape = None if now is None else now.shape
             if earlier is not None and earlier.shape != shape:
@@ -78,12 +85,20 @@ class ItemBlocks:
             self.text,
             self.z if self.z_validation is None else self.z_validation,
             factors=self.factors if self.factors_validation is None else self.factors_validation,
+            transfer=self.transfer
+            if self.transfer_validation is None
+            else self.transfer_validation,
         )
 
     @property
     def inputs(self) -> dict[str, NDArray[np.float32]]:
-        """The blocks of serving by name: "text" and, with a graph, "z" and "factors"."""
-        named = {"text": self.text, "z": self.z, UNLEARNED: self.factors}
+        """The blocks of serving by name: "text" and, with a graph, "z", "factors", "transfer"."""
+        named = {
+            "text": self.text,
+            "z": self.z,
+            "factors": self.factors,
+            "transfer": self.transfer,
+        }
         return {name: block for name, block in named.items() if block is not None}
 
     @property
@@ -191,12 +206,16 @@ class ItemFeatureSpec(BaseModel):
 
     @property
     def unlearned(self) -> NDArray[np.int64]:
-        """Dense columns [n] int64 that the tower's layers are blind to: co-listening factors, and
-        the flag that says there are none."""
-        columns, flag, start = [], self.static_width, self.static_width + len(self.blocks)
+        """Dense columns [n] int64 that the tower's layers are blind to: those of `UNLEARNED`."""
+        return self.columns_of(UNLEARNED)
+
+    def columns_of(self, names: Collection[str]) -> NDArray[np.int64]:
+        """Dense columns [n] int64 of some blocks: vectors, and flags where there is none."""
+        columns: list[int] = []
+        flag, start = self.static_width, self.static_width + len(self.blocks)
         for name, dim in self.blocks.items():
-            if name == UNLEARNED:
-                columns = [flag, *range(start, start + dim)]
+            if name in names:
+                columns += [flag, *range(start, start + dim)]
             flag, start = flag + 1, start + dim
         return np.array(columns, dtype=np.int64)
 

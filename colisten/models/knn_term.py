@@ -11,6 +11,10 @@ vector and centre_b the catalogue's mean. Factors are heard here alone: with the
 neighbourhood model over the graph, and a tower that learned from them would learn its examples by
 heart. The few weights e_tb are chosen on held-out examples, not trained:
 training examples know their users' whole histories and would not ask for it.
+
+The block "transfer" is heard through the other types alone: there a mean says where in their space
+a user stands, and a target item's own vector how much more than usual people who stand there start
+it (`colisten.training.towers.transfer`). That sum is the **transfer term**.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from torch import Tensor
 from colisten.features.transform import UserFeatureSpec
 from colisten.models.items import ItemFeatureSpec
 
+TRANSFER = "transfer"
 _TINY = 1e-12
 
 
@@ -67,6 +72,16 @@ class KnnTermLayout:
             own=tuple(first + starts[name] for _, name, _ in blocks),
             absent=tuple(items.static_width + at for at, _, _ in blocks),
             dims=tuple(dim for _, _, dim in blocks),
+        )
+
+    @property
+    def transfers(self) -> tuple[int, ...]:
+        """Which of `names` are the transfer term: its block, heard through the other types."""
+        blocks = len(self.dims)
+        return tuple(
+            part
+            for part, name in enumerate(self.names)
+            if part >= blocks and name.endswith(f"_{TRANSFER}")
         )
 
     @property

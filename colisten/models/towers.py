@@ -1,16 +1,22 @@
 """The two towers (paper section 3.4): features in, unit vectors of one shared space out.
 
 A score is the inner product of a user's and an item's vector, in evaluation, in the index and in
-the service alike. Beside the paper's inner product of tastes, the default adds a **popularity
-prior**: log popularity of the item at several half-lives, each times a weight that the user tower
-gives to this user. It costs a few more dimensions and stays one inner product:
+the service alike. Each tower has one or more **members**, trained side by side on the same rows,
+whose logits are averaged: where there is a graph, half of them do not see it, so that a graph that
+misleads is outvoted and one that helps is heard. Beside the paper's inner product of tastes, the
+default adds a **popularity prior** (log popularity of the item at several half-lives, each times a
+weight that the user tower gives to this user), a **kNN term** and a **transfer term**
+(`colisten.models.knn_term`), and lets taste give way to popularity by kind of user
+(`colisten.models.score_weights`). All of it stays one inner product:
 
-    user = [o_u, side_scale * w_u, 0] / length,   item = [o_i, p_i, sqrt(1 - |p_i|^2)] / sqrt(2)
+    user = [a m_1 o_u1 / T_1, ..., side_scale (a w_u + f_u), 0, 1] / length
+    item = [o_i1, ..., p_i, sqrt(1 - |p_i|^2), 0] / length
 
-with p_i the item's centred log popularity, scaled into the unit ball. The last dimension of
-an item fills its length up to one and meets a zero, so all vectors are of unit length and the order
-of a user's items is that of `o_u . o_i / temperature + w_u . popularity_i`. The **kNN term**
-(`colisten.models.knn_term`) lies beside popularity in the same way, with its own weights.
+with a the share of taste for this kind of user, m_k the share of member k, T_k its temperature, w_u
+its weights of popularity and kNN term, f_u what does not pass through taste, and p_i the item's
+centred log popularity and own vectors, scaled into the unit ball. The last dimension but one of an
+item fills its length and meets a zero, so all item vectors are as long before they are divided; the
+last of a user, which meets a zero too, tells by what its logits were divided.
 """
 
 from __future__ import annotations
@@ -19,8 +25,7 @@ from colisten.extras import needs
 
 needs("torch")
 
-import itertools
-from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -30,15 +35,12 @@ from torch.nn import functional
 
 from colisten.errors import TrainingError
 from colisten.models.knn_term import KnnTermLayout
-from colisten.settings.sections import TowerSettings
+from colisten.models.member import Member, UserMember
+from colisten.models.score_weights import KINDS, ScoreWeights
+from colisten.settings.towers import TowerSettings
 
-# A standardised input lies within this many standard deviations; beyond, it is cut. A column
-# that is rare in training (one listener of a country) would otherwise swamp all others.
-CLIP = 8.0
 # Rows per call when many vectors are computed without gradients.
 _BLOCK = 8192
-# Weight of each half-life before anything is learned.
-_FIRST_WEIGHT = 0.2
 _TINY = 1e-6
 # The farthest item stays this much inside the unit ball: at its border the root that fills a
 # length up would turn rounding into a difference.
@@ -46,58 +48,36 @@ _MARGIN = 1.1
 
 
 class Tower(nn.Module):
-    """Standardise, then an MLP beside one linear map, then unit length.
-
-    The MLP's output layer starts at zero, so that training starts from the linear map and the
-    MLP earns what it adds. Standardisation is held in buffers: the exported model takes the raw
-    features of `encode_users` or `encode_items`.
+    """Members side by side, and room for what is served beside taste.
 
     Args:
-        width: Columns that the MLP reads.
-        hidden: Sizes of the dense layers before the output.
-        dim: Length of the taste vector.
-        dropout: Share of hidden activations dropped in training.
-        prior_dim: Half-lives of the popularity prior, H; 0 for none.
-        linear_skip: Whether there is the linear map; without it the MLP starts at random.
-        knn_term: Where the kNN term's inputs lie; None for no kNN term.
+        width: Columns that the members read.
+        settings: Layer sizes, dropout, members and half-lives of the popularity prior.
+        knn_term: Where the inputs of kNN and transfer term lie; None for neither.
     """
 
-    mean: Tensor
-    scale: Tensor
-
     def __init__(
-        self,
-        width: int,
-        hidden: Sequence[int],
-        dim: int,
-        dropout: float,
-        prior_dim: int = 0,
-        linear_skip: bool = True,
-        knn_term: KnnTermLayout | None = None,
+        self, width: int, settings: TowerSettings, knn_term: KnnTermLayout | None = None
     ) -> None:
         super().__init__()
         self.width = width
-        self.taste_dim = dim
-        self.prior_dim = prior_dim
+        self.taste_dim = settings.members * settings.dim
+        self.prior_dim = len(settings.prior_half_lives)
         self.knn_term = knn_term if knn_term is not None and knn_term.dim else None
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("scale", torch.ones(width))
-        sizes = (width, *hidden)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
-        self.drop = nn.Dropout(dropout)
-        self.out = nn.Linear(sizes[-1], dim, bias=False)
-        self.skip = nn.Linear(width, dim) if linear_skip else None
-        if linear_skip:
-            nn.init.zeros_(self.out.weight)
+        self.members = nn.ModuleList(self._member(settings) for _ in range(settings.members))
+
+    def _member(self, settings: TowerSettings) -> Member:
+        shape = (self.width, settings.hidden, settings.dim, settings.dropout)
+        return Member(*shape, settings.linear_skip)
 
     @property
     def dim(self) -> int:
         """Length of the vectors that `forward` gives."""
-        return self.taste_dim + self.side + 1 if self.side else self.taste_dim
+        return self.taste_dim + self.side + 2 if self.side else self.taste_dim
 
     @property
     def side(self) -> int:
-        """Dimensions beside taste: popularity and kNN term."""
+        """Dimensions beside taste: popularity, kNN and transfer term."""
         return self.prior_dim + (self.knn_term.dim if self.knn_term else 0)
 
     @property
@@ -105,35 +85,14 @@ class Tower(nn.Module):
         """Columns that `forward` takes."""
         return self.width
 
-    def standardise(self, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> None:
-        """Set the input standardisation from per-column statistics [width] of training inputs.
-
-        A column that never varies in training is switched off: its weights would stay random.
-        """
-        if mean.shape != (self.width,) or deviation.shape != (self.width,):
-            raise TrainingError(
-                f"Standardisation of {self.width} columns got statistics of shape "
-                f"{mean.shape} and {deviation.shape}."
-            )
-        varies = deviation > _TINY
-        scale = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 0.0)
-        with torch.no_grad():
-            self.mean.copy_(torch.from_numpy(mean.astype(np.float32)))
-            self.scale.copy_(torch.from_numpy(scale.astype(np.float32)))
-
-    def taste(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Taste vectors [B, taste_dim] of unit length, standardised input, last hidden layer.
+    def tastes(self, features: Tensor) -> list[Tensor]:
+        """Each member's taste vectors [B, dim] of unit length, for features [B, width].
 
         Raises:
             TrainingError: `features` is not [B, width].
         """
         self._check(features, self.width)
-        x = ((features - self.mean) * self.scale).clamp(-CLIP, CLIP)
-        h = x
-        for layer in self.layers:
-            h = self.drop(torch.relu(layer(h)))
-        deep = self.out(h)
-        return functional.normalize(deep if self.skip is None else self.skip(x) + deep, dim=1), x, h
+        return [cast(Member, each).taste(features)[0] for each in self.members]
 
     def _check(self, features: Tensor, width: int) -> None:
         if features.ndim != 2 or features.shape[1] != width:
@@ -146,44 +105,50 @@ class Tower(nn.Module):
 class UserTower(Tower):
     """Country, age, music taste and history means to a user vector; see `Tower` for arguments.
 
+    All buffers are set by `TwoTowers.fit_to_catalogue`.
+
     Attributes:
-        side_scale: Temperature times the scale of popularity and kNN term, set by
-            `TwoTowers.fit_to_catalogue`.
-        knn_weights: Weights of the kNN term [types, blocks], set by `TwoTowers.fit_to_catalogue`.
+        warm_column: Input column that says whether there is a history of the target type.
+        member_scale: What each member's taste is multiplied by [members].
+        side_scale: What brings popularity, kNN and transfer term to the scale of taste.
+        taste: Share of taste for cold and for warm users [2].
+        floor: Weights of plain popularity for them [2, prior_dim].
+        knn_weights: Weights of kNN and transfer term for them [2, types, blocks].
     """
 
+    member_scale: Tensor
     side_scale: Tensor
+    taste: Tensor
+    floor: Tensor
     knn_weights: Tensor
 
     def __init__(
         self,
         width: int,
-        hidden: Sequence[int],
-        dim: int,
-        dropout: float,
-        prior_dim: int = 0,
-        linear_skip: bool = True,
+        settings: TowerSettings,
         knn_term: KnnTermLayout | None = None,
+        warm_column: int = 0,
     ) -> None:
-        super().__init__(width, hidden, dim, dropout, prior_dim, linear_skip, knn_term)
+        super().__init__(width, settings, knn_term)
+        self.warm_column = warm_column
+        members = settings.members
+        self.register_buffer("member_scale", torch.full((members,), 1.0 / members))
         if self.side:
             self.register_buffer("side_scale", torch.ones(()))
+            self.register_buffer("taste", torch.ones(len(KINDS)))
+            self.register_buffer("floor", torch.zeros(len(KINDS), self.prior_dim))
         if self.knn_term:
-            shape = (len(self.knn_term.means), len(self.knn_term.dims))
+            shape = (len(KINDS), len(self.knn_term.means), len(self.knn_term.dims))
             self.register_buffer("knn_weights", torch.zeros(shape))
-        if prior_dim:
-            self.prior = nn.Linear(self.out.in_features, prior_dim, bias=False)
-            self.prior_skip = nn.Linear(width, prior_dim)
-            nn.init.zeros_(self.prior.weight)
-            nn.init.zeros_(self.prior_skip.weight)
-            nn.init.constant_(self.prior_skip.bias, _FIRST_WEIGHT)
 
-    def parts(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Taste vectors [B, taste_dim] and popularity weights [B, prior_dim]."""
-        taste, x, h = self.taste(features)
-        if not self.prior_dim:
-            return taste, taste[:, :0]
-        return taste, self.prior(h) + self.prior_skip(x)
+    def _member(self, settings: TowerSettings) -> UserMember:
+        shape = (self.width, settings.hidden, settings.dim, settings.dropout)
+        return UserMember(*shape, settings.linear_skip, self.prior_dim)
+
+    def parts(self, features: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Each member's taste vectors [B, dim] and popularity weights [B, prior_dim]."""
+        self._check(features, self.width)
+        return [cast(UserMember, each).parts(features) for each in self.members]
 
     def forward(self, features: Tensor) -> Tensor:
         """Vectors [B, dim] of unit length for features [B, width].
@@ -191,14 +156,28 @@ class UserTower(Tower):
         Raises:
             TrainingError: `features` is not [B, width].
         """
-        taste, beside = self.parts(features)
+        parts = self.parts(features)
+        taste = torch.cat(
+            [taste * scale for (taste, _), scale in zip(parts, self.member_scale, strict=True)],
+            dim=1,
+        )
         if not self.side:
-            return taste
+            return functional.normalize(taste, dim=1)
+        warm = features[:, self.warm_column : self.warm_column + 1]
+        share = _of_kind(self.taste[:, None], warm)
+        sides = []
+        if self.prior_dim:
+            prior = torch.stack([weights for _, weights in parts]).mean(dim=0)
+            sides.append(share * prior + _of_kind(self.floor, warm))
         if self.knn_term:
-            heard = self.knn_term.of_users(features, self.knn_weights)
-            beside = torch.cat([beside, heard], dim=1)
-        whole = torch.cat([taste, beside * self.side_scale, torch.zeros_like(taste[:, :1])], dim=1)
-        return functional.normalize(whole, dim=1)
+            cold, known = (
+                self.knn_term.of_users(features, self.knn_weights[kind])
+                for kind in range(len(KINDS))
+            )
+            sides.append(cold + warm * (known - cold))
+        one = torch.ones_like(warm)
+        beside = torch.cat(sides, dim=1) * self.side_scale
+        return functional.normalize(torch.cat([share * taste, beside, 0.0 * one, one], 1), dim=1)
 
 
 class ItemTower(Tower):
@@ -216,18 +195,11 @@ class ItemTower(Tower):
     item_scale: Tensor
 
     def __init__(
-        self,
-        width: int,
-        hidden: Sequence[int],
-        dim: int,
-        dropout: float,
-        prior_dim: int = 0,
-        linear_skip: bool = True,
-        knn_term: KnnTermLayout | None = None,
+        self, width: int, settings: TowerSettings, knn_term: KnnTermLayout | None = None
     ) -> None:
-        super().__init__(width, hidden, dim, dropout, prior_dim, linear_skip, knn_term)
-        if prior_dim:
-            self.register_buffer("level", torch.zeros(prior_dim))
+        super().__init__(width, settings, knn_term)
+        if self.prior_dim:
+            self.register_buffer("level", torch.zeros(self.prior_dim))
         if self.knn_term:
             self.register_buffer("knn_centre", torch.zeros(self.knn_term.dim))
         if self.side:
@@ -235,12 +207,8 @@ class ItemTower(Tower):
 
     @property
     def input_width(self) -> int:
-        """Columns that `forward` takes: those of the MLP, then the log popularities."""
+        """Columns that `forward` takes: those of the members, then the log popularities."""
         return self.width + self.prior_dim
-
-    def parts(self, features: Tensor) -> Tensor:
-        """Taste vectors [B, taste_dim] for features [B, width], popularity not among them."""
-        return self.taste(features)[0]
 
     def forward(self, features: Tensor) -> Tensor:
         """Vectors [B, dim] of unit length for features [B, width + prior_dim].
@@ -249,16 +217,16 @@ class ItemTower(Tower):
             TrainingError: `features` is not [B, width + prior_dim].
         """
         self._check(features, self.input_width)
-        taste = self.parts(features[:, : self.width])
+        tastes = self.tastes(features[:, : self.width])
         if not self.side:
-            return taste
+            return functional.normalize(torch.cat(tastes, dim=1), dim=1)
         beside = self.beside(features) * self.item_scale
         rest = 1.0 - (beside * beside).sum(dim=1, keepdim=True)
-        whole = torch.cat([taste, beside, rest.clamp(min=0.0).sqrt()], dim=1)
-        return functional.normalize(whole, dim=1)
+        filled = rest.clamp(min=0.0).sqrt()
+        return functional.normalize(torch.cat([*tastes, beside, filled, 0.0 * rest], dim=1), dim=1)
 
     def beside(self, features: Tensor) -> Tensor:
-        """Centred popularity and kNN term [B, side], before they are scaled."""
+        """Centred popularity, kNN and transfer term [B, side], before they are scaled."""
         parts = []
         if self.prior_dim:
             parts.append(features[:, self.width :] - self.level)
@@ -268,13 +236,18 @@ class ItemTower(Tower):
 
 
 class TwoTowers(nn.Module):
-    """Both towers and the learned temperature of their softmax.
+    """Both towers and the learned temperatures of their members' softmax.
 
     Args:
         user_width: Width of `UserFeatureSpec`.
         item_width: Dense width of `ItemFeatureSpec`, without popularity.
-        settings: Layer sizes, dropout, initial temperature and half-lives of the popularity prior.
-        knn_term: Where the kNN term's inputs lie; None for no kNN term.
+        settings: Layer sizes, dropout, members, initial temperature and half-lives of the
+            popularity prior.
+        knn_term: Where the inputs of kNN and transfer term lie; None for neither.
+        warm_column: User column that says whether there is a history of the target type.
+
+    Attributes:
+        blind: Which members do not see the graph.
     """
 
     def __init__(
@@ -283,43 +256,73 @@ class TwoTowers(nn.Module):
         item_width: int,
         settings: TowerSettings,
         knn_term: KnnTermLayout | None = None,
+        warm_column: int = 0,
     ) -> None:
         super().__init__()
-        shape = (settings.hidden, settings.dim, settings.dropout)
-        prior_dim, skip = len(settings.prior_half_lives), settings.linear_skip
-        self.user = UserTower(user_width, *shape, prior_dim, skip, knn_term)
-        self.item = ItemTower(item_width, *shape, prior_dim, skip, knn_term)
-        self.log_temperature = nn.Parameter(torch.tensor(float(np.log(settings.temperature))))
+        self.user = UserTower(user_width, settings, knn_term, warm_column)
+        self.item = ItemTower(item_width, settings, knn_term)
+        start = torch.full((settings.members,), float(np.log(settings.temperature)))
+        self.log_temperature = nn.Parameter(start)
+        self.blind = (False,) * settings.members
+        # A loss that learns no temperature knows inner products only.
+        self.tempered = settings.learns_logits
 
     @property
     def temperature(self) -> Tensor:
-        """Positive scalar, kept within [0.01, 1] so that a step cannot blow the softmax up."""
+        """Of each member [members], kept within [0.01, 1] so that no step can blow a softmax up."""
         return self.log_temperature.exp().clamp(0.01, 1.0)
 
-    def fit_to_catalogue(self, items: NDArray[np.float32], knn_term: Sequence[float] = ()) -> None:
+    @property
+    def members(self) -> int:
+        """How many pairs of towers vote."""
+        return len(self.user.members)
+
+    def logits(self, users: Tensor, items: Tensor, popularity: Tensor) -> list[Tensor]:
+        """Each member's logits [B, n]: taste at its temperature, and the popularity prior.
+
+        Args:
+            users: User inputs [B, width].
+            items: Dense item inputs [n, width].
+            popularity: Log popularity [n, prior_dim].
+        """
+        return [
+            taste @ own.T / temperature + weights @ popularity.T
+            for (taste, weights), own, temperature in zip(
+                self.user.parts(users), self.item.tastes(items), self.temperature, strict=True
+            )
+        ]
+
+    def fit_to_catalogue(
+        self, items: NDArray[np.float32], weights: ScoreWeights | None = None
+    ) -> None:
         """Fit the towers' last dimensions to the catalogue that will be served.
 
         Args:
             items: Item tower inputs of every target item [n, input_width] as of the release.
-            knn_term: Weight of each part of the kNN term, as in `KnnTermLayout.names`; empty for
-                none.
+            weights: How much each part of a score counts; None for taste and prior alone.
         """
-        if not self.item.side:
-            return
-        features = torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32))
+        weights = weights or ScoreWeights.plain(self.members, self.user.prior_dim)
         with torch.no_grad():
-            if self.item.prior_dim:
-                popularity = features[:, self.item.width :].double()
-                self.item.level.copy_(popularity.mean(dim=0))
-            if self.item.knn_term:
-                self.item.knn_centre.copy_(self.item.knn_term.centre(features))
-                if len(knn_term):
-                    weights = torch.tensor(list(knn_term)).view_as(self.user.knn_weights)
-                    self.user.knn_weights.copy_(weights)
-            beside = self.item.beside(features).double()
-            farthest = max(float(beside.square().sum(dim=1).max().sqrt()) * _MARGIN, _TINY)
-            self.item.item_scale.fill_(1.0 / farthest)
-            self.user.side_scale.copy_(self.temperature * farthest)
+            shares = torch.tensor(weights.members)
+            self.user.member_scale.copy_(shares / self.temperature if self.tempered else shares)
+            if self.item.side:
+                self._fit_side(torch.from_numpy(np.ascontiguousarray(items, np.float32)), weights)
+
+    def _fit_side(self, features: Tensor, weights: ScoreWeights) -> None:
+        if self.item.prior_dim:
+            popularity = features[:, self.item.width :].double()
+            self.item.level.copy_(popularity.mean(dim=0))
+        self.user.taste.copy_(torch.tensor(weights.taste))
+        self.user.floor.copy_(torch.tensor(weights.floor).view_as(self.user.floor))
+        if self.item.knn_term:
+            self.item.knn_centre.copy_(self.item.knn_term.centre(features))
+            if weights.knn:
+                given = torch.tensor(weights.of_terms()).view_as(self.user.knn_weights)
+                self.user.knn_weights.copy_(given)
+        beside = self.item.beside(features).double()
+        farthest = max(float(beside.square().sum(dim=1).max().sqrt()) * _MARGIN, _TINY)
+        self.item.item_scale.fill_(1.0 / farthest)
+        self.user.side_scale.fill_(farthest)
 
 
 def tower_vectors(tower: Tower, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -344,3 +347,8 @@ def tower_vectors(tower: Tower, features: NDArray[np.float32]) -> NDArray[np.flo
 def user_vectors(towers: TwoTowers, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """User vectors [B, dim] as training sees them; serving's ONNX tower must agree to 1e-5."""
     return tower_vectors(towers.user, features)
+
+
+def _of_kind(rows: Tensor, warm: Tensor) -> Tensor:
+    """The row of cold or of warm users for each user, [B, n] for rows [2, n] and warm [B, 1]."""
+    return rows[:1] + warm * (rows[1:] - rows[:1])

@@ -240,7 +240,10 @@ class Release:
     def _item(self, item_id: str) -> int:
         item = int(self.loaded.index_of([item_id])[0])
         if item < 0:
-            raise ReleaseNotFound(f"Release {self.release_id} has no item {shown(item_id)}.")
+            raise ReleaseNotFound(
+                f"Release {self.release_id} has no item {shown(item_id)}.",
+                "Take an item_id of the items table that it was trained on, or of a shelf.",
+            )
         return item
 
     def _allowed(self, k: int, filter: Filter) -> np.ndarray | None:

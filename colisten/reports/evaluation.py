@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from colisten.evaluation.beyond_accuracy import POPULARITY
 from colisten.evaluation.comparison import Measure, Row
 from colisten.evaluation.metrics import COVERAGE
+from colisten.evaluation.seconds import Seconds
 from colisten.evaluation.slices import NEW_ITEMS, TIERS
 from colisten.evaluation.table import SLICES, EvaluationTable
 from colisten.pages import Page
@@ -29,8 +30,13 @@ BASELINES = 4
 _MOST = 1.0
 
 
-def to_html(table: EvaluationTable) -> Page:
-    """A whole page, the same bytes for the same table."""
+def to_html(table: EvaluationTable, seconds: Seconds | None = None) -> Page:
+    """A whole page, the same bytes for the same table.
+
+    Args:
+        table: What was measured.
+        seconds: How long the baselines and the model took, where that is known.
+    """
     title = f"Evaluation at {table.cut[:10]}"
     if table.empty:
         return render("evaluation", title, table=table, nothing=nothing_to_measure(table))
@@ -61,6 +67,7 @@ def to_html(table: EvaluationTable) -> Page:
         popularity=POPULARITY,
         number=number,
         chance=chance,
+        seconds=seconds if seconds is not None and seconds.baselines else None,
     )
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, field_validator
 from pydantic_core import PydanticCustomError
 
+from colisten.parts import is_own
+
 # A word that tables hold: an item type, a signal. Files and fields take it through
 # `colisten.words.identifier`.
 Name = Annotated[
@@ -41,3 +43,11 @@ def _bools(value: Any) -> int:
     if isinstance(value, list | tuple):
         return sum(map(_bools, value))
     return isinstance(value, bool)
+
+
+def known_or_own(word: str, known: tuple[str, ...], *, own: bool = True) -> str:
+    """The word, where it is known or names a part of your own; else pydantic's `literal_error`."""
+    if word in known or (own and is_own(word)):
+        return word
+    expected = " or ".join(map(repr, known))
+    raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})

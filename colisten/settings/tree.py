@@ -28,8 +28,8 @@ from colisten.settings.sections import (
     IndexSettings,
     ServingSettings,
     TextSettings,
-    TowerSettings,
 )
+from colisten.settings.towers import TowerSettings
 from colisten.words import advice, known_word, literal_words, nearest, shown
 from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 
@@ -62,6 +62,9 @@ PAPER: dict[str, Any] = {
         "cold_start_dropout": 0.0,
         "knn_term": False,
         "popularity_half_lives": [],
+        "members": 1,
+        "transfer": 0,
+        "floor": False,
     },
     "features": {"half_life_days": 1e6},
     "data": {"signals": dict.fromkeys(DataSettings().signals, 1.0)},

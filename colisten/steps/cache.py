@@ -193,6 +193,16 @@ def step_cache(
         _sweep(root, workflow, sorted(cache.used))
 
 
+def seconds_behind(artifact: Artifact) -> float | None:
+    """How long the step took that left an artifact of a cache; None where nothing says so."""
+    if artifact.place is None:
+        return None
+    try:
+        return float(read_mapping(artifact.place.parent / _ENTRY)["seconds"])
+    except (OSError, KeyError, ValueError, FileError):
+        return None
+
+
 def _key(step: Callable[..., Any], settings: Settings, inputs: dict[str, Any]) -> str:
     parts = {
         "step": step.__name__,

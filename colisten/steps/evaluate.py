@@ -57,14 +57,15 @@ def evaluate(
         towers_text: 2T without graph.
         as_of: UTC moment that starts the window; models saw nothing at or after it.
         window_days: Length of the window.
-        baselines: Also measure decayed popularity, item-kNN, EASE, ALS, BPR, LightGCN and an HGNN
-            with users as nodes, each tuned on the window before `as_of`.
+        baselines: Also measure those that `evaluation` asks for, each tuned on the window before
+            `as_of`.
 
     Raises:
         EvaluationError: A file is missing or scores are wrong.
     """
     from colisten.baselines.registry import BASELINES
     from colisten.baselines.tuning import tuned_baselines
+    from colisten.evaluation.seconds import Seconds, seconds_figures
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import users_as_of
     from colisten.parts import load_part
@@ -72,6 +73,7 @@ def evaluate(
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
     from colisten.reports.evaluation import to_html
+    from colisten.settings.baselines import chosen_baselines
     from colisten.steps.windows import measure
 
     catalogue = history.catalogue
@@ -96,10 +98,12 @@ def evaluate(
         models.towers.spec,
     )
     rankers = models.rankers(known)
+    names = chosen_baselines(evaluation.baselines)
     own = [load_part("evaluation.own_baselines", each) for each in evaluation.own_baselines]
-    measured_beside = [*(BASELINES if evaluation.baselines else ()), *own]
+    measured_beside = [*(each for each in BASELINES if each.name in names), *own]
+    tuned = []
     if baselines and measured_beside and len(window):
-        rankers += tuned_baselines(
+        tuned = tuned_baselines(
             log,
             as_of=as_of,
             window_days=window_days,
@@ -111,13 +115,15 @@ def evaluate(
             baselines=measured_beside,
         )
     streams = models.all_time_popularity
-    ranked = rank_lists(rankers, window, evaluation, folder=out / "lists")
+    seconds = {each.name: each.seconds for each in tuned}
+    ranked = rank_lists([*rankers, *tuned], window, evaluation, folder=out / "lists")
     lists = {model: [items] for model, items in ranked.by_model.items()}
     table = measure(lists, window, known, streams, catalogue, text, evaluation, seed)
     measured = Measured(table)
     return Evaluated(
         measured,
-        HtmlPage(to_html(table)),
+        HtmlPage(to_html(table, Seconds(baselines=seconds))),
         RankedLists(out / "lists"),
-        Metrics(measured.figures()),
+        # No step takes figures or pages, so no key of a step holds how long anything took.
+        Metrics({**measured.figures(), **seconds_figures(seconds)}),
     )

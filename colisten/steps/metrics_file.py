@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from colisten.evaluation.headline import headlines
+from colisten.evaluation.seconds import Seconds
 from colisten.evaluation.table import EvaluationTable
 from colisten.json_files import read_mapping, write_json
 
@@ -32,17 +33,22 @@ def write_metrics(
     write_json(out / METRICS, _opened(test) | dict(about) | _tables(tables))
 
 
-def write_seeds(out: Path, test: EvaluationTable, seeds: Sequence[int]) -> None:
-    """Put a table over several trainings in the place of that of one.
+def write_seeds(
+    out: Path, test: EvaluationTable, seeds: Sequence[int], seconds: Seconds | None = None
+) -> None:
+    """Put a table over several trainings in the place of that of one, and what things took.
 
     Args:
         out: Folder whose files `write_metrics` wrote.
         test: Evaluation on the window after the cut.
         seeds: Of the trainings.
+        seconds: Of training and of tuning baselines, where they are known.
     """
     slices, metrics = read_mapping(out / SLICES), read_mapping(out / METRICS)
     write_json(out / SLICES, slices | {"test": _bulk(test)})
     more = {"seeds": list(seeds), **_tables({"test": test})}
+    if seconds is not None:
+        more["seconds"] = {**seconds.model_dump(mode="json"), "slower": list(seconds.slower)}
     write_json(out / METRICS, metrics | _opened(test) | more)
 
 

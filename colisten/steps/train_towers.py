@@ -10,7 +10,8 @@ import numpy as np
 from colisten.models.items import ItemBlocks
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
-from colisten.settings.sections import FeatureSettings, TowerSettings
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.towers import TowerSettings
 from colisten.steps.artifacts.models import Towers
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.rows import TrainingRows

@@ -25,6 +25,7 @@ from colisten.data.backtest import backtest_cut
 from colisten.data.contract import TABLES
 from colisten.data.table_files import find_table
 from colisten.errors import ColistenError
+from colisten.evaluation.seconds import Seconds, read_seconds
 from colisten.files import combined_digest, file_digest, located, sweep_abandoned
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
@@ -36,7 +37,7 @@ from colisten.steps.artifacts.vectors import ItemVectors, TextVectors
 from colisten.steps.build_features import build_features
 from colisten.steps.build_graph import build_graph
 from colisten.steps.build_training_rows import build_training_rows
-from colisten.steps.cache import StepCache, StepEvent
+from colisten.steps.cache import StepCache, StepEvent, seconds_behind
 from colisten.steps.check_tables import check_tables
 from colisten.steps.compare import Compared, compare
 from colisten.steps.embed_text import embed_text
@@ -127,12 +128,14 @@ class Fitted(NamedTuple):
 
 
 class Released(NamedTuple):
-    """A release, how it did on the window before the cut and on the one after it."""
+    """A release, how it did on the window before the cut and on the one after it, and what that
+    took."""
 
     release: Published
     backtest: Measured
     measured: Measured
     lists: RankedLists
+    seconds: Seconds
 
 
 def prepare(cache: StepCache, window: Window, home: Home) -> Prepared:
@@ -223,7 +226,18 @@ def release(cache: StepCache, window: Window, home: Home) -> Released:
         backtest_cut=early,
         home=home.out,
     )
-    return Released(published, backtest, measured.table, measured.lists)
+    table = measured.table
+    seconds = Seconds(
+        model=_training_seconds(fitted),
+        baselines=read_seconds(measured.metrics.figures, table.table.models),
+    )
+    return Released(published, backtest, table, measured.lists, seconds)
+
+
+def _training_seconds(fitted: Fitted) -> float | None:
+    """What the two steps took that trained the released model, in this run or an earlier one."""
+    spent = [seconds_behind(each) for each in (fitted.hgnn, fitted.towers[0])]
+    return None if None in spent else sum(filter(None, spent))
 
 
 def _publish(

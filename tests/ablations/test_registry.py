@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import worlds
-from benchmarks.pairs import read_result
 from colisten.ablations.registry import ABLATIONS, FULL, Ablation, select
 from colisten.errors import ConfigError
 from colisten.settings.data import DataSettings
@@ -51,12 +49,6 @@ def test_rows_speak_of_the_types_and_signals_that_there_are() -> None:
 def test_an_unknown_name_tells_the_nearest() -> None:
     with pytest.raises(ConfigError, match="no-text"):
         select(("no-txt",), DataSettings())
-
-
-def test_what_rows_cost_is_that_of_the_committed_result() -> None:
-    result = read_result(worlds.NAME)
-    names = [each.name for each in worlds.ROWS]
-    assert worlds.markdown(result, (FULL, *names)) in GUIDE.read_text()
 
 
 def test_the_guide_lists_every_ablation() -> None:

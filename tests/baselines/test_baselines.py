@@ -19,6 +19,7 @@ from colisten.baselines.item_knn import fit_item_knn
 from colisten.baselines.popularity import fit_popularity
 from colisten.baselines.registry import BASELINES
 from colisten.data.catalogue import Catalogue
+from colisten.ranking.top_k import Scorer
 from tests.conftest import CUT
 from tests.evaluation.conftest import event_log
 
@@ -42,14 +43,29 @@ def planted(users: int = 80, items: int = 40, target: int = 25) -> InteractionMa
 
 def small(baseline: Baseline) -> dict[str, Any]:
     """25 items need no 64 factors nor many steps, which would learn the matrix by heart."""
-    return baseline.choices()[-1] | {"factors": 4, "steps": 20}
+    return baseline.choices()[-1] | {"factors": 4, "steps": 20, "epochs": 8}
+
+
+def fitted(
+    baseline: Baseline,
+    train: InteractionMatrix,
+    parameters: dict[str, Any],
+    threads: int = 1,
+    seed: int = 0,
+) -> Scorer:
+    """A baseline on top of what it builds on, which is fitted small."""
+    below = baseline.builds_on
+    if below is None:
+        return baseline.fit(train, parameters, threads, seed)
+    component = fitted(below, train, small(below), threads, seed)
+    return baseline.fit(train, parameters, threads, seed, component=component)
 
 
 @LEARNED
 def test_planted_tastes_are_found(baseline: Baseline) -> None:
     train = planted()
     rows = np.arange(len(train.user_ids))
-    scorer = baseline.fit(train, small(baseline), 1, 0)
+    scorer = fitted(baseline, train, small(baseline))
     scores = np.array(scorer(rows), np.float64)
     assert scores.shape == (80, 25)
     scores[train.matrix[:, :25].toarray() > 0] = np.nan
@@ -71,7 +87,7 @@ def test_a_touch_left_out_is_found_before_popularity_finds_it(baseline: Baseline
     train = replace(whole, matrix=known, times=np.zeros(known.nnz, np.int64))
 
     def reciprocal_rank(fit: Baseline, parameters: dict[str, Any]) -> float:
-        scores = np.array(fit.fit(train, parameters, 1, 0)(rows), np.float64)
+        scores = np.array(fitted(fit, train, parameters)(rows), np.float64)
         scores[dense[:, :25] > 0] = -np.inf
         return float((1 / (scores >= scores[rows, left_out][:, None]).sum(axis=1)).mean())
 
@@ -83,7 +99,7 @@ def test_a_touch_left_out_is_found_before_popularity_finds_it(baseline: Baseline
 def test_equal_seeds_give_equal_scores(baseline: Baseline) -> None:
     train = planted()
     rows = np.arange(len(train.user_ids))
-    once, again = (baseline.fit(train, baseline.choices()[0], 2, 3)(rows) for _ in range(2))
+    once, again = (fitted(baseline, train, baseline.choices()[0], 2, 3)(rows) for _ in range(2))
     np.testing.assert_array_equal(once, again)
 
 
@@ -101,7 +117,7 @@ def test_scores_are_of_the_target_wherever_it_lies(baseline: Baseline) -> None:
         target=slice(15, 40),
         text=train.text[order],
     )
-    scores = np.array(baseline.fit(last, small(baseline), 1, 0)(np.arange(80)))
+    scores = np.array(fitted(baseline, last, small(baseline))(np.arange(80)))
     assert scores.shape == (80, 25)
     assert np.isfinite(scores).all()
     if baseline.name != BASELINES[0].name:

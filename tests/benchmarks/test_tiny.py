@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -32,6 +35,7 @@ from benchmarks import (
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.alone import measured
 from benchmarks.graphs import random_graph
+from benchmarks.public_sets import FOOD_KITCHEN, Cut
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
 from colisten.settings.tree import load_settings
@@ -59,6 +63,7 @@ QUICK = (
     "index.backend=exact",
     "text.max_chars=40",
 )
+TINY = public.Measurement(replace(FOOD_KITCHEN, name="tiny"), Cut("2025-06-16", 14))
 SIZES: dict[ModuleType, dict[str, Any]] = {
     events: {"AUDIOBOOKS": 200, "PODCASTS": 800},
     graph_build: {"USERS": 100, "EVENTS": 2_000},
@@ -79,15 +84,13 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "SETTINGS": load_settings(None, QUICK),
     },
     public: {
-        "CUTS": ("2025-06-16",),
-        "DAYS": 14,
         "SEEDS": 2,
         "SETTINGS": load_settings(None, QUICK),
     },
     threads: {
         "WORLD": WORLD,
         "SETTINGS": QUICK,
-        "BESIDE": {"beside a busy process": 1},
+        "BESIDE": {"alone": 0},
         "DOORS": {"library": threads.DOORS["library"], "command": threads.DOORS["command"]},
     },
     kernels: {"NODES": NODES, "PAIRS": PAIRS, "SEEDS": 20, "SOURCES": 90, "ROWS": 30, "DIM": 8},
@@ -116,9 +119,12 @@ WRITES = {
     price: {"price"},
     threads: {"threads"},
     robustness: {"robustness"},
-    public: {"public_food_kitchen"},
+    public: {TINY.name},
 }
 COMMITTED = {path.stem: json.loads(path.read_text()) for path in pairs.RESULTS.glob("*.json")}
+
+# The public sets' files differ in nothing but the set and the cut.
+COMMITTED[TINY.name] = COMMITTED["public_food_kitchen_2013-11-15"]
 
 pytestmark = pytest.mark.slow
 
@@ -139,14 +145,30 @@ def test_it_runs_and_writes_what_is_committed(
     module: ModuleType, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if module is public:
-        simulate(tmp_path / "amazon_food_kitchen", WORLD)
+        simulate(tmp_path / TINY.of.folder, WORLD)
         monkeypatch.setenv("COLISTEN_REAL_DATA", str(tmp_path))
-    module.run()
+    (TINY if module is public else module).run()
     written = {path.stem: json.loads(path.read_text()) for path in results.iterdir()}
     assert written.keys() == WRITES[module]
     for name, result in written.items():
         # What nobody has measured on an idle machine yet is not committed.
         assert result.keys() == COMMITTED.get(name, result).keys()
+    if module in (worlds, links):
+        assert written[module.NAME]["seeds"] == [*module.SEEDS]
+
+
+def test_busy_processes_compute_for_as_long_as_they_are_wanted() -> None:
+    def busy() -> list[psutil.Process]:
+        children = psutil.Process().children()
+        return [child for child in children if "while os.getppid()" in " ".join(child.cmdline())]
+
+    with threads.busy_processes(2):
+        assert len(busy()) == 2
+        deadline = time.monotonic() + 20
+        while not all(sum(each.cpu_times()[:2]) > 0.1 for each in busy()):
+            assert time.monotonic() < deadline, "they do nothing"
+            time.sleep(0.05)
+    assert busy() == []
 
 
 def test_each_is_run_here() -> None:

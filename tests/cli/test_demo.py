@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,10 +20,11 @@ from colisten.cli.demo import SMALL
 from colisten.cli.demo_service import free_port
 from colisten.simulator import WorldSettings, simulate
 from tests.cli.test_commands import called
+from tests.demos import demo_command
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "world.md").read_text()
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+PAGE = (ROOT / "docs" / "world.md").read_text()
 Small = tuple[Path, dict[str, Any]]
 # Of a figure on another kind of processor.
 NEAR = 0.03
@@ -34,25 +34,6 @@ def quoted(command: str) -> list[str]:
     """The cells that the page has for a demo."""
     (line,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{command}` |"))
     return [cell.strip() for cell in line.split("|")[2:-1]]
-
-
-def demo_command(folder: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "colisten", "demo", "--out", str(folder), "--json", *more]
-
-
-def demo(folder: Path, *more: str) -> dict[str, Any]:
-    done = subprocess.run(
-        demo_command(folder, *more), capture_output=True, text=True, env=ENVIRONMENT, timeout=1_500
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    folder = tmp_path_factory.mktemp("demo") / "it's"
-    return folder, demo(folder)
 
 
 def lift(document: dict[str, Any], arm: str) -> dict[str, float]:
@@ -89,8 +70,8 @@ def test_a_folder_with_another_world_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_small_demo_shows_what_the_page_says(small: Small) -> None:
-    folder, first = small
+def test_the_small_demo_shows_what_the_page_says(small_demo: Small) -> None:
+    folder, first = small_demo
     rates = {name: row["HR@10"] for name, row in first["figures"].items()}
     check_figures(rates, lift(first, "2T-HGNN"), quoted("colisten demo"))
     assert first["run"]["promoted"]
@@ -104,8 +85,8 @@ def test_the_small_demo_shows_what_the_page_says(small: Small) -> None:
 
 
 @pytest.mark.slow
-def test_again_it_is_the_same_and_leaves_a_service_where_asked(small: Small) -> None:
-    folder, first = small
+def test_again_it_is_the_same_and_leaves_a_service_where_asked(small_demo: Small) -> None:
+    folder, first = small_demo
     port = free_port()
     started = subprocess.Popen(
         demo_command(folder, "--serve", "--port", str(port)),

@@ -62,7 +62,8 @@ def test_similar_titles_are_those_of_the_library(home: Home, release: Release) -
     assert [each["item_id"] for each in answer["items"]] == [
         each.item_id for each in release.similar("p010", 3)
     ]
-    assert called("similar", "--out", str(home.folder), "--item", "no such")[0] == 2
+    code, _, errors = called("similar", "--out", str(home.folder), "--item", "no such")
+    assert (code, "has no item 'no such'. Take an item_id of" in errors) == (2, True)
     assert "similar to" in called("similar", "--out", str(home.folder), "--item", "a003")[1]
 
 

@@ -6,8 +6,6 @@ import re
 
 from typer.main import get_command
 
-from benchmarks import public
-from benchmarks.pairs import read_result
 from colisten.cli.app import app
 from colisten.cli.commands import commands_markdown, walk
 from colisten.settings.tree import RENAMED
@@ -31,11 +29,3 @@ def test_what_was_renamed_stands_in_the_notes() -> None:
     text = Page.read("docs/upgrade.md").text
     before = re.findall(r"(?m)^\| `([\w.]+)` \| `([\w.]+)` \|$", text)
     assert dict(before) == RENAMED
-
-
-def test_the_compared_figures_are_those_of_the_committed_result() -> None:
-    rows = read_result(public.NAME)["cuts"][public.CUTS[0]]["rows"]
-    text = Page.read("docs/comparison.md").text
-    for shown, model in (("2T-HGNN", "2T-HGNN"), ("ALS, tuned", "ALS")):
-        hits = [f"{rows[model][part][0]:.4f}"[1:] for part in ("all HR@10", "cold HR@10")]
-        assert f"| {shown} | {' | '.join(hits)} |" in text

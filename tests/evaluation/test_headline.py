@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from colisten.evaluation.headline import headlines
+from colisten.evaluation.seconds import Seconds
 from colisten.evaluation.table import EvaluationTable, evaluate
 from colisten.ranking.rankers import SUBJECT, RandomRanker, Ranker
 from colisten.reports.verdict import headline_sentence
@@ -73,3 +74,7 @@ def test_metrics_open_with_it_and_keep_the_bulk_beside_them(tmp_path: Path) -> N
     assert [*metrics] == ["headline", "cut", "test", "validation", "seeds"]
     assert metrics["test"] == metrics["validation"]
     assert metrics["headline"][0]["users"] == 100
+    write_seeds(tmp_path, test, (0,), Seconds(model=1.0, baselines={"EASE": 2.0}))
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    seconds = {"model": 1.0, "baselines": {"EASE": 2.0}, "slower": ["EASE"]}
+    assert metrics["seconds"] == seconds

@@ -25,13 +25,14 @@ from colisten.index import ExactIndex
 from colisten.models.export import export_towers
 from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.models.knn_term import KnnTermLayout
+from colisten.models.member import Member, UserMember
 from colisten.models.towers import TwoTowers, tower_vectors
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 from colisten.settings.tree import Settings
 from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT, DATA
@@ -159,12 +160,16 @@ def planted_towers(
             (towers.user, user_groups(user_spec, BLOCKS)[plant.user]),
             (towers.item, columns),
         ):
-            assert tower.skip is not None
-            tower.skip.weight.zero_()
-            tower.skip.bias.fill_(0.01)  # whoever has none of it still points somewhere
-            for row, column in enumerate(read[:4].tolist()):
-                tower.skip.weight[row, column] = 1.0
-        torch.nn.init.constant_(towers.user.prior_skip.bias, plant.popularity)
+            for member in tower.members:
+                assert isinstance(member, Member)
+                assert member.skip is not None
+                member.skip.weight.zero_()
+                member.skip.bias.fill_(0.01)  # whoever has none of it still points somewhere
+                for row, column in enumerate(read[:4].tolist()):
+                    member.skip.weight[row, column] = 1.0
+        for member in towers.user.members:
+            assert isinstance(member, UserMember)
+            torch.nn.init.constant_(member.prior_skip.bias, plant.popularity)
     return towers
 
 

@@ -10,6 +10,7 @@ from colisten.errors import ReleaseError
 from colisten.explain.inputs import ExplanationInputs
 from colisten.explain.logits import ServedTowers, UserSample, log_softmax
 from colisten.models.knn_term import KnnTermLayout
+from colisten.models.score_weights import ScoreWeights
 from tests.explain.home import HALF_LIVES, Plant, planted_towers
 from tests.explain.samples import drawn_sample
 
@@ -22,24 +23,25 @@ def test_logits_are_those_of_the_trained_softmax(
     served = inputs.towers
     knn_term = KnnTermLayout.of(served.user_spec, served.item_spec) if with_knn_term else None
     towers = planted_towers(served.user_spec, served.item_spec, Plant(popularity=0.7), knn_term)
-    towers.fit_to_catalogue(inputs.item_features, (0.5, 1.0, -0.3, 2.0) if with_knn_term else ())
+    weights = ScoreWeights.plain(2, len(HALF_LIVES), (0.5, 1.0, -0.3, 2.0) * with_knn_term)
+    towers.fit_to_catalogue(inputs.item_features, weights)
     towers.eval()
     users = torch.from_numpy(inputs.user_features)
     items = torch.from_numpy(inputs.item_features)
     with torch.inference_mode():
-        taste, beside = towers.user.parts(users)
+        popularity = items[:, towers.item.width :] - towers.item.level
+        each = towers.logits(users, items[:, : towers.item.width], popularity)
+        wanted = torch.stack(each).mean(dim=0)
         if knn_term is not None:
-            heard = knn_term.of_users(users, towers.user.knn_weights)
-            beside = torch.cat([beside, heard], dim=1)
-        own = towers.item.parts(items[:, : towers.item.width])
-        wanted = taste @ own.T / towers.temperature + beside @ towers.item.beside(items).T
+            heard = knn_term.of_users(users, towers.user.knn_weights[1])
+            wanted += heard @ towers.item.beside(items)[:, len(HALF_LIVES) :].T
         found = served.logits(towers.user(users).numpy(), towers.item(items).numpy())
     assert np.abs(found - wanted.numpy()).max() < 1e-3
 
 
 def test_tastes_are_unit_vectors_without_popularity(inputs: ExplanationInputs) -> None:
     taste = inputs.towers.taste(inputs.release.item_vectors)
-    assert taste.shape[1] == inputs.release.item_vectors.shape[1] - len(HALF_LIVES) - 1
+    assert taste.shape[1] == inputs.release.item_vectors.shape[1] - len(HALF_LIVES) - 2
     np.testing.assert_allclose(np.linalg.norm(taste, axis=1), 1.0, atol=1e-5)
 
 

@@ -81,6 +81,7 @@ def test_an_export_becomes_tables_and_what_it_does_not_say_is_derived(work: Path
     assert parquet.read(work / "tables/users.parquet").to_pydict() == {"user_id": ["007", "008"]}
     assert (done.tables["items"].derived, done.tables["interactions"].dropped) == (True, 1)
     assert any("'device'" in notice for notice in done.notices)
+    assert "interactions: 1 row left out, as mapped." in done.notices
 
 
 def test_a_catalogue_decides_the_types_and_lists_and_dates_are_read(work: Path) -> None:
@@ -122,6 +123,20 @@ def test_what_events_say_of_items_and_users_is_derived(work: Path) -> None:
     assert users == [{"user_id": "u", "country": "SE"}]
     times = parquet.read(work / "tables/interactions.parquet").column("timestamp").to_pylist()
     assert times[2] == times[3] == datetime(2025, 6, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("copies", "said"), [(1, "1 row"), (3, "3 rows")])
+def test_rows_that_repeat_others_are_counted_and_left_out(
+    work: Path, copies: int, said: str
+) -> None:
+    (work / "titles.csv").write_text("content_id,kind\n" + "b1,book\n" * (1 + copies) + "s1,show\n")
+    done = made(
+        work,
+        MAPPING + "items: {file: titles.csv, columns: {content_id: item_id, kind: item_type}, "
+        "values: {kind: {book: audiobook, show: podcast}}}\n",
+    )
+    assert f"items: {said} left out: another says the same in every column." in done.notices
+    assert done.tables["items"].dropped == copies
 
 
 def test_parquet_keeps_its_types(work: Path) -> None:
@@ -188,7 +203,7 @@ def test_every_fault_is_named_at_once_with_its_rows_and_what_to_do(work: Path) -
 
 def test_hours_that_a_clock_skips_or_repeats_are_a_notice(work: Path) -> None:
     (work / "export.csv").write_text(EVENTS.replace("2025-06-01 10:00:00", "2024-10-27 02:30:00"))
-    assert any("1 local times lie in an hour" in notice for notice in made(work).notices)
+    assert any("1 local time in an hour" in notice for notice in made(work).notices)
 
 
 def test_both_ways_to_read_a_date_are_named(work: Path) -> None:
@@ -261,7 +276,7 @@ def test_the_lines_on_the_page_run(work: Path, capsys: pytest.CaptureFixture[str
 
 def test_the_draft_is_a_mapping_that_asks_for_what_it_cannot_know(work: Path) -> None:
     draft = propose_mapping([Path("export.csv")])
-    assert "# skip: stream, follow, preview, intent_to_pay, or null; 1 rows" in draft
+    assert "# skip: stream, follow, preview, intent_to_pay, or null; 1 row\n" in draft
     (work / "draft.yaml").write_text(draft)
     with pytest.raises(faults.UnmappedValue, match="skip"):
         import_tables(read_mapping(work / "draft.yaml"), None)

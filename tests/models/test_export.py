@@ -19,8 +19,10 @@ from colisten.models import export
 from colisten.models.export import check_parity, export_towers, read_specs, write_onnx
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.knn_term import KnnTermLayout
+from colisten.models.member import Member, UserMember
+from colisten.models.score_weights import ScoreWeights
 from colisten.models.towers import Tower, TwoTowers, tower_vectors, user_vectors
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 
 USER = UserFeatureSpec(
     countries=("SE", "DE"),
@@ -41,19 +43,29 @@ ITEM = ItemFeatureSpec(
     popularity_half_lives=(7.0, 30.0, 365.0),
 )
 SHAPE = TowerSettings(hidden=(32, 16), dim=8)
+WARM = USER.history("audiobook").stop - 1
 
 
 def trained() -> TwoTowers:
     """Towers whose every weight is non-zero, as after training."""
     torch.manual_seed(1)
-    towers = TwoTowers(USER.width, ITEM.dense_width, SHAPE, KnnTermLayout.of(USER, ITEM))
-    for tower in (towers.user, towers.item):
-        tower.standardise(np.linspace(-1, 1, tower.width), np.linspace(0, 3, tower.width))
-        torch.nn.init.normal_(tower.out.weight)
-    torch.nn.init.normal_(towers.user.prior.weight)
-    torch.nn.init.normal_(towers.user.prior_skip.weight, std=0.1)
+    towers = TwoTowers(USER.width, ITEM.dense_width, SHAPE, KnnTermLayout.of(USER, ITEM), WARM)
+    for member in (*towers.user.members, *towers.item.members):
+        assert isinstance(member, Member)
+        member.standardise(np.linspace(-1, 1, member.width), np.linspace(0, 3, member.width))
+        torch.nn.init.normal_(member.out.weight)
+    for member in towers.user.members:
+        assert isinstance(member, UserMember)
+        torch.nn.init.normal_(member.prior.weight)
+        torch.nn.init.normal_(member.prior_skip.weight, std=0.1)
     catalogue = np.random.default_rng(2).normal(size=(9, ITEM.width)).astype(np.float32)
-    towers.fit_to_catalogue(catalogue, (2.0, 0.5))
+    weights = ScoreWeights(
+        members=(0.7, 0.3),
+        taste=(0.25, 0.75),
+        floor=((0.75, 0.0, 0.0), (0.25, 0.0, 0.0)),
+        knn=(2.0, 0.5),
+    )
+    towers.fit_to_catalogue(catalogue, weights)
     return towers.eval()
 
 
@@ -89,7 +101,7 @@ def test_the_folder_holds_what_serving_needs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "towers/curve.json").read_text()) == [
         {"epoch": 1, "fit_loss": 0.5}
     ]
-    again = TwoTowers(USER.width, ITEM.dense_width, SHAPE, KnnTermLayout.of(USER, ITEM))
+    again = TwoTowers(USER.width, ITEM.dense_width, SHAPE, KnnTermLayout.of(USER, ITEM), WARM)
     again.load_state_dict(load_file(tmp_path / "towers/towers.safetensors"))
     features = np.random.default_rng(3).normal(size=(5, USER.width)).astype(np.float32)
     np.testing.assert_array_equal(user_vectors(again, features), user_vectors(towers, features))
@@ -102,14 +114,16 @@ def test_onnx_answers_as_torch_does_for_any_batch(tmp_path: Path, rows: int) -> 
     features = np.random.default_rng(2).normal(0, 5, (rows, USER.width)).astype(np.float32)
     session = onnxruntime.InferenceSession(tmp_path / "towers/user_tower.onnx")
     (served,) = session.run(["vectors"], {"features": features})
-    assert served.shape == (rows, 8 + 3 + 6 + 1)
+    assert served.shape == (rows, 2 * 8 + 3 + 6 + 2)
     np.testing.assert_allclose(served, user_vectors(towers, features), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(served, axis=1), 1.0, atol=1e-5)
 
 
 def test_the_papers_form_has_neither_skip_nor_gate(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    shape = TowerSettings(hidden=(32, 16), dim=8, linear_skip=False, popularity_half_lives=())
+    shape = TowerSettings(
+        hidden=(32, 16), dim=8, members=1, linear_skip=False, popularity_half_lives=()
+    )
     towers = TwoTowers(USER.width, ITEM.dense_width, shape).eval()
     file = tmp_path / "tower.onnx"
     for tower in (towers.user, towers.item):
@@ -148,18 +162,22 @@ def test_parity_catches_other_weights(tmp_path: Path) -> None:
     write_onnx(towers.user, file)
     features = np.random.default_rng(0).normal(size=(4, USER.width)).astype(np.float32)
     assert check_parity(towers.user, file, features) <= 1e-5
-    assert towers.user.skip is not None
+    member = towers.user.members[1]
+    assert isinstance(member, Member)
+    assert member.skip is not None
     with torch.no_grad():
-        towers.user.skip.weight[0, 5] += 0.1
+        member.skip.weight[0, 5] += 0.1
     with pytest.raises(TrainingError, match="do not publish"):
         check_parity(towers.user, file, features)
 
 
 def test_diverged_vectors_are_refused(tmp_path: Path) -> None:
     towers = trained()
-    assert towers.item.skip is not None
+    member = towers.item.members[0]
+    assert isinstance(member, Member)
+    assert member.skip is not None
     with torch.no_grad():
-        towers.item.skip.bias.fill_(float("nan"))
+        member.skip.bias.fill_(float("nan"))
     with pytest.raises(TrainingError, match="diverged"):
         write(tmp_path / "towers", towers)
     assert not (tmp_path / "towers").exists()

@@ -9,8 +9,9 @@ import torch
 from colisten.features.transform import UserFeatureSpec
 from colisten.models.items import ItemFeatureSpec
 from colisten.models.knn_term import KnnTermLayout
+from colisten.models.score_weights import ScoreWeights
 from colisten.models.towers import TwoTowers, tower_vectors
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 
 TEXT, Z = 4, 3
 USERS = UserFeatureSpec(
@@ -73,12 +74,12 @@ def test_one_inner_product_ranks_as_the_sum_of_its_parts_does(
     torch.manual_seed(0)
     settings = TowerSettings(dim=8, hidden=(8,), popularity_half_lives=half_lives)
     towers = TwoTowers(USERS.width, spec.dense_width, settings, LAYOUT).eval()
-    towers.fit_to_catalogue(items, weights.ravel().tolist())
+    given = ScoreWeights.plain(2, len(half_lives), weights.ravel().tolist())
+    towers.fit_to_catalogue(items, given)
     with torch.no_grad():
-        taste, prior = towers.user.parts(torch.from_numpy(people))
-        own = towers.item.parts(torch.from_numpy(items[:, : spec.dense_width]))
-        logits = (taste @ own.T / towers.temperature).numpy()
-        logits += prior.numpy() @ items[:, spec.dense_width :].T
+        dense, popularity = np.split(items, [spec.dense_width], axis=1)
+        each = towers.logits(*map(torch.from_numpy, (people, dense, popularity)))
+        logits = torch.stack(each).mean(dim=0).numpy()
     for block, (start, dim) in enumerate(zip(LAYOUT.own, LAYOUT.dims, strict=True)):
         there = items[:, LAYOUT.absent[block]] == 0
         vectors = items[:, start : start + dim]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from colisten.errors import TrainingError
 from colisten.models.losses import LOSSES, LossBatch, log_inclusion, paper, sampled_softmax
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 
 
 @st.composite

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import heeding_signals
-from tests.pipelines.test_release_pipeline import command, run
+from tests.runs import command, run
 from tests.test_child import family, gone
 
 pytestmark = [
@@ -19,8 +19,6 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc"),
 ]
 # Signals, each in another step, and the exit code that follows.
-# Rivals take minutes and hear of no signal here.
-ALONE = ("--set", "evaluation.baselines=false")
 ENDS = (
     ("build-features", signal.SIGTERM, 143),
     ("train-hgnn", signal.SIGHUP, 129),
@@ -43,7 +41,7 @@ def test_no_step_outlives_its_run_and_the_same_command_goes_on(
         seen = len(log.read_text(errors="ignore")) if log.exists() else 0
         with (tmp_path / "errors").open("w") as errors:
             running = subprocess.Popen(
-                command(tiny_source, out, *ALONE),
+                command(tiny_source, out),
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 preexec_fn=heeding_signals,
@@ -62,11 +60,11 @@ def test_no_step_outlives_its_run_and_the_same_command_goes_on(
         said = (tmp_path / "errors").read_text()
         assert "Traceback" not in said
         if code > 0:
-            again = shlex.join(["colisten", *command(tiny_source, out, *ALONE)[3:]])
+            again = shlex.join(["colisten", *command(tiny_source, out)[3:]])
             assert said.splitlines()[-1] == (
                 f"colisten: ended by {number.name}; finished steps are kept, to go on: {again}"
             )
-    done = run(tiny_source, out, *ALONE)
+    done = run(tiny_source, out)
     assert done.returncode == 0, done.stderr
     assert "unchanged" in done.stderr
     left = [path for path in out.rglob(".*") if path.name.endswith(".partial")]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cli.test_commands import called
 from tests.conftest import CUT
 
 QUICK = (
@@ -30,16 +29,10 @@ def test_a_podcast_shelf_is_trained_measured_over_seeds_and_released(
     tiny_source: Path, tmp_path: Path
 ) -> None:
     options = [part for setting in QUICK for part in ("--set", setting)]
-    command = [sys.executable, "-m", "colisten", "run", "--data", str(tiny_source)]
-    command += ["--cut", CUT.date().isoformat(), "--window-days", "30", "--out", str(tmp_path)]
-    done = subprocess.run(
-        [*command, "--target", "podcast", "--seeds", "2", *options],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    where = ("--data", str(tiny_source), "--cut", CUT.date().isoformat(), "--window-days", "30")
+    what = ("--target", "podcast", "--seeds", "2")
+    code, _, errors = called("run", *where, "--out", str(tmp_path), *what, *options)
+    assert code == 0, errors
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["release"]["promoted"], metrics["release"]["reasons"]
     live = json.loads((tmp_path / "releases/LIVE").read_text())["release_id"]

@@ -19,50 +19,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import colisten
 from colisten.cli.run import next_commands
 from colisten.files import combined_digest, folder_digests
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseStore
 from colisten.settings.tree import load_settings
+from tests.ahead import Made
 from tests.conftest import CUT, START, write_tiny_source
+from tests.runs import QUICK, WINDOW_DAYS, command, no_drift, run
 
 pytestmark = pytest.mark.slow
-
-WINDOW_DAYS = 30
-QUICK = (
-    "hgnn.max_steps=20",
-    "hgnn.batch_size=64",
-    "towers.epochs=2",
-    "towers.min_steps=0",
-    "towers.batch_size=64",
-    "evaluation.bootstrap=200",
-)
-
-
-def command(data: Path, out: Path, *extra: str) -> list[str]:
-    options = [part for setting in QUICK for part in ("--set", setting)]
-    return [
-        sys.executable,
-        "-m",
-        "colisten",
-        "run",
-        "--data",
-        str(data),
-        "--cut",
-        CUT.date().isoformat(),
-        "--window-days",
-        str(WINDOW_DAYS),
-        "--out",
-        str(out),
-        *options,
-        *extra,
-    ]
-
-
-def run(data: Path, out: Path, *extra: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(data, out, *extra), capture_output=True, text=True, timeout=600, check=False
-    )
 
 
 def artifact(out: Path, step: str, name: str) -> Path:
@@ -71,12 +38,21 @@ def artifact(out: Path, step: str, name: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """OUT of one finished run."""
-    out = tmp_path_factory.mktemp("out")
-    done = run(tiny_source, out)
+def finished(ahead: dict[str, Made]) -> Path:
+    """OUT of one finished run, which like its tables lies in a folder of an awkward name."""
+    out, running = ahead["finished"]
+    done = running.result()
     assert done.returncode == 0, done.stderr + (out / "steps/run.log").read_text()[-3000:]
     assert "2T-HGNN" in done.stdout
+    return out
+
+
+@pytest.fixture(scope="module")
+def by_library(ahead: dict[str, Made]) -> Path:
+    """OUT of the same run by `colisten.run` in a process of its own."""
+    out, running = ahead["by_library"]
+    done = running.result()
+    assert done.returncode == 0, done.stderr
     return out
 
 
@@ -228,6 +204,12 @@ def digests(out: Path) -> dict[str, str]:
     }
 
 
+def run_here(data: Path, out: Path) -> None:
+    """The same run in this process, where torch and Feast are imported already."""
+    with no_drift():
+        colisten.run(data, CUT, out, load_settings(None, QUICK), window_days=WINDOW_DAYS)
+
+
 def remove_later(events: pa.Table) -> pa.Table:
     return events.filter(pa.compute.less(events["timestamp"], pa.scalar(CUT)))
 
@@ -244,9 +226,8 @@ def alter_later(events: pa.Table) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def futures(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """OUT of a run per change of what happens after the cut; they run side by side."""
+    """OUT of a run per change of what happens after the cut."""
     outs: dict[str, Path] = {}
-    running = []
     events = pq.read_table(tiny_source / "interactions.parquet")
     for change in (remove_later, alter_later):
         data = tmp_path_factory.mktemp("data")
@@ -256,12 +237,7 @@ def futures(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         assert not changed.equals(events)
         pq.write_table(changed, data / "interactions.parquet")
         outs[change.__name__] = tmp_path_factory.mktemp("future") / "out"
-        running.append(
-            subprocess.Popen(
-                command(data, outs[change.__name__]), stdout=subprocess.DEVNULL, stderr=None
-            )
-        )
-    assert [process.wait(timeout=900) for process in running] == [0, 0]
+        run_here(data, outs[change.__name__])
     return outs
 
 
@@ -275,42 +251,22 @@ def test_the_release_depends_on_nothing_after_the_cut(
 def test_where_a_run_lies_changes_nothing(
     finished: Path, tiny_source: Path, tmp_path: Path
 ) -> None:
-    """The same release and the same lists, from tables and in a folder of an awkward name."""
-    data = tmp_path / "signal=preview" / "[d]"
-    shutil.copytree(tiny_source, data)
-    out = tmp_path / "item_type=podcast" / "a [b] 'q' #%41 ü"
-    done = run(data, out)
-    assert done.returncode == 0, done.stderr
-    assert digests(out) == digests(finished)
+    """The same release and the same lists as that of a folder of an awkward name."""
+    assert all(sign in str(finished) for sign in "=[]'%# ü")
+    run_here(tiny_source, tmp_path)
+    assert digests(tmp_path) == digests(finished)
     shelves, others = (
-        pq.ParquetFile(folder / "recommendations.parquet").read() for folder in (out, finished)
+        pq.ParquetFile(folder / "recommendations.parquet").read() for folder in (tmp_path, finished)
     )
     assert shelves.equals(others)
 
 
-LIBRARY = """
-import sys, torch, colisten
-from colisten.settings.tree import load_settings
-data, cut, out, days, *settings = sys.argv[1:]
-colisten.run(data, cut, out, load_settings(None, tuple(settings)), window_days=int(days))
-"""
-
-
 @pytest.mark.parametrize("door", ["library", "pipeline"])
 def test_every_door_makes_the_same_release_whatever_the_environment_says_of_threads(
-    finished: Path, tiny_source: Path, tmp_path: Path, door: str
+    finished: Path, by_library: Path, piped: Path, door: str
 ) -> None:
-    arguments = [*command(tiny_source, tmp_path)]
-    if door == "pipeline":
-        arguments[3:4] = ["pipeline", "run"]
-    else:
-        days = str(WINDOW_DAYS)
-        place = (str(tiny_source), CUT.date().isoformat(), str(tmp_path), days)
-        arguments = [sys.executable, "-c", LIBRARY, *place, *QUICK]
-    # The number of threads is the settings' to say: two, which is what `finished` took.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    subprocess.run(arguments, check=True, capture_output=True, env=environment, timeout=900)
-    assert live_release(tmp_path) == live_release(finished)
+    out = {"library": by_library, "pipeline": piped}[door]
+    assert live_release(out) == live_release(finished)
 
 
 def test_a_killed_run_leaves_no_half_release_and_the_next_completes(
@@ -318,6 +274,8 @@ def test_a_killed_run_leaves_no_half_release_and_the_next_completes(
 ) -> None:
     out = tmp_path / "out"
     log = out / "steps/run.log"
+    # Vectors go by their text alone; to encode them once more is a quarter of a run.
+    shutil.copytree(finished / "cache/text", out / "cache/text")
     # Kill once in the middle of training and once while the release is being published.
     for step in ("train-towers", "publish"):
         running = subprocess.Popen(

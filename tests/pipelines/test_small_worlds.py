@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +23,7 @@ from colisten.release.store import ReleaseStore
 from colisten.settings.tree import Settings, load_settings
 from colisten.steps.cache import step_cache
 from colisten.steps.workflow import Home, Window, release
+from tests.cli.test_commands import called
 from tests.data.small import CUT, Event, write_small
 
 LEAST = (
@@ -196,17 +195,9 @@ def test_the_command_goes_the_whole_way(name: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = [part for one in (*LEAST, "evaluation.baselines=false") for part in ("--set", one)]
     when = ["--cut", CUT.date().isoformat(), "--window-days", str(WINDOW_DAYS)]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "colisten", "run", "--data", str(data), "--out", str(out)),
-            *(*when, *options),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Notice: " in done.stderr
-    assert world.says in done.stderr
-    assert "Traceback" not in done.stderr
-    assert json.loads((out / "metrics.json").read_text())["release"]["release_id"] in done.stdout
+    code, printed, errors = called("run", "--data", str(data), "--out", str(out), *when, *options)
+    assert code == 0, errors
+    assert "Notice: " in errors
+    assert world.says in errors
+    assert "Traceback" not in errors
+    assert json.loads((out / "metrics.json").read_text())["release"]["release_id"] in printed

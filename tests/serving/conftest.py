@@ -15,18 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import CUT
-from tests.serving.home import make_home
+from tests.conftest import ServedHome
 
 START_SECONDS = 180.0
-
-
-@dataclass(frozen=True)
-class Home:
-    """An output folder with two releases of different seeds; the first is live."""
-
-    folder: Path
-    ids: list[str]
+Home = ServedHome
 
 
 @dataclass(frozen=True)
@@ -46,9 +38,8 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    folder = tmp_path_factory.mktemp("home") / "out"
-    return Home(folder, make_home(tiny_history, folder, as_of=CUT, seeds=(0, 1)))
+def home(served_home: Home) -> Home:
+    return served_home
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ from colisten.release.store import ReleaseStore
 from colisten.serving.policy import POLICY
 from colisten.serving.schemas import EventRequest, RecommendRequest, Request, SimilarRequest
 from colisten.settings.tree import load_settings
+from colisten.training.towers.input_statistics import warm_column
 from tests.browser import browser
 from tests.conftest import CUT
 from tests.serving.conftest import Home, Service, start, stop
@@ -231,9 +232,10 @@ def test_served_vectors_are_the_training_vectors(service: Service, tiny_history:
     batch = UserBatch.from_table(rows, catalogue.index_of, spec.fields)
     features = encode_users(spec, batch, release.history_vectors)
     weights = load_file(release.folder / "towers.safetensors")
-    item_width = weights["item.skip.weight"].shape[1]
+    item_width = weights["item.members.0.skip.weight"].shape[1]
     knn_term = KnnTermLayout.of(*read_specs(release.folder))
-    towers = TwoTowers(spec.width, item_width, load_settings(None, QUICK).towers, knn_term)
+    warm = warm_column(spec)
+    towers = TwoTowers(spec.width, item_width, load_settings(None, QUICK).towers, knn_term, warm)
     towers.load_state_dict(weights)
     trained = user_vectors(towers.eval(), features)
     served = []

@@ -17,7 +17,7 @@ from colisten.errors import PipelineError, TrainingError
 from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.cache import KEPT_RUNS, StepCache, StepEvent, step_cache
+from colisten.steps.cache import KEPT_RUNS, StepCache, StepEvent, seconds_behind, step_cache
 
 CALLS: list[str] = []
 
@@ -76,6 +76,18 @@ def test_a_finished_step_is_not_repeated(tmp_path: Path) -> None:
     assert states(tmp_path, use_cache=False) == ["draw done", "total done"]
     with step_cache(tmp_path, "work", Settings(seed=1)) as cache:
         assert work(cache) == 12.0
+
+
+def test_what_a_step_took_stands_beside_what_it_left(tmp_path: Path) -> None:
+    with step_cache(tmp_path, "one", Settings()) as cache:
+        drawn = cache.run(draw, number=3, place=Path("/anywhere")).vectors
+        took = seconds_behind(drawn)
+        assert took is not None
+        assert took > 0
+        again = cache.run(draw, number=3, place=Path("/anywhere")).vectors
+        assert seconds_behind(again) == took
+    assert seconds_behind(Metrics({})) is None
+    assert seconds_behind(Metrics({"a": 1.0}).save(tmp_path / "alone" / "metrics")) is None
 
 
 def test_settings_and_inputs_are_part_of_the_key_and_places_are_not(tmp_path: Path) -> None:

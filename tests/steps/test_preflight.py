@@ -60,8 +60,15 @@ def test_what_costs_more_is_foreseen_to_cost_more() -> None:
     assert slow["train_towers"] > 1.5 * usual["train_towers"]
     bare = load_settings(None, ("evaluation.baselines=false",))
     assert expected_seconds(DEMO, bare, 2_600)["evaluate"] < 0.1 * usual["evaluate"]
+    some = load_settings(None, ("evaluation.baselines=[-LightGCN, -HGNN with users]",))
+    fewer = expected_seconds(DEMO, some, 2_600)["evaluate"]
+    assert 0.1 * usual["evaluate"] < fewer < 0.6 * usual["evaluate"]
     large = replace(DEMO, titles=50_000, items=80_000)
     assert expected_gib(large, Settings()) > 50 > 2 > expected_gib(large, bare)
+    # A mixture stands on its model, whether that is measured or not.
+    for without, memory in (("[-EASE]", 50), ("[-EASE, -popularity + EASE]", 0)):
+        left = load_settings(None, (f"evaluation.baselines={without}",))
+        assert memory < expected_gib(large, left) < (2 if memory == 0 else 60)
 
 
 def test_times_of_earlier_runs_in_the_folder_count_once_all_are_there(tmp_path: Path) -> None:

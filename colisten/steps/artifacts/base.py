@@ -35,6 +35,11 @@ class Artifact(ABC):
     movable: ClassVar[bool] = True
     _place: Path | None = None
 
+    @property
+    def place(self) -> Path | None:
+        """Where it lies; None while it lies nowhere."""
+        return self._place
+
     @abstractmethod
     def _write(self, place: Path) -> None:
         """Write all of it at `place`, where nothing is yet."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from colisten.data.checks import check_tables
 from colisten.data.forecast import forecast_cut
 from colisten.data.moments import parse_moment
+from colisten.evaluation.seconds import Seconds
 from colisten.evaluation.table import EvaluationTable
 from colisten.pages import write_page
 from colisten.settings.tree import Settings
-from colisten.steps.cache import Listener, silent, step_cache
+from colisten.steps.cache import Listener, StepEvent, silent, step_cache
 from colisten.steps.metrics_file import write_seeds
 from colisten.steps.plan import release_steps
 from colisten.steps.trials import check_trials, further_seeds
@@ -117,16 +118,20 @@ def run(
                 cache, window, home, further, subject=table.subject, measured=released.lists
             ).table.table
     numbers = tuple(settings.seed + number for number in range(seeds))
-    _write_measured(home.out, table, numbers)
+    _write_measured(home.out, table, numbers, released.seconds)
+    for sentence in released.seconds.sentences(table.subject):
+        listen(StepEvent("", "notice", text=sentence))
     return _result(released, table, numbers, home.out)
 
 
-def _write_measured(out: Path, table: EvaluationTable, seeds: tuple[int, ...]) -> None:
-    """Put the figures of all seeds into metrics.json and on the page."""
+def _write_measured(
+    out: Path, table: EvaluationTable, seeds: tuple[int, ...], seconds: Seconds
+) -> None:
+    """Put the figures of all seeds, and what they took, into metrics.json and on the page."""
     from colisten.reports.evaluation import to_html
 
-    write_page(out / "reports" / "evaluation.html", to_html(table))
-    write_seeds(out, table, seeds)
+    write_page(out / "reports" / "evaluation.html", to_html(table, seconds))
+    write_seeds(out, table, seeds, seconds)
 
 
 def _result(

@@ -117,6 +117,8 @@ def input_digest(
         blocks.z_validation,
         blocks.factors,
         blocks.factors_validation,
+        blocks.transfer,
+        blocks.transfer_validation,
     ):
         if array is None:
             digest.update(b"none")

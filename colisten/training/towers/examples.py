@@ -24,7 +24,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.errors import TrainingError
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.transform import UserFeatureSpec, encode_users
-from colisten.features.users import History, UserBatch, UserFields
+from colisten.features.users import UserBatch, UserFields
 from colisten.graph.folds import fold_of
 from colisten.logs import logger
 from colisten.models.items import (
@@ -218,14 +218,10 @@ class TowerExamples:
         histories = {}
         for name, history in batch.histories.items():
             owner = np.repeat(np.arange(len(history)), history.counts)
-            mask = history.items != own[owner]
+            kept = history.items != own[owner]
             if as_of is not None:
-                mask &= history.times < as_of
-            counts = np.bincount(owner[mask], minlength=len(history))
-            offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
-            histories[name] = History(
-                offsets, history.items[mask], history.signals[mask], history.times[mask]
-            )
+                kept &= history.times < as_of
+            histories[name] = history.where(kept)
         return replace(batch, histories=histories)
 
     def log_popularity(

@@ -40,6 +40,7 @@ class HeldOut:
         own: The candidate of each example [N] int64.
         person: Which user each example is of [N] int64, counted from zero.
         hidden: Rows and columns of items that users have already seen, two [n] int64.
+        warm: Which users have a history of the target type, bool [users].
     """
 
     users: Tensor
@@ -48,6 +49,7 @@ class HeldOut:
     own: Tensor
     person: Tensor
     hidden: tuple[Tensor, Tensor]
+    warm: Tensor
 
     @classmethod
     def of(cls, examples: TowerExamples, rows: NDArray[np.int64]) -> HeldOut:
@@ -71,24 +73,22 @@ class HeldOut:
         place = np.minimum(np.searchsorted(candidates, seen), len(candidates) - 1)
         shown = candidates[place] == seen
         first = day_of(np.array([as_of]))
+        person = np.unique(examples.users.user_ids[rows], return_inverse=True)[1]
+        warm = np.zeros(int(person.max(initial=-1)) + 1, dtype=bool)
+        warm[person] = users[:, columns[0]] > 0
         return cls(
             users=torch.from_numpy(users),
             items=torch.from_numpy(examples.released_items(candidates)),
             popularity=torch.from_numpy(examples.log_popularity(first, candidates)[0]),
             own=torch.from_numpy(np.searchsorted(candidates, examples.items[rows])),
-            person=torch.from_numpy(
-                np.unique(examples.users.user_ids[rows], return_inverse=True)[1]
-            ),
+            person=torch.from_numpy(person),
             hidden=(torch.from_numpy(at[shown]), torch.from_numpy(place[shown])),
+            warm=torch.from_numpy(warm),
         )
 
-    def scores(self, towers: TwoTowers) -> Tensor:
-        """Logits [N, C] without knn_term: taste at the learned temperature, and popularity."""
-        taste, weights = towers.user.parts(self.users)
-        scores = taste @ towers.item.parts(self.items).T / towers.temperature
-        if towers.user.prior_dim:
-            scores = scores + weights @ self.popularity.T
-        return scores
+    def logits(self, towers: TwoTowers) -> list[Tensor]:
+        """Each member's logits [N, C] without kNN term."""
+        return towers.logits(self.users, self.items, self.popularity)
 
     def knn_terms(self, towers: TwoTowers) -> list[Tensor]:
         """Each part of the kNN term at weight one, [N, C] in the order of `KnnTermLayout.names`."""

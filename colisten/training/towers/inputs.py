@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from colisten.settings.sections import TowerSettings
+from colisten.settings.towers import TowerSettings
 from colisten.training.towers.examples import TowerExamples
 
 

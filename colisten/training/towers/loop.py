@@ -9,7 +9,7 @@ a run that was interrupted resume, and end in the very bytes of an undisturbed o
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,12 @@ from colisten.training.towers.examples import TowerExamples
 from colisten.training.towers.phase import Phase, run_phase
 from colisten.training.towers.rows import in_order
 from colisten.training.towers.settings import TowersTraining
+from colisten.training.towers.transfer import transfer_vectors
 from colisten.training.towers.validation import (
     best_epoch,
     best_point,
-    knn_weights_of,
+    choices_of,
+    score_weights_of,
 )
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -110,6 +112,7 @@ def train_towers(
     start = time.perf_counter()
     sweep_partials(out)
     rows = in_order(rows)
+    blocks = _with_transfer(blocks, rows, whole, catalogue, settings)
     examples = TowerExamples.read(rows, catalogue, blocks, settings, whole)
     log.info(
         "examples ready",
@@ -135,6 +138,35 @@ def train_towers(
         seconds=round(result.seconds, 1),
     )
     return result
+
+
+def _with_transfer(
+    blocks: ItemBlocks,
+    rows: pa.Table,
+    whole: pa.Table | None,
+    catalogue: Catalogue,
+    settings: TowersTraining,
+) -> ItemBlocks:
+    """The blocks and, where there is a graph, what the transfer term reads, now and earlier."""
+    towers = settings.towers
+    if blocks.z is None or whole is None or not (towers.transfer and towers.has_floor):
+        return blocks
+    if not towers.has_knn_term or not rows.num_rows:
+        return blocks
+    _, held_out = split_in_time(_times(rows), towers.validation_share)
+    if not len(held_out):
+        return blocks
+    moment = int(_times(rows)[held_out[0]])
+    return replace(
+        blocks,
+        transfer=transfer_vectors(rows, whole, catalogue, settings),
+        transfer_validation=transfer_vectors(rows, whole, catalogue, settings, as_of=moment),
+    )
+
+
+def _times(rows: pa.Table) -> NDArray[np.int64]:
+    times: NDArray[np.int64] = rows.column("timestamp").cast(pa.int64()).to_numpy()
+    return times
 
 
 def _select(
@@ -164,8 +196,7 @@ def _export(
     """Fit the model to the catalogue, compute what a release needs of it, and write it."""
     dense = examples.item_features(np.arange(examples.num_items), None)
     item_features = np.concatenate([dense, examples.served_popularity()], axis=1)
-    names = towers.user.knn_term.names if towers.user.knn_term else ()
-    towers.fit_to_catalogue(item_features, knn_weights_of(best_point(curve), names))
+    towers.fit_to_catalogue(item_features, score_weights_of(best_point(curve), towers))
     result = TowersResult(
         folder=out,
         towers=towers,
@@ -187,6 +218,7 @@ def _export(
         item_vectors=result.item_vectors,
         history_vectors=result.history_vectors,
         curve=curve,
+        choices=choices_of(best_point(curve)),
         user_features=examples.user_features(some),
         item_features=item_features[:512],
     )

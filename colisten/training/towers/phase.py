@@ -27,10 +27,10 @@ from colisten.progress import track
 from colisten.training.towers.checkpoint import Curve, TowerCheckpoint
 from colisten.training.towers.examples import TowerExamples
 from colisten.training.towers.held_out import HeldOut
-from colisten.training.towers.input_statistics import item_statistics, user_statistics
+from colisten.training.towers.input_statistics import standardise, warm_column
 from colisten.training.towers.inputs import BatchInputs
 from colisten.training.towers.settings import TowersTraining
-from colisten.training.towers.validation import epochs_behind, knn_weights_of, validate
+from colisten.training.towers.validation import epochs_behind, validate
 
 # The model that comes out is a moving average of the weights over about 50 steps: what single
 # batches say of this week's favourites averages out.
@@ -83,7 +83,7 @@ def run_phase(
         began = time.perf_counter()
         entry = {"epoch": epoch, f"{phase.name}_loss": trainer.epoch(epoch)}
         spent = time.perf_counter() - began
-        entry |= trainer.validate(curve)
+        entry |= trainer.validate()
         curve = [*curve, entry]
         saved.save(phase.name, epoch, curve, trainer.towers, trainer.average, trainer.optimiser)
         log.info("epoch", **entry, examples_per_second=round(len(phase.rows) / spent))
@@ -104,9 +104,10 @@ class _Trainer:
         self.phase, self.examples, self.settings = phase, examples, settings
         users, items = examples.user_spec, examples.item_spec
         knn_term = KnnTermLayout.of(users, items) if settings.towers.has_knn_term else None
-        self.towers = TwoTowers(users.width, items.dense_width, settings.towers, knn_term)
-        self.towers.user.standardise(*user_statistics(examples))
-        self.towers.item.standardise(*item_statistics(examples))
+        self.towers = TwoTowers(
+            users.width, items.dense_width, settings.towers, knn_term, warm_column(users)
+        )
+        standardise(self.towers, examples)
         self.optimiser = torch.optim.Adam(
             self.towers.parameters(), lr=settings.towers.learning_rate, fused=True
         )
@@ -147,34 +148,38 @@ class _Trainer:
             )
         return total / len(rows)
 
-    def validate(self, curve: Curve) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
         """What the averaged model makes of held-out rows; nothing where there are none."""
         if self.judged is None:
             return {}
-        knn_term = self.towers.user.knn_term
-        start = knn_weights_of(curve[-1] if curve else {}, knn_term.names if knn_term else ())
-        k = self.settings.k
-        return validate(self.averaged, self.judged, self.settings.towers, k, start)
+        return validate(self.averaged, self.judged, self.settings.towers, self.settings.k)
 
     def _loss(self, batch: NDArray[np.int64], features: NDArray[np.float32]) -> Tensor:
         """The loss of some examples of one fold, with these inputs of the user tower."""
         examples, towers = self.examples, self.towers
         items, own = np.unique(examples.items[batch], return_inverse=True)
-        users, weights = towers.user.parts(torch.from_numpy(features))
+        users = towers.user.parts(torch.from_numpy(features))
         fold = int(examples.folds[batch[0]])
-        candidates = towers.item.parts(torch.from_numpy(examples.item_features(items, fold)))
-        prior = torch.zeros(())
-        if towers.user.prior_dim:
-            days, at = np.unique(day_of(examples.times[batch]), return_inverse=True)
-            popularity = torch.from_numpy(examples.log_popularity(days, items))
-            prior = torch.einsum("bh,bch->bc", weights, popularity[torch.from_numpy(at)])
-        return loss_of(self.settings.towers.loss)(
-            LossBatch(
-                users=users,
-                items=candidates,
-                own=torch.from_numpy(own),
-                log_p=log_inclusion(self.share[torch.from_numpy(items)], len(batch)),
-                temperature=towers.temperature,
-                prior=prior,
+        candidates = towers.item.tastes(torch.from_numpy(examples.item_features(items, fold)))
+        days, at = np.unique(day_of(examples.times[batch]), return_inverse=True)
+        popularity = torch.from_numpy(examples.log_popularity(days, items))[torch.from_numpy(at)]
+        log_p = log_inclusion(self.share[torch.from_numpy(items)], len(batch))
+        loss = loss_of(self.settings.towers.loss)
+        losses = [
+            loss(
+                LossBatch(
+                    users=taste,
+                    items=own_items,
+                    own=torch.from_numpy(own),
+                    log_p=log_p,
+                    temperature=temperature,
+                    prior=torch.einsum("bh,bch->bc", weights, popularity)
+                    if towers.user.prior_dim
+                    else torch.zeros(()),
+                )
             )
-        )
+            for (taste, weights), own_items, temperature in zip(
+                users, candidates, towers.temperature, strict=True
+            )
+        ]
+        return torch.stack(losses).mean()

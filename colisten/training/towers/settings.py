@@ -6,7 +6,8 @@ from pydantic import Field
 
 from colisten.settings.data import DataSettings
 from colisten.settings.section import Positive, Section
-from colisten.settings.sections import FeatureSettings, TowerSettings
+from colisten.settings.sections import FeatureSettings
+from colisten.settings.towers import TowerSettings
 from colisten.settings.tree import Settings
 
 
