@@ -87,6 +87,8 @@ def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     for page in ("train_hgnn/curve", "train_towers/curve", "evaluate/page", "report/drift"):
         assert "<html" in artifact(finished, *page.split("/")).read_text()[:2000].lower()
     assert "A model can learn" in (finished / "reports" / "graph.html").read_text()
+    card = (finished / "reports" / "model_card.html").read_text()
+    assert f"Model card of {ReleaseStore(finished).live()}" in card
     assert json.loads((finished / "reports" / "graph.json").read_text())["edges"] > 100
     for metrics in finished.glob("steps/*/metrics"):
         assert json.loads(metrics.read_text()), metrics
