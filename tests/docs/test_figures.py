@@ -23,16 +23,19 @@ from tests.pipelines.test_small_worlds import LEAST
 def test_the_width_of_the_towers_vectors_is_that_of_the_settings() -> None:
     settings = Settings()
     parts = (
-        settings.towers.dim,
         len(settings.towers.popularity_half_lives),
         load_encoder(settings.text.encoder).dim,
         settings.hgnn.dim,
         settings.graph.factors,
-        1,
+        settings.towers.transfer,
+        2,
     )
     assert settings.towers.knn_term
     towers = re.sub(r"\s+", " ", Page.read("docs/towers.md").prose)
-    assert f"{sum(parts)} with default settings ({' + '.join(map(str, parts))})" in towers
+    taste = settings.towers.members * settings.towers.dim
+    product = f"{settings.towers.members} * {settings.towers.dim}"
+    shown = " + ".join([product, *map(str, parts)])
+    assert f"{taste + sum(parts)} with default settings ({shown})" in towers
     assert f"D = {sum(parts)} with default settings" in Page.read("docs/architecture.md").prose
 
 
