@@ -36,7 +36,9 @@ def test_the_width_of_the_towers_vectors_is_that_of_the_settings() -> None:
     product = f"{settings.towers.members} * {settings.towers.dim}"
     shown = " + ".join([product, *map(str, parts)])
     assert f"{taste + sum(parts)} with default settings ({shown})" in towers
-    assert f"D = {sum(parts)} with default settings" in Page.read("docs/architecture.md").prose
+    assert (
+        f"D = {taste + sum(parts)} with default settings" in Page.read("docs/architecture.md").prose
+    )
 
 
 def test_the_sketch_of_a_step_is_its_signature() -> None:
