@@ -5,7 +5,8 @@ proved good elsewhere, so that few users move little:
 
 1. whether the members that see the graph vote at all (one standard error);
 2. for users with and without a history of the target type apart: how much taste counts beside plain
-   popularity, and how much the transfer term (one and a half standard errors; one where plain
+   popularity, at the middle half-life unless another is better by a standard error, and how much
+   the transfer term (one and a half standard errors; one where plain
    popularity ranks better than taste). A kind with few held-out users leaves the more to popularity
    the fewer they are;
 3. the kNN term's parts, a step at a time while the gain is sure (two standard errors). They come
@@ -22,12 +23,15 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from colisten.models.score_weights import KINDS, ScoreWeights
 from colisten.training.towers.held_out import HeldOut
+
+Choice = TypeVar("Choice")
 
 # In units of logits; means and vectors are about as long as one.
 STEPS = (0.0, 1.0, 2.0, 4.0, 8.0)
@@ -194,7 +198,7 @@ def _floor(
         held_out.reciprocal_ranks(held_out.hide(column.expand_as(taste)))
         for column in parts.popularity.T
     ]
-    half_life = max(range(len(popular)), key=lambda at: float(popular[at].mean()))
+    half_life = _climb(dict(enumerate(popular)), len(popular) // 2, _LIKELY)
     plain = parts.popularity[:, half_life]
     transfer = _sum(
         [parts.knn[part] for part in parts.transfers], [1.0] * len(parts.transfers), taste
@@ -237,9 +241,7 @@ def _chosen(ranks: Mapping[tuple[float, float], Tensor], popular: Tensor) -> tup
     return _climb(allowed, first, _LIKELY if behind else _GOOD)
 
 
-def _climb(
-    ranks: Mapping[tuple[float, float], Tensor], first: tuple[float, float], errors: float
-) -> tuple[float, float]:
+def _climb(ranks: Mapping[Choice, Tensor], first: Choice, errors: float) -> Choice:
     """From `first` to the best of what is better by so many standard errors, until nothing is."""
     now = first
     while True:
