@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from colisten.pages import Page
 from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP, Plane, Point, Scale, Series
 from colisten.reports.render import render
 
-# What is measured in one unit shares a figure; whatever is none of these is a loss.
-_UNITS = ("mrr", "hit_rate", "knn", "echo")
-_SHARES = ("mrr", "hit_rate")
+# What is measured in one unit shares a figure, by a part of its name; what has none is a loss.
+_UNITS = {
+    "tried_": "mrr of what was tried",
+    "mrr": "mrr",
+    "hit_rate": "hit rate",
+    "knn": "knn",
+    "echo": "echo",
+    **dict.fromkeys(("taste_share_", "floor_", "transfer_", "member_"), "weights of a score"),
+}
+_SHARES = ("mrr", "hit rate", "mrr of what was tried")
+# Counts, and errors of what was tried, are for choices.json.
+_ASIDE = re.compile(r"users_.*|tried_.*_error")
 _HUES = ("own", "hue1", "hue2", "hue3", "hue4", "bar")
 
 
@@ -23,14 +33,12 @@ def curve_html(curve: Sequence[Mapping[str, float]], *, title: str, x: str = "st
         x: Name of the horizontal axis.
     """
     figures: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for name in sorted({name for point in curve for name in point if name != x}):
-        unit = next((unit for unit in _UNITS if unit in name), "loss")
+    names = {name for point in curve for name in point if name != x}
+    for name in sorted(name for name in names if not _ASIDE.fullmatch(name)):
+        unit = next((unit for part, unit in _UNITS.items() if part in name), "loss")
         points = [(float(point[x]), float(point[name])) for point in curve if name in point]
         figures.setdefault(unit, {})[name] = points
-    planes = {
-        unit.replace("_", " "): _plane(lines, x, shares=unit in _SHARES)
-        for unit, lines in figures.items()
-    }
+    planes = {unit: _plane(lines, x, shares=unit in _SHARES) for unit, lines in figures.items()}
     return render("curve", title, planes=planes)
 
 

@@ -31,3 +31,23 @@ def test_an_axis_of_shares_does_not_pass_one() -> None:
     page = curve_html([{"step": at, "hit_rate": 1.0} for at in (10, 20)], title="t")
     assert {"0", "0.5", "1"} <= set(re.findall(r">([\d.]+)<", page))
     assert ">1.5<" not in page
+
+
+def test_choices_share_figures_and_counts_have_none() -> None:
+    """Hundreds of users on the axis of a loss would flatten it."""
+    point = {
+        "validation_loss": 5.0,
+        "taste_share_cold": 0.5,
+        "floor_cold_1": 0.5,
+        "users_cold": 641.0,
+        "tried_cold: taste alone": 0.1,
+        "tried_cold: taste alone_error": 0.01,
+    }
+    page = curve_html([{"epoch": at, **point} for at in (1, 2)], title="t", x="epoch")
+    assert set(re.findall(r"<figcaption>(.*?)<", page)) == {
+        "loss",
+        "weights of a score",
+        "mrr of what was tried",
+    }
+    assert "users_cold" not in page
+    assert "taste alone_error" not in page
