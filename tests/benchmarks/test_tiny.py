@@ -164,9 +164,9 @@ def test_busy_processes_compute_for_as_long_as_they_are_wanted() -> None:
         return [child for child in children if "while os.getppid()" in " ".join(child.cmdline())]
 
     with threads.busy_processes(2):
-        assert len(busy()) == 2
         deadline = time.monotonic() + 20
-        while not all(sum(each.cpu_times()[:2]) > 0.1 for each in busy()):
+        # A process that has just been forked still bears its parent's name.
+        while sum(sum(each.cpu_times()[:2]) > 0.1 for each in busy()) < 2:
             assert time.monotonic() < deadline, "they do nothing"
             time.sleep(0.05)
     assert busy() == []

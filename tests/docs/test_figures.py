@@ -56,6 +56,8 @@ def test_a_run_leaves_what_the_pages_name(tiny_source: Path, tmp_path: Path) -> 
     assert [each for each in LEFT_BY_A_RUN if each and not any(tmp_path.glob(each))] == []
 
     vectors = next(tmp_path.glob("releases/r*/item_vectors.npy"))
-    width = settings.towers.dim + 3 + 384 + settings.hgnn.dim + settings.graph.factors + 1
+    taste = settings.towers.members * settings.towers.dim
+    graph = settings.hgnn.dim + settings.graph.factors + settings.towers.transfer
+    width = taste + 3 + 384 + graph + 2
     assert colisten.load_release(tmp_path).release_id == vectors.parent.name
     assert np.load(vectors).shape[1] == width
