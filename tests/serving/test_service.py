@@ -328,7 +328,8 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
     pointer = store.releases / "LIVE"
     before = pointer.read_text()
     try:
-        vectors.write_bytes(kept[:-4] + b"\0\0\0\0")
+        vectors.write_bytes(kept[:-4] + np.float32(1.0).tobytes())
+        assert vectors.read_bytes() != kept
         aside = pointer.with_name("aside")
         aside.write_text(json.dumps({"release_id": other, "previous": live}))
         os.replace(aside, pointer)
