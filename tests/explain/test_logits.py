@@ -9,6 +9,7 @@ import torch
 from colisten.errors import ReleaseError
 from colisten.explain.inputs import ExplanationInputs
 from colisten.explain.logits import ServedTowers, UserSample, log_softmax
+from colisten.json_files import read_json, write_json
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.score_weights import ScoreWeights
 from tests.explain.home import HALF_LIVES, Plant, planted_towers
@@ -47,6 +48,16 @@ def test_tastes_are_unit_vectors_without_popularity(inputs: ExplanationInputs) -
 
 def test_a_folder_without_towers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="Cannot read the towers"):
+        ServedTowers(tmp_path)
+
+
+def test_towers_of_an_older_version_are_refused_with_a_way_out(
+    inputs: ExplanationInputs, tmp_path: Path
+) -> None:
+    """They were served by another formula, which their vectors do not tell."""
+    spec = read_json(inputs.release.folder / "spec.json")
+    write_json(tmp_path / "spec.json", {k: v for k, v in spec.items() if k != "members"})
+    with pytest.raises(ReleaseError, match=r"an older version made them\. Make a release"):
         ServedTowers(tmp_path)
 
 
