@@ -85,6 +85,12 @@ class KnnTermLayout:
         )
 
     @property
+    def near(self) -> tuple[int, ...]:
+        """Which of `names` are the kNN term: all blocks but that of the transfer term."""
+        parts = range(len(self.names))
+        return tuple(at for at in parts if not self.names[at].endswith(f"_{TRANSFER}"))
+
+    @property
     def dim(self) -> int:
         """Dimensions that the kNN term adds to a vector."""
         return sum(self.dims)

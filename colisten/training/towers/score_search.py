@@ -65,14 +65,16 @@ class Parts:
     Attributes:
         members: Logits [N, C] of each.
         blind: Which of the members do not see the graph.
-        knn: Parts of the kNN term at weight one, [N, C] each.
-        transfers: Which of these are the transfer term's.
+        knn: Parts of kNN and transfer term at weight one, [N, C] each.
+        near: Which of these are the kNN term's.
+        transfers: Which are the transfer term's; one that is neither is not heard.
         popularity: Log popularity [C, H].
     """
 
     members: Sequence[Tensor]
     blind: Sequence[bool]
     knn: Sequence[Tensor]
+    near: Sequence[int]
     transfers: Sequence[int]
     popularity: Tensor
 
@@ -117,22 +119,22 @@ def weighed(held_out: HeldOut, parts: Parts, weights: ScoreWeights) -> Tensor:
 def _taste(parts: Parts, weights: ScoreWeights) -> Tensor:
     """All that is learned [N, C]: members and kNN term."""
     total = _sum(parts.members, weights.members, parts.members[0])
-    knn = [0.0 if at in parts.transfers else each for at, each in enumerate(weights.knn)]
-    return total + _sum(parts.knn, knn, total)
+    return total + _sum(
+        [parts.knn[part] for part in parts.near], [weights.knn[part] for part in parts.near], total
+    )
 
 
 def _near(held_out: HeldOut, parts: Parts, weights: ScoreWeights) -> ScoreWeights:
     """Weights of the kNN term's parts under those of everything else."""
-    learned = [part for part in range(len(parts.knn)) if part not in parts.transfers]
     silent = [0.0] * len(parts.knn)
     share = torch.tensor(weights.taste)[held_out.warm[held_out.person].long()][:, None]
     found, _ = search_weights(
         held_out,
         weighed(held_out, parts, replace(weights, knn=tuple(silent))),
-        [share * parts.knn[part] for part in learned],
-        [weights.knn[part] for part in learned],
+        [share * parts.knn[part] for part in parts.near],
+        [weights.knn[part] for part in parts.near],
     )
-    for part, weight in zip(learned, found, strict=True):
+    for part, weight in zip(parts.near, found, strict=True):
         silent[part] = weight
     return replace(weights, knn=tuple(silent))
 

@@ -19,7 +19,7 @@ from colisten.models.towers import TwoTowers
 from colisten.settings.towers import TowerSettings
 from colisten.training.towers.checkpoint import Curve
 from colisten.training.towers.held_out import HeldOut
-from colisten.training.towers.score_search import Parts, search
+from colisten.training.towers.score_search import ENOUGH_USERS, Parts, search
 
 # Columns of the curve that hold a weight of the kNN term begin so.
 KNN_TERM = "knn_term_"
@@ -61,6 +61,7 @@ def validate(
                 members=members,
                 blind=towers.blind,
                 knn=held_out.knn_terms(towers),
+                near=knn_term.near if knn_term else (),
                 transfers=knn_term.transfers if knn_term else (),
                 popularity=held_out.popularity,
             ),
@@ -146,6 +147,8 @@ def _choice(point: Mapping[str, float], key: str, question: str) -> Choice | Non
         f"Of what {users} held-out users started next, taste ranks best at {share:.0%} beside "
         f"plain popularity{f', with the transfer term at {transfer:g}' if transfer else ''}."
     )
+    if users < ENOUGH_USERS:
+        reason += f" They are fewer than {ENOUGH_USERS}, so taste counts for their share at most."
     return Choice(question=question, chosen="as chosen", reason=reason, candidates=candidates)
 
 

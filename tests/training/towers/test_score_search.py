@@ -70,7 +70,9 @@ def planted(seed: int, cold: int) -> tuple[HeldOut, Parts]:
     drawn = rng.geometric(0.3, ROWS).clip(max=ITEMS) - 1
     own = np.where(warm, np.argsort(-taste, axis=1)[np.arange(ROWS), drawn], drawn)
     members = [torch.from_numpy(taste * 3)]
-    return judged_kinds(own, warm), Parts(members, [False], [], (), torch.from_numpy(popularity))
+    return judged_kinds(own, warm), Parts(
+        members, [False], [], (), (), torch.from_numpy(popularity)
+    )
 
 
 def test_each_kind_of_user_gets_what_ranks_it_best() -> None:
@@ -132,8 +134,8 @@ def test_the_transfer_term_is_heard_where_it_knows_the_answer() -> None:
     judged, parts = planted(3, cold=200)
     term = torch.zeros(ROWS, ITEMS)
     term[torch.arange(ROWS), judged.own] = 3.0
-    own = replace(parts, knn=[torch.zeros(ROWS, ITEMS), term], transfers=(1,))
-    found = search(judged, own, [0.0, 0.0], floor=True)
+    own = replace(parts, knn=[term, torch.zeros(ROWS, ITEMS), term], near=(1,), transfers=(2,))
+    found = search(judged, own, [0.0, 0.0, 0.0], floor=True)
     assert found.weights.transfer[0] == 1.0
-    assert found.weights.knn == (0.0, 0.0)
-    assert found.weights.of_terms()[0] == [0.0, 1.0]
+    assert found.weights.knn == (0.0, 0.0, 0.0), "the first is neither, so nobody hears it"
+    assert found.weights.of_terms()[0] == [0.0, 0.0, 1.0]
