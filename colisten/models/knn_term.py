@@ -12,9 +12,10 @@ neighbourhood model over the graph, and a tower that learned from them would lea
 heart. The few weights e_tb are chosen on held-out examples, not trained:
 training examples know their users' whole histories and would not ask for it.
 
-The block "transfer" is heard through the other types alone: there a mean says where in their space
-a user stands, and a target item's own vector how much more than usual people who stand there start
-it (`colisten.training.towers.transfer`). That sum is the **transfer term**.
+The block "transfer" is heard through the other types as a term of its own: there a mean says where
+in their space a user stands, and a target item's own vector how much more than usual people who stand there start
+it (`colisten.training.towers.transfer`). That sum is the **transfer term**. Through the
+target type it is a part of the kNN term like any other: titles whose people come from one place.
 """
 
 from __future__ import annotations
@@ -86,9 +87,8 @@ class KnnTermLayout:
 
     @property
     def near(self) -> tuple[int, ...]:
-        """Which of `names` are the kNN term: all blocks but that of the transfer term."""
-        parts = range(len(self.names))
-        return tuple(at for at in parts if not self.names[at].endswith(f"_{TRANSFER}"))
+        """Which of `names` are the kNN term: all that are not the transfer term."""
+        return tuple(at for at in range(len(self.names)) if at not in self.transfers)
 
     @property
     def dim(self) -> int:
