@@ -12,9 +12,10 @@ neighbourhood model over the graph, and a tower that learned from them would lea
 heart. The few weights e_tb are chosen on held-out examples, not trained:
 training examples know their users' whole histories and would not ask for it.
 
-The block "transfer" is heard through the other types as a term of its own: there a mean says where
-in their space a user stands, and a target item's own vector how much more than usual people who stand there start
-it (`colisten.training.towers.transfer`). That sum is the **transfer term**. Through the
+The block "transfer" is heard through the other types as a term of its own: a mean says where in
+their space a user stands,
+and a target item's own vector how much more than usual people who stand there start it
+(`colisten.training.towers.transfer`). That sum is the **transfer term**. Through the
 target type it is a part of the kNN term like any other: titles whose people come from one place.
 """
 
