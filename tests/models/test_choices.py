@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from colisten.errors import TrainingError
 from colisten.models.choices import CHOICES, Choice, Figures, read_choices, write_choices
+from colisten.training.towers.validation import choices_of
 
 WORDS = st.text(max_size=30)
 FIGURES = st.builds(
@@ -55,3 +56,11 @@ def test_figures_are_finite(number: float) -> None:
         Figures(mrr=number, error=0.0, users=1)
     with pytest.raises(ValidationError):
         Figures(mrr=0.0, error=number, users=1)
+
+
+def test_a_kind_of_users_that_nobody_was_held_out_of_is_named() -> None:
+    point = {"users_cold": 0.0, "taste_share_cold": 0.0, "transfer_cold": 0.0}
+    (choice,) = choices_of(point)
+    assert choice.chosen == "popularity alone"
+    assert "No cold user was held out" in choice.reason
+    assert choices_of({}) == ()

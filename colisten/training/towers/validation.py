@@ -130,7 +130,7 @@ def _choice(point: Mapping[str, float], key: str, question: str) -> Choice | Non
         if name.startswith(start) and not name.endswith(ERROR)
     }
     if not candidates:
-        return None
+        return _unasked(question, key) if f"{USERS}{key}" in point else None
     if key == "graph":
         without = point[f"{MEMBER}0"] == 0.0
         chosen = f"with{'out' * without} the graph"
@@ -150,6 +150,12 @@ def _choice(point: Mapping[str, float], key: str, question: str) -> Choice | Non
     if users < ENOUGH_USERS:
         reason += f" They are fewer than {ENOUGH_USERS}, so taste counts for their share at most."
     return Choice(question=question, chosen="as chosen", reason=reason, candidates=candidates)
+
+
+def _unasked(question: str, kind: str) -> Choice:
+    """What is said of a kind of users of which none was held out."""
+    reason = f"No {kind} user was held out to ask, so plain popularity stands in for taste."
+    return Choice(question=question, chosen="popularity alone", reason=reason, candidates={})
 
 
 def _weights(weights: ScoreWeights, names: Sequence[str]) -> dict[str, float]:
