@@ -18,7 +18,7 @@ from colisten.feature_repo.entities import ITEM, USER
 from colisten.feature_repo.services import feature_services
 from colisten.feature_repo.sources import MOMENT, write_sources
 from colisten.feature_repo.stores import store_config, write_config
-from colisten.feature_repo.views import item_views, user_views
+from colisten.feature_repo.views import item_views, seen_views, user_views
 from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
 from colisten.features.store import open_store
@@ -78,13 +78,14 @@ def build_feature_repo(
     )
     length = features.history_length
     users = user_views(sources, data, music_dim=music_dim, history_length=length)
-    items = item_views(sources)
+    seen, items = seen_views(sources, data), item_views(sources)
     with write_aside(out / REGISTRY_FILE) as registry:
         empty = registry.with_name(f"{registry.name}.online")
         config = store_config(features, registry=str(registry), online=str(empty))
         try:
             store = FeatureStore(config=RepoConfig(**config, repo_path=out))
-            store.apply([USER, ITEM, *users, *items, *feature_services(users, items)])
+            services = feature_services(users, seen, items)
+            store.apply([USER, ITEM, *users, *seen, *items, *services])
             # What is being served stays until `materialize` has the new content whole.
             if empty.exists() and not (out / ONLINE_FILE).exists():
                 os.replace(empty, out / ONLINE_FILE)

@@ -21,6 +21,8 @@ from colisten.errors import ColistenError, FeatureError, UserBusy, UserUnreadabl
 from colisten.features import names
 from colisten.features.events import Event
 from colisten.features.lightfeast import EntityKey, FeatureStore, Value
+from colisten.features.seen import with_item
+from colisten.json_files import parse_json
 
 Values = Mapping[str, Value]
 Step = Callable[[], None]
@@ -52,14 +54,14 @@ class OnlineWriter:
         self._one_writer = threading.Lock()
 
     def append(self, event: Event) -> bool:
-        """Put an event into its user's history; the next read sees it.
+        """Put an event into its user's history, and a start among all that they had.
 
-        The history stays in the order of time, item and signal and keeps the most recent
-        events, as the offline store would have it.
+        The next read sees it. The history stays in the order of time, item and signal and keeps
+        the most recent events, as the offline store would have it.
 
         Returns:
-            False where there was nothing to write: the history held this very event, or only
-            later ones than it can hold.
+            False where there was nothing to write: the history held this very event or only
+            later ones than it can hold, and what was started is known to have been.
 
         Raises:
             UserUnreadable: The history that it belongs to is damaged.
@@ -68,7 +70,18 @@ class OnlineWriter:
         """
         view = names.history_view(event.item_type)
         length = int(self._views[view].tags[names.HISTORY_LENGTH_TAG])
-        return self._change(view, event, lambda held: _with_event(held, event, length))
+        # A crash in between leaves an event that is not yet stored, and can be sent again.
+        started = self._had(event)
+        recent = self._change(view, event, lambda held: _with_event(held, event, length))
+        return started or recent
+
+    def _had(self, event: Event) -> bool:
+        """Note what was started; False where it was known, is no start, or is not kept."""
+        view = self._views.get(names.seen_view(event.item_type))
+        if view is None or event.signal not in parse_json(view.tags[names.STARTS_TAG]):
+            return False
+        column = names.seen_column(event.item_type)
+        return self._change(view.name, event, lambda held: _with_start(held, event, column))
 
     def _change(
         self, view: str, event: Event, change: Callable[[Values], dict[str, Value] | None]
@@ -186,11 +199,21 @@ def _with_event(held: Values, event: Event, length: int) -> dict[str, Value] | N
     recent = sorted(events | {fresh})[-length:]
     if fresh in events or fresh not in recent:
         return None
-    parts = zip(columns, _LISTS, (1, 2, 0), strict=True)
-    return {
-        column: Value(**{kind: {"val": [each[at] for each in recent]}})
-        for column, kind, at in parts
-    }
+    changed = {}
+    for column, kind, at in zip(columns, _LISTS, (1, 2, 0), strict=True):
+        changed[column] = Value()
+        getattr(changed[column], kind).val.extend([each[at] for each in recent])
+    return changed
+
+
+def _with_start(held: Values, event: Event, column: str) -> dict[str, Value] | None:
+    """All that a user had, with one more item; None where it is among it."""
+    value = held.get(column)
+    stored = None if value is None else value.WhichOneof("val")
+    if value is not None and stored not in (None, "bytes_val"):
+        raise TypeError(f"what a user had is {stored}, not bytes_val")
+    seen = with_item(None if value is None else value.bytes_val, event.item_id)
+    return None if seen is None else {column: Value(bytes_val=seen)}
 
 
 def _list(value: Value | None, kind: str) -> list[Any]:

@@ -50,6 +50,12 @@ def open_store(folder: Path) -> FeatureStore:
         views = store.list_feature_views(allow_cache=True)
     except Exception as error:
         raise FeatureError(f"Cannot open the feature repository at {folder}: {error}.") from error
+    if not views:
+        # Feast makes an empty registry where there is none.
+        raise FeatureError(
+            f"The registry of the feature repository at {folder} is empty or was removed.",
+            "Build the repository again.",
+        )
     # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
     ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
     for view in views:
@@ -256,7 +262,13 @@ class OnlineFeatures:
         self._index_of = catalogue_index_of
         self._fields = fields
         self._service = self._store.get_feature_service(names.SERVING, allow_cache=True)
-        self._schema = pa.schema([pa.field("user_id", pa.string()), *_schema(self._store)])
+        self._schema = pa.schema(
+            [
+                pa.field("user_id", pa.string()),
+                *_schema(self._store),
+                *(pa.field(names.seen_column(each), pa.binary()) for each in self.types),
+            ]
+        )
         # SQLite's writer waits for other processes, and readers on its connection would wait with
         # it, or see ids of one event and times of another: Feast writes feature by feature. On a
         # connection of their own they see whole transactions. Redis takes a row as one command,

@@ -24,6 +24,7 @@ from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features import names, online_writer
 from colisten.features.events import Event
 from colisten.features.online_writer import _with_event
+from colisten.features.seen import id_hashes
 from colisten.features.store import OnlineFeatures
 from colisten.settings.sections import FeatureSettings
 from tests.conftest import CUT, FIELDS
@@ -59,7 +60,7 @@ def keep_all(history: Path, folder: Path, catalogue: Catalogue, **features: Any)
     before = OnlineFeatures(folder, catalogue.index_of, FIELDS).read([f"u{at}" for at in "012"])
     assert not before.known.any()
     events = [
-        Event(f"u{user}", f"p{at:03d}", "podcast", "stream", CUT + at * SECOND)
+        Event(f"u{user}", f"a{at:03d}", "audiobook", "stream", CUT + at * SECOND)
         for user in range(USERS)
         for at in range(EACH)
     ]
@@ -68,10 +69,13 @@ def keep_all(history: Path, folder: Path, catalogue: Catalogue, **features: Any)
         new = [event for sent in pool.map(send, [folder] * PROCESSES, orders) for event in sent]
     assert Counter(new) == Counter(events)
     after = OnlineFeatures(folder, catalogue.index_of, FIELDS).read([f"u{at}" for at in "012"])
-    kept = after.histories["podcast"]
+    kept, had = after.histories["audiobook"], after.seen
     assert kept.counts.tolist() == [EACH] * USERS
     assert catalogue.item_ids[kept.items].tolist() == [event.item_id for event in events]
     assert kept.times.tolist() == [event.time for event in events]
+    assert had is not None
+    everything = np.sort(id_hashes(f"a{at:03d}" for at in range(EACH))).tolist()
+    assert [one.tolist() for one in had] == [everything] * USERS
 
 
 def test_sqlite_keeps_every_event_of_many_processes(
