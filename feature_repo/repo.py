@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pyarrow.compute as pc
 from colisten.data import parquet
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
+from colisten.feature_repo.carry_over import carry_over, writers_waiting
 from colisten.feature_repo.entities import ITEM, USER
 from colisten.feature_repo.services import feature_services
 from colisten.feature_repo.sources import MOMENT, write_sources
@@ -103,8 +106,9 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
 
     What `FeatureStore.materialize` does, for sources sorted by entity and time: it ranks all
     rows of a view at once, lists included, while here each block of users is read once, and
-    only newest rows are ever held. SQLite's file is replaced whole; a process that holds the old
-    one open must open the store anew. Redis keeps what was pushed since, being newer.
+    only newest rows are ever held. Rows that events of `as_of` or later have changed stay as they
+    are. SQLite's file is replaced whole; a process that reads from the old one must open the store
+    anew.
 
     Raises:
         FeatureError: `folder` holds no repository, or the online store refuses.
@@ -115,9 +119,18 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
     if store.config.online_store.type != "sqlite":
         _fill(store, as_of)
     else:
-        with write_aside(located(folder) / ONLINE_FILE) as aside:
+        file = located(folder) / ONLINE_FILE
+        with ExitStack() as stack, write_aside(file) as aside:
             store.config.online_store.path = str(aside)
             _fill(store, as_of)
+            try:
+                stack.enter_context(writers_waiting(file))
+                kept = carry_over(file, aside, as_of)
+            except sqlite3.DatabaseError as error:
+                # What is replaced may be damaged; whoever rebuilds it wants to be rid of that.
+                log.warning("nothing kept of the old online store", error=str(error))
+            else:
+                log.info("kept of the old online store", cells=kept)
     log.info("online store filled", folder=str(folder), as_of=as_of.isoformat())
 
 
