@@ -7,7 +7,8 @@
     ├── GraphError             a co-listening graph cannot be built or read
     ├── FeatureError           the feature store cannot answer
     │   ├── EventRefused       an event that no history may hold, now or later              exit 2
-    │   └── UserUnreadable     what is stored of one user is damaged; of others it is not
+    │   ├── UserUnreadable     what is stored of one user is damaged; of others it is not
+    │   └── UserBusy           others write this one user's row; an event can be sent again
     ├── TextError              text vectors cannot be computed or read
     ├── TrainingError          training cannot start or cannot go on
     ├── EvaluationError        there is nothing to measure, or a measure is undefined
@@ -84,6 +85,10 @@ class EventRefused(FeatureError):
 
 class UserUnreadable(FeatureError):
     """What the store holds of one user is damaged; it can answer for others."""
+
+
+class UserBusy(FeatureError):
+    """Others are writing this one user's row, and went on while it was waited for."""
 
 
 class TextError(ColistenError):

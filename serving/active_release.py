@@ -58,6 +58,7 @@ class ActiveRelease:
         release.exact(active.nobody(), 1)
         _ = release.target_scale  # computed here and not by the first request
         release.index_of([])
+        release.of_hashes(np.zeros(1, np.uint64))
         return active
 
     def nobody(self) -> np.ndarray:

@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TypeVar
 
-from colisten.errors import EventRefused, FeatureError, UserUnreadable
+from colisten.errors import EventRefused, FeatureError, UserBusy, UserUnreadable
 from colisten.logs import logger
 
 T = TypeVar("T")
 _FIRST_SHARE = 0.05
-_NO_OUTAGE = (EventRefused, UserUnreadable)
+_NO_OUTAGE = (EventRefused, UserUnreadable, UserBusy)
 _log = logger("serving.circuit_breaker")
 
 
@@ -37,7 +37,7 @@ class CallRefused(CallFailed):
     """What was asked cannot be answered, by this dependency or any: no sign of its health.
 
     Attributes:
-        error: Why; an `EventRefused` or a `UserUnreadable`.
+        error: Why; an `EventRefused`, a `UserUnreadable` or a `UserBusy`.
     """
 
     def __init__(self, reason: str, error: FeatureError) -> None:

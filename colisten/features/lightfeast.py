@@ -51,11 +51,15 @@ with _light():
         RepoConfig,
         ValueType,
     )
-    from feast.types import Array, Float32, Int64, String, UnixTimestamp
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+    from feast.types import Array, Bytes, Float32, Int64, String, UnixTimestamp
 
 __all__ = [
     "Array",
+    "Bytes",
     "Entity",
+    "EntityKey",
     "FeatureService",
     "FeatureStore",
     "FeatureView",
@@ -67,5 +71,6 @@ __all__ = [
     "RepoConfig",
     "String",
     "UnixTimestamp",
+    "Value",
     "ValueType",
 ]

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.data.moments import LATEST, from_microseconds, microseconds, utc
-from colisten.errors import ColistenError, FeatureError, UserUnreadable
+from colisten.data.moments import microseconds
+from colisten.errors import ColistenError, FeatureError
 from colisten.features import names
 from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore, String
+from colisten.features.online_writer import OnlineWriter, damaged_row
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch, UserFields
 from colisten.files import located
 from colisten.json_files import parse_json
 from colisten.progress import track
 
-_MICROSECOND = timedelta(microseconds=1)
 _MOMENT = pa.timestamp("us", tz="UTC")
 _STRINGS = pa.list_(pa.string())
 _ROW = "colisten_row"
@@ -50,6 +50,12 @@ def open_store(folder: Path) -> FeatureStore:
         views = store.list_feature_views(allow_cache=True)
     except Exception as error:
         raise FeatureError(f"Cannot open the feature repository at {folder}: {error}.") from error
+    if not views:
+        # Feast makes an empty registry where there is none.
+        raise FeatureError(
+            f"The registry of the feature repository at {folder} is empty or was removed.",
+            "Build the repository again.",
+        )
     # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
     ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
     for view in views:
@@ -226,9 +232,8 @@ def _schema(store: FeatureStore) -> pa.Schema:
 class OnlineFeatures:
     """Users as they are now, and fresh events into their histories.
 
-    One warm Feast store; safe to share between threads. Two processes that push events of one
-    user at the same moment may lose one of them: send a user's events through one process, as
-    a log partitioned by user does. The next materialization brings back what was lost.
+    One warm Feast store; safe to share between threads. Events may be pushed by any number of
+    processes at once, of one user too: see `OnlineWriter`.
 
     Args:
         folder: Folder of the feature repository.
@@ -257,19 +262,20 @@ class OnlineFeatures:
         self._index_of = catalogue_index_of
         self._fields = fields
         self._service = self._store.get_feature_service(names.SERVING, allow_cache=True)
-        self._schema = pa.schema([pa.field("user_id", pa.string()), *_schema(self._store)])
-        self._lengths = {
-            item_type: int(_history_tags(self._store, item_type)[names.HISTORY_LENGTH_TAG])
-            for item_type in self.types
-        }
-        self._pushing = threading.Lock()
+        self._schema = pa.schema(
+            [
+                pa.field("user_id", pa.string()),
+                *_schema(self._store),
+                *(pa.field(names.seen_column(each), pa.binary()) for each in self.types),
+            ]
+        )
         # SQLite's writer waits for other processes, and readers on its connection would wait with
         # it, or see ids of one event and times of another: Feast writes feature by feature. On a
         # connection of their own they see whole transactions. Redis takes a row as one command,
         # and a slow one must not hold up other readers.
         shared = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = threading.Lock() if shared else nullcontext()
-        self._writer = open_store(folder) if shared else self._store
+        self._writer = OnlineWriter(open_store(folder) if shared else self._store)
 
     def read(self, user_ids: Sequence[str]) -> UserBatch:
         """The users as of now, in order; `UserBatch.known` tells of whom anything is known.
@@ -281,71 +287,29 @@ class OnlineFeatures:
         if not len(user_ids):
             rows = self._schema.empty_table()
         else:
-            rows = self._rows(self._service, list(user_ids))[0]
+            rows = self._rows(self._service, list(user_ids))
         try:
             return UserBatch.from_table(rows, self._index_of, self._fields)
         except ColistenError:
             raise
         except Exception as error:
-            raise _damaged(error) from error
+            raise damaged_row(error) from error
 
     def push(self, event: Event) -> bool:
         """Put one event into its user's online history; the next `read` sees it.
 
-        The history stays in the order of time, item and signal and keeps the most recent
-        events, as the offline store would have it.
-
         Returns:
-            False where the history already held this very event, or only later ones than it
-            can hold; nothing is written then.
+            False where there was nothing to write: it was stored before, or is older than all
+            that is kept.
 
         Raises:
             EventRefused: The event fits no history.
-            UserUnreadable: The history that it belongs to is damaged.
-            FeatureError: The online store is out of reach.
+            UserUnreadable, UserBusy, FeatureError: As `OnlineWriter.append`.
         """
         event.check(self.types, self.signals)
-        columns = names.history_columns(event.item_type)
-        view = names.history_view(event.item_type)
-        with self._pushing:
-            rows, newest = self._rows([f"{view}:{name}" for name in columns], [event.user_id])
-            lists = [rows.column(name)[0].as_py() or [] for name in columns]
-            if len({len(values) for values in lists}) > 1:
-                raise UserUnreadable(
-                    f"The {event.item_type} history of user {event.user_id[:80]!r} has ids, "
-                    "signals and times that differ in number.",
-                    "The feature store is damaged; rebuild it.",
-                )
-            held = set(zip(lists[2], lists[0], lists[1], strict=True))
-            fresh = (event.time, event.item_id, event.signal)
-            try:
-                recent = sorted(held | {fresh})[-self._lengths[event.item_type] :]
-                # An online store may ignore a row that is not newer than the one it has, so a
-                # late event must not carry its own moment.
-                moment = max(utc(event.timestamp), newest + _MICROSECOND)
-            except (TypeError, OverflowError) as error:
-                raise _damaged(error) from error
-            if fresh in held or fresh not in recent:
-                return False
-            if moment > LATEST:
-                raise _damaged(f"it is of {moment}")
-            frame = pd.DataFrame(
-                {
-                    "user_id": [event.user_id],
-                    columns[0]: [[item for _, item, _ in recent]],
-                    columns[1]: [[signal for _, _, signal in recent]],
-                    columns[2]: [[time for time, _, _ in recent]],
-                    names.TIMESTAMP: [moment],
-                }
-            )
-            try:
-                self._writer.push(names.push_source(event.item_type), frame)
-            except Exception as error:
-                raise FeatureError(f"The online store refuses an event: {error}.") from error
-        return True
+        return self._writer.append(event)
 
-    def _rows(self, features: Any, user_ids: list[str]) -> tuple[pa.Table, datetime]:
-        """The answer as a table, and the newest moment of any feature of the first user."""
+    def _rows(self, features: Any, user_ids: list[str]) -> pa.Table:
         try:
             answer = self._answer(features, user_ids)
         except Exception as error:
@@ -355,27 +319,17 @@ class OnlineFeatures:
                 self._answer(features, [_NOBODY])
             except Exception:
                 raise FeatureError(f"The online store cannot answer: {error}.") from error
-            raise _damaged(error) from error
+            raise damaged_row(error) from error
         try:
             values = answer.to_dict()
             fields = [field for field in self._schema if field.name in values]
             arrays = [pa.array(values[field.name], field.type) for field in fields]
-            rows = pa.table(arrays, schema=pa.schema(fields))
+            return pa.table(arrays, schema=pa.schema(fields))
         except Exception as error:
-            raise _damaged(error) from error
-        stamps = [result.event_timestamps[0] for result in answer.proto.results[1:]]
-        seconds = max((stamp.seconds * 10**9 + stamp.nanos for stamp in stamps), default=0)
-        return rows, from_microseconds(seconds // 1000)
+            raise damaged_row(error) from error
 
     def _answer(self, features: Any, user_ids: list[str]) -> Any:
         with self._using:
             return self._store.get_online_features(
                 features=features, entity_rows=[{"user_id": user} for user in user_ids]
             )
-
-
-def _damaged(why: object) -> UserUnreadable:
-    """What to say where the store answers for others: what it holds of these users is no row."""
-    return UserUnreadable(
-        f"The online store holds a damaged row: {why}.", "Rebuild the feature store."
-    )

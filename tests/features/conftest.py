@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.store import open_store
 from tests.conftest import CUT
+from tests.redis_server import redis_server
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,10 @@ def store(feature_folder: Path) -> FeatureStore:
 def catalogue(tiny_history: Path) -> Catalogue:
     """The tiny catalogue."""
     return Catalogue.read(tiny_history)
+
+
+@pytest.fixture
+def redis_address(tmp_path: Path) -> Iterator[str]:
+    """A Redis of its own; skips where none is installed."""
+    with redis_server(tmp_path) as address:
+        yield address

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import sqlite3
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -153,10 +151,14 @@ def test_a_refused_event_changes_nothing(online: OnlineFeatures, catalogue: Cata
 
 
 def test_readers_never_see_half_an_event(online: OnlineFeatures, catalogue: Catalogue) -> None:
+    lengths: list[int] = []
+
     def push(at: int) -> bool:
+        # Not before that many reads, or all events would be in before the second one.
+        while len(lengths) < at:
+            time.sleep(0.001)
         return online.push(fresh(item_id=f"p{at:03d}", timestamp=CUT + at * MINUTE))
 
-    lengths: list[int] = []
     done = threading.Event()
 
     def read() -> None:
@@ -173,7 +175,7 @@ def test_readers_never_see_half_an_event(online: OnlineFeatures, catalogue: Cata
             reader.result()
     assert all(pushed)
     assert len(history(online, catalogue, fresh())) == before + 20
-    assert len(lengths) > 20
+    assert len(lengths) >= 19
 
 
 def test_a_type_the_repository_lacks_is_refused(feature_folder: Path) -> None:
@@ -207,28 +209,6 @@ def test_a_history_keeps_its_length(
     tiny_history: Path, tmp_path: Path, catalogue: Catalogue
 ) -> None:
     assert_capped(short_histories(tiny_history, tmp_path, catalogue), catalogue)
-
-
-@pytest.fixture
-def redis_address(tmp_path: Path) -> Iterator[str]:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    server = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 @pytest.mark.slow
@@ -296,7 +276,7 @@ def test_a_redis_out_of_reach_is_a_feature_error(
         start = time.monotonic()
         with pytest.raises(FeatureError, match="cannot answer"):
             far.read(["u0005"])
-        with pytest.raises(FeatureError, match="cannot answer"):
+        with pytest.raises(FeatureError, match="cannot take an event"):
             far.push(fresh())
         assert time.monotonic() - start < 5
 

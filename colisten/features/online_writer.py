@@ -1,0 +1,170 @@
+"""Fresh events into users' online rows: a row is read, changed and written as one step.
+
+Worker processes and their threads write at once, and a history is one value: whoever reads it,
+adds an event and writes it back undoes what another wrote in between. So it is done in turns
+(`colisten.features.row_turns`). What is read and written goes through Feast's online store.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from colisten.data.moments import LATEST, utc
+from colisten.errors import ColistenError, FeatureError, UserUnreadable
+from colisten.features import names
+from colisten.features.events import Event
+from colisten.features.lightfeast import EntityKey, FeatureStore, Value
+from colisten.features.row_turns import RedisTurns, RowTurns, SqliteTurns, StillMine
+from colisten.features.seen import with_item
+from colisten.json_files import parse_json
+
+Values = Mapping[str, Value]
+Change = Callable[[Values], dict[str, Value] | None]
+_MICROSECOND = timedelta(microseconds=1)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_NOBODY = "nobody (is the store well?)"
+_LISTS = ("string_list_val", "string_list_val", "int64_list_val")
+
+
+class OnlineWriter:
+    """Adds events to users' online histories; safe to share between threads.
+
+    Args:
+        store: Whose online store is written; on SQLite nobody else may read on its connection.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        self._store = store
+        views = store.list_feature_views(allow_cache=True)
+        self._views = {view.name: view for view in views}
+        turns = SqliteTurns if store.config.online_store.type == "sqlite" else RedisTurns
+        self._turns: RowTurns = turns(store.provider.online_store, store.config)
+
+    def append(self, event: Event) -> bool:
+        """Put an event into its user's history, and a start among all that they had.
+
+        The next read sees it. The history stays in the order of time, item and signal and keeps
+        the most recent events, as the offline store would have it.
+
+        Returns:
+            False where there was nothing to write: the history held this very event or only
+            later ones than it can hold, and what was started is known to have been.
+
+        Raises:
+            UserUnreadable: The history that it belongs to is damaged.
+            UserBusy: Others write this user's row all the while.
+            FeatureError: The online store is out of reach.
+        """
+        try:
+            return self._turns.take(event.user_id, lambda still_mine: self._add(event, still_mine))
+        except ColistenError:
+            raise
+        except Exception as error:
+            raise FeatureError(f"The online store cannot take an event: {error}.") from error
+
+    def _add(self, event: Event, still_mine: StillMine) -> bool:
+        history = names.history_view(event.item_type)
+        length = int(self._views[history].tags[names.HISTORY_LENGTH_TAG])
+        changes: list[tuple[str, Change]] = [
+            (history, lambda held: _with_event(held, event, length))
+        ]
+        seen = self._views.get(names.seen_view(event.item_type))
+        if seen is not None and event.signal in parse_json(seen.tags[names.STARTS_TAG]):
+            # First: a crash in between leaves an event that is not yet stored, and is sent again.
+            changes.insert(0, (seen.name, lambda held: _with_start(held, event)))
+        changed = [self._change(view, event, change, still_mine) for view, change in changes]
+        return any(changed)
+
+    def _change(self, view: str, event: Event, change: Change, still_mine: StillMine) -> bool:
+        """Replace a user's row by what `change` makes of it; None leaves it, and False says so."""
+        key = EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=event.user_id)])
+        newest, held = self._read(view, key)
+        try:
+            values = change(held)
+            # An online store may ignore a row that is not newer than the one it has, so a late
+            # event must not carry its own moment.
+            moment = max(utc(event.timestamp), newest + _MICROSECOND)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise damaged_row(error) from error
+        if values is None:
+            return False
+        if moment > LATEST:
+            raise damaged_row(f"it is of {moment}")
+        still_mine()
+        self._store.provider.online_write_batch(
+            self._store.config, self._views[view], [(key, values, moment, None)], None
+        )
+        return True
+
+    def _read(self, view: str, key: EntityKey) -> tuple[datetime, Values]:
+        try:
+            newest, held = self._rows(view, key)
+        except Exception as error:
+            # A cursor that such a frame still holds keeps SQLite's file locked.
+            traceback.clear_frames(error.__traceback__)
+            nobody = EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=_NOBODY)])
+            try:
+                self._rows(view, nobody)
+            except Exception:
+                raise FeatureError(f"The online store cannot answer: {error}.") from error
+            raise damaged_row(error) from error
+        return newest or _NEVER, held or {}
+
+    def _rows(self, view: str, key: EntityKey) -> tuple[datetime | None, Values | None]:
+        table = self._views[view]
+        features = [feature.name for feature in table.features]
+        rows = self._store.provider.online_read(self._store.config, table, [key], features)
+        newest, held = rows[0]
+        return newest, held
+
+
+def damaged_row(why: object) -> UserUnreadable:
+    """What to say where the store answers for others: what it holds of these users is no row."""
+    return UserUnreadable(
+        f"The online store holds a damaged row: {why}.", "Rebuild the feature store."
+    )
+
+
+def _with_event(held: Values, event: Event, length: int) -> dict[str, Value] | None:
+    """The history columns with one more event; None where it adds nothing."""
+    columns = names.history_columns(event.item_type)
+    lists = [_list(held.get(column), kind) for column, kind in zip(columns, _LISTS, strict=True)]
+    if len({len(values) for values in lists}) > 1:
+        raise UserUnreadable(
+            f"The {event.item_type} history of user {event.user_id[:80]!r} has ids, "
+            "signals and times that differ in number.",
+            "The feature store is damaged; rebuild it.",
+        )
+    events = set(zip(lists[2], lists[0], lists[1], strict=True))
+    fresh = (event.time, event.item_id, event.signal)
+    recent = sorted(events | {fresh})[-length:]
+    if fresh in events or fresh not in recent:
+        return None
+    changed = {}
+    for column, kind, at in zip(columns, _LISTS, (1, 2, 0), strict=True):
+        changed[column] = Value()
+        getattr(changed[column], kind).val.extend([each[at] for each in recent])
+    return changed
+
+
+def _with_start(held: Values, event: Event) -> dict[str, Value] | None:
+    """All that a user had, with one more item; None where it is among it."""
+    column = names.seen_column(event.item_type)
+    value = held.get(column)
+    stored = None if value is None else value.WhichOneof("val")
+    if value is not None and stored not in (None, "bytes_val"):
+        raise TypeError(f"what a user had is {stored}, not bytes_val")
+    seen = with_item(None if value is None else value.bytes_val, event.item_id)
+    return None if seen is None else {column: Value(bytes_val=seen)}
+
+
+def _list(value: Value | None, kind: str) -> list[Any]:
+    stored = None if value is None else value.WhichOneof("val")
+    if value is None or stored is None:
+        return []
+    if stored != kind:
+        raise TypeError(f"a history holds {stored}, not {kind}")
+    return list(getattr(value, kind).val)

@@ -1,0 +1,143 @@
+"""Events of one user that come at once are all kept, each once, whoever stores them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colisten.data.catalogue import Catalogue
+from colisten.errors import UserBusy
+from colisten.feature_repo.repo import build_feature_repo, materialize
+from colisten.features import names, online_writer, row_turns
+from colisten.features.events import Event
+from colisten.features.lightfeast import Value
+from colisten.features.online_writer import _with_event
+from colisten.features.seen import id_hashes
+from colisten.features.store import OnlineFeatures
+from colisten.settings.sections import FeatureSettings
+from tests.conftest import CUT, FIELDS
+from tests.features.sender import nowhere, send
+
+PROCESSES, USERS, EACH = 3, 3, 40
+SECOND = timedelta(seconds=1)
+
+
+def keep_all(history: Path, folder: Path, catalogue: Catalogue, **features: Any) -> None:
+    """Several processes send the same events, each in its own order."""
+    settings = FeatureSettings(history_length=400, **features)
+    build_feature_repo(history, folder, as_of=CUT, features=settings)
+    materialize(folder, as_of=CUT)
+    before = OnlineFeatures(folder, catalogue.index_of, FIELDS).read([f"u{at}" for at in "012"])
+    assert not before.known.any()
+    events = [
+        Event(f"u{user}", f"a{at:03d}", "audiobook", "stream", CUT + at * SECOND)
+        for user in range(USERS)
+        for at in range(EACH)
+    ]
+    orders = [random.Random(seed).sample(events, len(events)) for seed in range(PROCESSES)]
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        new = [event for sent in pool.map(send, [folder] * PROCESSES, orders) for event in sent]
+    assert Counter(new) == Counter(events)
+    after = OnlineFeatures(folder, catalogue.index_of, FIELDS).read([f"u{at}" for at in "012"])
+    kept, had = after.histories["audiobook"], after.seen
+    assert kept.counts.tolist() == [EACH] * USERS
+    assert catalogue.item_ids[kept.items].tolist() == [event.item_id for event in events]
+    assert kept.times.tolist() == [event.time for event in events]
+    assert had is not None
+    everything = np.sort(id_hashes(f"a{at:03d}" for at in range(EACH))).tolist()
+    assert [one.tolist() for one in had] == [everything] * USERS
+
+
+def test_sqlite_keeps_every_event_of_many_processes(
+    tiny_history: Path, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    keep_all(tiny_history, tmp_path / "out", catalogue)
+
+
+@pytest.mark.slow
+def test_redis_keeps_every_event_of_many_processes(
+    redis_address: str, tiny_history: Path, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    keep_all(tiny_history, tmp_path / "out", catalogue, online_store="redis", redis=redis_address)
+
+
+@pytest.mark.slow
+def test_a_lock_whose_holder_died_in_redis_costs_its_user_a_moment(
+    redis_address: str, tiny_history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = FeatureSettings(online_store="redis", redis=redis_address)
+    folder = build_feature_repo(tiny_history, tmp_path / "out", as_of=CUT, features=settings)
+    online = OnlineFeatures(folder, nowhere, FIELDS)
+    host, _, port = redis_address.partition(":")
+    client = redis.Redis(host, int(port))
+    # As a worker leaves it that is killed while it writes.
+    assert client.lock(f"{names.PROJECT}:writing:u0", timeout=2.5).acquire()
+    event = Event("u0", "p001", "podcast", "stream", CUT)
+    with pytest.raises(UserBusy, match="Send it again"):
+        online.push(event)
+    assert online.push(Event("u1", "p001", "podcast", "stream", CUT))
+    assert online.push(event)
+    # One that was held up for longer than its lock lasts does not write over what came since.
+    monkeypatch.setattr(row_turns, "LOCK_SECONDS", 0.05)
+    taken = online_writer._with_event
+
+    def slow(*given: Any) -> Any:
+        monkeypatch.setattr(online_writer, "_with_event", taken)
+        monkeypatch.setattr(row_turns, "LOCK_SECONDS", 10.0)
+        while client.get(f"{names.PROJECT}:writing:u0") is not None:
+            pass
+        assert OnlineFeatures(folder, nowhere, FIELDS).push(
+            Event("u0", "p002", "podcast", "stream", CUT)
+        )
+        return taken(*given)
+
+    monkeypatch.setattr(online_writer, "_with_event", slow)
+    late = Event("u0", "p003", "podcast", "stream", CUT)
+    with pytest.raises(UserBusy, match="too long"):
+        online.push(late)
+    assert online.push(late)
+    answer = online._store.get_online_features(
+        features=[f"{names.history_view('podcast')}:podcast_item_ids"],
+        entity_rows=[{"user_id": "u0"}],
+    )
+    assert answer.to_dict()["podcast_item_ids"] == [["p001", "p002", "p003"]]
+
+
+EVENTS = st.lists(
+    st.builds(
+        lambda item, signal, at: Event("u", item, "podcast", signal, CUT + at * SECOND),
+        st.sampled_from("abc"),
+        st.sampled_from(["stream", "follow"]),
+        st.integers(0, 5),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(events=EVENTS, length=st.integers(1, 6))
+def test_a_history_holds_the_latest_events_in_whatever_order_they_come(
+    events: list[Event], length: int
+) -> None:
+    held: dict[str, Value] = {}
+    for event in events:
+        held = _with_event(held, event, length) or held
+    expected = sorted({(each.time, each.item_id, each.signal) for each in events})[-length:]
+    ids, signals, times = names.history_columns("podcast")
+    if events:
+        stored = (held[times].int64_list_val, held[ids].string_list_val)
+        kept = zip(*(each.val for each in stored), held[signals].string_list_val.val, strict=True)
+        assert list(kept) == expected
+    for event in events:
+        assert _with_event(held, event, length) is None
