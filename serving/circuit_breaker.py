@@ -90,8 +90,8 @@ class CircuitBreaker:
                 are those of single keys or messages, and the dependency goes on being asked.
 
         Raises:
-            CallRefused: The fault is of this one event, filter or user: it counts neither as a failure
-                of the dependency nor as an answer.
+            CallRefused: The fault is of this one event, filter or user: it counts neither as a
+                failure of the dependency nor as an answer.
             CallFailed: It took too long, failed, or the dependency is resting.
         """
         probe = self._admit()

@@ -155,24 +155,28 @@ def test_taking_a_copy_changes_nothing_at_its_source(source: Path, tmp_path: Pat
     assert SourceFiles(source, Manifest.read(source)).fault() is None
 
 
-def promoted(name: str, previous: str | None) -> dict[str, str | None]:
+Entry = dict[str, str | None]
+
+
+def promoted(name: str, previous: str | None) -> Entry:
     return {"event": "promoted", "release_id": name, "previous": previous}
 
 
 def test_the_lineage_is_what_was_live_and_was_not_left_on_purpose() -> None:
-    entries = [
+    entries: list[Entry] = [
         {"event": "published", "release_id": "candidate"},
         promoted("a", None),
         promoted("b", "a"),
         promoted("c", "b"),
     ]
     assert lineage(entries) == ["c", "b", "a"]
-    back = {"event": "rolled_back", "release_id": "b", "previous": "c"}
+    back: Entry = {"event": "rolled_back", "release_id": "b", "previous": "c"}
     assert lineage([*entries, back]) == ["b", "a"]
-    again = {"event": "rolled_back", "release_id": "c", "previous": "b"}
+    again: Entry = {"event": "rolled_back", "release_id": "c", "previous": "b"}
     assert lineage([*entries, back, again]) == ["c", "a"]
     assert lineage([*entries, back, promoted("c", "b")]) == ["c", "b", "a"]
-    assert lineage([*entries, {"event": "pruned", "release_id": "a"}]) == ["c", "b"]
+    pruned: Entry = {"event": "pruned", "release_id": "a"}
+    assert lineage([*entries, pruned]) == ["c", "b"]
 
 
 def test_a_pointer_that_cannot_be_read_leaves_the_journal(

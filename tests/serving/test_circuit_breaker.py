@@ -194,7 +194,7 @@ def hang() -> None:
 def test_what_fails_for_one_key_alone_is_no_outage(make: Make, fault: Callable[[], None]) -> None:
     breaker = make(budget=0.1, rest_seconds=60.0)
     for _ in range(12):
-        with pytest.raises(CallFailed, match="index_(error|timeout)"):
+        with pytest.raises(CallFailed, match=r"index_(error|timeout)"):
             breaker.call(fault, neutral=lambda: "well")
         assert breaker.call(lambda: 7, neutral=lambda: "well") == 7
 
