@@ -49,7 +49,7 @@ class Inspector:
     Args:
         current: What answers now; None before anything does.
         parts: Where findings are noted.
-        index: The vector index.
+        index: The vector index; None where items are searched in this process alone.
         seconds: How long to wait between two looks.
     """
 
@@ -57,7 +57,7 @@ class Inspector:
         self,
         current: Callable[[], ActiveRelease | None],
         parts: Parts,
-        index: IndexClient,
+        index: IndexClient | None,
         *,
         seconds: float,
     ) -> None:
@@ -94,18 +94,7 @@ class Inspector:
 
     def judge_index(self, active: ActiveRelease) -> None:
         """Whether a release's collection is to be asked; also before the release is taken up."""
-        found: list[IndexFault | None] = []
-
-        def judge() -> None:
-            found.append(collection_fault(active.release, self._index, _PATIENCE_SECONDS))
-
-        try:
-            self._calls[INDEX].run(judge, 2 * _PATIENCE_SECONDS)
-            # Nothing was found where the call before was waited for, or this one broke.
-            fault = found[0] if found else active.index.fault
-        except TimeoutError as error:
-            fault = IndexFault(ERROR, str(error))
-        active.index.fault = fault
+        active.index.fault = fault = self._index_fault(active)
         current = self._current()
         if current is not None and current is not active:
             return
@@ -113,6 +102,21 @@ class Inspector:
             self._parts.well(INDEX)
         else:
             self._parts.ill(INDEX, fault.reason, fault.why)
+
+    def _index_fault(self, active: ActiveRelease) -> IndexFault | None:
+        index, found = self._index, list[IndexFault | None]()
+        if index is None:
+            return None
+
+        def judge() -> None:
+            found.append(collection_fault(active.release, index, _PATIENCE_SECONDS))
+
+        try:
+            self._calls[INDEX].run(judge, 2 * _PATIENCE_SECONDS)
+        except TimeoutError as error:
+            return IndexFault(ERROR, str(error))
+        # Nothing was found where only the call before was waited for.
+        return found[0] if found else active.index.fault
 
     def _judge_features(self, active: ActiveRelease) -> None:
         found: list[tuple[str, str] | None] = []

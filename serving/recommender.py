@@ -35,6 +35,7 @@ from colisten.serving.schemas import (
     VectorSource,
 )
 
+_EXACT = "exact"
 _log = logger("serving.recommender")
 
 
@@ -153,10 +154,11 @@ class Recommender:
         if query is None:
             return None
         if state.allowed is not None and not state.allowed.any():
-            return "exact", []
-        found = self._indexed(active, state, query, k, exclude)
-        if found is not None:
-            return self._index_source, self._explained(active, state, *found)
+            return _EXACT, []
+        if self._index_source != _EXACT:
+            found = self._indexed(active, state, query, k, exclude)
+            if found is not None:
+                return self._index_source, self._explained(active, state, *found)
         asked = active.release.columns.known(state.asked).excluding(exclude)
         try:
             all_ids, all_scores = active.release.exact(query, k, filter=asked)
@@ -164,7 +166,7 @@ class Recommender:
             _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
             state.fallbacks.append("exact_error")
             return None
-        return "exact", self._explained(active, state, all_ids[0], all_scores[0])
+        return _EXACT, self._explained(active, state, all_ids[0], all_scores[0])
 
     def _indexed(
         self,

@@ -85,7 +85,10 @@ class Runtime:
             store, self._load, parts=self._parts, seconds=serving.follow_seconds
         )
         self._inspector = Inspector(
-            lambda: self._watcher.current, self._parts, self._index, seconds=serving.inspect_seconds
+            lambda: self._watcher.current,
+            self._parts,
+            None if self._index_source == "exact" else self._index,
+            seconds=serving.inspect_seconds,
         )
 
     @classmethod
