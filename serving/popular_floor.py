@@ -23,7 +23,7 @@ class PopularFloor:
 
     Args:
         share: Largest share that is let pass, 0 to 1; None lets every one pass.
-        seconds: How long it must be exceeded.
+        seconds: Over how long it is taken.
         clock: Seconds that only grow.
     """
 

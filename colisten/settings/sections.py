@@ -304,11 +304,11 @@ class ServingSettings(Section):
         None,
         ge=0,
         le=1,
-        description="Largest share of known users that may be answered with popular items; more "
+        description="Largest share of the answers to known users that may be popular items; more "
         "than that makes /readyz 503. null: every share may.",
     )
     ready_popular_seconds: float = Field(
-        30.0, gt=0, description="How long that share must be exceeded."
+        30.0, gt=0, description="Over how many seconds that share is taken."
     )
     reasons: dict[Name, str] = Field(
         {
