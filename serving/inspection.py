@@ -8,6 +8,7 @@ decides whether the index is asked at all.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from colisten.errors import FeatureError
@@ -19,6 +20,9 @@ from colisten.serving.parts import FEATURES, FILES, INDEX, Parts
 
 # A dependency that needs longer is out of reach, whatever it says in the end.
 _PATIENCE_SECONDS = 5.0
+# Looking takes a twentieth of the time where the index is large, and is put off no further than
+# this many times: what is slow may be slow because it is broken.
+_REST_SHARE, _LONGEST_REST = 19, 5
 _log = logger("serving.inspection")
 
 
@@ -78,7 +82,7 @@ class Inspector:
         """Stop looking."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=2)  # a dependency may hold it longer
 
     def look(self) -> None:
         """Inspect everything once."""
@@ -109,7 +113,10 @@ class Inspector:
             return None
 
         def judge() -> None:
-            found.append(collection_fault(active.release, index, _PATIENCE_SECONDS))
+            trusted = active.index.fault is None
+            fault = collection_fault(active.release, index, _PATIENCE_SECONDS, trusted=trusted)
+            # A request may have found meanwhile what the count alone does not show.
+            found.append(active.index.fault if trusted and fault is None else fault)
 
         try:
             self._calls[INDEX].run(judge, 2 * _PATIENCE_SECONDS)
@@ -136,12 +143,17 @@ class Inspector:
             self._parts.ill(FEATURES, *found[0])
 
     def _go_on(self) -> None:
-        while not self._ended.wait(self._seconds):
+        took = 0.0
+        while not self._ended.wait(
+            min(max(self._seconds, _REST_SHARE * took), _LONGEST_REST * self._seconds)
+        ):
+            begun = time.monotonic()
             try:
                 self.look()
             except Exception:
                 # Whatever it was, the thread must live on: without it nothing is noticed.
                 _log.exception("inspection_failed")
+            took = time.monotonic() - begun
 
 
 def _features_fault(active: ActiveRelease) -> tuple[str, str] | None:

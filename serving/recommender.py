@@ -25,7 +25,7 @@ from colisten.serving.active_release import ActiveRelease
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.filters import asked_filter, offered, unknown_values
 from colisten.serving.index_client import IndexClient
-from colisten.serving.index_truth import Allowed, answer_fault
+from colisten.serving.index_truth import FOREIGN, Allowed, answer_fault, as_fault
 from colisten.serving.schemas import (
     How,
     RecommendRequest,
@@ -105,7 +105,7 @@ class Recommender:
             how = How(vector=vector, search="popular", fallbacks=state.fallbacks)
         how.unknown = unknown_values(request.language, request.filter, active.release, state.asked)
         if not items and (state.allowed is None or state.allowed.any()):
-            state.fallbacks.append("nothing_left")
+            how.fallbacks.append("nothing_left")
         return Shelf(release_id=active.release_id, user_id=request.user_id, how=how, items=items)
 
     def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
@@ -203,8 +203,10 @@ class Recommender:
             return None
         fault = answer_fault(release, query, k, Allowed(state.allowed, exclude), ids, scores)
         if fault is not None:
-            # What it holds is not what was published with this release.
             state.fallbacks.append(fault)
+            if fault == FOREIGN:
+                # It is not asked again before it has been looked at; a graph may well come short.
+                active.index.fault = as_fault(fault, release)
             return None
         return ids, scores
 

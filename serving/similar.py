@@ -45,5 +45,5 @@ def similar(active: ActiveRelease, request: SimilarRequest) -> Similar:
     how.unknown = unknown_values(request.language, request.filter, release, asked)
     items = shown(release, picks)
     if not items and (allowed is None or allowed.any()):
-        fallbacks.append("nothing_left")
+        how.fallbacks.append("nothing_left")
     return Similar(release_id=active.release_id, item_id=request.item_id, how=how, items=items)

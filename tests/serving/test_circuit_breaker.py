@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from colisten.errors import EventRefused, UserUnreadable
+from colisten.errors import EventRefused, FilterRefused, UserUnreadable
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 
 Make = Callable[..., CircuitBreaker]
@@ -143,7 +143,11 @@ def lament_the_row() -> None:
     raise UserUnreadable("The history is torn.")
 
 
-@pytest.mark.parametrize("fault", [refuse_the_event, lament_the_row])
+def refuse_the_filter() -> None:
+    raise FilterRefused("No such column.", column="genre")
+
+
+@pytest.mark.parametrize("fault", [refuse_the_event, refuse_the_filter, lament_the_row])
 def test_the_fault_of_one_message_or_user_is_no_outage(
     make: Make, fault: Callable[[], None]
 ) -> None:

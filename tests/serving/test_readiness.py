@@ -188,7 +188,7 @@ def test_one_user_whose_row_is_broken_asks_in_a_loop_and_others_are_well(
 
 def how(search: str, *fallbacks: str) -> How:
     vector = "popular" if search == "popular" else "two_tower"
-    return How(vector=vector, search=search, fallbacks=list(fallbacks))  # type: ignore[arg-type]
+    return How(vector=vector, search=search, fallbacks=list(fallbacks))
 
 
 class Clock:
