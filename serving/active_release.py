@@ -10,20 +10,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from colisten.errors import ColistenError
 from colisten.features.users import History, UserBatch
 from colisten.logs import logger
+from colisten.release.lineage import servable
 from colisten.release.loaded import LoadedRelease
 from colisten.release.pointer import POINTER
+from colisten.release.private_copy import PrivateCopies, PrivateCopy, SourceFiles
 from colisten.release.store import ReleaseStore
 from colisten.serving import metrics
 from colisten.serving.environment import Environment
 from colisten.serving.feature_client import FeatureClient
+from colisten.serving.index_truth import IndexTrust
+from colisten.serving.parts import RELEASE, Parts
 
 _RETRY_SECONDS = 5.0
 _NEVER = (-1, -1)
@@ -38,28 +43,51 @@ class ActiveRelease:
         release: Vectors, tower, catalogue, popular lists.
         features: Users as this release reads them.
         loaded_at: UTC.
+        files: Where it was published.
+        copy: What is read instead; None where it is in memory.
+        index: Whether its collection can be trusted.
     """
 
     release: LoadedRelease
     features: FeatureClient
     loaded_at: datetime
+    files: SourceFiles
+    copy: PrivateCopy | None
+    index: IndexTrust = field(default_factory=IndexTrust)
 
     @classmethod
-    def load(cls, store: ReleaseStore, release_id: str, environment: Environment) -> ActiveRelease:
+    def load(
+        cls,
+        store: ReleaseStore,
+        release_id: str,
+        environment: Environment,
+        copies: PrivateCopies | None,
+    ) -> ActiveRelease:
         """Read, verify and warm up a release.
+
+        Args:
+            store: Where it was published.
+            release_id: Its name.
+            environment: Folder and settings.
+            copies: Where its copy lies; None reads it into memory.
 
         Raises:
             ReleaseError: It is not there, corrupt, or does not answer.
         """
-        release = LoadedRelease.load(store.folder(release_id))
+        release, files, copy = _protected(store.folder(release_id), copies)
         features = FeatureClient(environment.features, release)
         features.look()
-        active = cls(release, features, datetime.now(UTC))
+        active = cls(release, features, datetime.now(UTC), files, copy)
         release.exact(active.nobody(), 1)
         _ = release.target_scale  # computed here and not by the first request
         release.index_of([])
         release.of_hashes(np.zeros(1, np.uint64))
         return active
+
+    def close(self) -> None:
+        """Let go of its files; requests that hold it end on what is mapped."""
+        if self.copy is not None:
+            self.copy.close()
 
     def nobody(self) -> np.ndarray:
         """The vector of a user of whom nothing is known, float32 [1, dim]: something to warm by."""
@@ -79,21 +107,58 @@ class ActiveRelease:
         return self.release.release_id
 
 
+def _protected(
+    source: Path, copies: PrivateCopies | None
+) -> tuple[LoadedRelease, SourceFiles, PrivateCopy | None]:
+    """A release that nobody who writes at `source` can change."""
+    if copies is not None:
+        try:
+            copy = copies.take(source)
+        except OSError as error:
+            _log.warning("release_not_copied", error=str(error), instead="memory")
+        else:
+            try:
+                return LoadedRelease.load(copy.folder, verify=False), copy.source, copy
+            except BaseException:
+                copy.close()
+                raise
+    release = LoadedRelease.load(source)
+    files = SourceFiles(source, release.manifest)
+    files.trust()
+    vectors = np.array(release.item_vectors)
+    release.tower.item_vectors = vectors
+    release.tower.history_vectors = np.array(release.tower.history_vectors)
+    release.manifest.check_files(source)  # nobody wrote there while it was read
+    return replace(release, item_vectors=vectors), files, None
+
+
 class ReleaseWatcher:
     """Follows the LIVE pointer of an output folder.
 
     Args:
         store: The folder's releases.
         load: Makes a active of a release id; may take long.
+        parts: Where it notes whether what is served is what is live.
         seconds: How often the pointer is looked at.
+
+    Attributes:
+        current: What answers.
+        live: What the pointer says, as of the last look.
     """
 
     def __init__(
-        self, store: ReleaseStore, load: Callable[[str], ActiveRelease], *, seconds: float
+        self,
+        store: ReleaseStore,
+        load: Callable[[str], ActiveRelease],
+        *,
+        parts: Parts,
+        seconds: float,
     ) -> None:
         self.current: ActiveRelease | None = None
+        self.live: str | None = None
         self._store = store
         self._load = load
+        self._parts = parts
         self._seconds = seconds
         self._seen: tuple[int, int] | None = _NEVER
         self._failed = False
@@ -111,6 +176,8 @@ class ReleaseWatcher:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+        if self.current is not None:
+            self.current.close()
 
     def look(self) -> None:
         """Take up what the pointer says, where it has moved since the last look."""
@@ -120,24 +187,44 @@ class ReleaseWatcher:
             return
         self._seen = seen
         try:
-            release_id = self._store.live()
-            if release_id is not None and (
-                self.current is None or self.current.release_id != release_id
-            ):
-                self._take_up(self._load(release_id))
+            self.live = None
+            self.live = self._store.live()
+            if self.live is not None and self._name() != self.live:
+                self._take_up(self._load(self.live))
             self._failed = False
         except (ColistenError, OSError) as error:
             # What was live stays. The same pointer is tried again: its files may yet arrive.
             self._failed = True
             self._retry_at = time.monotonic() + _RETRY_SECONDS
             metrics.RELEASE_CHANGES.labels("refused").inc()
+            if self.current is None:
+                self._take_up_another()
+            self._parts.ill(RELEASE, "release_refused", f"{error} {self._served()}")
             _log.error("release_refused", error=str(error), kept=self._name())
+        else:
+            if self.live is not None:
+                self._parts.well(RELEASE)
+            else:
+                self._parts.ill(RELEASE, "release_absent", f"None is live. {self._served()}")
+
+    def _take_up_another(self) -> None:
+        """At the start there is no release to stay with: one that was live before answers."""
+        for release_id in servable(self._store.releases):
+            if release_id == self.live:
+                continue
+            try:
+                self._take_up(self._load(release_id))
+            except (ColistenError, OSError) as error:
+                _log.error("release_refused", error=str(error), kept=None)
+            else:
+                return
 
     def _take_up(self, active: ActiveRelease) -> None:
         old, self.current = self.current, active
         metrics.RELEASE.labels(active.release_id).set(1)
         if old is not None:
             metrics.RELEASE.labels(old.release_id).set(0)
+            old.close()
         metrics.RELEASE_CHANGES.labels("taken_up").inc()
         _log.info(
             "release_live",
@@ -165,3 +252,6 @@ class ReleaseWatcher:
 
     def _name(self) -> str | None:
         return None if self.current is None else self.current.release_id
+
+    def _served(self) -> str:
+        return "None is served." if self.current is None else f"{self._name()} is served."

@@ -1,7 +1,9 @@
 """Calling something that may be slow or dead, without becoming slow or dead oneself.
 
 A breaker gives each call a time budget and, after several failures in a row, stops asking for a
-while: a request then loses no time on a dependency that is known to be down.
+while: a request then loses no time on a dependency that is known to be down. Whether it is down is
+not for a failing call to say, whose key's data or whose own message may be at fault: before a
+breaker opens, and before it closes again, the dependency is asked something neutral.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TypeVar
 
-from colisten.errors import EventRefused, FeatureError, UserBusy, UserUnreadable
+from colisten.errors import ColistenError, EventRefused, FilterRefused, UserBusy, UserUnreadable
 from colisten.logs import logger
 
 T = TypeVar("T")
 _FIRST_SHARE = 0.05
-_NO_OUTAGE = (EventRefused, UserUnreadable, UserBusy)
+_NO_OUTAGE = (EventRefused, FilterRefused, UserBusy, UserUnreadable)
 _log = logger("serving.circuit_breaker")
 
 
@@ -37,10 +39,10 @@ class CallRefused(CallFailed):
     """What was asked cannot be answered, by this dependency or any: no sign of its health.
 
     Attributes:
-        error: Why; an `EventRefused`, a `UserUnreadable` or a `UserBusy`.
+        error: Why; an `EventRefused`, a `FilterRefused`, a `UserBusy` or a `UserUnreadable`.
     """
 
-    def __init__(self, reason: str, error: FeatureError) -> None:
+    def __init__(self, reason: str, error: ColistenError) -> None:
         self.error = error
         super().__init__(reason)
 
@@ -55,7 +57,7 @@ class CircuitBreaker:
         failures: Failures in a row after which the dependency rests.
         rest_seconds: Longest rest. The first is a twentieth of it, each next one twice the last,
             so that a moment of overload costs little and an outage is not asked about often.
-            After a rest a single call probes.
+            After a rest a single call probes: by its neutral question where it has one.
         threads: Calls in flight at once; a call that finds none free waits within its budget.
     """
 
@@ -77,16 +79,28 @@ class CircuitBreaker:
         self._failed = 0
         self._rests = 0
         self._resting_until = 0.0
+        self._judging = False
 
-    def call(self, work: Callable[[], T]) -> T:
+    def call(self, work: Callable[[], T], neutral: Callable[[], object] | None = None) -> T:
         """Run `work` within the budget.
 
+        Args:
+            work: Asks the dependency.
+            neutral: Asks it of nobody and nothing in particular. Where it is answered, failures
+                are those of single keys or messages, and the dependency goes on being asked.
+
         Raises:
-            CallRefused: The fault is of this one event or user: it counts neither as a failure
-                of the dependency nor as an answer.
+            CallRefused: The fault is of this one event, filter or user: it counts neither as a
+                failure of the dependency nor as an answer.
             CallFailed: It took too long, failed, or the dependency is resting.
         """
         probe = self._admit()
+        if probe and neutral is not None:
+            if not self._answers(neutral):
+                self._note_failure(None, probe)
+                raise CallFailed(f"{self.name}_resting")
+            self._note_answer()
+            probe = False
         future = self._pool.submit(work)
         try:
             result = future.result(timeout=self._budget)
@@ -94,21 +108,20 @@ class CircuitBreaker:
             # The work itself may have raised a TimeoutError; then the future is done.
             late = not future.done()
             future.cancel()
-            self._note_failure(error, probe)
+            self._note_failure(error, probe, neutral)
             raise CallFailed(f"{self.name}_{'timeout' if late else 'error'}") from error
         except _NO_OUTAGE as error:
             if probe:
                 self._probe_again()
             raise CallRefused(f"{self.name}_refused", error) from error
         except Exception as error:
-            self._note_failure(error, probe)
+            self._note_failure(error, probe, neutral)
             raise CallFailed(f"{self.name}_error") from error
         finally:
             # A future and the error that was raised from it hold each other: what the error's
             # frames hold, such as a cursor, would stay until the collector comes by.
             del future
-        with self._lock:
-            self._failed = self._rests = 0
+        self._note_answer()
         return result
 
     def close(self) -> None:
@@ -132,11 +145,41 @@ class CircuitBreaker:
         with self._lock:
             self._resting_until = time.monotonic()
 
-    def _note_failure(self, error: BaseException, probe: bool) -> None:
+    def _answers(self, neutral: Callable[[], object]) -> bool:
+        """Whether the dependency answers a question that no key or message can spoil."""
+        future = self._pool.submit(neutral)
+        try:
+            future.result(timeout=self._budget)
+        except Exception:
+            future.cancel()
+            return False
+        finally:
+            del future
+        return True
+
+    def _note_answer(self) -> None:
         with self._lock:
-            self._failed += 1
+            self._failed = self._rests = 0
+
+    def _note_failure(
+        self,
+        error: BaseException | None,
+        probe: bool,
+        neutral: Callable[[], object] | None = None,
+    ) -> None:
+        with self._lock:
+            judged = self._judging  # by another call that failed beside this one
+            judges = not judged and neutral is not None and self._failed + 1 == self._failures
+            self._judging |= judges
+        # A failing call may be the only one: it asks itself, and waits a second budget for that.
+        down = not (judges and neutral is not None and self._answers(neutral))
+        with self._lock:
+            if judges:
+                self._judging = False
+            if not judged:
+                self._failed = self._failed + 1 if down else 0
             # Calls that were in flight together fail together: that is one outage, one rest.
-            rests = probe or self._failed == self._failures
+            rests = probe or (not judged and down and self._failed == self._failures)
             if rests:
                 share = min(1.0, _FIRST_SHARE * 2.0**self._rests)
                 self._rests += 1
@@ -144,6 +187,6 @@ class CircuitBreaker:
         _log.warning(
             "dependency_failed",
             dependency=self.name,
-            error=f"{type(error).__name__}: {error}"[:500],
+            error=f"{type(error).__name__}: {error}"[:500] if error else "no neutral answer",
             rests=rests,
         )

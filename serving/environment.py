@@ -70,7 +70,7 @@ class Environment:
                 "Set it to the folder that `colisten run --out` made.",
             )
         text = given.get(SETTINGS)
-        return cls(Path(home), Settings.from_json(text) if text else Settings())
+        return cls(located(Path(home)), Settings.from_json(text) if text else Settings())
 
 
 def workers(variables: Mapping[str, str] | None = None) -> int:

@@ -7,11 +7,15 @@ every loaded release has a client of its own.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
+import pyarrow as pa
+
+from colisten.data import parquet
 from colisten.errors import FeatureError
 from colisten.features.events import Event
-from colisten.features.names import CONFIG_FILE
+from colisten.features.names import CONFIG_FILE, history_view
 from colisten.features.store import OnlineFeatures
 from colisten.features.users import UserBatch
 from colisten.logs import logger
@@ -35,6 +39,8 @@ class FeatureClient:
         self._release = release
         self._lock = threading.Lock()
         self._features: OnlineFeatures | None = None
+        self._why = f"The feature store at {folder} is not open."
+        self._witnesses: list[str] = []
         self._seen: tuple[int | None, ...] | None = None
 
     def read(self, user_id: str) -> UserBatch:
@@ -52,6 +58,21 @@ class FeatureClient:
             FeatureError: The store is not open or refuses.
         """
         return self._opened().push(event)
+
+    def probe(self) -> None:
+        """Ask the store of nobody: it answers, or it raises as `read` does."""
+        self._opened().read([_NOBODY])
+
+    def holds_users(self) -> bool:
+        """Whether it knows any of a few users of whom the repository's sources tell.
+
+        True where there are no sources to ask of.
+
+        Raises:
+            FeatureError: As `read`.
+        """
+        features, witnesses = self._opened(), self._witnesses
+        return not witnesses or bool(features.read(witnesses).known.any())
 
     def look(self) -> None:
         """Open the store, or open it anew where its files were replaced; logs what fails.
@@ -71,8 +92,10 @@ class FeatureClient:
                 # The first read loads the online store's client, which takes seconds.
                 features.read([_NOBODY])
                 self._features = features
+                self._witnesses = _witnesses(self._folder, self._release.spec.types)
             except FeatureError as error:
                 self._features = None
+                self._why = str(error)
                 if now != self._seen:
                     _log.warning("feature_store_closed", error=str(error))
             else:
@@ -83,7 +106,7 @@ class FeatureClient:
     def _opened(self) -> OnlineFeatures:
         features = self._features
         if features is None:
-            raise FeatureError(f"The feature store at {self._folder} is not open.")
+            raise FeatureError(self._why)
         return features
 
     def _identity(self) -> tuple[int | None, ...]:
@@ -95,3 +118,16 @@ def _inode(file: Path) -> int | None:
         return file.stat().st_ino
     except OSError:
         return None
+
+
+def _witnesses(folder: Path, types: Iterable[str]) -> list[str]:
+    """A few users with a history in the sources that the online store is filled from."""
+    found: set[str] = set()
+    for item_type in types:
+        try:
+            with parquet.opened(folder / "sources" / f"{history_view(item_type)}.parquet") as file:
+                users = file.read_row_group(0, columns=["user_id"]).column(0)
+            found |= {users[at].as_py() for at in (0, len(users) // 2, len(users) - 1)}
+        except (OSError, IndexError, pa.ArrowException):
+            continue  # none there, or without a row
+    return sorted(found)

@@ -12,9 +12,17 @@ from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError, FilterRefused
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, Filter
 from colisten.release.loaded import LoadedRelease
-from colisten.serving.schemas import ErrorResponse, FieldError, FilterRequest, Refused
+from colisten.serving.schemas import (
+    ErrorResponse,
+    FieldError,
+    FilterRequest,
+    Refused,
+    UnknownValue,
+)
 
 _LANGUAGE = "language"
+_SHOWN_CHARS = 100
+_MOST_SHOWN = 20
 
 
 def asked_filter(
@@ -62,6 +70,35 @@ def offered(release: LoadedRelease, asked: Filter, fallbacks: list[str]) -> np.n
     else:
         fallbacks.append("filter_matches_nothing")
     return mask
+
+
+def unknown_values(
+    language: str | None, request: FilterRequest | None, release: LoadedRelease, asked: Filter
+) -> list[UnknownValue]:
+    """What was asked for by name and nothing in the release has: mistyped, or not offered.
+
+    Args:
+        language: Of the request.
+        request: Its filter.
+        release: Who answers.
+        asked: Both as `asked_filter` made them.
+    """
+    if language is None and request is None:
+        return []
+    known = release.columns.known(asked)
+    unknown = []
+    for part in ("include", "exclude"):
+        meant, there = getattr(asked, part), getattr(known, part)
+        for column, values in meant.items():
+            own = part == "include" and column == _LANGUAGE and language is not None
+            field = _LANGUAGE if own else f"filter.{part}.{column}"
+            held = set(there[column])
+            unknown += [
+                UnknownValue(field=field, value=str(value)[:_SHOWN_CHARS])
+                for value in values
+                if value not in held
+            ]
+    return unknown[:_MOST_SHOWN]
 
 
 def _read(release: LoadedRelease, part: str, column: str, values: Iterable[Any]) -> list[Any]:

@@ -14,12 +14,11 @@ import numpy as np
 
 from colisten.errors import VectorIndexError
 from colisten.index import VectorIndex
-from colisten.index.filter import EVERY_ITEM, Filter
+from colisten.index.filter import Filter
 from colisten.index.opening import index_class
 from colisten.logs import logger
 from colisten.settings.sections import IndexSettings
 
-_WARM_SECONDS = 10.0
 _log = logger("serving.index")
 
 
@@ -61,26 +60,24 @@ class IndexClient:
             raise
         return ids[0], scores[0]
 
-    def warm(self, collection: str, query: np.ndarray) -> None:
-        """Open the index and load a collection, so that the first request need not.
+    def count(self, collection: str, *, deadline: float) -> int:
+        """Items in a collection.
 
-        Waits a bounded time and raises nothing: without the index, exact search answers.
+        Raises:
+            VectorIndexError: The index is out of reach or has no such collection.
         """
-        thread = threading.Thread(target=self._warm, args=(collection, query), daemon=True)
-        thread.start()
-        thread.join(_WARM_SECONDS)
+        index = self._index or self._open()
+        try:
+            return index.count(collection, deadline=deadline)
+        except VectorIndexError:
+            self._look_again(index)
+            raise
 
     def close(self) -> None:
         """Let go of the connection."""
         index, self._index = self._index, None
         if index is not None:
             index.close()
-
-    def _warm(self, collection: str, query: np.ndarray) -> None:
-        try:
-            self.search(collection, query, 1, filter=EVERY_ITEM, deadline=_WARM_SECONDS)
-        except VectorIndexError as error:
-            _log.warning("index_not_warm", collection=collection, error=str(error))
 
     def _open(self) -> VectorIndex:
         # Opening can take seconds where a server does not answer: one thread at a time waits.

@@ -11,25 +11,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from colisten.errors import ConfigError, ReleaseNotFound, VectorIndexError
+from colisten.errors import ConfigError, ReleaseError, ReleaseNotFound
 from colisten.features.names import CONFIG_FILE
+from colisten.files import located
 from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
-from colisten.logs import logger
+from colisten.release.lineage import servable
 from colisten.release.store import ReleaseStore
 from colisten.serving.environment import Environment
 from colisten.settings.tree import Settings
 from colisten.threads import share_cores
 from colisten.variables import ARBITER, WORKERS
 
-_log = logger("serving.launch")
-
 
 def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int) -> None:
     """Answer on `host:port` until SIGTERM or SIGINT.
 
     BentoML's arbiter runs in this process, its workers in children of it. An index server that
-    does not start is no reason not to answer: exact search does.
+    does not start, or ends, is started again; until then exact search answers.
 
     Args:
         home: The folder that `colisten run --out` made.
@@ -42,15 +41,14 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
         ConfigError: The folder has no feature store, or the address cannot be listened on.
         ReleaseNotFound: No release is live.
     """
+    # Resolved once: whoever comes to the folder by another path finds the same index server.
+    home = located(home)
     environment = Environment(home, settings)
     check_home(environment)
     check_address(host, port)
     with ExitStack() as stack:
         index = resolve_index(settings.index, ReleaseStore(home).index_settings())
-        try:
-            stack.enter_context(index_class(index.backend).companion(home, index))
-        except VectorIndexError as error:
-            _log.error("index_server_absent", error=str(error), instead="exact search")
+        stack.enter_context(index_class(index.backend).companion(home, index))
         share_cores(os.environ, workers)
         bentoml_home = stack.enter_context(_private_folder())
         os.environ.update(
@@ -74,13 +72,14 @@ def check_home(environment: Environment) -> None:
 
     Raises:
         ConfigError: There is no such folder, or no feature store in it.
-        ReleaseNotFound: No release is live, or the live one is not there.
-        ReleaseCorrupt: The live release's manifest cannot be read.
+        ReleaseNotFound: No release is live, or no release that was is there.
+        ReleaseCorrupt: No manifest of one can be read.
     """
     if not environment.home.is_dir():
         raise ConfigError(f"No folder {environment.home}.", "Give the --out of `colisten run`.")
     store = ReleaseStore(environment.home)
-    if store.live() is None:
+    candidates = servable(store.releases)
+    if not candidates:
         raise ReleaseNotFound(
             f"No release is live in {environment.home}.",
             "`colisten run` makes one; `colisten release promote ID --out DIR` makes one live.",
@@ -90,7 +89,15 @@ def check_home(environment: Environment) -> None:
             f"No feature store at {environment.features}.",
             "Run `colisten run` with this --out again: it builds one.",
         )
-    store.live_manifest()
+    faults: list[ReleaseError] = []
+    for release_id in candidates:
+        try:
+            store.show(release_id)
+        except ReleaseError as error:
+            faults.append(error)
+        else:
+            return
+    raise faults[0]
 
 
 def check_address(host: str, port: int) -> None:

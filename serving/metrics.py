@@ -36,3 +36,9 @@ RELEASE = Gauge(
 RELEASE_CHANGES = Counter(
     "colisten_release_changes", "Releases taken up or refused by a worker.", ("outcome",)
 )
+PARTS = Gauge(
+    "colisten_parts_well",
+    "Workers in which a part (release, files, features, index) is as it should be.",
+    ("part",),
+    multiprocess_mode="livesum",
+)

@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from colisten.features.users import UserBatch
-from colisten.index.filter import Filter
+from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.protocol import check_search
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.picks import Pick, popular_picks, reason, seen_items
 from colisten.serving.active_release import ActiveRelease
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
-from colisten.serving.filters import asked_filter, offered
+from colisten.serving.filters import asked_filter, offered, unknown_values
 from colisten.serving.index_client import IndexClient
+from colisten.serving.index_truth import FOREIGN, Allowed, answer_fault, as_fault
 from colisten.serving.schemas import (
     How,
     RecommendRequest,
@@ -35,6 +36,7 @@ from colisten.serving.schemas import (
 )
 from colisten.serving.seen_memory import SeenMemory
 
+_EXACT = "exact"
 _log = logger("serving.recommender")
 
 
@@ -104,6 +106,9 @@ class Recommender:
         else:
             vector, items = _popular(active, state, request, exclude)
             how = How(vector=vector, search="popular", fallbacks=state.fallbacks)
+        how.unknown = unknown_values(request.language, request.filter, active.release, state.asked)
+        if not items and (state.allowed is None or state.allowed.any()):
+            how.fallbacks.append("nothing_left")
         return Shelf(release_id=active.release_id, user_id=request.user_id, how=how, items=items)
 
     def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
@@ -112,7 +117,9 @@ class Recommender:
         Raises:
             CallFailed: It does not answer.
         """
-        user = self._features_breaker.call(lambda: active.features.read(user_id))
+        user = self._features_breaker.call(
+            lambda: active.features.read(user_id), neutral=active.features.probe
+        )
         self._memory.note(user_id, user)
         return user
 
@@ -158,32 +165,61 @@ class Recommender:
         if query is None:
             return None
         if state.allowed is not None and not state.allowed.any():
-            return "exact", []
-        # The index is asked of ids and keywords of the release alone.
+            return _EXACT, []
+        if self._index_source != _EXACT:
+            found = self._indexed(active, state, query, k, exclude)
+            if found is not None:
+                return self._index_source, self._explained(active, state, *found)
         asked = active.release.columns.known(state.asked).excluding(exclude)
-        try:
-            ids, scores = self._search_breaker.call(
-                lambda: self._index.search(
-                    active.release.manifest.collection,
-                    query,
-                    k,
-                    filter=asked,
-                    deadline=self._search_seconds,
-                )
-            )
-            if _all_of(active, ids):
-                return self._index_source, self._explained(active, state, ids, scores)
-            # The collection is not the one that was published with this release.
-            state.fallbacks.append("index_foreign")
-        except CallFailed as failed:
-            state.fallbacks.append(failed.reason)
         try:
             all_ids, all_scores = active.release.exact(query, k, filter=asked)
         except Exception as error:
             _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
             state.fallbacks.append("exact_error")
             return None
-        return "exact", self._explained(active, state, all_ids[0], all_scores[0])
+        return _EXACT, self._explained(active, state, all_ids[0], all_scores[0])
+
+    def _indexed(
+        self,
+        active: ActiveRelease,
+        state: RequestState,
+        query: np.ndarray,
+        k: int,
+        exclude: Sequence[str],
+    ) -> tuple[list[str], np.ndarray] | None:
+        """What the index answers; None where it does not, or not as this release's would."""
+        release, distrusted = active.release, active.index.fault
+        if distrusted is not None:
+            state.fallbacks.append(distrusted.reason)
+            return None
+
+        def search(vector: np.ndarray, k: int, asked: Filter) -> tuple[list[str], np.ndarray]:
+            return self._index.search(
+                release.manifest.collection,
+                vector,
+                k,
+                filter=asked,
+                deadline=self._search_seconds,
+            )
+
+        # The index is asked of ids and keywords of the release alone.
+        asked = release.columns.known(state.asked).excluding(exclude)
+        try:
+            ids, scores = self._search_breaker.call(
+                lambda: search(query, k, asked),
+                neutral=lambda: search(release.item_vectors[:1], 1, EVERY_ITEM),
+            )
+        except CallFailed as failed:
+            state.fallbacks.append(failed.reason)
+            return None
+        fault = answer_fault(release, query, k, Allowed(state.allowed, exclude), ids, scores)
+        if fault is not None:
+            state.fallbacks.append(fault)
+            if fault == FOREIGN:
+                # It is not asked again before it has been looked at; a graph may well come short.
+                active.index.fault = as_fault(fault, release)
+            return None
+        return ids, scores
 
     def _explained(
         self, active: ActiveRelease, state: RequestState, ids: list[str], scores: np.ndarray
@@ -202,13 +238,6 @@ def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
     at = active.release.index_of(ids)
     inside = (at >= target.start) & (at < target.stop)
     return [item for item, within in zip(ids, inside.tolist(), strict=True) if within]
-
-
-def _all_of(active: ActiveRelease, ids: list[str]) -> bool:
-    """Whether all ids are recommendable items of the release."""
-    at = active.release.index_of(ids)
-    target = active.release.target
-    return bool(((at >= target.start) & (at < target.stop)).all())
 
 
 def _popular(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from colisten.errors import EventRefused
+from colisten.errors import EventRefused, FileError
 from colisten.features.events import Event
 from colisten.index.resolve import resolve_index
+from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
+from colisten.release.private_copy import PrivateCopies
 from colisten.release.recording import record_event
 from colisten.release.store import ReleaseStore
 from colisten.serving import metrics
@@ -15,12 +17,16 @@ from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.environment import Environment
 from colisten.serving.index_client import IndexClient
+from colisten.serving.inspection import Inspector
+from colisten.serving.parts import INDEX, RELEASE, Parts
+from colisten.serving.popular_floor import PopularFloor
 from colisten.serving.recommender import Recommender
 from colisten.serving.schemas import (
     Accepted,
     ErrorResponse,
     EventRequest,
     FieldError,
+    PartInfo,
     RecommendRequest,
     Refused,
     ReleaseInfo,
@@ -34,6 +40,7 @@ from colisten.serving.schemas import (
 from colisten.serving.similar import similar
 
 _PUSH_SECONDS = 2.0
+_log = logger("serving.runtime")
 
 
 class Runtime:
@@ -69,13 +76,27 @@ class Runtime:
         )
         self._store = store
         self._environment = environment
-        self._watcher = ReleaseWatcher(store, self._load, seconds=serving.follow_seconds)
+        self._copies = _copies()
+        self._parts = Parts()
+        self._needs = (RELEASE, *serving.ready_needs)
+        self._was_ready = False
+        self._floor = PopularFloor(serving.ready_popular_share, serving.ready_popular_seconds)
+        self._watcher = ReleaseWatcher(
+            store, self._load, parts=self._parts, seconds=serving.follow_seconds
+        )
+        self._inspector = Inspector(
+            lambda: self._watcher.current,
+            self._parts,
+            None if self._index_source == "exact" else self._index,
+            seconds=serving.inspect_seconds,
+        )
 
     @classmethod
     def open(cls, environment: Environment) -> Runtime:
         """Load what is live and start following; without a live release it is not ready yet."""
         runtime = cls(environment)
         runtime._watcher.start()
+        runtime._inspector.start()
         return runtime
 
     @property
@@ -86,11 +107,22 @@ class Runtime:
 
     @property
     def ready(self) -> bool:
-        """Whether a release is loaded."""
-        return self.live is not None
+        """Whether a release is loaded and all that answers stand on has answered once.
+
+        Later loss costs quality and is named, and is no reason to send nobody here; unless
+        `serving.ready_popular_share` says so.
+        """
+        if self.live is None:
+            return False
+        needed = (self._parts[name] for name in self._needs)
+        # Another release than the live one is served because that one is damaged: it is useful.
+        self._was_ready |= all(one.ok or one.reason == "release_refused" for one in needed)
+        well = all(state.ok for name, state in self._parts.items() if name != RELEASE)
+        return self._was_ready and self._floor.holds(well)
 
     def close(self) -> None:
         """Stop following and let go of connections."""
+        self._inspector.close()
         self._watcher.close()
         for breaker in self._breakers:
             breaker.close()
@@ -98,7 +130,9 @@ class Runtime:
 
     def recommend(self, request: RecommendRequest) -> Shelf:
         """A shelf for one user; see `Recommender`."""
-        return self._recommender.shelf(self._active(), request)
+        shelf = self._recommender.shelf(self._active(), request)
+        self._floor.note(shelf.how)
+        return shelf
 
     def similar(self, request: SimilarRequest) -> Similar:
         """Items nearest to an item; see `colisten.serving.similar`."""
@@ -144,7 +178,14 @@ class Runtime:
             loaded_at=active.loaded_at.isoformat(),
             items=len(active.release.item_ids),
             target_items=target.stop - target.start,
-            index=self._index_source,
+            index=self._index_source if self._parts[INDEX].ok else "exact",
+            live=self._watcher.live,
+            parts={
+                name: PartInfo(
+                    ok=state.ok, reason=state.reason, why=state.why, since=state.since.isoformat()
+                )
+                for name, state in self._parts.items()
+            },
         )
 
     def vector(self, request: VectorRequest) -> Vector:
@@ -174,8 +215,8 @@ class Runtime:
         )
 
     def _load(self, release_id: str) -> ActiveRelease:
-        active = ActiveRelease.load(self._store, release_id, self._environment)
-        self._index.warm(active.release.manifest.collection, active.nobody())
+        active = ActiveRelease.load(self._store, release_id, self._environment, self._copies)
+        self._inspector.judge_index(active)
         return active
 
     def _active(self) -> ActiveRelease:
@@ -188,6 +229,15 @@ class Runtime:
                 ),
             )
         return active
+
+
+def _copies() -> PrivateCopies | None:
+    """Where copies of releases lie; None where nowhere can be written, or not safely."""
+    try:
+        return PrivateCopies.of_user()
+    except (FileError, OSError) as error:
+        _log.warning("no_private_folder", error=str(error), instead="memory")
+        return None
 
 
 def _event_error(error: EventRefused) -> ErrorResponse:

@@ -173,6 +173,13 @@ class VectorRequest(Request):
     user_id: Id = Field(description="Whose vector.")
 
 
+class UnknownValue(BaseModel):
+    """A value that was asked for and that nothing in the release has."""
+
+    field: str
+    value: str
+
+
 class How(BaseModel):
     """By which stages of the fallback chain an answer was made."""
 
@@ -182,6 +189,10 @@ class How(BaseModel):
     search: SearchSource = Field(description="Where the nearest items were found.")
     fallbacks: list[str] = Field(
         description="Why each stage above was left, in order; often empty."
+    )
+    unknown: list[UnknownValue] = Field(
+        default_factory=list,
+        description="Languages and keywords of the filter that nothing in the release has.",
     )
 
 
@@ -225,14 +236,30 @@ class Accepted(BaseModel):
     )
 
 
+class PartInfo(BaseModel):
+    """How one part of the worker that answers is."""
+
+    ok: bool
+    reason: str | None = Field(description="A word for what is wrong; null where nothing is.")
+    why: str | None = Field(description="The same as a sentence.")
+    since: str = Field(description="Since when it is so, UTC.")
+
+
 class ReleaseInfo(BaseModel):
     """The answer of /release."""
 
-    release_id: str
+    release_id: str = Field(description="What is served.")
     loaded_at: str = Field(description="When this process took it up, UTC.")
     items: int = Field(description="Items of all types in its catalogue.")
     target_items: int = Field(description="Items that can be recommended.")
-    index: SearchSource = Field(description="Where its vectors are searched first.")
+    index: SearchSource = Field(description="Where its vectors are searched now.")
+    live: str | None = Field(
+        description="What the LIVE pointer says; where it is another release than is served, "
+        "`parts.release` says why. Null where it says none."
+    )
+    parts: dict[str, PartInfo] = Field(
+        description="What answers stand on: the release, its files, the features, the index."
+    )
 
 
 class Vector(BaseModel):

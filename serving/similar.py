@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from colisten.release.picks import popular_picks, similar_picks
 from colisten.serving.active_release import ActiveRelease
-from colisten.serving.filters import asked_filter, offered
+from colisten.serving.filters import asked_filter, offered, unknown_values
 from colisten.serving.recommender import shown
 from colisten.serving.schemas import (
     ErrorResponse,
@@ -34,12 +34,16 @@ def similar(active: ActiveRelease, request: SimilarRequest) -> Similar:
         field = FieldError(field="item_id", message=message)
         raise Refused(404, ErrorResponse(error="unknown_item", message=message, fields=[field]))
     fallbacks: list[str] = []
-    allowed = offered(release, asked_filter(request.language, request.filter, release), fallbacks)
+    asked = asked_filter(request.language, request.filter, release)
+    allowed = offered(release, asked, fallbacks)
     how = How(vector="item", search="exact", fallbacks=fallbacks)
     picks = similar_picks(release, at, request.k, allowed=allowed)
     if picks is None:
         fallbacks.append("item_without_vector")
         how = How(vector="popular", search="popular", fallbacks=fallbacks)
         picks = popular_picks(release, request.k, allowed=allowed, left_out=(at,))
+    how.unknown = unknown_values(request.language, request.filter, release, asked)
     items = shown(release, picks)
+    if not items and (allowed is None or allowed.any()):
+        how.fallbacks.append("nothing_left")
     return Similar(release_id=active.release_id, item_id=request.item_id, how=how, items=items)

@@ -202,7 +202,7 @@ class ExactIndex(VectorIndex):
                 )
             return self._loaded[name]
 
-    def count(self, collection: str) -> int:
+    def count(self, collection: str, *, deadline: float | None = None) -> int:
         """See `VectorIndex.count`."""
         return len(self.collection(collection))
 

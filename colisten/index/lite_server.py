@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from colisten.errors import VectorIndexError
+from colisten.files import located
 from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 
@@ -32,13 +33,13 @@ log = logger("index")
 
 
 def database_of(root: Path) -> Path:
-    """Milvus Lite's folder in an output folder."""
-    return root.absolute() / "index" / "milvus.db"
+    """Milvus Lite's folder in an output folder: one name, by whatever path one comes to it."""
+    return located(root) / "index" / "milvus.db"
 
 
 def endpoint_of(root: Path) -> Path:
     """The file that names the running server of an output folder."""
-    return root.absolute() / "index" / "endpoint.json"
+    return located(root) / "index" / "endpoint.json"
 
 
 def live_endpoint(root: Path) -> str | None:
@@ -47,12 +48,8 @@ def live_endpoint(root: Path) -> str | None:
     A file that a killed server left behind is not believed: the process must live, be ours and
     listen.
     """
-    try:
-        endpoint = read_mapping(endpoint_of(root))
-        pid, port = int(endpoint["pid"]), int(endpoint["port"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
-    if not _serves(pid, database_of(root)):
+    pid, port = _told(root)
+    if pid is None or not _serves(pid, database_of(root)):
         return None
     with socket.socket() as probe:
         probe.settimeout(1.0)
@@ -109,7 +106,9 @@ class LiteServer:
         trace: TracebackType | None,
     ) -> None:
         if self._process is not None:
-            endpoint_of(self._root).unlink(missing_ok=True)
+            # Where ours died, another process may have started one meanwhile.
+            if _told(self._root)[0] == self._process.pid:
+                endpoint_of(self._root).unlink(missing_ok=True)
             self._stop()
 
     @property
@@ -118,8 +117,15 @@ class LiteServer:
         return None if self._process is None else self._process.pid
 
     @property
+    def runs(self) -> bool:
+        """Whether a server holds the folder, be it of this block or of another process."""
+        if self._process is not None:
+            return self._process.poll() is None
+        return live_endpoint(self._root) is not None
+
+    @property
     def _log(self) -> Path:
-        return self._root / "index" / "server.log"
+        return database_of(self._root).with_name("server.log")
 
     def _spawn(self, port: int) -> subprocess.Popen[bytes]:
         database = database_of(self._root)
@@ -157,6 +163,15 @@ class LiteServer:
     def _last_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it printed nothing"
+
+
+def _told(root: Path) -> tuple[int | None, int]:
+    """Process and port that the endpoint's file names; no process where it names none."""
+    try:
+        endpoint = read_mapping(endpoint_of(root))
+        return int(endpoint["pid"]), int(endpoint["port"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None, 0
 
 
 def _serves(pid: int, database: Path) -> bool:

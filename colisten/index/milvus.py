@@ -27,7 +27,7 @@ from pymilvus import MilvusClient, MilvusException
 
 from colisten.errors import VectorIndexError
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, NO_COLUMNS, Filter
-from colisten.index.lite_server import LiteServer, database_of, live_endpoint
+from colisten.index.lite_server import database_of, live_endpoint
 from colisten.index.milvus_collection import WRITE_SECONDS, MilvusCollection
 from colisten.index.milvus_filter import Fields, Hit, best_hits, field_name
 from colisten.index.protocol import (
@@ -39,6 +39,7 @@ from colisten.index.protocol import (
     check_search,
     check_width,
 )
+from colisten.index.supervised import SupervisedServer
 from colisten.settings.sections import IndexSettings
 from colisten.variables import MILVUS_TOKEN
 
@@ -114,8 +115,8 @@ class MilvusIndex(VectorIndex):
 
     @classmethod
     def companion(cls, root: Path, settings: IndexSettings) -> AbstractContextManager[object]:
-        """A `LiteServer`, where no server is named."""
-        return LiteServer(root) if settings.uri is None else nullcontext()
+        """A supervised `LiteServer`, where no server is named."""
+        return SupervisedServer(root) if settings.uri is None else nullcontext()
 
     def create(
         self,
@@ -175,19 +176,20 @@ class MilvusIndex(VectorIndex):
                 self._ready(collection, timeout)
                 return self._search(collection, queries, k, asked, timeout)
 
-    def count(self, collection: str) -> int:
+    def count(self, collection: str, *, deadline: float | None = None) -> int:
         """See `VectorIndex.count`."""
         check_name(collection)
+        timeout = deadline or WRITE_SECONDS
         with _asked("count", collection):
-            self._ready(collection, PATIENCE_SECONDS)
-            answer = self._client.query(
-                collection,
-                filter="",
-                output_fields=["count(*)"],
-                consistency_level="Strong",
-                timeout=WRITE_SECONDS,
-            )
-            return int(answer[0]["count(*)"])
+            self._ready(collection, deadline or PATIENCE_SECONDS)
+            try:
+                return self._counted(collection, timeout)
+            except MilvusException as error:
+                if error.code != _NOT_LOADED:
+                    raise
+                self._forget(collection)
+                self._ready(collection, deadline or PATIENCE_SECONDS)
+                return self._counted(collection, timeout)
 
     def drop(self, collection: str) -> None:
         """See `VectorIndex.drop`."""
@@ -259,6 +261,16 @@ class MilvusIndex(VectorIndex):
             from milvus_lite.server_manager import server_manager_instance
 
             server_manager_instance.release_server(self._uri)
+
+    def _counted(self, collection: str, timeout: float) -> int:
+        answer = self._client.query(
+            collection,
+            filter="",
+            output_fields=["count(*)"],
+            consistency_level="Strong",
+            timeout=timeout,
+        )
+        return int(answer[0]["count(*)"])
 
     def _search(
         self, collection: str, queries: np.ndarray, k: int, asked: Filter, timeout: float

@@ -94,8 +94,8 @@ class VectorIndex(Protocol):
             deadline: Seconds after which the call gives up; None means the index's own patience.
         """
 
-    def count(self, collection: str) -> int:
-        """Items in a collection or behind an alias."""
+    def count(self, collection: str, *, deadline: float | None = None) -> int:
+        """Items in a collection or behind an alias; `deadline` as in `search`."""
 
     def drop(self, collection: str) -> None:
         """Remove a collection; one that is not there is no error, one with an alias is."""

@@ -12,6 +12,8 @@ from typing import Any
 
 from colisten.json_files import parse_json, to_json
 
+JOURNAL = "journal.jsonl"
+
 
 class Journal:
     """An append-only file; the caller holds the lock while writing."""

@@ -31,7 +31,7 @@ from colisten.errors import (
 from colisten.files import sweep_partials, write_aside
 from colisten.index.protocol import VectorIndex
 from colisten.logs import logger
-from colisten.release.journal import Journal
+from colisten.release.journal import JOURNAL, Journal
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest
 from colisten.release.payload import bind_payload, copy_payload
@@ -81,7 +81,7 @@ class ReleaseStore:
     def __init__(self, root: Path, *, lock_seconds: float = _LOCK_SECONDS) -> None:
         self.root = root
         self.releases = root / "releases"
-        self._journal = Journal(self.releases / "journal.jsonl")
+        self._journal = Journal(self.releases / JOURNAL)
         self._lock_seconds = lock_seconds
 
     def folder(self, release_id: str) -> Path:

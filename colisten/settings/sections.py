@@ -295,6 +295,26 @@ class ServingSettings(Section):
     follow_seconds: float = Field(
         0.5, gt=0, description="How often a worker looks whether another release is live."
     )
+    inspect_seconds: float = Field(
+        2.0,
+        gt=0,
+        description="How often a worker looks whether index, features and release files are still "
+        "what they should be.",
+    )
+    ready_needs: list[Literal["features", "index"]] = Field(
+        ["features", "index"],
+        description="What must have answered once, beside the release, before /readyz says 200.",
+    )
+    ready_popular_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Largest share of the answers to known users that may be popular items; more "
+        "than that makes /readyz 503. null: every share may.",
+    )
+    ready_popular_seconds: float = Field(
+        30.0, gt=0, description="Over how many seconds that share is taken."
+    )
     reasons: dict[Name, str] = Field(
         {
             "stream": "you listened to",

@@ -26,7 +26,13 @@ RUN_AS_PRINTED = {"docs/tutorial.md": "tests/test_tutorial.py"}
 UPGRADE = "docs/upgrade.md"
 # A field of an answer, and calls of what others wrote.
 NOT_PYTHON = {
-    *("how.fallbacks", "HeteroConv(SAGEConv)", 'model_dump(mode="json")', "model_dump_json()"),
+    *(
+        "how.fallbacks",
+        "how.unknown",
+        "HeteroConv(SAGEConv)",
+        'model_dump(mode="json")',
+        "model_dump_json()",
+    ),
 }
 _FILE = r"\.(?:py|md|html|jsonl?|npy|parquet|parq|ya?ml|onnx|safetensors|css|jinja|db|log|csv|gz)$"
 # Classes that pages speak of beside ours; the last is what JSON calls a command line at fault.

@@ -49,7 +49,7 @@ def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     stop(started)
 
 
-def start(home: Home, log: Path, *overrides: str) -> Service:
+def start(home: Home, log: Path, *overrides: str, seconds: float = START_SECONDS) -> Service:
     """Start the service on a free loopback port and wait until it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -63,7 +63,7 @@ def start(home: Home, log: Path, *overrides: str) -> Service:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     started = Service(process, f"http://127.0.0.1:{port}", home, log)
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:
             if started.get("/readyz").status_code == 200:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from colisten.errors import EventRefused, UserUnreadable
+from colisten.errors import EventRefused, FilterRefused, UserUnreadable
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 
 Make = Callable[..., CircuitBreaker]
@@ -143,7 +143,11 @@ def lament_the_row() -> None:
     raise UserUnreadable("The history is torn.")
 
 
-@pytest.mark.parametrize("fault", [refuse_the_event, lament_the_row])
+def refuse_the_filter() -> None:
+    raise FilterRefused("No such column.", column="genre")
+
+
+@pytest.mark.parametrize("fault", [refuse_the_event, refuse_the_filter, lament_the_row])
 def test_the_fault_of_one_message_or_user_is_no_outage(
     make: Make, fault: Callable[[], None]
 ) -> None:
@@ -184,3 +188,68 @@ def test_one_success_forgets_earlier_failures(make: Make) -> None:
             with pytest.raises(CallFailed, match="index_error"):
                 breaker.call(refuse)
         breaker.call(lambda: None)
+
+
+def hang() -> None:
+    time.sleep(0.2)
+
+
+@pytest.mark.parametrize("fault", [refuse, hang])
+def test_what_fails_for_one_key_alone_is_no_outage(make: Make, fault: Callable[[], None]) -> None:
+    breaker = make(budget=0.1, rest_seconds=60.0)
+    for _ in range(12):
+        with pytest.raises(CallFailed, match=r"index_(error|timeout)"):
+            breaker.call(fault, neutral=lambda: "well")
+        assert breaker.call(lambda: 7, neutral=lambda: "well") == 7
+
+
+def test_an_outage_is_one_where_nothing_in_particular_is_not_answered_either(make: Make) -> None:
+    breaker = make(rest_seconds=4.0)  # the first rest is 0.2 s
+    up = threading.Event()
+    asked = 0
+
+    def neutral() -> None:
+        nonlocal asked
+        asked += 1
+        if not up.is_set():
+            refuse()
+
+    for reason in ["index_error"] * 3 + ["index_resting"] * 5:
+        with pytest.raises(CallFailed) as caught:
+            breaker.call(refuse, neutral=neutral)
+        assert caught.value.reason == reason
+    assert asked == 1
+    time.sleep(0.25)
+    with pytest.raises(CallFailed, match="index_resting"):
+        breaker.call(lambda: "too early", neutral=neutral)
+    assert asked == 2
+    up.set()
+    time.sleep(0.45)
+    # A key whose own data are at fault does not hold a breaker open that would close.
+    with pytest.raises(CallFailed, match="index_error"):
+        breaker.call(refuse, neutral=neutral)
+    assert breaker.call(lambda: "back", neutral=neutral) == "back"
+
+
+def test_failures_beside_the_neutral_question_do_not_answer_it(make: Make) -> None:
+    breaker = make(budget=2.0, failures=2, rest_seconds=60.0, threads=16)
+    gate, asked = threading.Event(), threading.Event()
+
+    def neutral() -> None:
+        asked.set()
+        gate.wait(5)
+
+    def ask() -> None:
+        with pytest.raises(CallFailed, match="index_error"):
+            breaker.call(refuse, neutral=neutral)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert asked.wait(5)
+    for _ in range(4):
+        ask()
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert breaker.call(lambda: 7, neutral=neutral) == 7

@@ -10,7 +10,7 @@ from typing import get_args
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
-from colisten.serving import metrics
+from colisten.serving import index_truth, metrics
 from colisten.serving.app import ENDPOINTS
 from colisten.serving.schemas import ErrorResponse
 from colisten.variables import HOME, SETTINGS, WORKERS
@@ -58,7 +58,7 @@ def test_every_reason_is_documented_and_none_else() -> None:
         f"{breaker}_{why}"
         for breaker in ("features", "index")
         for why in ("timeout", "error", "resting")
-    }
+    } | {"index_refused", *index_truth.REASONS}
     written = {
         reason
         for row in section("Fallbacks").splitlines()
@@ -66,6 +66,22 @@ def test_every_reason_is_documented_and_none_else() -> None:
         for reason in re.findall(r"`(\w+)`", row.rsplit("|", 2)[1])
     } - {"how"}
     assert written == plain | guarded
+
+
+def test_every_reason_of_a_part_is_documented() -> None:
+    source = "".join(
+        (ROOT / "serving" / f"{name}.py").read_text() for name in ("inspection", "active_release")
+    )
+    plain = set(re.findall(r'"((?:release|files|features|index)_\w+)"', source))
+    index = set(index_truth.REASONS) - {"index_unchecked"}
+    rows = [row for row in section("What answers stand on").splitlines() if row.startswith("|")]
+    written = {
+        reason for row in rows for reason in re.findall(r"`(\w+)`", row.rsplit("|", 2)[1])
+    } - {"reason"}
+    # What loading and following log under such a name is no reason.
+    assert written == index | (plain & written)
+    assert {"release_refused", "release_absent", "files_changed", "features_empty"} <= plain
+    assert {name for name in plain if name.startswith("features_")} <= written
 
 
 def test_every_variable_is_documented() -> None:

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from colisten.errors import ConfigError, ReleaseNotFound
+from colisten.errors import ConfigError, ReleaseCorrupt, ReleaseNotFound
+from colisten.index import ExactIndex
 from colisten.release.pointer import Pointer
+from colisten.release.store import ReleaseStore
 from colisten.serving.environment import Environment, workers
 from colisten.serving.launch import check_address, check_home
 from colisten.settings.tree import Settings
+from tests.conftest import CUT
+from tests.release.payloads import make_parts
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -40,6 +44,25 @@ def test_a_pointer_to_a_release_that_is_gone(tmp_path: Path) -> None:
     Pointer("r0123456789abcdef").write(tmp_path / "releases")
     with pytest.raises(ReleaseNotFound, match="r0123456789abcdef"):
         check_home(Environment(tmp_path, Settings()))
+
+
+def test_a_damaged_live_release_is_no_reason_not_to_start(
+    tiny_history: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "out"
+    store, index = ReleaseStore(home), ExactIndex()
+    for seed in (0, 1):
+        parts = make_parts(tmp_path / str(seed), tiny_history, CUT, seed=seed)
+        store.promote(store.publish(parts.payload(tmp_path / f"payload-{seed}"), index), index)
+    (home / "features").mkdir()
+    (home / "features" / "feature_store.yaml").write_text("project: colisten")
+    live = store.live()
+    assert live is not None
+    for release_id in [live, *(one.release_id for one in store.list() if one.release_id != live)]:
+        check_home(Environment(home, Settings()))
+        (store.folder(release_id) / "manifest.json").write_text("{}")
+    with pytest.raises(ReleaseCorrupt, match=live):
+        check_home(Environment(home, Settings()))
 
 
 def test_an_address_in_use() -> None:

@@ -1,0 +1,167 @@
+"""Looking now and then whether what answers stand on is still what it was.
+
+A request sees only what it asks for. Here index, feature store and release files are asked what
+they should know, in threads beside the requests; what is found stands at /release, is counted, and
+decides whether the index is asked at all.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from colisten.errors import FeatureError
+from colisten.logs import logger
+from colisten.serving.active_release import ActiveRelease
+from colisten.serving.index_client import IndexClient
+from colisten.serving.index_truth import ERROR, IndexFault, collection_fault
+from colisten.serving.parts import FEATURES, FILES, INDEX, Parts
+
+# A dependency that needs longer is out of reach, whatever it says in the end.
+_PATIENCE_SECONDS = 5.0
+# Looking takes a twentieth of the time where the index is large, and is put off no further than
+# this many times: what is slow may be slow because it is broken.
+_REST_SHARE, _LONGEST_REST = 19, 5
+_log = logger("serving.inspection")
+
+
+class BoundedCall:
+    """One call at a time, waited for so long and no longer."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._thread: threading.Thread | None = None
+
+    def run(self, work: Callable[[], None], seconds: float) -> None:
+        """Run `work` beside this thread.
+
+        Raises:
+            TimeoutError: It, or the call before it, does not come back.
+        """
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=work, name=self._name, daemon=True)
+            self._thread.start()
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            raise TimeoutError(f"It does not answer within {seconds:g} s.")
+
+
+class Inspector:
+    """Inspects the parts of one worker.
+
+    Args:
+        current: What answers now; None before anything does.
+        parts: Where findings are noted.
+        index: The vector index; None where items are searched in this process alone.
+        seconds: How long to wait between two looks.
+    """
+
+    def __init__(
+        self,
+        current: Callable[[], ActiveRelease | None],
+        parts: Parts,
+        index: IndexClient | None,
+        *,
+        seconds: float,
+    ) -> None:
+        self._current = current
+        self._parts = parts
+        self._index = index
+        self._seconds = seconds
+        self._calls = {name: BoundedCall(f"inspect-{name}") for name in (FEATURES, INDEX)}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, name="inspect-parts", daemon=True)
+
+    def start(self) -> None:
+        """Look once, then go on looking."""
+        self.look()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2)  # a dependency may hold it longer
+
+    def look(self) -> None:
+        """Inspect everything once."""
+        active = self._current()
+        if active is None:
+            return
+        self.judge_index(active)
+        self._judge_features(active)
+        if (fault := active.files.fault()) is None:
+            self._parts.well(FILES)
+        else:
+            self._parts.ill(FILES, "files_changed", fault)
+
+    def judge_index(self, active: ActiveRelease) -> None:
+        """Whether a release's collection is to be asked; also before the release is taken up."""
+        active.index.fault = fault = self._index_fault(active)
+        current = self._current()
+        if current is not None and current is not active:
+            return
+        if fault is None:
+            self._parts.well(INDEX)
+        else:
+            self._parts.ill(INDEX, fault.reason, fault.why)
+
+    def _index_fault(self, active: ActiveRelease) -> IndexFault | None:
+        index, found = self._index, list[IndexFault | None]()
+        if index is None:
+            return None
+
+        def judge() -> None:
+            trusted = active.index.fault is None
+            fault = collection_fault(active.release, index, _PATIENCE_SECONDS, trusted=trusted)
+            # A request may have found meanwhile what the count alone does not show.
+            found.append(active.index.fault if trusted and fault is None else fault)
+
+        try:
+            self._calls[INDEX].run(judge, 2 * _PATIENCE_SECONDS)
+        except TimeoutError as error:
+            return IndexFault(ERROR, str(error))
+        # Nothing was found where only the call before was waited for.
+        return found[0] if found else active.index.fault
+
+    def _judge_features(self, active: ActiveRelease) -> None:
+        found: list[tuple[str, str] | None] = []
+
+        def judge() -> None:
+            found.append(_features_fault(active))
+
+        try:
+            self._calls[FEATURES].run(judge, _PATIENCE_SECONDS)
+        except TimeoutError as error:
+            found = [("features_timeout", str(error))]
+        if not found:
+            return
+        if found[0] is None:
+            self._parts.well(FEATURES)
+        else:
+            self._parts.ill(FEATURES, *found[0])
+
+    def _go_on(self) -> None:
+        took = 0.0
+        while not self._ended.wait(
+            min(max(self._seconds, _REST_SHARE * took), _LONGEST_REST * self._seconds)
+        ):
+            begun = time.monotonic()
+            try:
+                self.look()
+            except Exception:
+                # Whatever it was, the thread must live on: without it nothing is noticed.
+                _log.exception("inspection_failed")
+            took = time.monotonic() - begun
+
+
+def _features_fault(active: ActiveRelease) -> tuple[str, str] | None:
+    """A reason and a sentence; None where the store answers and knows whom it should."""
+    try:
+        active.features.probe()
+        if not active.features.holds_users():
+            return "features_empty", "It knows none of the users in its own sources."
+    except FeatureError as error:
+        return "features_error", str(error)
+    return None
