@@ -78,9 +78,13 @@ class ActiveRelease:
         features = FeatureClient(environment.features, release)
         features.look()
         active = cls(release, features, datetime.now(UTC), files, copy)
-        release.exact(active.nobody(), 1)
-        _ = release.target_scale  # computed here and not by the first request
-        release.index_of([])
+        try:
+            release.exact(active.nobody(), 1)
+            _ = release.target_scale  # computed here and not by the first request
+            release.index_of([])
+        except BaseException:
+            active.close()
+            raise
         return active
 
     def close(self) -> None:

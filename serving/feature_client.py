@@ -93,9 +93,10 @@ class FeatureClient:
                 features.read([_NOBODY])
                 self._features = features
                 self._witnesses = _witnesses(self._folder, self._release.spec.types)
-            except FeatureError as error:
+            except Exception as error:
+                # Feast raises whatever its parts do; meanwhile popular items answer.
                 self._features = None
-                self._why = str(error)
+                self._why = str(error) or type(error).__name__
                 if now != self._seen:
                     _log.warning("feature_store_closed", error=str(error))
             else:

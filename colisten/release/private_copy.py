@@ -22,7 +22,7 @@ from colisten.files import file_digest, sweep_abandoned, write_aside
 from colisten.logs import logger
 from colisten.release.manifest import MANIFEST, Manifest
 
-_Identity = tuple[int, int, int]
+_Identity = tuple[int, ...]
 log = logger("release")
 
 
@@ -66,7 +66,7 @@ class PrivateCopies:
         fcntl.flock(held, fcntl.LOCK_SH)
         folder = self._folder / manifest.release_id
         try:
-            with self._lock(f"{manifest.release_id}.making") as making:
+            with self._lock("making") as making:
                 fcntl.flock(making, fcntl.LOCK_EX)  # the kernel frees it with its holder
                 watch = SourceFiles(source, manifest)
                 if not _whole(folder):
@@ -144,7 +144,8 @@ class SourceFiles:
             status = (self._folder / name).stat()
         except OSError:
             return None
-        return status.st_ino, status.st_size, status.st_mtime_ns
+        # Whoever copies in place may set a file's moment back; nobody sets when that was.
+        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def _compared(self, name: str, identity: _Identity | None) -> str | None:
         file = self._folder / name

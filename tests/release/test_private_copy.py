@@ -70,6 +70,10 @@ def test_the_files_are_judged_by_content_and_once(source: Path, tmp_path: Path) 
     assert "items.parquet differs" in (copy.source.fault() or "")
     file.write_bytes(kept)
     assert copy.source.fault() is None
+    status = file.stat()
+    overwrite(file, -1, bytes([kept[-1] ^ 1]))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as rsync does
+    assert "items.parquet differs" in (copy.source.fault() or "")
     file.unlink()
     assert "items.parquet is missing" in (copy.source.fault() or "")
     (source / "manifest.json").write_text("{}")

@@ -287,3 +287,40 @@ def test_the_index_is_found_by_whatever_path_one_comes(
         assert live_endpoint(path) == live_endpoint(folder) is not None
     finally:
         stop(service)
+
+
+def test_a_worker_that_is_killed_comes_back_though_the_files_are_damaged(
+    moved: Home, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(moved.folder, folder, ignore=shutil.ignore_patterns("endpoint.json"))
+    service = start(Home(folder, moved.ids), tmp_path / "log", *QUICKLY, workers=2)
+    try:
+        assert soon(lambda: len(workers(service)) == 2)
+        expected = shelves(service)
+        for name in ("item_vectors.npy", "history_vectors.npy"):
+            with (folder / "releases" / moved.ids[0] / name).open("r+b") as stream:
+                stream.truncate(100)
+        gone = sorted(workers(service))[0]
+        os.kill(gone, signal.SIGKILL)
+        # The copy that the other worker holds is whole.
+        assert soon(lambda: len(workers(service) - {gone}) == 2, 60)
+        for _ in range(10):
+            assert shelves(service) == expected
+    finally:
+        stop(service)
+
+
+def workers(service: Service) -> set[int]:
+    """Processes that hold a copy of the release, each by its lock."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            held = [one.readlink() for one in (process / "fd").iterdir()]
+            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue
+        lock = f"{service.home.ids[0]}.lock"
+        if parent == service.process.pid and any(one.name == lock for one in held):
+            found.add(int(process.name))
+    return found
