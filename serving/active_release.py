@@ -89,6 +89,7 @@ class ActiveRelease:
 
     def close(self) -> None:
         """Let go of its files; requests that hold it end on what is mapped."""
+        self.files.close()
         if self.copy is not None:
             self.copy.close()
 
