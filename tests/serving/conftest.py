@@ -49,10 +49,8 @@ def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     stop(started)
 
 
-def start(
-    home: Home, log: Path, *overrides: str, seconds: float = START_SECONDS, workers: int = 1
-) -> Service:
-    """Start the service on a free loopback port and wait until it is ready."""
+def launch(home: Home, log: Path, *overrides: str, workers: int = 1) -> Service:
+    """Start the service on a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,9 +62,14 @@ def start(
         command += ["--set", override]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    started = Service(process, f"http://127.0.0.1:{port}", home, log)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
+    return Service(process, f"http://127.0.0.1:{port}", home, log)
+
+
+def start(home: Home, log: Path, *overrides: str, workers: int = 1) -> Service:
+    """Start the service on a free loopback port and wait until it is ready."""
+    started = launch(home, log, *overrides, workers=workers)
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and started.process.poll() is None:
         try:
             if started.get("/readyz").status_code == 200:
                 return started
