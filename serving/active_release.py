@@ -78,14 +78,19 @@ class ActiveRelease:
         features = FeatureClient(environment.features, release)
         features.look()
         active = cls(release, features, datetime.now(UTC), files, copy)
-        release.exact(active.nobody(), 1)
-        _ = release.target_scale  # computed here and not by the first request
-        release.index_of([])
-        release.of_hashes(np.zeros(1, np.uint64))
+        try:
+            release.exact(active.nobody(), 1)
+            _ = release.target_scale  # computed here and not by the first request
+            release.index_of([])
+            release.of_hashes(np.zeros(1, np.uint64))
+        except BaseException:
+            active.close()
+            raise
         return active
 
     def close(self) -> None:
         """Let go of its files; requests that hold it end on what is mapped."""
+        self.files.close()
         if self.copy is not None:
             self.copy.close()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from colisten.data import parquet
-from colisten.errors import FeatureError
+from colisten.errors import FeatureError, UserUnreadable
 from colisten.features.events import Event
 from colisten.features.names import CONFIG_FILE, history_view
 from colisten.features.store import OnlineFeatures
@@ -72,7 +72,13 @@ class FeatureClient:
             FeatureError: As `read`.
         """
         features, witnesses = self._opened(), self._witnesses
-        return not witnesses or bool(features.read(witnesses).known.any())
+        for user_id in witnesses:
+            try:
+                if features.read([user_id]).known[0]:
+                    return True
+            except UserUnreadable:
+                return True  # damaged is not forgotten
+        return not witnesses
 
     def look(self) -> None:
         """Open the store, or open it anew where its files were replaced; logs what fails.
@@ -93,9 +99,10 @@ class FeatureClient:
                 features.read([_NOBODY])
                 self._features = features
                 self._witnesses = _witnesses(self._folder, self._release.spec.types)
-            except FeatureError as error:
+            except Exception as error:
+                # Feast raises whatever its parts do; meanwhile popular items answer.
                 self._features = None
-                self._why = str(error)
+                self._why = str(error) or type(error).__name__
                 if now != self._seen:
                     _log.warning("feature_store_closed", error=str(error))
             else:

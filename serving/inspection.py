@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from colisten.errors import FeatureError
 from colisten.logs import logger
 from colisten.serving.active_release import ActiveRelease
 from colisten.serving.index_client import IndexClient
@@ -23,6 +22,7 @@ _PATIENCE_SECONDS = 5.0
 # Looking takes a twentieth of the time where the index is large, and is put off no further than
 # this many times: what is slow may be slow because it is broken.
 _REST_SHARE, _LONGEST_REST = 19, 5
+_NEXT = "next"  # the index as a release asks that is about to be taken up, in another thread
 _log = logger("serving.inspection")
 
 
@@ -69,7 +69,7 @@ class Inspector:
         self._parts = parts
         self._index = index
         self._seconds = seconds
-        self._calls = {name: BoundedCall(f"inspect-{name}") for name in (FEATURES, INDEX)}
+        self._calls = {name: BoundedCall(f"inspect-{name}") for name in (FEATURES, INDEX, _NEXT)}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="inspect-parts", daemon=True)
 
@@ -98,16 +98,16 @@ class Inspector:
 
     def judge_index(self, active: ActiveRelease) -> None:
         """Whether a release's collection is to be asked; also before the release is taken up."""
-        active.index.fault = fault = self._index_fault(active)
-        current = self._current()
-        if current is not None and current is not active:
+        call = self._calls[INDEX if self._current() is active else _NEXT]
+        active.index.fault = fault = self._index_fault(active, call)
+        if self._current() not in (None, active):
             return
         if fault is None:
             self._parts.well(INDEX)
         else:
             self._parts.ill(INDEX, fault.reason, fault.why)
 
-    def _index_fault(self, active: ActiveRelease) -> IndexFault | None:
+    def _index_fault(self, active: ActiveRelease, call: BoundedCall) -> IndexFault | None:
         index, found = self._index, list[IndexFault | None]()
         if index is None:
             return None
@@ -119,7 +119,7 @@ class Inspector:
             found.append(active.index.fault if trusted and fault is None else fault)
 
         try:
-            self._calls[INDEX].run(judge, 2 * _PATIENCE_SECONDS)
+            call.run(judge, 2 * _PATIENCE_SECONDS)
         except TimeoutError as error:
             return IndexFault(ERROR, str(error))
         # Nothing was found where only the call before was waited for.
@@ -162,6 +162,6 @@ def _features_fault(active: ActiveRelease) -> tuple[str, str] | None:
         active.features.probe()
         if not active.features.holds_users():
             return "features_empty", "It knows none of the users in its own sources."
-    except FeatureError as error:
-        return "features_error", str(error)
+    except Exception as error:
+        return "features_error", str(error) or type(error).__name__
     return None

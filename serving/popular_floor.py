@@ -53,8 +53,8 @@ class PopularFloor:
         """Whether the share is small enough.
 
         Args:
-            well: Whether every part is: once broken and no longer asked, a worker is ready again
-                when they are.
+            well: Whether the feature store is: once broken and no longer asked, a worker is ready
+                again when it is.
         """
         if self._share is None:
             return True

@@ -18,7 +18,7 @@ from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBre
 from colisten.serving.environment import Environment
 from colisten.serving.index_client import IndexClient
 from colisten.serving.inspection import Inspector
-from colisten.serving.parts import INDEX, RELEASE, Parts
+from colisten.serving.parts import FEATURES, INDEX, RELEASE, Parts
 from colisten.serving.popular_floor import PopularFloor
 from colisten.serving.recommender import Recommender
 from colisten.serving.schemas import (
@@ -117,8 +117,7 @@ class Runtime:
         needed = (self._parts[name] for name in self._needs)
         # Another release than the live one is served because that one is damaged: it is useful.
         self._was_ready |= all(one.ok or one.reason == "release_refused" for one in needed)
-        well = all(state.ok for name, state in self._parts.items() if name != RELEASE)
-        return self._was_ready and self._floor.holds(well)
+        return self._was_ready and self._floor.holds(well=self._parts[FEATURES].ok)
 
     def close(self) -> None:
         """Stop following and let go of connections."""

@@ -28,6 +28,8 @@ HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.1
+# What a client of gRPC says first, and an empty frame of settings: a server answers with its own.
+_HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
 
 log = logger("index")
 
@@ -122,6 +124,22 @@ class LiteServer:
         if self._process is not None:
             return self._process.poll() is None
         return live_endpoint(self._root) is not None
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the server of this block talks at all; one that is stopped or stuck does not.
+
+        A server of another process is not for us to judge, and counts as one that does.
+        """
+        if self._process is None:
+            return True
+        port = int(self.uri.rsplit(":", 1)[1])
+        try:
+            with socket.create_connection((HOST, port), timeout=seconds) as probe:
+                probe.settimeout(seconds)
+                probe.sendall(_HTTP2_GREETING)
+                return bool(probe.recv(1))
+        except OSError:
+            return False
 
     @property
     def _log(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,21 +16,26 @@ _LOOK_SECONDS = 0.5
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
 _END_SECONDS = 20.0
+_PATIENCE_SECONDS = 20.0
 log = logger("index")
 
 
 class SupervisedServer:
     """A `LiteServer` that is kept running while the block lasts.
 
-    A server that died, that does not start, or that another process ran and took with it is
-    started again, after waits that double up to half a minute and begin anew once one has started.
+    A server that died, that hangs, that does not start, or that another process ran and took with
+    it is started again, after waits that double up to half a minute and begin anew once one has
+    started.
 
     Args:
         root: Output folder.
+        patience_seconds: How long a server may say nothing before it is taken to hang.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         self._root = root
+        self._patience = patience_seconds
+        self._answered = time.monotonic()
         self._server: LiteServer | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="index-server", daemon=True)
@@ -57,7 +63,16 @@ class SupervisedServer:
         except (VectorIndexError, OSError) as error:
             log.error("index server absent", error=str(error), instead="exact search")
             return False
+        self._answered = time.monotonic()
         return True
+
+    def _hangs(self, server: LiteServer) -> bool:
+        now = time.monotonic()
+        if now - self._answered < self._patience / 4:
+            return False  # asked lately
+        if server.answers(self._patience / 4):
+            self._answered = time.monotonic()
+        return time.monotonic() - self._answered > self._patience
 
     def _end(self) -> None:
         server, self._server = self._server, None
@@ -67,7 +82,7 @@ class SupervisedServer:
     def _watch(self) -> None:
         wait = _FIRST_WAIT_SECONDS
         while not self._ended.wait(_LOOK_SECONDS):
-            if self._server is not None and self._server.runs:
+            if self._server is not None and self._server.runs and not self._hangs(self._server):
                 continue
             log.warning("index server gone", again_in_seconds=wait)
             if self._ended.wait(wait):

@@ -22,7 +22,7 @@ from colisten.files import file_digest, sweep_abandoned, write_aside
 from colisten.logs import logger
 from colisten.release.manifest import MANIFEST, Manifest
 
-_Identity = tuple[int, int, int]
+_Identity = tuple[int, ...]
 log = logger("release")
 
 
@@ -62,17 +62,18 @@ class PrivateCopies:
             OSError: There is no room, or the files cannot be read.
         """
         manifest = Manifest.read(source)
+        watch = SourceFiles(source, manifest)
         held = self._lock(f"{manifest.release_id}.lock")
         fcntl.flock(held, fcntl.LOCK_SH)
         folder = self._folder / manifest.release_id
         try:
-            with self._lock(f"{manifest.release_id}.making") as making:
+            with self._lock("making") as making:
                 fcntl.flock(making, fcntl.LOCK_EX)  # the kernel frees it with its holder
-                watch = SourceFiles(source, manifest)
                 if not _whole(folder):
                     watch.trust()  # what is copied from here on is checked
                     _copy(source, folder, manifest)
         except BaseException:
+            watch.close()
             held.close()
             raise
         return PrivateCopy(folder, held, watch)
@@ -102,13 +103,14 @@ class PrivateCopy:
 
     def close(self) -> None:
         """Let go; the last holder removes it. What is mapped stays readable."""
+        self.source.close()
         lock = Path(self._held.name)
         self._held.close()
         _remove_unheld(self.folder, lock)
 
 
 class SourceFiles:
-    """The files of a release where it was published, watched for change.
+    """The files of a release where it was published, watched for change and marked as in use.
 
     Looking costs a `stat` a file; a digest is taken only of a file whose identity has changed.
 
@@ -121,6 +123,13 @@ class SourceFiles:
         self._folder = folder
         self._manifest = manifest
         self._judged: dict[str, tuple[_Identity | None, str | None]] = {}
+        self._mark = (folder / MANIFEST).open("rb")
+        with suppress(OSError):  # some file systems know no locks
+            fcntl.flock(self._mark, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        """Stop watching: as far as this process goes, the release may be pruned."""
+        self._mark.close()
 
     def trust(self) -> None:
         """Take the files as they are for whole: somebody else is about to compare them."""
@@ -144,7 +153,8 @@ class SourceFiles:
             status = (self._folder / name).stat()
         except OSError:
             return None
-        return status.st_ino, status.st_size, status.st_mtime_ns
+        # Whoever copies in place may set a file's moment back; nobody sets when that was.
+        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def _compared(self, name: str, identity: _Identity | None) -> str | None:
         file = self._folder / name
@@ -159,6 +169,18 @@ class SourceFiles:
         except (OSError, ReleaseError) as error:
             return f"{file} cannot be read: {error}"
         return None if same else f"{file} differs from its digest."
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process of this machine serves the release that lies there."""
+    try:
+        with (folder / MANIFEST).open("rb") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no locks, or no manifest
+        return False
+    return False
 
 
 def _whole(folder: Path) -> bool:

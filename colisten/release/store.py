@@ -36,6 +36,7 @@ from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest
 from colisten.release.payload import bind_payload, copy_payload
 from colisten.release.pointer import Pointer
+from colisten.release.private_copy import in_use
 from colisten.release.software import software
 from colisten.release.verify import Verification, check_collection, load_checked, verify_release
 from colisten.settings.sections import IndexSettings
@@ -276,7 +277,7 @@ class ReleaseStore:
         """Remove all but the latest `keep` releases, the live and the previous one.
 
         Raises:
-            ReleaseError: `keep` is negative.
+            ReleaseError: `keep` is negative, or a process serves one of them; none is removed.
             VectorIndexError: A collection could not be dropped; its release is still there.
         """
         if keep < 0:
@@ -284,6 +285,12 @@ class ReleaseStore:
         with self._locked(index):
             states = self.list()
             spare = [one.release_id for one in states[keep:] if one.state == "candidate"]
+            for release_id in spare:
+                if in_use(self.releases / release_id):
+                    raise ReleaseError(
+                        f"A process serves release {release_id}.",
+                        "Prune when it serves the live one, or keep more.",
+                    )
             for release_id in spare:
                 # The collection first: a crash between leaves a release that prunes again.
                 index.drop(f"release_{release_id}")

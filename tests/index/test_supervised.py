@@ -51,6 +51,17 @@ def test_a_server_that_is_killed_is_started_again_with_what_it_held(tmp_path: Pa
     assert "index-server" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_server_that_hangs_is_replaced(tmp_path: Path) -> None:
+    with SupervisedServer(tmp_path, patience_seconds=4.0):
+        first = live_endpoint(tmp_path)
+        time.sleep(6)
+        assert live_endpoint(tmp_path) == first  # one that talks is left alone
+        pid = int(endpoint_of(tmp_path).read_text().split('"pid":')[1].split(",")[0])
+        os.kill(pid, signal.SIGSTOP)
+        assert soon(lambda: live_endpoint(tmp_path) not in (None, first), 90)
+        assert not Path(f"/proc/{pid}").exists()
+
+
 def test_it_takes_over_from_a_server_of_somebody_else(tmp_path: Path) -> None:
     with LiteServer(tmp_path) as theirs:
         with SupervisedServer(tmp_path):

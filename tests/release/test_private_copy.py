@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colisten.errors import FileError, ReleaseCorrupt
+from colisten.errors import FileError, ReleaseCorrupt, ReleaseError
 from colisten.files import folder_digests
 from colisten.index import ExactIndex
 from colisten.release.lineage import lineage, servable
@@ -70,6 +70,10 @@ def test_the_files_are_judged_by_content_and_once(source: Path, tmp_path: Path) 
     assert "items.parquet differs" in (copy.source.fault() or "")
     file.write_bytes(kept)
     assert copy.source.fault() is None
+    status = file.stat()
+    overwrite(file, -1, bytes([kept[-1] ^ 1]))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as rsync does
+    assert "items.parquet differs" in (copy.source.fault() or "")
     file.unlink()
     assert "items.parquet is missing" in (copy.source.fault() or "")
     (source / "manifest.json").write_text("{}")
@@ -156,6 +160,23 @@ def test_taking_a_copy_changes_nothing_at_its_source(source: Path, tmp_path: Pat
 
 
 Entry = dict[str, str | None]
+
+
+def test_a_release_that_is_served_is_not_pruned(tiny_history: Path, tmp_path: Path) -> None:
+    store, index = ReleaseStore(tmp_path / "out"), ExactIndex()
+    ids = []
+    for seed in range(4):
+        parts = make_parts(tmp_path / str(seed), tiny_history, CUT, seed=seed)
+        ids.append(store.publish(parts.payload(tmp_path / f"payload-{seed}"), index))
+    store.promote(ids[0], index)
+    copies = PrivateCopies(tmp_path / "copies")
+    held = [copies.take(store.folder(ids[1])) for _ in range(2)]
+    for copy in held:
+        with pytest.raises(ReleaseError, match=f"serves release {ids[1]}"):
+            store.prune(0, index)
+        assert {one.release_id for one in store.list()} == set(ids)
+        copy.close()
+    assert set(store.prune(0, index)) == set(ids[1:])
 
 
 def promoted(name: str, previous: str | None) -> Entry:

@@ -49,22 +49,27 @@ def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     stop(started)
 
 
-def start(home: Home, log: Path, *overrides: str, seconds: float = START_SECONDS) -> Service:
-    """Start the service on a free loopback port and wait until it is ready."""
+def launch(home: Home, log: Path, *overrides: str, workers: int = 1) -> Service:
+    """Start the service on a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "colisten", "serve", "--out", str(home.folder)]
-    command += ["--port", str(port)]
+    command += ["--port", str(port), "--workers", str(workers)]
     # Budgets are for a machine of one's own; here everything shares two cores with the tests.
     patient = ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000")
     for override in (*patient, "serving.follow_seconds=0.1", *overrides):
         command += ["--set", override]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    started = Service(process, f"http://127.0.0.1:{port}", home, log)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
+    return Service(process, f"http://127.0.0.1:{port}", home, log)
+
+
+def start(home: Home, log: Path, *overrides: str, workers: int = 1) -> Service:
+    """Start the service on a free loopback port and wait until it is ready."""
+    started = launch(home, log, *overrides, workers=workers)
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and started.process.poll() is None:
         try:
             if started.get("/readyz").status_code == 200:
                 return started

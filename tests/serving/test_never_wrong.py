@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from pymilvus import MilvusClient
@@ -23,7 +24,7 @@ from colisten.index import open_index
 from colisten.index.lite_server import endpoint_of, live_endpoint
 from colisten.release.store import ReleaseStore
 from colisten.settings.sections import IndexSettings
-from tests.serving.conftest import Home, Service, start, stop
+from tests.serving.conftest import START_SECONDS, Home, Service, launch, start, stop
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +56,7 @@ def live(running: Service) -> str:
     return release_id
 
 
-def soon(true: Callable[[], bool], seconds: float = 30.0) -> bool:
+def soon(true: Callable[[], bool], seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():
@@ -172,7 +173,7 @@ def test_an_index_server_that_is_killed_comes_back_by_itself(running: Service) -
     answer = how(running)
     assert (answer["vector"], answer["search"]) == ("two_tower", "exact")
     assert answer["fallbacks"][0] in {"index_error", "index_timeout", "index_resting"}
-    assert soon(lambda: part(running, "index")["reason"] == "index_error", 15)
+    assert soon(lambda: part(running, "index")["reason"] == "index_error")
     assert running.get("/release").json()["index"] == "exact"
     assert soon(lambda: how(running)["search"] == "milvus", 60)
     assert json.loads(endpoint_of(running.home.folder).read_text())["pid"] != pid
@@ -263,13 +264,27 @@ def test_a_service_is_ready_when_its_users_are_known(moved: Home, tmp_path: Path
     registry = folder / "features" / "registry.db"
     kept = registry.read_bytes()
     registry.unlink()
-    with pytest.raises(AssertionError, match="did not start"):
-        start(Home(folder, moved.ids), tmp_path / "log", *QUICKLY, seconds=20)
-    log = (tmp_path / "log").read_text()
-    assert '"part": "features", "reason": "features_error"' in log
-    registry.unlink(missing_ok=True)
-    registry.write_bytes(kept)
-    stop(start(Home(folder, moved.ids), tmp_path / "log", *QUICKLY))
+    service = launch(Home(folder, moved.ids), tmp_path / "log", *QUICKLY)
+    try:
+        ill = '"part": "features", "reason": "features_error"'
+        assert soon(lambda: ill in (tmp_path / "log").read_text(), START_SECONDS)
+        assert soon(lambda: answers(service, "/readyz") == 503)
+        assert soon(lambda: answers(service, "/release") == 200)
+        assert part(service, "features")["reason"] == "features_error"
+        registry.unlink(missing_ok=True)
+        registry.write_bytes(kept)
+        assert soon(lambda: answers(service, "/readyz") == 200)
+        assert how(service)["vector"] == "two_tower"
+    finally:
+        stop(service)
+
+
+def answers(service: Service, path: str) -> int | None:
+    """The status, None where nobody listens yet."""
+    try:
+        return service.get(path).status_code
+    except httpx.TransportError:
+        return None
 
 
 @pytest.mark.parametrize("way", ["link", "dots"])
@@ -287,3 +302,40 @@ def test_the_index_is_found_by_whatever_path_one_comes(
         assert live_endpoint(path) == live_endpoint(folder) is not None
     finally:
         stop(service)
+
+
+def test_a_worker_that_is_killed_comes_back_though_the_files_are_damaged(
+    moved: Home, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(moved.folder, folder, ignore=shutil.ignore_patterns("endpoint.json"))
+    service = start(Home(folder, moved.ids), tmp_path / "log", *QUICKLY, workers=2)
+    try:
+        assert soon(lambda: len(workers(service)) == 2)
+        expected = shelves(service)
+        for name in ("item_vectors.npy", "history_vectors.npy"):
+            with (folder / "releases" / moved.ids[0] / name).open("r+b") as stream:
+                stream.truncate(100)
+        gone = sorted(workers(service))[0]
+        os.kill(gone, signal.SIGKILL)
+        # The copy that the other worker holds is whole.
+        assert soon(lambda: len(workers(service) - {gone}) == 2, 60)
+        for _ in range(10):
+            assert shelves(service) == expected
+    finally:
+        stop(service)
+
+
+def workers(service: Service) -> set[int]:
+    """Processes that hold a copy of the release, each by its lock."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            held = [one.readlink() for one in (process / "fd").iterdir()]
+            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue
+        lock = f"{service.home.ids[0]}.lock"
+        if parent == service.process.pid and any(one.name == lock for one in held):
+            found.add(int(process.name))
+    return found

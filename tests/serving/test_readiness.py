@@ -220,7 +220,7 @@ def test_a_floor_is_broken_by_a_share_that_lasts_and_only_by_that() -> None:
     assert floor.holds(well=False)
 
 
-def test_a_broken_floor_that_nobody_asks_is_whole_when_all_parts_are() -> None:
+def test_a_broken_floor_that_nobody_asks_is_whole_when_the_store_is_well() -> None:
     clock = Clock()
     floor = PopularFloor(0.3, 10.0, clock)
     answers(floor, clock, 20, 1.0)
@@ -257,7 +257,7 @@ def test_a_worker_below_its_floor_is_not_ready_until_users_are_known_again(home:
         registry.rename(home / "kept")
         assert soon(lambda: shelf(runtime).search == "popular" and not runtime.ready)
         shutil.copy(home / "kept", registry)
-        assert soon(lambda: runtime.ready)  # nobody asks, and all parts are well
+        assert soon(lambda: runtime.ready)  # nobody asks, and the store is well
 
 
 def test_an_answer_is_held_against_the_release(home: Path) -> None:

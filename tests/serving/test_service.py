@@ -337,6 +337,11 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
         os.replace(aside, pointer)
         assert soon(lambda: 'outcome="refused"' in service.get("/metrics").text)
         assert shelf(service, "u0001")["release_id"] == live
+        release = service.get("/release").json()
+        assert (release["live"], release["release_id"]) == (other, live)
+        assert release["parts"]["release"]["reason"] == "release_refused"
+        assert "item_vectors.npy differs" in release["parts"]["release"]["why"]
+        assert release["parts"]["files"]["ok"]
     finally:
         vectors.write_bytes(kept)
         aside.write_text(before)
