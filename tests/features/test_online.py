@@ -296,3 +296,18 @@ def test_a_push_that_waits_for_another_process_holds_up_no_reader(
             other.execute("ROLLBACK")
             assert pushed.result(timeout=10)
     assert read < 2.0
+
+
+def test_a_read_waits_no_longer_than_it_was_told(
+    online: OnlineFeatures, feature_folder: Path, catalogue: Catalogue
+) -> None:
+    hasty = OnlineFeatures(feature_folder, catalogue.index_of, FIELDS, patience_seconds=0.05)
+    assert hasty.embedded
+    with closing(sqlite3.connect(feature_folder / ONLINE_FILE, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        with pytest.raises(FeatureError, match="cannot answer"):
+            hasty.read(["u0006"])
+        assert time.monotonic() - started < 2.5
+        other.execute("ROLLBACK")
+    assert_same(hasty.read(["u0006"]), online.read(["u0006"]))
