@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from colisten.release.store import ReleaseStore
 from colisten.serving import metrics
 from colisten.serving.environment import Environment
 from colisten.serving.feature_client import FeatureClient
+from colisten.serving.nearest import NearestItems
 
 _RETRY_SECONDS = 5.0
 _NEVER = (-1, -1)
@@ -52,13 +54,19 @@ class ActiveRelease:
             ReleaseError: It is not there, corrupt, or does not answer.
         """
         release = LoadedRelease.load(store.folder(release_id))
-        features = FeatureClient(environment.features, release)
+        patience = environment.settings.serving.features_budget_ms / 1000
+        features = FeatureClient(environment.features, release, patience_seconds=patience)
         features.look()
         active = cls(release, features, datetime.now(UTC))
-        release.exact(active.nobody(), 1)
-        _ = release.target_scale  # computed here and not by the first request
+        active.nearest.of(active.nobody(), 1)
+        _ = release.scale  # computed here and not by the first request
         release.index_of([])
         return active
+
+    @cached_property
+    def nearest(self) -> NearestItems:
+        """Exact search over its vectors; made as it is loaded."""
+        return NearestItems(self.release)
 
     def nobody(self) -> np.ndarray:
         """The vector of a user of whom nothing is known, float32 [1, dim]: something to warm by."""

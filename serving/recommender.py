@@ -20,7 +20,7 @@ from colisten.index.filter import Filter
 from colisten.index.protocol import check_search
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
-from colisten.release.picks import Pick, popular_picks, reason, seen_items
+from colisten.release.picks import Pick, popular_picks, reasons, seen_items
 from colisten.serving.active_release import ActiveRelease
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.filters import asked_filter, offered
@@ -34,6 +34,9 @@ from colisten.serving.schemas import (
     VectorSource,
 )
 
+_EXACT = "exact"
+# A search over so many titles takes about as long as going to another thread and back.
+_PROMPT_ITEMS = 20_000
 _log = logger("serving.recommender")
 
 
@@ -103,13 +106,20 @@ class Recommender:
             how = How(vector=vector, search="popular", fallbacks=state.fallbacks)
         return Shelf(release_id=active.release_id, user_id=request.user_id, how=how, items=items)
 
+    def waits(self, active: ActiveRelease) -> bool:
+        """Whether a shelf may wait for somebody else, or for a large product."""
+        few = len(active.release.item_vectors) <= _PROMPT_ITEMS
+        return self._index_source != _EXACT or not active.features.embedded or not few
+
     def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
         """What the online store says of a user; a batch of one.
 
         Raises:
             CallFailed: It does not answer.
         """
-        return self._features_breaker.call(lambda: active.features.read(user_id))
+        return self._features_breaker.call(
+            lambda: active.features.read(user_id), here=active.features.embedded
+        )
 
     def _know(self, active: ActiveRelease, user_id: str, state: RequestState) -> None:
         """Fill in the user and their vector, as far as they are known."""
@@ -147,42 +157,56 @@ class Recommender:
         if query is None:
             return None
         if state.allowed is not None and not state.allowed.any():
-            return "exact", []
+            return _EXACT, []
+        if self._index_source != _EXACT:
+            found = self._indexed(active, state, query, k, exclude)
+            if found is not None:
+                return self._index_source, self._explained(active, state, *found)
+        try:
+            places, scores = active.nearest.of(query, k, allowed=state.allowed, left_out=exclude)
+        except Exception as error:
+            _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
+            state.fallbacks.append("exact_error")
+            return None
+        return _EXACT, self._explained(active, state, places, scores)
+
+    def _indexed(
+        self,
+        active: ActiveRelease,
+        state: RequestState,
+        query: np.ndarray,
+        k: int,
+        exclude: Sequence[str],
+    ) -> tuple[list[int], list[float]] | None:
+        """Catalogue indices and scores as the index has them; None where it does not answer."""
+        release = active.release
         # The index is asked of ids and keywords of the release alone.
-        asked = active.release.columns.known(state.asked).excluding(exclude)
+        asked = release.columns.known(state.asked).excluding(exclude)
         try:
             ids, scores = self._search_breaker.call(
                 lambda: self._index.search(
-                    active.release.manifest.collection,
+                    release.manifest.collection,
                     query,
                     k,
                     filter=asked,
                     deadline=self._search_seconds,
                 )
             )
-            if _all_of(active, ids):
-                return self._index_source, self._explained(active, state, ids, scores)
-            # The collection is not the one that was published with this release.
-            state.fallbacks.append("index_foreign")
         except CallFailed as failed:
             state.fallbacks.append(failed.reason)
-        try:
-            all_ids, all_scores = active.release.exact(query, k, filter=asked)
-        except Exception as error:
-            _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
-            state.fallbacks.append("exact_error")
             return None
-        return "exact", self._explained(active, state, all_ids[0], all_scores[0])
+        if not _all_of(active, ids):
+            # The collection is not the one that was published with this release.
+            state.fallbacks.append("index_foreign")
+            return None
+        return release.index_of(ids).tolist(), scores.tolist()
 
     def _explained(
-        self, active: ActiveRelease, state: RequestState, ids: list[str], scores: np.ndarray
+        self, active: ActiveRelease, state: RequestState, items: list[int], scores: list[float]
     ) -> list[ShelfItem]:
         release, user = active.release, state.user
-        picks = [
-            Pick(at, score, None if user is None else reason(release, user, at, self._reasons))
-            for at, score in zip(release.index_of(ids).tolist(), scores.tolist(), strict=True)
-        ]
-        return shown(release, picks)
+        whys = [None] * len(items) if user is None else reasons(release, user, items, self._reasons)
+        return shown(release, [Pick(*one) for one in zip(items, scores, whys, strict=True)])
 
 
 def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:

@@ -100,6 +100,12 @@ class Runtime:
         """A shelf for one user; see `Recommender`."""
         return self._recommender.shelf(self._active(), request)
 
+    @property
+    def prompt(self) -> bool:
+        """Whether a shelf is made of what is in this process, so that no thread need wait."""
+        active = self._watcher.current
+        return active is None or not self._recommender.waits(active)
+
     def similar(self, request: SimilarRequest) -> Similar:
         """Items nearest to an item; see `colisten.serving.similar`."""
         return similar(self._active(), request)
@@ -175,7 +181,8 @@ class Runtime:
 
     def _load(self, release_id: str) -> ActiveRelease:
         active = ActiveRelease.load(self._store, release_id, self._environment)
-        self._index.warm(active.release.manifest.collection, active.nobody())
+        if self._index_source != "exact":
+            self._index.warm(active.release.manifest.collection, active.nobody())
         return active
 
     def _active(self) -> ActiveRelease:

@@ -143,6 +143,7 @@ def test_nearest_items_pass_the_filter(
     broken: bool,
 ) -> None:
     if broken:
+        monkeypatch.setattr(runtime._recommender, "_index_source", "milvus")
         monkeypatch.setattr(runtime._index, "search", lambda *_, **__: (["no such"], []))
     request = RecommendRequest.model_validate({"user_id": "u", "k": 100, "filter": asked})
     shelf = runtime.recommend(request)
