@@ -13,6 +13,7 @@ from benchmarks import (
     graph_build,
     graph_build_large,
     growth,
+    index_size,
     kernels,
     links,
     loader_step,
@@ -21,6 +22,7 @@ from benchmarks import (
     robustness,
     scale,
     sequential,
+    serving_path,
     tables,
     threads,
     worlds,
@@ -42,6 +44,8 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "links": links.run,
     "threads": threads.run,
     "price": price.run,
+    "serving_path": serving_path.run,
+    "index_size": index_size.run,
 }
 GROUPS = {"public": tuple(public.MEASUREMENTS)}
 """One name for several."""
