@@ -16,6 +16,7 @@ from benchmarks import (
     kernels,
     links,
     loader_step,
+    online_events,
     price,
     public,
     robustness,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "links": links.run,
     "threads": threads.run,
     "price": price.run,
+    "online_events": online_events.run,
 }
 GROUPS = {"public": tuple(public.MEASUREMENTS)}
 """One name for several."""
