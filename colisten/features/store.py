@@ -43,6 +43,28 @@ def open_store(folder: Path) -> FeatureStore:
     Raises:
         FeatureError: There is none, it was moved, or Feast cannot read it.
     """
+    store = open_online(folder)
+    # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
+    ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
+    for view in store.list_feature_views(allow_cache=True):
+        source = Path(view.batch_source.path)
+        if not source.exists():
+            raise FeatureError(
+                f"The feature repository at {folder} reads {source}, which does not exist.",
+                "A repository cannot be moved: build it where it will stay.",
+            )
+    return store
+
+
+def open_online(folder: Path) -> FeatureStore:
+    """Open a repository for its online store alone, wherever it lies now.
+
+    Registry and store are found beside the configuration; only the sources, which nothing online
+    reads, are named by absolute path.
+
+    Raises:
+        FeatureError: There is none, or Feast cannot read it.
+    """
     if not (folder / names.CONFIG_FILE).exists():
         raise FeatureError(f"No feature repository at {folder}.", "Build it first.")
     try:
@@ -50,21 +72,10 @@ def open_store(folder: Path) -> FeatureStore:
         views = store.list_feature_views(allow_cache=True)
     except Exception as error:
         raise FeatureError(f"Cannot open the feature repository at {folder}: {error}.") from error
-    if not views:
-        # Feast makes an empty registry where there is none.
+    if not views:  # Feast takes a registry that is gone for an empty one
         raise FeatureError(
-            f"The registry of the feature repository at {folder} is empty or was removed.",
-            "Build the repository again.",
+            f"The registry of the feature repository at {folder} holds nothing.", "Build it again."
         )
-    # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
-    ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
-    for view in views:
-        source = Path(view.batch_source.path)
-        if not source.exists():
-            raise FeatureError(
-                f"The feature repository at {folder} reads {source}, which does not exist.",
-                "A repository cannot be moved: build it where it will stay.",
-            )
     return store
 
 
@@ -254,7 +265,7 @@ class OnlineFeatures:
         catalogue_index_of: Callable[[Any], np.ndarray],
         fields: UserFields,
     ) -> None:
-        self._store = open_store(folder)
+        self._store = open_online(folder)
         self.types = history_types(self._store)
         self.signals = history_signals(self._store)
         if missing := [item_type for item_type in fields.types if item_type not in self.types]:
@@ -275,7 +286,7 @@ class OnlineFeatures:
         # and a slow one must not hold up other readers.
         shared = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = threading.Lock() if shared else nullcontext()
-        self._writer = OnlineWriter(open_store(folder) if shared else self._store)
+        self._writer = OnlineWriter(open_online(folder) if shared else self._store)
 
     def read(self, user_ids: Sequence[str]) -> UserBatch:
         """The users as of now, in order; `UserBatch.known` tells of whom anything is known.
