@@ -17,6 +17,7 @@ from benchmarks import (
     kernels,
     links,
     loader_step,
+    online_events,
     price,
     public,
     robustness,
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "price": price.run,
     "serving_path": serving_path.run,
     "index_size": index_size.run,
+    "online_events": online_events.run,
 }
 GROUPS = {"public": tuple(public.MEASUREMENTS)}
 """One name for several."""

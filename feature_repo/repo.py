@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -14,11 +16,12 @@ import pyarrow.compute as pc
 from colisten.data import parquet
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
+from colisten.feature_repo.carry_over import carry_over, writers_waiting
 from colisten.feature_repo.entities import ITEM, USER
 from colisten.feature_repo.services import feature_services
 from colisten.feature_repo.sources import MOMENT, write_sources
 from colisten.feature_repo.stores import store_config, write_config
-from colisten.feature_repo.views import item_views, user_views
+from colisten.feature_repo.views import item_views, seen_views, user_views
 from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
 from colisten.features.store import open_store
@@ -78,13 +81,14 @@ def build_feature_repo(
     )
     length = features.history_length
     users = user_views(sources, data, music_dim=music_dim, history_length=length)
-    items = item_views(sources)
+    seen, items = seen_views(sources, data), item_views(sources)
     with write_aside(out / REGISTRY_FILE) as registry:
         empty = registry.with_name(f"{registry.name}.online")
         config = store_config(features, registry=str(registry), online=str(empty))
         try:
             store = FeatureStore(config=RepoConfig(**config, repo_path=out))
-            store.apply([USER, ITEM, *users, *items, *feature_services(users, items)])
+            services = feature_services(users, seen, items)
+            store.apply([USER, ITEM, *users, *seen, *items, *services])
             # What is being served stays until `materialize` has the new content whole.
             if empty.exists() and not (out / ONLINE_FILE).exists():
                 os.replace(empty, out / ONLINE_FILE)
@@ -102,8 +106,9 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
 
     What `FeatureStore.materialize` does, for sources sorted by entity and time: it ranks all
     rows of a view at once, lists included, while here each block of users is read once, and
-    only newest rows are ever held. SQLite's file is replaced whole; a process that holds the old
-    one open must open the store anew. Redis keeps what was pushed since, being newer.
+    only newest rows are ever held. Rows that events of `as_of` or later have changed stay as they
+    are. SQLite's file is replaced whole; a process that reads from the old one must open the store
+    anew.
 
     Raises:
         FeatureError: `folder` holds no repository, or the online store refuses.
@@ -114,9 +119,18 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
     if store.config.online_store.type != "sqlite":
         _fill(store, as_of)
     else:
-        with write_aside(located(folder) / ONLINE_FILE) as aside:
+        file = located(folder) / ONLINE_FILE
+        with ExitStack() as stack, write_aside(file) as aside:
             store.config.online_store.path = str(aside)
             _fill(store, as_of)
+            try:
+                stack.enter_context(writers_waiting(file))
+                kept = carry_over(file, aside, as_of)
+            except sqlite3.DatabaseError as error:
+                # What is replaced may be damaged; whoever rebuilds it wants to be rid of that.
+                log.warning("nothing kept of the old online store", error=str(error))
+            else:
+                log.info("kept of the old online store", cells=kept)
     log.info("online store filled", folder=str(folder), as_of=as_of.isoformat())
 
 

@@ -29,7 +29,10 @@ from colisten.features.names import (
     history_columns,
     history_view,
     profile_column,
+    seen_column,
+    seen_view,
 )
+from colisten.features.seen import id_hashes
 from colisten.files import write_aside
 from colisten.progress import track
 from colisten.settings.data import DataSettings
@@ -42,6 +45,7 @@ ALWAYS = datetime(1970, 1, 2, tzinfo=UTC)
 sees them. Not 1970-01-01: Redis would store that as no time at all."""
 
 _BLOCK_ENTRIES = 4_000_000
+_SEEN_USERS = 50_000
 _STRINGS = pa.list_(pa.string())
 
 ITEM_SCHEMA = pa.schema(
@@ -83,6 +87,13 @@ def history_schema(item_type: str) -> pa.Schema:
             (signals, _STRINGS),
             (times, pa.list_(pa.int64())),
         ]
+    )
+
+
+def seen_schema(item_type: str) -> pa.Schema:
+    """Columns of the source of what users ever started of one item type."""
+    return pa.schema(
+        [("user_id", pa.string()), (TIMESTAMP, MOMENT), (seen_column(item_type), pa.binary())]
     )
 
 
@@ -137,6 +148,7 @@ def write_sources(
             _write_history(
                 history, file, item_type=item_type, as_of=as_of, length=length, engine=engine
             )
+        _write_seen(history, aside, as_of=as_of, data=data, engine=engine)
     return music_dim
 
 
@@ -219,6 +231,50 @@ def _write_history(
                 writer.write_table(table.rename_columns(schema.names).cast(schema))
     finally:
         base.disconnect()
+
+
+def _write_seen(
+    history: Path, folder: Path, *, as_of: datetime, data: DataSettings, engine: Engine
+) -> None:
+    """One row a user with all that they had started by `as_of`, of the moment of their last start.
+
+    Earlier states are not kept: nothing but the shelf of today reads it.
+    """
+    schema = seen_schema(data.target_type)
+    base = ibis.duckdb.connect(threads=engine.threads, memory_limit=engine.memory_limit)
+    try:
+        base.raw_sql("SET TimeZone = 'UTC'")
+        events = parquet.table(base, history / "interactions.parquet")
+        starts = events.filter(
+            events.timestamp < ibis.literal(utc(as_of), type="timestamp('UTC')"),
+            events.item_type == data.target_type,
+            events.signal.isin(data.start_signals),
+        )
+        rows = starts.group_by("user_id").aggregate(
+            last=starts.timestamp.max(), items=starts.item_id.collect(distinct=True)
+        )
+        file = folder / f"{seen_view(data.target_type)}.parquet"
+        with parquet.writer(file, schema, compression="zstd") as writer:
+            query = base.compile(rows.order_by("user_id"))
+            for batch in base.con.sql(query).to_arrow_reader(_SEEN_USERS):
+                columns = [batch.column("user_id"), batch.column("last"), _hashed(batch)]
+                table = pa.table(columns, names=schema.names)
+                writer.write_table(table.cast(schema))
+    finally:
+        base.disconnect()
+
+
+def _hashed(batch: pa.RecordBatch) -> pa.Array:
+    """The sorted hashes of each user's items, as binary."""
+    lists = batch.column("items")
+    counts = lists.value_lengths().to_numpy(zero_copy_only=False)
+    coded = lists.flatten().dictionary_encode()
+    hashes = id_hashes(coded.dictionary.to_pylist())[coded.indices.to_numpy()]
+    order = np.lexsort((hashes, np.repeat(np.arange(len(counts)), counts)))
+    ends = np.cumsum(counts) * hashes.itemsize
+    offsets = pa.py_buffer(np.append(0, ends).astype(np.int32).tobytes())
+    data = pa.py_buffer(hashes[order].tobytes())
+    return pa.Array.from_buffers(pa.binary(), len(counts), [None, offsets, data])
 
 
 def _user_blocks(own: Any, length: int) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from colisten.feature_repo.entities import ITEM, USER
 from colisten.features.lightfeast import (
     Array,
+    Bytes,
     FeatureView,
     Field,
     FileSource,
@@ -27,6 +28,7 @@ from colisten.features.names import (
     ITEM_TEXT,
     MUSIC_DIM_TAG,
     SIGNALS_TAG,
+    STARTS_TAG,
     TIMESTAMP,
     TYPE_TAG,
     USER_MUSIC,
@@ -35,6 +37,8 @@ from colisten.features.names import (
     history_view,
     profile_column,
     push_source,
+    seen_column,
+    seen_view,
 )
 from colisten.json_files import to_json
 from colisten.settings.data import DataSettings
@@ -94,6 +98,21 @@ def user_views(
     tags = {HISTORY_LENGTH_TAG: str(history_length), SIGNALS_TAG: to_json(data.signal_names)}
     histories = (_history_view(sources, item_type, tags) for item_type in data.item_types)
     return [profile, music, *histories]
+
+
+def seen_views(sources: Path, data: DataSettings) -> list[FeatureView]:
+    """What users ever started of the recommended type: for the shelf, and not for the model."""
+    name = seen_view(data.target_type)
+    return [
+        FeatureView(
+            name=name,
+            entities=[USER],
+            schema=[Field(name=seen_column(data.target_type), dtype=Bytes)],
+            source=_source(sources, name),
+            online=True,
+            tags={STARTS_TAG: to_json(data.start_signals)},
+        )
+    ]
 
 
 def _history_view(sources: Path, item_type: str, tags: dict[str, str]) -> FeatureView:

@@ -61,6 +61,7 @@ class ActiveRelease:
         active.nearest.of(active.nobody(), 1)
         _ = release.scale  # computed here and not by the first request
         release.index_of([])
+        release.of_hashes(np.zeros(1, np.uint64))
         return active
 
     @cached_property

@@ -33,6 +33,7 @@ from colisten.serving.schemas import (
     ShelfItem,
     VectorSource,
 )
+from colisten.serving.seen_memory import SeenMemory
 
 _EXACT = "exact"
 # A search over so many titles takes about as long as going to another thread and back.
@@ -79,6 +80,7 @@ class Recommender:
         self._search_seconds = search_seconds
         self._index_source = index_source
         self._reasons = reasons
+        self._memory = SeenMemory()
 
     def shelf(self, active: ActiveRelease, request: RecommendRequest) -> Shelf:
         """The shelf of one user, from one release.
@@ -91,8 +93,9 @@ class Recommender:
         exclude = _recommendable(active, request.exclude)
         nearest: tuple[SearchSource, list[ShelfItem]] | None = None
         try:
+            exclude += self._had(active, request.user_id)
             self._know(active, request.user_id, state)
-            exclude += seen_items(active.release, state.user)
+            exclude += seen_items(active.release, None, state.user)
             nearest = self._near(active, state, request.k, exclude)
         except Exception:
             # Not a dependency's failure but a fault of ours: the user still gets a shelf.
@@ -117,9 +120,17 @@ class Recommender:
         Raises:
             CallFailed: It does not answer.
         """
-        return self._features_breaker.call(
+        user = self._features_breaker.call(
             lambda: active.features.read(user_id), here=active.features.embedded
         )
+        self._memory.note(user_id, user)
+        return user
+
+    def _had(self, active: ActiveRelease, user_id: str) -> list[str]:
+        """What a user is known to have started without asking the store."""
+        release = active.release
+        lately = release.item_ids[release.of_hashes(self._memory.of(user_id))]
+        return [*seen_items(release, user_id, None), *map(str, lately)]
 
     def _know(self, active: ActiveRelease, user_id: str, state: RequestState) -> None:
         """Fill in the user and their vector, as far as they are known."""

@@ -24,11 +24,22 @@ MUSIC_DIM_TAG = "music_dim"
 HISTORY_LENGTH_TAG = "history_length"
 TYPE_TAG = "item_type"
 SIGNALS_TAG = "signals"
+STARTS_TAG = "start_signals"
 
 
 def history_view(item_type: str) -> str:
     """The view, and the source file, of one item type's user histories."""
     return f"user_{identifier(item_type)}_history"
+
+
+def seen_view(item_type: str) -> str:
+    """The view, and the source file, of all that users ever started of one item type."""
+    return f"user_{identifier(item_type)}_seen"
+
+
+def seen_column(item_type: str) -> str:
+    """The hashes of what a user ever started of one item type."""
+    return f"{identifier(item_type)}_seen"
 
 
 def profile_column(name: str) -> str:

@@ -18,9 +18,10 @@ from colisten.errors import FeatureError, UserUnreadable
 from colisten.features import names
 from colisten.features.lightfeast import EntityKey, FeatureStore, Value
 from colisten.features.online_rows import View, online_rows
+from colisten.features.seen import read_seen
 from colisten.features.users import History, UserBatch, UserFields
 
-_TEXT, _NUMBER, _NUMBERS = "string_val", "float_val", "float_list_val"
+_TEXT, _NUMBER, _NUMBERS, _BYTES = "string_val", "float_val", "float_list_val", "bytes_val"
 _HISTORY = ("string_list_val", "string_list_val", "int64_list_val")
 Cells = list[Any]
 """What a store holds of one feature, per user; None where it holds nothing."""
@@ -44,7 +45,9 @@ class OnlineUsers:
         self._index_of = index_of
         self._fields = fields
         self._codes = {signal: code for code, signal in enumerate(fields.signals)}
-        views = _views(store, [name for name in fields.schema.names if name != "user_id"])
+        wanted = [name for name in fields.schema.names if name != "user_id"]
+        self._seen_column = names.seen_column(fields.types[0]) if fields.types else ""
+        views = _views(store, wanted, self._seen_column)
         self._features = [features for _, features in views]
         self._rows = online_rows(store, views)
 
@@ -87,6 +90,7 @@ class OnlineUsers:
                 for item_type in fields.types
             },
             further=further,
+            seen=self._seen(cells),
         )
 
     def _history(self, item_type: str, users: int, cells: dict[str, Cells]) -> History:
@@ -113,6 +117,22 @@ class OnlineUsers:
         known = whole.items >= 0
         return whole if known.all() else whole.where(known)
 
+    def _seen(self, cells: dict[str, Cells]) -> np.ndarray | None:
+        """What each ever had; None where the store does not keep it."""
+        name = self._seen_column
+        if name not in cells:
+            return None
+        seen = np.empty(len(cells[name]), dtype=object)
+        try:
+            for user, stored in enumerate(_read(cells[name], name, _BYTES)):
+                seen[user] = read_seen(stored)
+        except ValueError as error:
+            raise UserUnreadable(
+                f"What a user had is damaged: {error}.",
+                "The feature store is damaged; rebuild it.",
+            ) from error
+        return seen
+
     def _code(self, signal: str, item_type: str) -> int:
         code = self._codes.get(signal)
         if code is None:
@@ -123,13 +143,13 @@ class OnlineUsers:
         return code
 
 
-def _views(store: FeatureStore, wanted: Sequence[str]) -> list[View]:
+def _views(store: FeatureStore, wanted: Sequence[str], optional: str) -> list[View]:
     """Each view of the serving features that holds something wanted, and what of it."""
     service = store.get_feature_service(names.SERVING, allow_cache=True)
     views = []
     for projection in service.feature_view_projections:
         held = {field.name for field in projection.features}
-        if features := tuple(name for name in wanted if name in held):
+        if features := tuple(name for name in (*wanted, optional) if name in held):
             view = store.get_feature_view(projection.name, allow_registry_cache=True)
             views.append((view, features))
     found = {name for _, features in views for name in features}

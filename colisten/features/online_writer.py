@@ -1,35 +1,28 @@
 """Fresh events into users' online rows: a row is read, changed and written as one step.
 
 Worker processes and their threads write at once, and a history is one value: whoever reads it,
-adds an event and writes it back undoes what another wrote in between. So on SQLite the step is
-one transaction, which takes the file's write lock before it reads; on Redis it is done under a
-lock of its user, which ends by itself should its holder die. What is read and written goes
-through Feast's online store.
+adds an event and writes it back undoes what another wrote in between. So it is done in turns
+(`colisten.features.row_turns`). What is read and written goes through Feast's online store.
 """
 
 from __future__ import annotations
 
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from colisten.data.moments import LATEST, utc
-from colisten.errors import ColistenError, FeatureError, UserBusy, UserUnreadable
+from colisten.errors import ColistenError, FeatureError, UserUnreadable
 from colisten.features import names
 from colisten.features.events import Event
 from colisten.features.lightfeast import EntityKey, FeatureStore, Value
+from colisten.features.row_turns import RedisTurns, RowTurns, SqliteTurns, StillMine
+from colisten.features.seen import with_item
+from colisten.json_files import parse_json
 
 Values = Mapping[str, Value]
-Step = Callable[[], None]
-
-LOCK_SECONDS = 10.0
-"""How long a user's lock in Redis outlives a holder that died; longer than any step takes."""
-
-_PATIENCE_SECONDS = 1.5  # within the service's budget of a push
-_LOOK_SECONDS = 0.005
+Change = Callable[[Values], dict[str, Value] | None]
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _NOBODY = "nobody (is the store well?)"
@@ -47,56 +40,63 @@ class OnlineWriter:
         self._store = store
         views = store.list_feature_views(allow_cache=True)
         self._views = {view.name: view for view in views}
-        redis = store.config.online_store.type == "redis"
-        self._alone = self._alone_on_redis if redis else self._alone_on_sqlite
-        self._one_writer = threading.Lock()
+        turns = SqliteTurns if store.config.online_store.type == "sqlite" else RedisTurns
+        self._turns: RowTurns = turns(store.provider.online_store, store.config)
 
     def append(self, event: Event) -> bool:
-        """Put an event into its user's history; the next read sees it.
+        """Put an event into its user's history, and a start among all that they had.
 
-        The history stays in the order of time, item and signal and keeps the most recent
-        events, as the offline store would have it.
+        The next read sees it. The history stays in the order of time, item and signal and keeps
+        the most recent events, as the offline store would have it.
 
         Returns:
-            False where there was nothing to write: the history held this very event, or only
-            later ones than it can hold.
+            False where there was nothing to write: the history held this very event or only
+            later ones than it can hold, and what was started is known to have been.
 
         Raises:
             UserUnreadable: The history that it belongs to is damaged.
             UserBusy: Others write this user's row all the while.
             FeatureError: The online store is out of reach.
         """
-        view = names.history_view(event.item_type)
-        length = int(self._views[view].tags[names.HISTORY_LENGTH_TAG])
-        return self._change(view, event, lambda held: _with_event(held, event, length))
-
-    def _change(
-        self, view: str, event: Event, change: Callable[[Values], dict[str, Value] | None]
-    ) -> bool:
-        """Replace a user's row by what `change` makes of it; None leaves it, and False says so."""
-        key = EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=event.user_id)])
         try:
-            with self._alone(event.user_id) as still_alone:
-                newest, held = self._read(view, key)
-                try:
-                    values = change(held)
-                    # An online store may ignore a row that is not newer than the one it has, so
-                    # a late event must not carry its own moment.
-                    moment = max(utc(event.timestamp), newest + _MICROSECOND)
-                except (TypeError, ValueError, OverflowError) as error:
-                    raise damaged_row(error) from error
-                if values is None:
-                    return False
-                if moment > LATEST:
-                    raise damaged_row(f"it is of {moment}")
-                still_alone()
-                self._store.provider.online_write_batch(
-                    self._store.config, self._views[view], [(key, values, moment, None)], None
-                )
+            return self._turns.take(event.user_id, lambda still_mine: self._add(event, still_mine))
         except ColistenError:
             raise
         except Exception as error:
             raise FeatureError(f"The online store cannot take an event: {error}.") from error
+
+    def _add(self, event: Event, still_mine: StillMine) -> bool:
+        history = names.history_view(event.item_type)
+        length = int(self._views[history].tags[names.HISTORY_LENGTH_TAG])
+        changes: list[tuple[str, Change]] = [
+            (history, lambda held: _with_event(held, event, length))
+        ]
+        seen = self._views.get(names.seen_view(event.item_type))
+        if seen is not None and event.signal in parse_json(seen.tags[names.STARTS_TAG]):
+            # First: a crash in between leaves an event that is not yet stored, and is sent again.
+            changes.insert(0, (seen.name, lambda held: _with_start(held, event)))
+        changed = [self._change(view, event, change, still_mine) for view, change in changes]
+        return any(changed)
+
+    def _change(self, view: str, event: Event, change: Change, still_mine: StillMine) -> bool:
+        """Replace a user's row by what `change` makes of it; None leaves it, and False says so."""
+        key = EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=event.user_id)])
+        newest, held = self._read(view, key)
+        try:
+            values = change(held)
+            # An online store may ignore a row that is not newer than the one it has, so a late
+            # event must not carry its own moment.
+            moment = max(utc(event.timestamp), newest + _MICROSECOND)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise damaged_row(error) from error
+        if values is None:
+            return False
+        if moment > LATEST:
+            raise damaged_row(f"it is of {moment}")
+        still_mine()
+        self._store.provider.online_write_batch(
+            self._store.config, self._views[view], [(key, values, moment, None)], None
+        )
         return True
 
     def _read(self, view: str, key: EntityKey) -> tuple[datetime, Values]:
@@ -119,49 +119,6 @@ class OnlineWriter:
         rows = self._store.provider.online_read(self._store.config, table, [key], features)
         newest, held = rows[0]
         return newest, held
-
-    @contextmanager
-    def _alone_on_sqlite(self, user_id: str) -> Iterator[Step]:
-        """One transaction of the whole file, which has one writer at a time anyhow."""
-        if not self._one_writer.acquire(timeout=_PATIENCE_SECONDS):
-            raise FeatureError("The online store is busy with other events.", "Send it again.")
-        try:
-            connection = self._store.provider.online_store._get_conn(self._store.config)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield lambda: None
-            finally:
-                connection.rollback()  # Feast has committed what it wrote
-        finally:
-            self._one_writer.release()
-
-    @contextmanager
-    def _alone_on_redis(self, user_id: str) -> Iterator[Step]:
-        """The user's lock, which another process may take over once it has run out."""
-        from redis.exceptions import LockNotOwnedError
-
-        online = self._store.provider.online_store
-        lock = online._get_client(self._store.config.online_store).lock(
-            f"{names.PROJECT}:writing:{user_id}",
-            timeout=LOCK_SECONDS,
-            blocking_timeout=_PATIENCE_SECONDS,
-            sleep=_LOOK_SECONDS,
-        )
-        late = UserBusy("The event took too long to store.", "Send it again.")
-
-        def still_alone() -> None:
-            if not lock.owned():
-                raise late
-
-        if not lock.acquire():
-            raise UserBusy("Other events of this user are being stored.", "Send it again.")
-        try:
-            yield still_alone
-        finally:
-            try:
-                lock.release()
-            except LockNotOwnedError as error:
-                raise late from error
 
 
 def damaged_row(why: object) -> UserUnreadable:
@@ -186,11 +143,22 @@ def _with_event(held: Values, event: Event, length: int) -> dict[str, Value] | N
     recent = sorted(events | {fresh})[-length:]
     if fresh in events or fresh not in recent:
         return None
-    parts = zip(columns, _LISTS, (1, 2, 0), strict=True)
-    return {
-        column: Value(**{kind: {"val": [each[at] for each in recent]}})
-        for column, kind, at in parts
-    }
+    changed = {}
+    for column, kind, at in zip(columns, _LISTS, (1, 2, 0), strict=True):
+        changed[column] = Value()
+        getattr(changed[column], kind).val.extend([each[at] for each in recent])
+    return changed
+
+
+def _with_start(held: Values, event: Event) -> dict[str, Value] | None:
+    """All that a user had, with one more item; None where it is among it."""
+    column = names.seen_column(event.item_type)
+    value = held.get(column)
+    stored = None if value is None else value.WhichOneof("val")
+    if value is not None and stored not in (None, "bytes_val"):
+        raise TypeError(f"what a user had is {stored}, not bytes_val")
+    seen = with_item(None if value is None else value.bytes_val, event.item_id)
+    return None if seen is None else {column: Value(bytes_val=seen)}
 
 
 def _list(value: Value | None, kind: str) -> list[Any]:

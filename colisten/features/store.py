@@ -44,6 +44,28 @@ def open_store(folder: Path) -> FeatureStore:
     Raises:
         FeatureError: There is none, it was moved, or Feast cannot read it.
     """
+    store = open_online(folder)
+    # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
+    ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
+    for view in store.list_feature_views(allow_cache=True):
+        source = Path(view.batch_source.path)
+        if not source.exists():
+            raise FeatureError(
+                f"The feature repository at {folder} reads {source}, which does not exist.",
+                "A repository cannot be moved: build it where it will stay.",
+            )
+    return store
+
+
+def open_online(folder: Path) -> FeatureStore:
+    """Open a repository for its online store alone, wherever it lies now.
+
+    Registry and store are found beside the configuration; only the sources, which nothing online
+    reads, are named by absolute path.
+
+    Raises:
+        FeatureError: There is none, or Feast cannot read it.
+    """
     if not (folder / names.CONFIG_FILE).exists():
         raise FeatureError(f"No feature repository at {folder}.", "Build it first.")
     try:
@@ -51,15 +73,10 @@ def open_store(folder: Path) -> FeatureStore:
         views = store.list_feature_views(allow_cache=True)
     except Exception as error:
         raise FeatureError(f"Cannot open the feature repository at {folder}: {error}.") from error
-    # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
-    ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
-    for view in views:
-        source = Path(view.batch_source.path)
-        if not source.exists():
-            raise FeatureError(
-                f"The feature repository at {folder} reads {source}, which does not exist.",
-                "A repository cannot be moved: build it where it will stay.",
-            )
+    if not views:  # Feast takes a registry that is gone for an empty one
+        raise FeatureError(
+            f"The registry of the feature repository at {folder} holds nothing.", "Build it again."
+        )
     return store
 
 
@@ -253,7 +270,7 @@ class OnlineFeatures:
         *,
         patience_seconds: float = 5.0,
     ) -> None:
-        self._store = open_store(folder)
+        self._store = open_online(folder)
         self.types = history_types(self._store)
         self.signals = history_signals(self._store)
         if missing := [item_type for item_type in fields.types if item_type not in self.types]:
@@ -265,7 +282,7 @@ class OnlineFeatures:
         # and a slow one must not hold up other readers.
         self.embedded = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = nullcontext()
-        self._writer = OnlineWriter(open_store(folder) if self.embedded else self._store)
+        self._writer = OnlineWriter(open_online(folder) if self.embedded else self._store)
         if self.embedded:
             self._using = threading.Lock()
             _wait_no_longer(self._store, patience_seconds)

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from colisten.errors import FeatureError, UserUnreadable
-from colisten.features.names import history_columns, profile_column
+from colisten.features.names import history_columns, profile_column, seen_column
+from colisten.features.seen import read_seen
 from colisten.settings.data import DataSettings
 
 
@@ -127,6 +128,8 @@ class UserBatch:
         histories: one `History` of B users per item type.
         further: Columns of the users table beyond these, by name: object [B] of texts, None where
             unknown, or float32 [B], nan where unknown. One that is not here is known of nobody.
+        seen: object [B] of what each ever started of the recommended type, as sorted hashes
+            uint64 (`colisten.features.seen`); None where only the histories tell.
     """
 
     user_ids: np.ndarray
@@ -135,6 +138,7 @@ class UserBatch:
     music: np.ndarray
     histories: dict[str, History]
     further: dict[str, np.ndarray] = field(default_factory=dict)
+    seen: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -160,6 +164,7 @@ class UserBatch:
             self.music[at],
             {name: history.take(at) for name, history in self.histories.items()},
             {name: values[at] for name, values in self.further.items()},
+            None if self.seen is None else self.seen[at],
         )
 
     @classmethod
@@ -175,6 +180,7 @@ class UserBatch:
             table: Columns user_id, country, age, music_vector (a list; not looked at where
                 there are none), further ones named by `profile_column`, and per type those of
                 `history_columns` (lists of equal length, oldest first; a null list has no event).
+                That of `seen_column`, of the first type, may be missing.
             index_of: Item ids to catalogue index, -1 where unknown; `Catalogue.index_of`.
                 Events of unknown items are dropped.
             fields: What is read.
@@ -197,6 +203,7 @@ class UserBatch:
                 for names, read in ((fields.categories, _objects), (fields.numbers, _floats))
                 for name in names
             },
+            seen=_seen(table, fields),
         )
 
 
@@ -213,6 +220,22 @@ def _column(table: pa.Table, name: str) -> pa.Array:
 def _objects(column: pa.Array) -> np.ndarray:
     out = np.empty(len(column), dtype=object)
     out[:] = column.to_pylist()
+    return out
+
+
+def _seen(table: pa.Table, fields: UserFields) -> np.ndarray | None:
+    name = seen_column(fields.types[0]) if fields.types else ""
+    if name not in table.column_names:
+        return None
+    out = np.empty(len(table), dtype=object)
+    for row, stored in enumerate(table.column(name).to_pylist()):
+        try:
+            out[row] = read_seen(stored)
+        except ValueError as error:
+            raise UserUnreadable(
+                f"What the user in row {row} had is damaged: {error}.",
+                "The feature store is damaged; rebuild it.",
+            ) from error
     return out
 
 

@@ -138,7 +138,8 @@ class Release:
             VectorIndexError: k is not 1 to 16384.
         """
         allowed = self._allowed(k, filter)
-        return self._picked(self._batch(user), k, filter, allowed)
+        user_id = user if isinstance(user, str) else None
+        return self._picked(user_id, self._batch(user), k, filter, allowed)
 
     def shelves(
         self, user_ids: Sequence[str], k: int = 10, filter: Filter = EVERY_ITEM
@@ -153,7 +154,7 @@ class Release:
         allowed = self._allowed(k, filter)
         for first in range(0, len(user_ids), _BATCH_USERS):
             for user_id, batch in self._one_by_one(user_ids[first : first + _BATCH_USERS]):
-                items = self._picked(batch, k, filter, allowed)
+                items = self._picked(user_id, batch, k, filter, allowed)
                 yield Shelf(user_id, bool(batch.known[0]), tuple(items))
 
     def _one_by_one(self, user_ids: Sequence[str]) -> Iterator[tuple[str, UserBatch]]:
@@ -173,14 +174,19 @@ class Release:
             yield user_id, batch.take([row])
 
     def _picked(
-        self, batch: UserBatch, k: int, filter: Filter, allowed: np.ndarray | None
+        self,
+        user_id: str | None,
+        batch: UserBatch,
+        k: int,
+        filter: Filter,
+        allowed: np.ndarray | None,
     ) -> list[Recommendation]:
         """The shelf of a batch of one."""
+        seen = seen_items(self.loaded, user_id, batch)
         if not batch.known[0]:
-            return self._shown(self._popular(batch, k, allowed))
+            return self._shown(self._popular(batch, k, allowed, seen))
         if allowed is not None and not allowed.any():
             return []
-        seen = seen_items(self.loaded, batch)
         asked = self.loaded.columns.known(filter)
         asked = asked.excluding([*asked.exclude.get("item_id", ()), *seen])
         ids, scores = self.loaded.exact(self.loaded.user_vectors(batch), k, filter=asked)
@@ -230,7 +236,8 @@ class Release:
         scores = self.loaded.item_vectors @ self.loaded.user_vectors(batch)[0]
         score = float(scores[item - target.start])
         others = np.ones(len(scores), dtype=bool)
-        others[self.loaded.index_of(seen_items(self.loaded, batch)) - target.start] = False
+        seen = seen_items(self.loaded, user if isinstance(user, str) else None, batch)
+        others[self.loaded.index_of(seen) - target.start] = False
         rank = 1 + int((scores[others] > score).sum())
         (why,) = reasons(self.loaded, batch, [item], _PHRASES)
         return Recommendation(rank, item_id, self.loaded.titles[item], score, why)
@@ -255,10 +262,16 @@ class Release:
             )
         return self.loaded.allowed(filter)
 
-    def _popular(self, batch: UserBatch, k: int, allowed: np.ndarray | None) -> list[Pick]:
+    def _popular(
+        self, batch: UserBatch, k: int, allowed: np.ndarray | None, seen: Sequence[str]
+    ) -> list[Pick]:
         country = batch.countries[0]
         return popular_picks(
-            self.loaded, k, country=None if country is None else str(country), allowed=allowed
+            self.loaded,
+            k,
+            country=None if country is None else str(country),
+            allowed=allowed,
+            left_out=set(self.loaded.index_of(seen).tolist()),
         )
 
     def _shown(self, picks: Sequence[Pick]) -> list[Recommendation]:

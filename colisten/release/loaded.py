@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import ReleaseCorrupt, ReleaseError
+from colisten.features.seen import id_hashes
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
 from colisten.index.exact import ExactCollection
@@ -24,6 +25,7 @@ from colisten.models.onnx_tower import OnnxUserTower
 from colisten.release.golden_set import GoldenSet
 from colisten.release.manifest import Manifest
 from colisten.release.popular import PopularLists
+from colisten.release.seen import SeenItems
 
 # History vectors looked at together.
 _BLOCK_ROWS = 16_384
@@ -57,6 +59,7 @@ class LoadedRelease:
         tower: The user tower.
         item_vectors: float32 [n_target, dim], unit rows.
         popular_lists: What everyone listens to.
+        seen: What each user had started as it was made.
     """
 
     folder: Path
@@ -69,6 +72,7 @@ class LoadedRelease:
     tower: OnnxUserTower
     item_vectors: np.ndarray
     popular_lists: PopularLists
+    seen: SeenItems
 
     @classmethod
     def load(cls, folder: Path, *, verify: bool = True, threads: int = 1) -> LoadedRelease:
@@ -119,6 +123,7 @@ class LoadedRelease:
             tower=tower,
             item_vectors=vectors,
             popular_lists=PopularLists.read(folder / "popular.parquet"),
+            seen=SeenItems.read(folder),
         )
 
     @property
@@ -141,6 +146,14 @@ class LoadedRelease:
         """Catalogue index of each id, int64; -1 where the release has no such item."""
         plain = ids.to_pylist() if isinstance(ids, pa.Array) else ids
         return np.array([self._positions.get(item, -1) for item in plain], dtype=np.int64)
+
+    def of_hashes(self, hashes: np.ndarray) -> np.ndarray:
+        """Catalogue indices, int64, of the target items with these hashes (`id_hashes`)."""
+        known, items = self._target_hashes
+        places = np.searchsorted(known, hashes)
+        inside = places < len(known)
+        places, hashes = places[inside], hashes[inside]
+        return np.asarray(items[places[known[places] == hashes]], dtype=np.int64)
 
     def user_vectors(self, batch: UserBatch) -> np.ndarray:
         """Unit vectors of B users, float32 [B, dim]."""
@@ -247,6 +260,13 @@ class LoadedRelease:
     @cached_property
     def _start_codes(self) -> np.ndarray:
         return np.array([name in self.manifest.start_signals for name in self.spec.signals])
+
+    @cached_property
+    def _target_hashes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Hashes of the target items, sorted, and the catalogue index of each."""
+        hashes = id_hashes(self.item_ids[self.target])
+        order = np.argsort(hashes)
+        return hashes[order], order + self.target.start
 
     @cached_property
     def _positions(self) -> dict[str, int]:

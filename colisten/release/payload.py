@@ -29,6 +29,7 @@ from colisten.ranking.events import EventLog
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound, Manifest, file_entries
 from colisten.release.popular import popular_lists
+from colisten.release.seen import seen_by_users
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 
@@ -61,6 +62,7 @@ def assemble_payload(
     as_of: datetime,
     popularity_days: int,
     golden_users: pa.Table | None,
+    seen_items: bool = True,
     feature_service: str = "serving_v1",
 ) -> Path:
     """Write a payload folder that `ReleaseStore.publish` takes; it appears whole or not at all.
@@ -83,6 +85,7 @@ def assemble_payload(
         popularity_days: Days before it that popular lists count.
         golden_users: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
             recorded; None records only the one of a user of whom nothing is known.
+        seen_items: Whether it holds what each user had started, by hash of their id.
         feature_service: Feast service that users' features come from.
 
     Returns:
@@ -112,6 +115,8 @@ def assemble_payload(
         log = EventLog([history], catalogue, data, Engine(threads=threads))
         popular = popular_lists(log, as_of=as_of, days=popularity_days)
         popular.write(folder / "popular.parquet")
+        if seen_items:
+            seen_by_users(log, as_of).write(folder)
         tower = OnnxUserTower(folder, threads=threads)
         _check(tower, catalogue, target, towers)
         golden = _golden_set(tower, catalogue, target, golden_users)

@@ -30,13 +30,22 @@ class Pick(NamedTuple):
     why: str | None
 
 
-def seen_items(release: LoadedRelease, user: UserBatch | None) -> list[str]:
-    """Ids of the target items that a user (a batch of one) is known to have started."""
+def seen_items(release: LoadedRelease, user_id: str | None, user: UserBatch | None) -> list[str]:
+    """Ids of the target items that a user is known to have started.
+
+    Args:
+        release: What it knows of the user from the day that it was made counts in any case.
+        user_id: Whose; None where nobody knows.
+        user: What else is known of them, as a batch of one: all that the feature store keeps
+            apart from the history, and the history itself. None where the store did not answer.
+    """
+    started = [release.seen.of(user_id)]
+    if user is not None and user.seen is not None:
+        started.append(release.of_hashes(user.seen[0]))
     history = None if user is None else user.histories.get(release.manifest.target_type)
-    if history is None:
-        return []
-    started = np.unique(history.items[release.starts(history.signals)])
-    return [str(item) for item in release.item_ids[started]]
+    if history is not None:
+        started.append(history.items[release.starts(history.signals)])
+    return [str(item) for item in release.item_ids[np.unique(np.concatenate(started))]]
 
 
 def popular_picks(

@@ -198,6 +198,11 @@ class FeatureSettings(Section):
     half_life_days: float = Field(
         60.0, gt=0, description="Half-life of an event's weight in a history mean."
     )
+    seen_in_release: bool = Field(
+        True,
+        description="Whether a release holds, by hash of user ids, which titles users had started, "
+        "so that these do not come back where the feature store does not answer.",
+    )
     online_store: Literal["sqlite", "redis"] = Field("sqlite", description="Feast online store.")
     redis: str = Field("127.0.0.1:6379", description="host:port[,password=...] of Redis.")
 

@@ -60,6 +60,7 @@ LEFT_BY_A_RUN = (
     "releases/r*/history_vectors.npy",
     "releases/r*/hgnn.safetensors",
     "releases/r*/items.parquet",
+    "releases/r*/seen_users.npy",
     "releases/r*/golden_set",
     "index",
     "reports",

@@ -49,6 +49,7 @@ def test_every_definition_is_registered(folder: Path) -> None:
         names.USER_PROFILE: True,
         names.USER_MUSIC: True,
         **{names.history_view(item_type): True for item_type in ITEM_TYPES},
+        names.seen_view("audiobook"): True,
     }
     services = {service.name: service for service in store.list_feature_services()}
     assert set(services) == {names.TRAINING, names.SERVING, names.ITEMS}
@@ -56,7 +57,8 @@ def test_every_definition_is_registered(folder: Path) -> None:
         sorted(view.name for view in services[name].feature_view_projections)
         for name in (names.TRAINING, names.SERVING)
     ]
-    assert read[0] == read[1]
+    # What somebody ever had is for the shelf: no model learns from it.
+    assert read[1] == sorted([*read[0], names.seen_view("audiobook")])
     assert not [path for path in folder.iterdir() if path.name.endswith((".partial", ".online"))]
 
 
@@ -164,6 +166,16 @@ def test_no_users_no_music_and_bare_items(tiny_history: Path, tmp_path: Path) ->
     online = OnlineFeatures(out, catalogue.index_of, UserFields.of(DataSettings(), 0)).read(ids)
     assert online.known.tolist() == [True, False]
     assert online.histories["podcast"].counts[0] == len(rows.column("podcast_item_ids")[0])
+
+
+def test_a_repository_without_its_registry_is_a_feature_error(
+    tiny_history: Path, tmp_path: Path
+) -> None:
+    out = build_feature_repo(tiny_history, tmp_path / "out", as_of=CUT)
+    (out / names.REGISTRY_FILE).unlink()
+    for _ in range(2):  # what Feast makes in its place has nothing in it
+        with pytest.raises(FeatureError, match="holds nothing"):
+            open_store(out)
 
 
 def test_no_repository_is_a_feature_error(tmp_path: Path) -> None:

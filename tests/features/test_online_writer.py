@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,41 +13,24 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
-from feast.protos.feast.types.Value_pb2 import Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colisten.data.catalogue import Catalogue
-from colisten.errors import FeatureError, UserBusy
+from colisten.errors import UserBusy
 from colisten.feature_repo.repo import build_feature_repo, materialize
-from colisten.features import names, online_writer
+from colisten.features import names, online_writer, row_turns
 from colisten.features.events import Event
+from colisten.features.lightfeast import Value
 from colisten.features.online_writer import _with_event
+from colisten.features.seen import id_hashes
 from colisten.features.store import OnlineFeatures
 from colisten.settings.sections import FeatureSettings
 from tests.conftest import CUT, FIELDS
+from tests.features.sender import nowhere, send
 
-PROCESSES, THREADS, USERS, EACH = 3, 4, 3, 40
+PROCESSES, USERS, EACH = 3, 3, 40
 SECOND = timedelta(seconds=1)
-
-
-def nowhere(ids: Sequence[str]) -> np.ndarray:
-    return np.full(len(ids), -1, np.int64)
-
-
-def send(folder: Path, events: list[Event]) -> list[Event]:
-    """Push events from several threads until each is stored; returns those that were new."""
-    online = OnlineFeatures(folder, nowhere, FIELDS)
-
-    def stored(event: Event) -> bool:
-        while True:
-            try:
-                return online.push(event)
-            except FeatureError:
-                continue  # what was not stored is sent again
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return [event for event, new in zip(events, pool.map(stored, events), strict=True) if new]
 
 
 def keep_all(history: Path, folder: Path, catalogue: Catalogue, **features: Any) -> None:
@@ -59,7 +41,7 @@ def keep_all(history: Path, folder: Path, catalogue: Catalogue, **features: Any)
     before = OnlineFeatures(folder, catalogue.index_of, FIELDS).read([f"u{at}" for at in "012"])
     assert not before.known.any()
     events = [
-        Event(f"u{user}", f"p{at:03d}", "podcast", "stream", CUT + at * SECOND)
+        Event(f"u{user}", f"a{at:03d}", "audiobook", "stream", CUT + at * SECOND)
         for user in range(USERS)
         for at in range(EACH)
     ]
@@ -68,10 +50,13 @@ def keep_all(history: Path, folder: Path, catalogue: Catalogue, **features: Any)
         new = [event for sent in pool.map(send, [folder] * PROCESSES, orders) for event in sent]
     assert Counter(new) == Counter(events)
     after = OnlineFeatures(folder, catalogue.index_of, FIELDS).read([f"u{at}" for at in "012"])
-    kept = after.histories["podcast"]
+    kept, had = after.histories["audiobook"], after.seen
     assert kept.counts.tolist() == [EACH] * USERS
     assert catalogue.item_ids[kept.items].tolist() == [event.item_id for event in events]
     assert kept.times.tolist() == [event.time for event in events]
+    assert had is not None
+    everything = np.sort(id_hashes(f"a{at:03d}" for at in range(EACH))).tolist()
+    assert [one.tolist() for one in had] == [everything] * USERS
 
 
 def test_sqlite_keeps_every_event_of_many_processes(
@@ -104,12 +89,12 @@ def test_a_lock_whose_holder_died_in_redis_costs_its_user_a_moment(
     assert online.push(Event("u1", "p001", "podcast", "stream", CUT))
     assert online.push(event)
     # One that was held up for longer than its lock lasts does not write over what came since.
-    monkeypatch.setattr(online_writer, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(row_turns, "LOCK_SECONDS", 0.05)
     taken = online_writer._with_event
 
     def slow(*given: Any) -> Any:
         monkeypatch.setattr(online_writer, "_with_event", taken)
-        monkeypatch.setattr(online_writer, "LOCK_SECONDS", 10.0)
+        monkeypatch.setattr(row_turns, "LOCK_SECONDS", 10.0)
         while client.get(f"{names.PROJECT}:writing:u0") is not None:
             pass
         assert OnlineFeatures(folder, nowhere, FIELDS).push(

@@ -22,6 +22,7 @@ from colisten.feature_repo.repo import build_feature_repo
 from colisten.feature_repo.sources import write_sources
 from colisten.features.names import history_columns
 from colisten.features.store import (
+    OnlineFeatures,
     history_types,
     music_dim,
     open_store,
@@ -215,6 +216,17 @@ def test_bad_questions_are_refused(store: FeatureStore, tmp_path: Path) -> None:
         open_store(tmp_path)
 
 
+def test_a_registry_that_is_gone_is_no_empty_one(feature_folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(feature_folder, copy)
+    (copy / "registry.db").unlink()
+    for _ in range(2):
+        with pytest.raises(FeatureError, match=r"(holds nothing|Cannot open)"):
+            OnlineFeatures(copy, lambda ids: np.zeros(len(ids), np.int64), FIELDS)
+
+
 def test_a_moved_repository_is_refused(feature_folder: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -224,5 +236,7 @@ def test_a_moved_repository_is_refused(feature_folder: Path, tmp_path: Path) -> 
     try:
         with pytest.raises(FeatureError, match="cannot be moved"):
             open_store(copy)
+        moved = OnlineFeatures(copy, lambda ids: np.zeros(len(ids), np.int64), FIELDS)
+        assert moved.read(["u0001", "nobody"]).known.tolist() == [True, False]
     finally:
         (feature_folder / "elsewhere").rename(feature_folder / "sources")

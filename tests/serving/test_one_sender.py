@@ -133,6 +133,7 @@ def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runtime(home: Path) -> Iterator[Runtime]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("colisten.serving.runtime._PUSH_SECONDS", 30.0)
+        patch.setattr("colisten.features.row_turns.PATIENCE_SECONDS", 20.0)
         opened = Runtime.open(Environment(home, load_settings(None, PATIENT)))
     yield opened
     opened.close()
@@ -263,7 +264,7 @@ def stored(**value: Any) -> bytes:
 
 FEATURES = st.sampled_from(
     [f"podcast_{part}" for part in ("item_ids", "signals", "times")]
-    + ["country", "age", "music_vector"]
+    + ["country", "age", "music_vector", "audiobook_seen"]
 )
 # Of another schema, torn, of another type, of no calendar.
 CELLS = st.one_of(
@@ -274,6 +275,7 @@ CELLS = st.one_of(
     st.binary(max_size=30),
     st.datetimes().map(lambda moment: (moment - datetime(1970, 1, 1)) // timedelta(seconds=1)),
     st.builds(lambda text: stored(string_val=text), st.text(max_size=9)),
+    st.builds(lambda torn: stored(bytes_val=torn), st.binary(max_size=30)),
     st.builds(lambda number: stored(int64_val=number), st.integers(-(2**63), 2**63 - 1)),
     st.builds(lambda many: stored(bytes_list_val={"val": many}), st.lists(st.binary(max_size=3))),
     st.builds(
@@ -302,11 +304,15 @@ CELLS = st.one_of(
 @example(feature="podcast_times", column="event_ts", cell=None)
 @example(feature="podcast_item_ids", column="value", cell=5)
 @example(feature="podcast_times", column="value", cell=stored(unix_timestamp_val=2**62))
+@example(feature="audiobook_seen", column="value", cell=stored(bytes_val=b"torn"))
+@example(feature="audiobook_seen", column="value", cell=stored(int64_val=3))
 def test_whatever_is_stored_of_one_user_is_that_users_trouble(
     client: TestClient, home: Path, feature: str, column: str, cell: object
 ) -> None:
     user = "u0074"
     event = {"item_id": "p059", "item_type": "podcast", "signal": "stream", "user_id": user}
+    if feature == "audiobook_seen":
+        event |= {"item_id": "a030", "item_type": "audiobook"}
     with mended(home, user):
         overwrite(home, user, feature, cell, column)
         for _ in range(4):
