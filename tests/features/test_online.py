@@ -310,6 +310,6 @@ def test_a_read_waits_no_longer_than_it_was_told(
         started = time.monotonic()
         with pytest.raises(FeatureError, match="cannot answer"):
             hasty.read(["u0006"])
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 4.5  # not the five seconds of old, twice
         other.execute("ROLLBACK")
     assert_same(hasty.read(["u0006"]), online.read(["u0006"]))
