@@ -13,14 +13,17 @@ from benchmarks import (
     graph_build,
     graph_build_large,
     growth,
+    index_size,
     kernels,
     links,
     loader_step,
+    online_events,
     price,
     public,
     robustness,
     scale,
     sequential,
+    serving_path,
     tables,
     threads,
     worlds,
@@ -42,6 +45,9 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "links": links.run,
     "threads": threads.run,
     "price": price.run,
+    "serving_path": serving_path.run,
+    "index_size": index_size.run,
+    "online_events": online_events.run,
 }
 GROUPS = {"public": tuple(public.MEASUREMENTS)}
 """One name for several."""

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import public_tables, world_claims, worlds
-from benchmarks.pairs import read_result
+from benchmarks import index_size, public_tables, serving_path, world_claims, worlds
+from benchmarks.pairs import known_result, read_result
 from benchmarks.public import MEASUREMENTS, Measurement
 from colisten.ablations.registry import FULL
 from colisten.errors import ReportError
@@ -35,6 +35,8 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "what the sets are": lambda: public_tables.sets_table(_public()),
         "public sets in full": lambda: public_tables.full_tables(_public()),
         "claims": world_claims.markdown,
+        "serving path": lambda: serving_path.markdown(known_result(serving_path.NAME)),
+        "index by size": lambda: index_size.markdown(known_result(index_size.NAME)),
     },
     "docs/comparison.md": {
         "compared": lambda: public_tables.hits_table(MEASUREMENTS[COMPARED]),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from colisten.serving import metrics
 from colisten.serving.environment import Environment
 from colisten.serving.feature_client import FeatureClient
 from colisten.serving.index_truth import IndexTrust
+from colisten.serving.nearest import NearestItems
 from colisten.serving.parts import RELEASE, Parts
 
 _RETRY_SECONDS = 5.0
@@ -75,12 +77,13 @@ class ActiveRelease:
             ReleaseError: It is not there, corrupt, or does not answer.
         """
         release, files, copy = _protected(store.folder(release_id), copies)
-        features = FeatureClient(environment.features, release)
+        patience = environment.settings.serving.features_budget_ms / 1000
+        features = FeatureClient(environment.features, release, patience_seconds=patience)
         features.look()
         active = cls(release, features, datetime.now(UTC), files, copy)
         try:
-            release.exact(active.nobody(), 1)
-            _ = release.target_scale  # computed here and not by the first request
+            active.nearest.of(active.nobody(), 1)
+            _ = release.scale  # computed here and not by the first request
             release.index_of([])
             release.of_hashes(np.zeros(1, np.uint64))
         except BaseException:
@@ -93,6 +96,11 @@ class ActiveRelease:
         self.files.close()
         if self.copy is not None:
             self.copy.close()
+
+    @cached_property
+    def nearest(self) -> NearestItems:
+        """Exact search over its vectors; made as it is loaded."""
+        return NearestItems(self.release)
 
     def nobody(self) -> np.ndarray:
         """The vector of a user of whom nothing is known, float32 [1, dim]: something to warm by."""

@@ -14,6 +14,7 @@ needs("bentoml", "starlette", "anyio")
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -64,6 +65,7 @@ class Endpoint:
         run: Called with the runtime and, where there is a request model, the request.
         errors: HTTP statuses besides 200.
         writes: Whether it changes what is stored.
+        prompt: Whether it answers at once where `Runtime.prompt` says so.
     """
 
     path: str
@@ -74,6 +76,7 @@ class Endpoint:
     errors: tuple[int, ...]
     run: Callable[..., BaseModel]
     writes: bool = False
+    prompt: bool = False
 
 
 ENDPOINTS = (
@@ -85,6 +88,7 @@ ENDPOINTS = (
         Shelf,
         (400, 413, 503),
         Runtime.recommend,
+        prompt=True,
     ),
     Endpoint(
         "/similar",
@@ -120,8 +124,9 @@ ENDPOINTS = (
 
 def build_app() -> Starlette:
     """The application; `app.state.runtime` must be set before the first request."""
-    # Work runs in threads because the feature store and index clients block. Events have their
-    # own: they wait longest for a store that is locked, and who asks for a shelf must not.
+    # Work runs in threads where the feature store's or the index' client waits for a network.
+    # Events have their own: they wait longest for a store that is locked, and who asks for a
+    # shelf must not.
     asking, writing = CapacityLimiter(THREADS), CapacityLimiter(THREADS)
     routes = [
         Route(
@@ -157,7 +162,11 @@ def _handler(endpoint: Endpoint, limiter: CapacityLimiter) -> Callable[..., Any]
                 body = await _read(http)
                 started = time.perf_counter()
                 request = endpoint.request.model_validate_json(body)
-                answer = await to_thread.run_sync(endpoint.run, runtime, request, limiter=limiter)
+                if endpoint.prompt and runtime.prompt:
+                    answer = endpoint.run(runtime, request)
+                else:
+                    work = partial(endpoint.run, runtime, request)
+                    answer = await to_thread.run_sync(work, limiter=limiter)
             how = getattr(answer, "how", None)
             response = Response(answer.model_dump_json(), media_type="application/json")
         except ValidationError as error:

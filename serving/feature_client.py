@@ -32,16 +32,25 @@ class FeatureClient:
     Args:
         folder: The feature repository.
         release: Whose catalogue and feature specification users are read by.
+        patience_seconds: See `OnlineFeatures`.
     """
 
-    def __init__(self, folder: Path, release: LoadedRelease) -> None:
+    def __init__(
+        self, folder: Path, release: LoadedRelease, *, patience_seconds: float = 5.0
+    ) -> None:
         self._folder = folder
+        self._patience = patience_seconds
         self._release = release
         self._lock = threading.Lock()
         self._features: OnlineFeatures | None = None
         self._why = f"The feature store at {folder} is not open."
         self._witnesses: list[str] = []
         self._seen: tuple[int | None, ...] | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether a read waits for no network: see `OnlineFeatures`; or fails at once."""
+        return self._features is None or self._features.embedded
 
     def read(self, user_id: str) -> UserBatch:
         """What is known of one user now; a batch of one.
@@ -93,7 +102,10 @@ class FeatureClient:
                 return
             try:
                 features = OnlineFeatures(
-                    self._folder, self._release.index_of, self._release.spec.fields
+                    self._folder,
+                    self._release.index_of,
+                    self._release.spec.fields,
+                    patience_seconds=self._patience,
                 )
                 # The first read loads the online store's client, which takes seconds.
                 features.read([_NOBODY])

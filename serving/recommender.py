@@ -20,7 +20,7 @@ from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.protocol import check_search
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
-from colisten.release.picks import Pick, popular_picks, reason, seen_items
+from colisten.release.picks import Pick, popular_picks, reasons, seen_items
 from colisten.serving.active_release import ActiveRelease
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.filters import asked_filter, offered, unknown_values
@@ -37,6 +37,8 @@ from colisten.serving.schemas import (
 from colisten.serving.seen_memory import SeenMemory
 
 _EXACT = "exact"
+# A search over so many titles takes about as long as going to another thread and back.
+_PROMPT_ITEMS = 20_000
 _log = logger("serving.recommender")
 
 
@@ -111,6 +113,11 @@ class Recommender:
             how.fallbacks.append("nothing_left")
         return Shelf(release_id=active.release_id, user_id=request.user_id, how=how, items=items)
 
+    def waits(self, active: ActiveRelease) -> bool:
+        """Whether a shelf may wait for somebody else, or for a large product."""
+        few = len(active.release.item_vectors) <= _PROMPT_ITEMS
+        return self._index_source != _EXACT or not active.features.embedded or not few
+
     def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
         """What the online store says of a user; a batch of one.
 
@@ -118,7 +125,9 @@ class Recommender:
             CallFailed: It does not answer.
         """
         user = self._features_breaker.call(
-            lambda: active.features.read(user_id), neutral=active.features.probe
+            lambda: active.features.read(user_id),
+            neutral=active.features.probe,
+            here=active.features.embedded,
         )
         self._memory.note(user_id, user)
         return user
@@ -170,14 +179,13 @@ class Recommender:
             found = self._indexed(active, state, query, k, exclude)
             if found is not None:
                 return self._index_source, self._explained(active, state, *found)
-        asked = active.release.columns.known(state.asked).excluding(exclude)
         try:
-            all_ids, all_scores = active.release.exact(query, k, filter=asked)
+            places, scores = active.nearest.of(query, k, allowed=state.allowed, left_out=exclude)
         except Exception as error:
             _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
             state.fallbacks.append("exact_error")
             return None
-        return _EXACT, self._explained(active, state, all_ids[0], all_scores[0])
+        return _EXACT, self._explained(active, state, places, scores)
 
     def _indexed(
         self,
@@ -186,7 +194,7 @@ class Recommender:
         query: np.ndarray,
         k: int,
         exclude: Sequence[str],
-    ) -> tuple[list[str], np.ndarray] | None:
+    ) -> tuple[list[int], list[float]] | None:
         """What the index answers; None where it does not, or not as this release's would."""
         release, distrusted = active.release, active.index.fault
         if distrusted is not None:
@@ -219,17 +227,14 @@ class Recommender:
                 # It is not asked again before it has been looked at; a graph may well come short.
                 active.index.fault = as_fault(fault, release)
             return None
-        return ids, scores
+        return release.index_of(ids).tolist(), scores.tolist()
 
     def _explained(
-        self, active: ActiveRelease, state: RequestState, ids: list[str], scores: np.ndarray
+        self, active: ActiveRelease, state: RequestState, items: list[int], scores: list[float]
     ) -> list[ShelfItem]:
         release, user = active.release, state.user
-        picks = [
-            Pick(at, score, None if user is None else reason(release, user, at, self._reasons))
-            for at, score in zip(release.index_of(ids).tolist(), scores.tolist(), strict=True)
-        ]
-        return shown(release, picks)
+        whys = [None] * len(items) if user is None else reasons(release, user, items, self._reasons)
+        return shown(release, [Pick(*one) for one in zip(items, scores, whys, strict=True)])
 
 
 def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:

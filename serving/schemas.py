@@ -230,7 +230,9 @@ class Accepted(BaseModel):
     """The answer of /events: the event is in the online store, the next answer sees it."""
 
     accepted: Literal[True] = True
-    new: bool = Field(description="False where the history already held this very event.")
+    new: bool = Field(
+        description="False where it was stored before, or is older than all that is kept."
+    )
     known_item: bool = Field(
         description="Whether the live release has the item; if not, it counts from the next one."
     )

@@ -21,6 +21,7 @@ from colisten.errors import ColistenError, FeatureError
 from colisten.features import names
 from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore, String
+from colisten.features.online_users import OnlineUsers
 from colisten.features.online_writer import OnlineWriter, damaged_row
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch, UserFields
@@ -74,8 +75,7 @@ def open_online(folder: Path) -> FeatureStore:
         raise FeatureError(f"Cannot open the feature repository at {folder}: {error}.") from error
     if not views:  # Feast takes a registry that is gone for an empty one
         raise FeatureError(
-            f"The registry of the feature repository at {folder} is empty or was removed.",
-            "Build the repository again.",
+            f"The registry of the feature repository at {folder} holds nothing.", "Build it again."
         )
     return store
 
@@ -251,8 +251,10 @@ class OnlineFeatures:
         folder: Folder of the feature repository.
         catalogue_index_of: Item ids to catalogue index, -1 where unknown.
         fields: What `read` answers.
+        patience_seconds: How long a read waits for a writer who has the SQLite file to itself.
 
     Attributes:
+        embedded: Whether the store is a file here, so that a read waits for no network.
         types: Item types that it keeps histories of.
         signals: Signals that these may hold.
 
@@ -265,29 +267,25 @@ class OnlineFeatures:
         folder: Path,
         catalogue_index_of: Callable[[Any], np.ndarray],
         fields: UserFields,
+        *,
+        patience_seconds: float = 5.0,
     ) -> None:
         self._store = open_online(folder)
         self.types = history_types(self._store)
         self.signals = history_signals(self._store)
         if missing := [item_type for item_type in fields.types if item_type not in self.types]:
             raise FeatureError(f"The feature repository at {folder} has no histories of {missing}.")
-        self._index_of = catalogue_index_of
-        self._fields = fields
-        self._service = self._store.get_feature_service(names.SERVING, allow_cache=True)
-        self._schema = pa.schema(
-            [
-                pa.field("user_id", pa.string()),
-                *_schema(self._store),
-                *(pa.field(names.seen_column(each), pa.binary()) for each in self.types),
-            ]
-        )
+        self._users = OnlineUsers(self._store, catalogue_index_of, fields)
         # SQLite's writer waits for other processes, and readers on its connection would wait with
         # it, or see ids of one event and times of another: Feast writes feature by feature. On a
         # connection of their own they see whole transactions. Redis takes a row as one command,
         # and a slow one must not hold up other readers.
-        shared = self._store.config.online_store.type == "sqlite"
-        self._using: AbstractContextManager[Any] = threading.Lock() if shared else nullcontext()
-        self._writer = OnlineWriter(open_online(folder) if shared else self._store)
+        self.embedded = self._store.config.online_store.type == "sqlite"
+        self._using: AbstractContextManager[Any] = nullcontext()
+        self._writer = OnlineWriter(open_online(folder) if self.embedded else self._store)
+        if self.embedded:
+            self._using = threading.Lock()
+            _wait_no_longer(self._store, patience_seconds)
 
     def read(self, user_ids: Sequence[str]) -> UserBatch:
         """The users as of now, in order; `UserBatch.known` tells of whom anything is known.
@@ -296,16 +294,14 @@ class OnlineFeatures:
             UserUnreadable: What is stored of one of them is damaged.
             FeatureError: The online store is out of reach.
         """
-        if not len(user_ids):
-            rows = self._schema.empty_table()
-        else:
-            rows = self._rows(self._service, list(user_ids))
         try:
-            return UserBatch.from_table(rows, self._index_of, self._fields)
+            with self._using:
+                rows = self._users.rows(user_ids)
+            return self._users.batch(user_ids, rows)
         except ColistenError:
             raise
         except Exception as error:
-            raise damaged_row(error) from error
+            raise self._fault(error) from error
 
     def push(self, event: Event) -> bool:
         """Put one event into its user's online history; the next `read` sees it.
@@ -321,27 +317,21 @@ class OnlineFeatures:
         event.check(self.types, self.signals)
         return self._writer.append(event)
 
-    def _rows(self, features: Any, user_ids: list[str]) -> pa.Table:
+    def _fault(self, error: Exception) -> FeatureError:
+        """What a failed read means: a damaged row where the store answers for nobody else's."""
+        # A cursor that such a frame still holds keeps SQLite's file locked.
+        traceback.clear_frames(error.__traceback__)
         try:
-            answer = self._answer(features, user_ids)
-        except Exception as error:
-            # A cursor that such a frame still holds keeps SQLite's file locked.
-            traceback.clear_frames(error.__traceback__)
-            try:
-                self._answer(features, [_NOBODY])
-            except Exception:
-                raise FeatureError(f"The online store cannot answer: {error}.") from error
-            raise damaged_row(error) from error
-        try:
-            values = answer.to_dict()
-            fields = [field for field in self._schema if field.name in values]
-            arrays = [pa.array(values[field.name], field.type) for field in fields]
-            return pa.table(arrays, schema=pa.schema(fields))
-        except Exception as error:
-            raise damaged_row(error) from error
+            with self._using:
+                self._users.rows([_NOBODY])
+        except Exception:
+            return FeatureError(f"The online store cannot answer: {error}.")
+        return damaged_row(error)
 
-    def _answer(self, features: Any, user_ids: list[str]) -> Any:
-        with self._using:
-            return self._store.get_online_features(
-                features=features, entity_rows=[{"user_id": user} for user in user_ids]
-            )
+
+def _wait_no_longer(store: FeatureStore, seconds: float) -> None:
+    try:
+        connection = store.provider.online_store._get_conn(store.config)
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+    except Exception as error:
+        raise FeatureError(f"The online store cannot be opened: {error}.") from error

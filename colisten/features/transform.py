@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -206,9 +207,14 @@ def encode_users(
     return out
 
 
-def _one_hot(values: np.ndarray, known: Sequence[str]) -> np.ndarray:
+@lru_cache(maxsize=256)
+def _positions(known: tuple[str, ...]) -> dict[str, int]:
+    return {value: position for position, value in enumerate(known)}
+
+
+def _one_hot(values: np.ndarray, known: tuple[str, ...]) -> np.ndarray:
     """Which of the known values each is, the last for any other, float32 [len(known) + 1, B]."""
-    column = {value: position for position, value in enumerate(known)}
+    column = _positions(known)
     out = np.zeros((len(known) + 1, len(values)), dtype=np.float32)
     out[[column.get(value, len(known)) for value in values], np.arange(len(values))] = 1.0
     return out
@@ -241,18 +247,15 @@ def _weights(spec: UserFeatureSpec, history: History) -> np.ndarray:
     """Weight of each event, float32 [n]; the weights of one user sum to one or are all zero."""
     if not len(history.items):
         return np.zeros(0, np.float32)
-    users = np.repeat(np.arange(len(history)), history.counts)
     filled = np.flatnonzero(history.counts)
-    starts = history.offsets[:-1][filled]
-    newest = np.zeros(len(history), np.int64)
-    newest[filled] = np.maximum.reduceat(history.times, starts)
-    days = (newest[users] - history.times) / MICROSECONDS_PER_DAY
+    starts, counts = history.offsets[:-1][filled], history.counts[filled]
+    newest = np.maximum.reduceat(history.times, starts)
+    days = (np.repeat(newest, counts) - history.times) / MICROSECONDS_PER_DAY
     weights = np.asarray(spec.signal_weights)[history.signals] * np.exp2(
         -days / spec.half_life_days
     )
-    totals = np.zeros(len(history))
-    totals[filled] = np.add.reduceat(weights, starts)
-    weights /= np.where(totals > 0, totals, 1.0)[users]
+    totals = np.add.reduceat(weights, starts)
+    weights /= np.repeat(np.where(totals > 0, totals, 1.0), counts)
     return np.asarray(weights, dtype=np.float32)
 
 

@@ -109,14 +109,20 @@ class ExactCollection:
                 raise VectorIndexError(f"Exact search passed its deadline of {deadline} s.")
             for scored in queries[at : at + step] @ vectors.T:
                 row = scored if candidates is None or few else scored[candidates]
-                best = _best(row, rows, k)
+                best = best_of(row, rows, k)
                 positions.append(best if candidates is None else candidates[best])
                 scores.append(row[best])
         return positions, scores
 
 
-def _best(scores: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
-    """Positions of the k highest scores, ties by row: the same answer whatever the storage."""
+def best_of(scores: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """Positions of the k highest scores, ties by row: the same answer whatever the storage.
+
+    Args:
+        scores: float32 [n].
+        rows: int64 [n], each one's index in the catalogue.
+        k: How many, 0 to n.
+    """
     if k == 0:  # nothing is allowed
         return np.zeros(0, np.int64)
     # Everything tied with the k-th stays in, so that the order of ties does not depend on

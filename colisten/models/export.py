@@ -78,8 +78,10 @@ def export_towers(
         save_file(weights, folder / "towers.safetensors")
         np.save(folder / "item_vectors.npy", item_vectors.astype(np.float32, copy=False))
         np.save(folder / "history_vectors.npy", history_vectors.astype(np.float32, copy=False))
+        knn_term = towers.user.knn_term
         spec = {
             "dim": towers.user.dim,
+            "knn_blocks": list(knn_term.blocks) if knn_term else [],
             "members": towers.members,
             "taste_dim": towers.user.taste_dim,
             "temperature": towers.temperature.tolist(),

@@ -25,8 +25,9 @@ from colisten.extras import needs
 
 needs("torch")
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -36,6 +37,7 @@ from colisten.models.items import ItemFeatureSpec
 
 TRANSFER = "transfer"
 _TINY = 1e-12
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class KnnTermLayout:
         own: First item column of each block.
         absent: Item column that says that a block's vector is missing.
         dims: Length of each block's vectors.
+        blocks: Name of each block.
     """
 
     names: tuple[str, ...]
@@ -55,6 +58,7 @@ class KnnTermLayout:
     own: tuple[int, ...]
     absent: tuple[int, ...]
     dims: tuple[int, ...]
+    blocks: tuple[str, ...]
 
     @classmethod
     def of(cls, users: UserFeatureSpec, items: ItemFeatureSpec) -> KnnTermLayout:
@@ -74,6 +78,25 @@ class KnnTermLayout:
             own=tuple(first + starts[name] for _, name, _ in blocks),
             absent=tuple(items.static_width + at for at, _, _ in blocks),
             dims=tuple(dim for _, _, dim in blocks),
+            blocks=tuple(name for _, name, _ in blocks),
+        )
+
+    def of_blocks(self, kept: Collection[str]) -> KnnTermLayout:
+        """The term of some of its blocks alone."""
+        at = [place for place, name in enumerate(self.blocks) if name in kept]
+
+        def some(values: Sequence[Part]) -> tuple[Part, ...]:
+            return tuple(values[place] for place in at)
+
+        size = len(self.blocks)
+        kinds = range(0, len(self.names), size)
+        return KnnTermLayout(
+            names=tuple(name for kind in kinds for name in some(self.names[kind : kind + size])),
+            means=tuple(some(starts) for starts in self.means),
+            own=some(self.own),
+            absent=some(self.absent),
+            dims=some(self.dims),
+            blocks=some(self.blocks),
         )
 
     @property

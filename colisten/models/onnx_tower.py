@@ -38,8 +38,11 @@ class OnnxUserTower:
         try:
             spec = read_mapping(folder / "spec.json")["user"]
             self.spec = UserFeatureSpec.model_validate(spec)
-            self.history_vectors = np.load(folder / "history_vectors.npy", mmap_mode="r")
-            self.item_vectors = np.load(folder / "item_vectors.npy", mmap_mode="r")
+            # Plain views of the mapped files: a `memmap` costs more at every index and product.
+            self.history_vectors, self.item_vectors = (
+                np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+                for name in ("history_vectors", "item_vectors")
+            )
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
@@ -63,6 +66,8 @@ class OnnxUserTower:
 
     def user_vectors(self, batch: UserBatch) -> NDArray[np.float32]:
         """Unit vectors of B users, float32 [B, dim]."""
+        if len(batch) <= _ROWS:
+            return self.from_features(encode_users(self.spec, batch, self.history_vectors))
         out = np.empty((len(batch), self.dim), dtype=np.float32)
         for start in range(0, len(batch), _ROWS):
             rows = np.arange(start, min(start + _ROWS, len(batch)))

@@ -308,6 +308,27 @@ class TwoTowers(nn.Module):
             if self.item.side:
                 self._fit_side(torch.from_numpy(np.ascontiguousarray(items, np.float32)), weights)
 
+    def shorten(self) -> None:
+        """Leave out the blocks of kNN and transfer term that have no weight for any user.
+
+        Inner products stay as they are: a user's vector is zero there, and an item's is filled up
+        to its length in a dimension that meets a zero as well.
+        """
+        term = self.user.knn_term
+        if term is None:
+            return
+        heard = (self.user.knn_weights != 0).flatten(0, 1).any(dim=0)
+        kept = [name for name, weighs in zip(term.blocks, heard.tolist(), strict=True) if weighs]
+        if not kept and not self.user.prior_dim:
+            return  # the last two dimensions stand beside others only
+        columns = torch.repeat_interleave(heard, torch.tensor(term.dims))
+        self.user.knn_weights = self.user.knn_weights[:, :, heard]
+        self.item.knn_centre = self.item.knn_centre[columns]
+        if not kept:
+            del self.user.knn_weights, self.item.knn_centre
+        for tower in (self.user, self.item):
+            tower.knn_term = term.of_blocks(kept) if kept else None
+
     def _fit_side(self, features: Tensor, weights: ScoreWeights) -> None:
         if self.item.prior_dim:
             popularity = features[:, self.item.width :].double()

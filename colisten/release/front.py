@@ -28,7 +28,7 @@ from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.protocol import check_k
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import MANIFEST, Manifest
-from colisten.release.picks import Pick, popular_picks, reason, seen_items, similar_picks
+from colisten.release.picks import Pick, popular_picks, reasons, seen_items, similar_picks
 from colisten.release.store import LIVE, ReleaseStore
 from colisten.settings.sections import ServingSettings
 from colisten.words import known_word, shown
@@ -191,11 +191,9 @@ class Release:
         asked = asked.excluding([*asked.exclude.get("item_id", ()), *seen])
         ids, scores = self.loaded.exact(self.loaded.user_vectors(batch), k, filter=asked)
         places = self.loaded.index_of(ids[0]).tolist()
+        whys = reasons(self.loaded, batch, places, _PHRASES)
         return self._shown(
-            [
-                Pick(item, score, reason(self.loaded, batch, item, _PHRASES))
-                for item, score in zip(places, scores[0].tolist(), strict=True)
-            ]
+            [Pick(*one) for one in zip(places, scores[0].tolist(), whys, strict=True)]
         )
 
     def similar(
@@ -241,7 +239,7 @@ class Release:
         seen = seen_items(self.loaded, user if isinstance(user, str) else None, batch)
         others[self.loaded.index_of(seen) - target.start] = False
         rank = 1 + int((scores[others] > score).sum())
-        why = reason(self.loaded, batch, item, _PHRASES)
+        (why,) = reasons(self.loaded, batch, [item], _PHRASES)
         return Recommendation(rank, item_id, self.loaded.titles[item], score, why)
 
     def _item(self, item_id: str) -> int:

@@ -199,30 +199,39 @@ class LoadedRelease:
         Returns:
             None where nothing in the history points the same way.
         """
+        return self.because_each([item], batch, row)[0]
+
+    def because_each(
+        self, items: Sequence[int], batch: UserBatch, row: int = 0
+    ) -> list[Because | None]:
+        """`because` of each of k items, from one product of their vectors and the history's."""
         parts = [
             (history.items[events], history.signals[events])
             for history in batch.histories.values()
             for events in [slice(int(history.offsets[row]), int(history.offsets[row + 1]))]
         ]
-        items = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0, np.int64)
-        if not items.size:
-            return None
+        heard = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0, np.int64)
+        found: list[Because | None] = [None] * len(items)
+        if not heard.size or not found:
+            return found
         signals = np.concatenate([part[1] for part in parts])
-        others = np.asarray(self.history_vectors[items], dtype=np.float32)
-        own = np.asarray(self.history_vectors[item], dtype=np.float32)
-        lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(own)
-        similarity = np.divide(others @ own, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        for candidates in (np.flatnonzero(self.starts(signals)), np.arange(len(items))):
-            # The latest of equals: it is the one the user remembers.
-            near = candidates[::-1]
-            if near.size and similarity[near].max() > 0:
-                best = int(near[np.argmax(similarity[near])])
-                return Because(
-                    int(items[best]),
-                    self.spec.signals[int(signals[best])],
-                    min(1.0, float(similarity[best])),
-                )
-        return None
+        # Each item once: events of one item are then exactly as near as each other.
+        distinct, event_of = np.unique(heard, return_inverse=True)
+        similarity = self._cosines(np.asarray(items, dtype=np.int64), distinct)
+        # The latest of equals: it is the one the user remembers.
+        latest = np.arange(len(heard))[::-1]
+        for near in (latest[self.starts(signals[latest])], latest):
+            if not near.size:
+                continue
+            cosines = similarity[:, event_of[near]]
+            best = cosines.argmax(axis=1)
+            for at, (event, cosine) in enumerate(
+                zip(near[best].tolist(), cosines.max(axis=1).tolist(), strict=True)
+            ):
+                if found[at] is None and cosine > 0:
+                    signal = self.spec.signals[int(signals[event])]
+                    found[at] = Because(int(heard[event]), signal, min(1.0, cosine))
+        return found
 
     def starts(self, signals: np.ndarray) -> np.ndarray:
         """Which signal codes [n] of a history count as a start, bool [n]."""
@@ -232,13 +241,16 @@ class LoadedRelease:
         """The users whose answers are known."""
         return GoldenSet.read(self.folder)
 
-    @cached_property
-    def target_scale(self) -> np.ndarray:
-        """One over the length of each target item's history vector, float32 [n_target].
+    def _cosines(self, items: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Cosine of the history vectors of items [k] and others [n], float32 [k, n]; 0 of none."""
+        cosines: np.ndarray = self.history_vectors[items] @ self.history_vectors[others].T
+        cosines *= self.scale[items, None] * self.scale[others]
+        return cosines
 
-        0 where it has none.
-        """
-        vectors = self.history_vectors[self.target]
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """One over the length of each item's history vector, float32 [num_items]; 0 of none."""
+        vectors = self.history_vectors
         scale = np.zeros(len(vectors), dtype=np.float32)
         for start in range(0, len(vectors), _BLOCK_ROWS):
             lengths = np.linalg.norm(vectors[start : start + _BLOCK_ROWS], axis=1)

@@ -5,13 +5,13 @@ The service and the library's own `Release` pick by these functions, so both say
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from colisten.features.users import UserBatch
-from colisten.release.loaded import LoadedRelease
+from colisten.release.loaded import Because, LoadedRelease
 
 _NEUTRAL = "of"  # because of TITLE
 
@@ -102,8 +102,9 @@ def similar_picks(
     length = float(np.linalg.norm(own))
     if not length > 0:
         return None
-    cosines = (release.history_vectors[target] @ (own / np.float32(length))) * release.target_scale
-    mask = release.target_scale > 0
+    scale = release.scale[target]
+    cosines = (release.history_vectors[target] @ (own / np.float32(length))) * scale
+    mask = scale > 0
     if allowed is not None:
         mask = mask & allowed
     if target.start <= item < target.stop:
@@ -122,18 +123,23 @@ def similar_picks(
     ]
 
 
-def reason(
-    release: LoadedRelease, user: UserBatch, item: int, phrases: Mapping[str, str]
-) -> str | None:
-    """Why an item is recommended, in words; None where the history says nothing of it.
+def reasons(
+    release: LoadedRelease, user: UserBatch, items: Sequence[int], phrases: Mapping[str, str]
+) -> list[str | None]:
+    """Why each item is recommended, in words; None where the history says nothing of it.
 
     Args:
         release: Whose vectors and titles.
         user: A batch of one.
-        item: Index in the catalogue.
+        items: Indices in the catalogue.
         phrases: By signal how a reason goes on after "because"; `serving.reasons`.
     """
-    because = release.because(item, user)
+    return [_in_words(release, because, phrases) for because in release.because_each(items, user)]
+
+
+def _in_words(
+    release: LoadedRelease, because: Because | None, phrases: Mapping[str, str]
+) -> str | None:
     title = None if because is None else release.titles[because.item]
     if because is None or title is None:
         return None

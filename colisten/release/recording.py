@@ -36,7 +36,7 @@ class Recorded:
     """What became of an event.
 
     Attributes:
-        new: False where the history already held it, or holds only later ones.
+        new: False where it was stored before, or is older than all that is kept.
         known_item: Whether the live release has the item; if not, it counts from the next one.
             None where no release is live, so that nobody could tell.
     """

@@ -62,6 +62,7 @@ def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runtime(home: Path) -> Iterator[Runtime]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(colisten.serving.runtime, "_PUSH_SECONDS", 30.0)
+        patch.setattr("colisten.features.row_turns.PATIENCE_SECONDS", 20.0)
         opened = Runtime.open(Environment(home, load_settings(None, ("index.backend=exact",))))
     yield opened
     opened.close()
@@ -132,7 +133,7 @@ def test_a_store_that_does_not_answer_is_exit_code_1(home: Path) -> None:
     finally:
         os.replace(kept, store)
     assert told.code == 1
-    assert told.said.startswith("The online store cannot answer")
+    assert told.said.startswith("The online store cannot take an event")
 
 
 def test_a_pointer_that_cannot_be_read_is_exit_code_1(home: Path) -> None:

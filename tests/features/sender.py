@@ -25,11 +25,12 @@ def send(folder: Path, events: list[Event]) -> list[Event]:
     online = OnlineFeatures(folder, nowhere, FIELDS)
 
     def stored(event: Event) -> bool:
-        while True:
+        for _ in range(100):
             try:
                 return online.push(event)
             except FeatureError:
                 continue  # what was not stored is sent again
+        raise AssertionError(f"Never stored: {event}")
 
     with ThreadPoolExecutor(THREADS) as pool:
         return [event for event, new in zip(events, pool.map(stored, events), strict=True) if new]

@@ -23,6 +23,7 @@ from feast import FeatureStore
 from colisten.data.catalogue import Catalogue
 from colisten.errors import FeatureError
 from colisten.feature_repo.repo import build_feature_repo, materialize
+from colisten.features import row_turns
 from colisten.features.events import Event
 from colisten.features.names import ONLINE_FILE
 from colisten.features.store import OnlineFeatures, user_rows
@@ -282,8 +283,9 @@ def test_a_redis_out_of_reach_is_a_feature_error(
 
 
 def test_a_push_that_waits_for_another_process_holds_up_no_reader(
-    online: OnlineFeatures, feature_folder: Path
+    online: OnlineFeatures, feature_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(row_turns, "PATIENCE_SECONDS", 20.0)
     with closing(sqlite3.connect(feature_folder / ONLINE_FILE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with ThreadPoolExecutor(1) as pool:
@@ -296,3 +298,18 @@ def test_a_push_that_waits_for_another_process_holds_up_no_reader(
             other.execute("ROLLBACK")
             assert pushed.result(timeout=10)
     assert read < 2.0
+
+
+def test_a_read_waits_no_longer_than_it_was_told(
+    online: OnlineFeatures, feature_folder: Path, catalogue: Catalogue
+) -> None:
+    hasty = OnlineFeatures(feature_folder, catalogue.index_of, FIELDS, patience_seconds=0.05)
+    assert hasty.embedded
+    with closing(sqlite3.connect(feature_folder / ONLINE_FILE, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        with pytest.raises(FeatureError, match="cannot answer"):
+            hasty.read(["u0006"])
+        assert time.monotonic() - started < 4.5  # not the five seconds of old, twice
+        other.execute("ROLLBACK")
+    assert_same(hasty.read(["u0006"]), online.read(["u0006"]))

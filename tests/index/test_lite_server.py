@@ -20,6 +20,7 @@ from colisten.index.lite_server import LiteServer, endpoint_of, live_endpoint
 from colisten.index.milvus import MilvusIndex
 from colisten.settings.sections import IndexSettings
 
+MILVUS = IndexSettings(backend="milvus")
 VECTORS = np.eye(4, dtype=np.float32)
 IDS = ["a", "b", "c", "d"]
 PRELUDE = """
@@ -30,6 +31,7 @@ from colisten.settings.sections import IndexSettings
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.logs import configure_logs
+MILVUS = IndexSettings(backend="milvus")
 configure_logs()
 root = Path(sys.argv[1])
 vectors = np.eye(4, dtype=np.float32)
@@ -45,7 +47,7 @@ def python(code: str, root: Path) -> subprocess.Popen[str]:
 
 
 def fill(root: Path, name: str) -> None:
-    with open_index(root, IndexSettings()) as index:
+    with open_index(root, MILVUS) as index:
         index.create(name, IDS, VECTORS)
 
 
@@ -57,7 +59,7 @@ def test_an_index_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
     with LiteServer(root) as server:
         assert live_endpoint(root) == server.uri
         fill(root, "c")
-        with open_index(root, IndexSettings()) as index:
+        with open_index(root, MILVUS) as index:
             assert index.search("c", VECTORS[1:2], 1)[0][0][0] == "b"
     with MilvusIndex(str(root / "embedded.db")) as embedded:
         embedded.create("c", IDS, VECTORS)
@@ -86,7 +88,7 @@ def test_processes_share_it_and_what_they_write_survives(tmp_path: Path) -> None
         assert pid is not None
         fill(tmp_path, "mine")
         code = """
-index = open_index(root, IndexSettings())
+index = open_index(root, MILVUS)
 index.create("theirs", list("wxyz"), vectors)
 index.point_alias("live", "mine")
 print(index.search("mine", vectors[2:3], 1)[0][0][0])
@@ -94,13 +96,13 @@ print(index.search("mine", vectors[2:3], 1)[0][0][0])
         others = [python(code, tmp_path), python("print(1)", tmp_path)]
         assert others[0].communicate(timeout=60)[0].strip() == "c", others[0].stderr
         others[1].communicate(timeout=60)
-        with open_index(tmp_path, IndexSettings()) as index:
+        with open_index(tmp_path, MILVUS) as index:
             assert index.search("theirs", VECTORS[1:2], 1)[0] == [["x"]]
             assert index.search("live", VECTORS[1:2], 1)[0] == [["b"]]
         os.kill(pid, signal.SIGKILL)  # not even a clean end
         assert gone(pid)
         assert live_endpoint(tmp_path) is None
-    with LiteServer(tmp_path), open_index(tmp_path, IndexSettings()) as index:
+    with LiteServer(tmp_path), open_index(tmp_path, MILVUS) as index:
         assert index.collections() == ["mine", "theirs"]
         assert index.resolve_alias("live") == "mine"
         assert index.search("live", VECTORS[3:], 2)[0][0][0] == "d"
@@ -111,7 +113,7 @@ print(index.search("mine", vectors[2:3], 1)[0][0][0])
 def test_a_client_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
     with LiteServer(tmp_path) as first:
         fill(tmp_path, "mine")
-        index = open_index(tmp_path, IndexSettings())
+        index = open_index(tmp_path, MILVUS)
         assert index.search("mine", VECTORS[:1], 1)[0] == [["a"]]
     with pytest.raises(VectorIndexError):
         index.search("mine", VECTORS[:1], 1, deadline=0.5)
@@ -198,15 +200,15 @@ def test_an_endpoint_is_believed_only_of_its_own_server(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_without_a_server_one_process_at_a_time(tmp_path: Path) -> None:
-    index = open_index(tmp_path, IndexSettings())
+    index = open_index(tmp_path, MILVUS)
     index.create("mine", IDS, VECTORS)
-    second = open_index(tmp_path, IndexSettings())  # the same process: they share it
+    second = open_index(tmp_path, MILVUS)  # the same process: they share it
     assert second.count("mine") == 4
     second.close()
     code = """
 from colisten.errors import VectorIndexError
 try:
-    open_index(root, IndexSettings())
+    open_index(root, MILVUS)
 except VectorIndexError as error:
     print(error)
 try:
@@ -220,7 +222,7 @@ except VectorIndexError as error:
     assert index.count("mine") == 4
     index.close()
     index.close()
-    code = "print(open_index(root, IndexSettings()).count('mine'))"
+    code = "print(open_index(root, MILVUS).count('mine'))"
     assert python(code, tmp_path).communicate(timeout=60)[0].strip() == "4"
 
 

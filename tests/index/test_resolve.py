@@ -36,7 +36,8 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         ({"backend": "milvus", "uri": SERVER}, ("serving.rest_after=9",), ("milvus", SERVER, 160)),
         ({"backend": "milvus", "uri": SERVER}, ("index.uri=null",), ("milvus", None, 160)),
         ({"backend": "milvus", "uri": SERVER}, ("preset=paper",), ("milvus", SERVER, 160)),
-        (None, (), ("milvus", None, 160)),
+        (None, (), ("exact", None, 160)),
+        (None, (f"index.uri={SERVER}",), ("milvus", SERVER, 160)),
     ],
 )
 def test_what_was_set_wins_and_the_rest_is_as_published(
@@ -55,7 +56,8 @@ def test_every_field_has_one_source(
     known = None if published is None else IndexSettings.model_validate(published)
     found = resolve_index(IndexSettings.model_validate(named), known).model_dump()
     expected = IndexSettings().model_dump() | (published or {}) | named
-    if named.get("uri") is not None:
+    said = (published or {}) | named
+    if named.get("uri") is not None or (said.get("uri") and "backend" not in said):
         expected["backend"] = "milvus"
     assert found == expected
 

@@ -109,3 +109,49 @@ def test_at_weight_zero_the_knn_term_changes_no_order() -> None:
         for towers in (silent, without)
     )
     np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("weights", "kept"),
+    [
+        ((4.0, 0.0, 0.0, 0.0), ("text",)),
+        ((0.0, 0.0, 0.0, 0.5), ("z",)),
+        ((1.0, 0.0, 0.0, 2.0), ("text", "z")),
+        ((0.0, 0.0, 0.0, 0.0), ()),
+    ],
+)
+def test_blocks_without_weight_are_left_out_of_the_vectors_and_no_score_changes(
+    weights: tuple[float, ...], kept: tuple[str, ...]
+) -> None:
+    torch.manual_seed(0)
+    settings = TowerSettings(hidden=(8,), dim=5, popularity_half_lives=(7.0,))
+    towers = TwoTowers(USERS.width, ITEMS.dense_width, settings, LAYOUT).eval()
+    people, items = inputs()
+    towers.fit_to_catalogue(
+        items, ScoreWeights(members=(0.5, 0.5), floor=((0.0,), (0.0,)), knn=weights)
+    )
+    before = tower_vectors(towers.user, people), tower_vectors(towers.item, items)
+    towers.shorten()
+    after = tower_vectors(towers.user, people), tower_vectors(towers.item, items)
+    length = 2 * 5 + 1 + 2 + TEXT * ("text" in kept) + Z * ("z" in kept)
+    assert towers.user.dim == towers.item.dim == after[0].shape[1] == after[1].shape[1] == length
+    np.testing.assert_allclose(after[0] @ after[1].T, before[0] @ before[1].T, atol=1e-6)
+    for vectors in after:
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    # What reads an inner product as a logit finds the last number where it was.
+    np.testing.assert_allclose(after[0][:, -1], before[0][:, -1], atol=1e-6)
+    # Whoever builds the model from a layout of these blocks can load its weights.
+    layout = LAYOUT.of_blocks(kept) if kept else None
+    again = TwoTowers(USERS.width, ITEMS.dense_width, settings, layout).eval()
+    again.load_state_dict(towers.state_dict())
+    np.testing.assert_array_equal(tower_vectors(again.user, people), after[0])
+    np.testing.assert_array_equal(tower_vectors(again.item, items), after[1])
+
+
+def test_without_popularity_a_term_that_nobody_weighs_stays() -> None:
+    torch.manual_seed(0)
+    settings = TowerSettings(hidden=(8,), dim=5, popularity_half_lives=())
+    towers = TwoTowers(USERS.width, ITEMS.dense_width, settings, LAYOUT).eval()
+    before = towers.user.dim
+    towers.shorten()
+    assert towers.user.dim == before

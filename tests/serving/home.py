@@ -37,6 +37,7 @@ QUICK = (
     "towers.epochs=2",
     "towers.min_steps=0",
     "threads=1",
+    "index.backend=milvus",
 )
 
 

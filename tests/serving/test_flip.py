@@ -41,7 +41,10 @@ def wait_for(service: Service, release_id: str, seconds: float = 30.0) -> None:
 def test_every_answer_is_of_one_release_while_releases_flip(service: Service) -> None:
     store = ReleaseStore(service.home.folder)
     first, second = service.home.ids
-    with LiteServer(service.home.folder), open_index(service.home.folder, IndexSettings()) as index:
+    with (
+        LiteServer(service.home.folder),
+        open_index(service.home.folder, IndexSettings(backend="milvus")) as index,
+    ):
         expected: dict[tuple[str, str], Answer] = {}
         for release_id in (second, first):
             store.promote(release_id, index)

@@ -27,7 +27,7 @@ def ask(client: IndexClient, row: int = 1) -> str:
 
 
 def test_it_never_takes_the_embedded_index_for_itself(tmp_path: Path) -> None:
-    client = IndexClient(tmp_path, IndexSettings())
+    client = IndexClient(tmp_path, IndexSettings(backend="milvus"))
     with pytest.raises(VectorIndexError, match="No index server runs"):
         ask(client)
     assert not (tmp_path / "index").exists()
@@ -41,9 +41,9 @@ def test_the_exact_backend_needs_no_server(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_it_finds_a_server_that_was_killed_and_came_back_elsewhere(tmp_path: Path) -> None:
-    client = IndexClient(tmp_path, IndexSettings())
+    client = IndexClient(tmp_path, IndexSettings(backend="milvus"))
     with LiteServer(tmp_path) as server:
-        with open_index(tmp_path, IndexSettings()) as index:
+        with open_index(tmp_path, IndexSettings(backend="milvus")) as index:
             index.create("things", NAMES, VECTORS)
         assert ask(client) == "b"
         assert server.pid is not None

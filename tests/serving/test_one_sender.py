@@ -133,6 +133,7 @@ def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runtime(home: Path) -> Iterator[Runtime]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("colisten.serving.runtime._PUSH_SECONDS", 30.0)
+        patch.setattr("colisten.features.row_turns.PATIENCE_SECONDS", 20.0)
         opened = Runtime.open(Environment(home, load_settings(None, PATIENT)))
     yield opened
     opened.close()

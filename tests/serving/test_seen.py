@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -41,10 +42,11 @@ SHORT = 3
 USERS = [f"u{at:04d}" for at in range(0, 80, 3)]
 
 
-def make_home(history: Path, folder: Path) -> Path:
+def make_home(history: Path, folder: Path, **features: Any) -> Path:
+    """A live release on exact search, and a feature store of some settings."""
     out = folder / "out"
-    short = FeatureSettings(history_length=SHORT)
-    build_feature_repo(history, out / "features", as_of=CUT, features=short)
+    settings = FeatureSettings(**features)
+    build_feature_repo(history, out / "features", as_of=CUT, features=settings)
     materialize(out / "features", as_of=CUT)
     store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
     payload = make_parts(folder / "parts", history, CUT).payload(folder / "payload")
@@ -54,7 +56,7 @@ def make_home(history: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def home(tiny_history: Path, tmp_path: Path) -> Path:
-    return make_home(tiny_history, tmp_path)
+    return make_home(tiny_history, tmp_path, history_length=SHORT)
 
 
 @contextmanager

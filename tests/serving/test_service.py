@@ -235,7 +235,8 @@ def test_served_vectors_are_the_training_vectors(service: Service, tiny_history:
     features = encode_users(spec, batch, release.history_vectors)
     weights = load_file(release.folder / "towers.safetensors")
     item_width = weights["item.members.0.skip.weight"].shape[1]
-    knn_term = KnnTermLayout.of(*read_specs(release.folder))
+    heard = json.loads((release.folder / "spec.json").read_text())["knn_blocks"]
+    knn_term = KnnTermLayout.of(*read_specs(release.folder)).of_blocks(heard)
     warm = warm_column(spec)
     towers = TwoTowers(spec.width, item_width, load_settings(None, QUICK).towers, knn_term, warm)
     towers.load_state_dict(weights)

@@ -197,6 +197,7 @@ def _export(
     dense = examples.item_features(np.arange(examples.num_items), None)
     item_features = np.concatenate([dense, examples.served_popularity()], axis=1)
     towers.fit_to_catalogue(item_features, score_weights_of(best_point(curve), towers))
+    towers.shorten()
     result = TowersResult(
         folder=out,
         towers=towers,
