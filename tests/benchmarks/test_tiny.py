@@ -23,6 +23,7 @@ from benchmarks import (
     kernels,
     links,
     loader_step,
+    online_events,
     pairs,
     price,
     public,
@@ -94,6 +95,15 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "BESIDE": {"alone": 0},
         "DOORS": {"library": threads.DOORS["library"], "command": threads.DOORS["command"]},
     },
+    online_events: {
+        "WORLD": WORLD,
+        "SMALL": (*QUICK, "features.history_length=50"),
+        "STORES": ("sqlite",),
+        "USERS": 3,
+        "EVENTS": 30,
+        "WORKERS": 1,
+        "SHELVES": 3,
+    },
     kernels: {"NODES": NODES, "PAIRS": PAIRS, "SEEDS": 20, "SOURCES": 90, "ROWS": 30, "DIM": 8},
     loader_step: {"NODES": NODES, "PAIRS": PAIRS, "DIM": 8, "BATCH": 16},
     balance: {"NODES": NODES, "PAIRS": PAIRS, "STEPS": 3, "SEEDS": 2, "OPTIONS": SMALL},
@@ -120,6 +130,7 @@ WRITES = {
     price: {"price"},
     threads: {"threads"},
     robustness: {"robustness"},
+    online_events: {"online_events"},
     public: {TINY.name},
 }
 COMMITTED = {path.stem: json.loads(path.read_text()) for path in pairs.RESULTS.glob("*.json")}
