@@ -38,6 +38,7 @@ from colisten.simulator import WorldSettings, simulate
 from colisten.steps.use_cases.release import promote_release
 
 NAME = "online_events"
+STORES = ("sqlite", "redis")
 USERS, EVENTS, WORKERS, CLIENTS, SHELVES = 50, 10_000, 4, 16, 200
 WORLD = WorldSettings(users=300, audiobooks=400, podcasts=400, days=120)
 SMALL = (
@@ -56,7 +57,7 @@ PATIENT = ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000")
 def run() -> None:
     """Both stores, in turn."""
     rows = {}
-    for store in ("sqlite", "redis"):
+    for store in STORES:
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             settings = [*SMALL]
             if store == "redis":

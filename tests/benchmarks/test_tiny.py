@@ -24,6 +24,7 @@ from benchmarks import (
     kernels,
     links,
     loader_step,
+    online_events,
     pairs,
     price,
     public,
@@ -104,6 +105,15 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "TOP": 20,
     },
     index_size: {"SIZES": (30, 150), "ASKED": 3, "TOP": 20, "LITE_ITEMS": 100},
+    online_events: {
+        "WORLD": WORLD,
+        "SMALL": (*QUICK, "features.history_length=50"),
+        "STORES": ("sqlite",),
+        "USERS": 3,
+        "EVENTS": 30,
+        "WORKERS": 1,
+        "SHELVES": 3,
+    },
     kernels: {"NODES": NODES, "PAIRS": PAIRS, "SEEDS": 20, "SOURCES": 90, "ROWS": 30, "DIM": 8},
     loader_step: {"NODES": NODES, "PAIRS": PAIRS, "DIM": 8, "BATCH": 16},
     balance: {"NODES": NODES, "PAIRS": PAIRS, "STEPS": 3, "SEEDS": 2, "OPTIONS": SMALL},
@@ -132,6 +142,7 @@ WRITES = {
     serving_path: {"serving_path"},
     index_size: {"index_size"},
     robustness: {"robustness"},
+    online_events: {"online_events"},
     public: {TINY.name},
 }
 COMMITTED = {path.stem: json.loads(path.read_text()) for path in pairs.RESULTS.glob("*.json")}
