@@ -289,7 +289,7 @@ def plain_stack(place: Place) -> Starlette:
         return {"user_id": user, "items": [{"item_id": i, "score": s} for i, s in items]}
 
     async def recommend(request: Request) -> JSONResponse:
-        body = await request.json()
+        body = parse_json(await request.body())
         return JSONResponse(await run_in_threadpool(answer, body["user_id"], body["k"]))
 
     return Starlette(routes=[Route("/recommend", recommend, methods=["POST"])])
