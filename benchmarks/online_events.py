@@ -33,6 +33,7 @@ from benchmarks.pairs import machine, write_result
 from benchmarks.runs import world_window
 from colisten.features.events import Event
 from colisten.features.store import OnlineFeatures
+from colisten.json_files import parse_json
 from colisten.settings.tree import load_settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.use_cases.release import promote_release
@@ -134,7 +135,7 @@ class Service:
             answer = self._client.post(f"{self.url}/events", json=body)
             took = time.perf_counter() - started
             if answer.status_code == 200:
-                return answer.json()["new"], took, again
+                return bool(parse_json(answer.content)["new"]), took, again
             if answer.status_code != 503:
                 raise RuntimeError(answer.text)
         raise RuntimeError(f"Never stored: {body}")
@@ -167,7 +168,8 @@ class Service:
         return _quantiles(np.array(took))
 
     def _shelf(self, user: str) -> list[str]:
-        answer = self._client.post(f"{self.url}/recommend", json={"user_id": user}).json()
+        asked = self._client.post(f"{self.url}/recommend", json={"user_id": user})
+        answer = parse_json(asked.content)
         return [item["item_id"] for item in answer["items"]]
 
     def _cpu(self) -> float:

@@ -11,7 +11,6 @@ process, its threads too, so a busy machine does not change it much.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import tempfile
 import time
@@ -37,6 +36,7 @@ from colisten.features.lightfeast import EntityKey, Value
 from colisten.features.store import OnlineFeatures, open_store
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
+from colisten.json_files import parse_json, to_json
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.serving.app import build_app
@@ -136,7 +136,7 @@ def measured(place: Place) -> dict[str, Any]:
     ways |= stages(place, runtime)
     try:
         for user in place.users[:20]:
-            answer = json.loads(ways["ours"](user))
+            answer = parse_json(ways["ours"](user))
             assert answer["how"] == {"vector": "two_tower", "search": "exact", "fallbacks": []}
         spent = in_turn(ways, place.users)
     finally:
@@ -223,7 +223,7 @@ def stages(place: Place, runtime: Runtime) -> dict[str, Callable[[str], Any]]:
         for user, batch in known.items()
     }
     vectors = {user: release.user_vectors(batch) for user, batch in known.items()}
-    bodies = {user: json.dumps({"user_id": user, "k": 10}) for user in place.users}
+    bodies = {user: to_json({"user_id": user, "k": 10}) for user in place.users}
     return {
         "stage: body": lambda user: RecommendRequest.model_validate_json(bodies[user]),
         "stage: features": active.features.read,
@@ -289,7 +289,7 @@ def plain_stack(place: Place) -> Starlette:
         return {"user_id": user, "items": [{"item_id": i, "score": s} for i, s in items]}
 
     async def recommend(request: Request) -> JSONResponse:
-        body = await request.json()
+        body = parse_json(await request.body())
         return JSONResponse(await run_in_threadpool(answer, body["user_id"], body["k"]))
 
     return Starlette(routes=[Route("/recommend", recommend, methods=["POST"])])
@@ -304,7 +304,7 @@ def _session(folder: Path) -> onnxruntime.InferenceSession:
 async def _post(app: Callable[..., Awaitable[None]], **body: Any) -> bytes:
     """One POST /recommend, by the application's own interface."""
     sent: list[dict[str, Any]] = []
-    text = json.dumps(body).encode()
+    text = to_json(body).encode()
     messages: Iterator[dict[str, Any]] = iter([{"type": "http.request", "body": text}])
 
     async def receive() -> dict[str, Any]:
