@@ -49,13 +49,15 @@ def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     stop(started)
 
 
-def start(home: Home, log: Path, *overrides: str, seconds: float = START_SECONDS) -> Service:
+def start(
+    home: Home, log: Path, *overrides: str, seconds: float = START_SECONDS, workers: int = 1
+) -> Service:
     """Start the service on a free loopback port and wait until it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "colisten", "serve", "--out", str(home.folder)]
-    command += ["--port", str(port)]
+    command += ["--port", str(port), "--workers", str(workers)]
     # Budgets are for a machine of one's own; here everything shares two cores with the tests.
     patient = ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000")
     for override in (*patient, "serving.follow_seconds=0.1", *overrides):
