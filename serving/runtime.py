@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from colisten.errors import EventRefused, FileError
+from colisten.experiments.plan import ExperimentPlan
 from colisten.features.events import Event
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
@@ -12,7 +13,6 @@ from colisten.release.loaded import LoadedRelease
 from colisten.release.private_copy import PrivateCopies
 from colisten.release.recording import record_event
 from colisten.release.store import ReleaseStore
-from colisten.experiments.plan import ExperimentPlan
 from colisten.serving import metrics
 from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
 from colisten.serving.arms import Arms

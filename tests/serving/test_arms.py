@@ -31,7 +31,9 @@ from colisten.experiments.plan import (
     export_log,
     latest_experiment,
 )
+from colisten.index import ExactIndex
 from colisten.release.loaded import LoadedRelease
+from colisten.release.store import ReleaseStore
 from colisten.serving.arms import ARM_LOST
 from colisten.serving.environment import Environment
 from colisten.serving.exposure_log import ExposureLog
@@ -40,6 +42,7 @@ from colisten.serving.runtime import Runtime
 from colisten.serving.schemas import EventRequest, How, RecommendRequest, Refused, Shelf, ShelfItem
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
+from tests.release.payloads import make_parts
 from tests.serving.conftest import Home
 from tests.serving.strange import STRANGE, make_strange_home
 
@@ -50,7 +53,7 @@ QUICK = (
     "serving.features_budget_ms=30000",
     "serving.exposures_flush_seconds=0.05",
 )
-USERS = [f"u{number:04d}" for number in range(40, 120)]
+USERS = [f"u{number:04d}" for number in range(25, 80)]
 
 
 @contextmanager
@@ -62,16 +65,24 @@ def opened(folder: Path, *overrides: str) -> Iterator[Runtime]:
         runtime.close()
 
 
+@pytest.fixture(scope="module")
+def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two releases, the first live; overrides the one of trained releases, which takes longer."""
+    made = tmp_path_factory.mktemp("made")
+    folder = make_strange_home(tiny_history, made, as_of=CUT)
+    store = ReleaseStore(folder)
+    live = store.live()
+    assert live is not None
+    parts = make_parts(made / "other", made / "history", CUT, seed=1)
+    other = store.publish(parts.payload(made / "second"), ExactIndex(folder / "index" / "exact"))
+    assert other != live
+    return Home(folder, [live, other])
+
+
 @pytest.fixture
 def folder(home: Home, tmp_path: Path) -> Path:
     """A copy that a test may break."""
-    ignored = shutil.ignore_patterns("endpoint.json", "work", "exposures")
-    return Path(shutil.copytree(home.folder, tmp_path / "out", ignore=ignored))
-
-
-@pytest.fixture(scope="module")
-def made(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_strange_home(tiny_history, tmp_path_factory.mktemp("made"), as_of=CUT)
+    return Path(shutil.copytree(home.folder, tmp_path / "out"))
 
 
 def three(home: Home) -> tuple[str, ...]:
@@ -320,9 +331,8 @@ def test_the_folder_that_was_written_to_last_is_read(tmp_path: Path) -> None:
     assert latest_experiment(tmp_path) == tmp_path / "exposures/one-1"
 
 
-def test_events_name_the_answer_that_they_came_of(made: Path, tmp_path: Path) -> None:
-    out = Path(shutil.copytree(made, tmp_path / "out"))
-    with opened(out) as runtime:
+def test_events_name_the_answer_that_they_came_of(folder: Path, tmp_path: Path) -> None:
+    with opened(folder) as runtime:
         shelf = runtime.recommend(RecommendRequest(user_id="u0062", k=3))
         moment = datetime.now(UTC)
         event: dict[str, Any] = {
@@ -342,10 +352,10 @@ def test_events_name_the_answer_that_they_came_of(made: Path, tmp_path: Path) ->
         log = runtime.info().log
         assert log is not None
         assert log["interactions"].taken == 3
-    folder = latest_experiment(out)
-    rows = pa.Table.from_batches(logged(folder / "interactions", DONE), DONE).to_pylist()
+    log_folder = latest_experiment(folder)
+    rows = pa.Table.from_batches(logged(log_folder / "interactions", DONE), DONE).to_pylist()
     kept = {**event, "item_id": first, "recommendation_id": shelf.request_id}
     assert rows[:2] == [kept, kept]
     assert rows[2]["recommendation_id"] is None
     # The report is of what was shown.
-    assert export_log(folder, tmp_path) == (3, 2)
+    assert export_log(log_folder, tmp_path) == (3, 2)

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 FLUSH_SECONDS = 1.0
 SHARES = {"holdout": 0.2, "live": 0.4, "new": 0.4}
-USERS = [f"u{number:04d}" for number in range(30, 120)]
+USERS = [f"u{number:04d}" for number in range(80)]
 Answers = list[tuple[float, dict[str, Any]]]
 
 
@@ -95,7 +95,7 @@ def ask(service: Service, until: float) -> tuple[Answers, int]:
     while time.monotonic() < until:
         try:
             # Another connection each time, so that both workers answer.
-            answer = service.post("/recommend", user_id=USERS[at % 90], k=7, surface="home")
+            answer = service.post("/recommend", user_id=USERS[at % len(USERS)], k=7, surface="home")
         except httpx.TransportError:
             broken += 1
             continue
