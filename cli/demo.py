@@ -21,6 +21,7 @@ from colisten.cli.steps import shown_steps
 from colisten.data import parquet
 from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError, PipelineError
+from colisten.experiments.plan import SIMULATED
 from colisten.interrupts import interruptible
 from colisten.json_files import read_mapping
 from colisten.settings.sections import EvaluationSettings
@@ -173,8 +174,9 @@ def _experiment(place: _Place, report: WorldReport, seed: int, console: Terminal
     exposures, events = simulate_experiment(place.world, home, days=days, seed=seed)
     console.print(f"{exposures:,} items shown, {events:,} events in answer")
     page = home / "reports" / "experiment.html"
-    reading = compare_experiment(place.world, home / "experiment", page)
-    console.print(drawn(reading, page))
+    folder = home / SIMULATED
+    reading = compare_experiment(place.world, folder, page)
+    console.print(drawn(reading, page, folder))
     return reading.to_dict()
 
 

@@ -12,11 +12,11 @@ from rich.text import Text
 from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, DataOption, OutOption, SeedOption, SetOption
 from colisten.cli.run import wide_console
+from colisten.experiments.plan import latest_experiment
 from colisten.experiments.shares import read_shares
 from colisten.steps.use_cases.experiment import (
     CONTROL,
     HOURS,
-    SHARES,
     compare_experiment,
     experiment_settings,
     simulate_experiment,
@@ -62,15 +62,26 @@ def report(
     out: OutOption,
     data: DataOption,
     exposures: Annotated[
-        Path | None, typer.Option("--exposures", help="Default: OUT/experiment.")
+        Path | None,
+        typer.Option(
+            "--exposures",
+            help="Folder of the experiment; default: of OUT/experiment (simulated) and "
+            "OUT/exposures/* (served) the one in which something was shown last.",
+        ),
     ] = None,
-    control: Annotated[str, typer.Option("--control", help="Arm to compare with.")] = CONTROL,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            "--control",
+            help=f"Arm to compare with; default: as the service planned it, else {CONTROL}.",
+        ),
+    ] = None,
     shares: Annotated[
         str,
         typer.Option(
             "--shares",
-            help="Planned share of users per arm as JSON, fractions that sum to 1; default: equal "
-            "thirds.",
+            help="Planned share of users per arm as JSON, fractions that sum to 1; default: as "
+            "the service planned them, else equal thirds.",
         ),
     ] = "",
     hours: Annotated[
@@ -95,31 +106,33 @@ def report(
 ) -> None:
     """Start rate and new-start rate per arm with intervals, as an Evidently page.
 
-    --data holds what users did before the experiment.
+    --data holds what users did before the experiment. What `colisten serve` showed, and the events
+    that it was sent, are read as they lie, also while it goes on.
 
     Example: colisten experiment report --data world --out out
     """
     page = out / "reports" / "experiment.html"
+    folder = exposures or latest_experiment(out)
     reading = compare_experiment(
         data,
-        exposures or out / "experiment",
+        folder,
         page,
         control=control,
-        shares=read_shares(shares) if shares else SHARES,
+        shares=read_shares(shares) if shares else None,
         hours=hours,
         target=target,
         settings=experiment_settings(out, config, tuple(overrides or ())),
     )
     if as_json:
-        print_document({**reading.to_dict(), "page": page})
+        print_document({**reading.to_dict(), "page": page, "exposures": folder})
     else:
-        wide_console().print(drawn(reading, page))
+        wide_console().print(drawn(reading, page, folder))
 
 
-def drawn(reading: Comparison, page: Path) -> Table:
+def drawn(reading: Comparison, page: Path, folder: Path) -> Table:
     """The figures of an experiment for a terminal."""
     table = Table(
-        title=Text(f"A/B: {page}"),
+        title=Text(f"A/B: {page}, of {folder}"),
         title_justify="left",
         caption=Text("\n".join([reading.split_verdict, *reading.left_out])),
         caption_justify="left",

@@ -1,4 +1,4 @@
-"""The live release in this process: loaded beside the answers, swapped by one assignment.
+"""A release in this process: loaded beside the answers, swapped by one assignment.
 
 A request takes `ReleaseWatcher.current` once and answers from that alone. When the pointer moves,
 the next release is read, verified against its digests and warmed up in a thread; then the
@@ -20,17 +20,16 @@ import numpy as np
 from colisten.errors import ColistenError
 from colisten.features.users import History, UserBatch
 from colisten.logs import logger
-from colisten.release.lineage import servable
 from colisten.release.loaded import LoadedRelease
-from colisten.release.pointer import POINTER
 from colisten.release.private_copy import PrivateCopies, PrivateCopy, SourceFiles
 from colisten.release.store import ReleaseStore
 from colisten.serving import metrics
 from colisten.serving.environment import Environment
 from colisten.serving.feature_client import FeatureClient
+from colisten.serving.followed import Followed, Identity
 from colisten.serving.index_truth import IndexTrust
 from colisten.serving.nearest import NearestItems
-from colisten.serving.parts import RELEASE, Parts
+from colisten.serving.parts import Parts
 
 _RETRY_SECONDS = 5.0
 _NEVER = (-1, -1)
@@ -146,41 +145,41 @@ def _protected(
 
 
 class ReleaseWatcher:
-    """Follows the LIVE pointer of an output folder.
+    """Holds a release, and follows where another one is meant.
 
     Args:
-        store: The folder's releases.
+        followed: Says which is meant.
         load: Makes a active of a release id; may take long.
-        parts: Where it notes whether what is served is what is live.
-        seconds: How often the pointer is looked at.
+        parts: Where it notes whether what is served is what is meant.
+        seconds: How often it looks.
 
     Attributes:
         current: What answers.
-        live: What the pointer says, as of the last look.
+        meant: Which release is meant, as of the last look.
     """
 
     def __init__(
         self,
-        store: ReleaseStore,
+        followed: Followed,
         load: Callable[[str], ActiveRelease],
         *,
         parts: Parts,
         seconds: float,
     ) -> None:
         self.current: ActiveRelease | None = None
-        self.live: str | None = None
-        self._store = store
+        self.meant: str | None = None
+        self._followed = followed
         self._load = load
         self._parts = parts
         self._seconds = seconds
-        self._seen: tuple[int, int] | None = _NEVER
+        self._seen: Identity | None = _NEVER
         self._failed = False
         self._retry_at = 0.0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="follow-live", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="follow-release", daemon=True)
 
     def start(self) -> None:
-        """Load what is live now, then go on following; a release that fails is tried again."""
+        """Load what is meant now, then go on following; a release that fails is tried again."""
         self.look()
         self._thread.start()
 
@@ -193,37 +192,38 @@ class ReleaseWatcher:
             self.current.close()
 
     def look(self) -> None:
-        """Take up what the pointer says, where it has moved since the last look."""
-        seen = self._pointer_identity()
+        """Take up what is meant, where that may have changed since the last look."""
+        seen = self._followed.identity()
         again = self._failed and time.monotonic() >= self._retry_at
         if seen == self._seen and not again:
             return
         self._seen = seen
         try:
-            self.live = None
-            self.live = self._store.live()
-            if self.live is not None and self._name() != self.live:
-                self._take_up(self._load(self.live))
+            self.meant = None
+            self.meant = self._followed.release_id()
+            if self.meant is not None and self._name() != self.meant:
+                self._take_up(self._load(self.meant))
             self._failed = False
         except (ColistenError, OSError) as error:
-            # What was live stays. The same pointer is tried again: its files may yet arrive.
+            # What was there stays. The same is tried again: its files may yet arrive.
             self._failed = True
             self._retry_at = time.monotonic() + _RETRY_SECONDS
             metrics.RELEASE_CHANGES.labels("refused").inc()
             if self.current is None:
                 self._take_up_another()
-            self._parts.ill(RELEASE, "release_refused", f"{error} {self._served()}")
+            self._parts.ill(self._followed.part, "release_refused", f"{error} {self._served()}")
             _log.error("release_refused", error=str(error), kept=self._name())
         else:
-            if self.live is not None:
-                self._parts.well(RELEASE)
+            if self.meant is not None:
+                self._parts.well(self._followed.part)
             else:
-                self._parts.ill(RELEASE, "release_absent", f"None is live. {self._served()}")
+                why = f"None is live. {self._served()}"
+                self._parts.ill(self._followed.part, "release_absent", why)
 
     def _take_up_another(self) -> None:
-        """At the start there is no release to stay with: one that was live before answers."""
-        for release_id in servable(self._store.releases):
-            if release_id == self.live:
+        """At the start there is no release to stay with: another one may answer."""
+        for release_id in self._followed.instead():
+            if release_id == self.meant:
                 continue
             try:
                 self._take_up(self._load(release_id))
@@ -234,13 +234,14 @@ class ReleaseWatcher:
 
     def _take_up(self, active: ActiveRelease) -> None:
         old, self.current = self.current, active
-        metrics.RELEASE.labels(active.release_id).set(1)
+        metrics.RELEASE.labels(active.release_id).inc()
         if old is not None:
-            metrics.RELEASE.labels(old.release_id).set(0)
+            metrics.RELEASE.labels(old.release_id).dec()
             old.close()
         metrics.RELEASE_CHANGES.labels("taken_up").inc()
         _log.info(
-            "release_live",
+            "release_taken_up",
+            part=self._followed.part,
             release_id=active.release_id,
             left=None if old is None else old.release_id,
         )
@@ -254,14 +255,6 @@ class ReleaseWatcher:
             except Exception:
                 # Whatever it was, the thread must live on: without it no flip is ever seen.
                 _log.exception("follow_failed")
-
-    def _pointer_identity(self) -> tuple[int, int] | None:
-        try:
-            status = (self._store.releases / POINTER).stat()
-        except OSError:
-            return None
-        # The pointer is replaced by a rename, so a new one is a new file.
-        return status.st_ino, status.st_mtime_ns
 
     def _name(self) -> str | None:
         return None if self.current is None else self.current.release_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from colisten.logs import logger
 from colisten.serving.active_release import ActiveRelease
@@ -52,6 +52,7 @@ class Inspector:
 
     Args:
         current: What answers now; None before anything does.
+        others: What answers beside it.
         parts: Where findings are noted.
         index: The vector index; None where items are searched in this process alone.
         seconds: How long to wait between two looks.
@@ -60,12 +61,14 @@ class Inspector:
     def __init__(
         self,
         current: Callable[[], ActiveRelease | None],
+        others: Callable[[], Sequence[ActiveRelease]],
         parts: Parts,
         index: IndexClient | None,
         *,
         seconds: float,
     ) -> None:
         self._current = current
+        self._others = others
         self._parts = parts
         self._index = index
         self._seconds = seconds
@@ -91,10 +94,14 @@ class Inspector:
             return
         self.judge_index(active)
         self._judge_features(active)
-        if (fault := active.files.fault()) is None:
-            self._parts.well(FILES)
+        others = self._others()
+        for other in others:
+            self.judge_index(other)
+        faults = [fault for one in (active, *others) if (fault := one.files.fault()) is not None]
+        if faults:
+            self._parts.ill(FILES, "files_changed", " ".join(faults))
         else:
-            self._parts.ill(FILES, "files_changed", fault)
+            self._parts.well(FILES)
 
     def judge_index(self, active: ActiveRelease) -> None:
         """Whether a release's collection is to be asked; also before the release is taken up."""

@@ -27,6 +27,12 @@ FALLBACKS = Counter(
     "colisten_fallbacks", "Stages of the fallback chain that were left, by reason.", ("reason",)
 )
 EVENTS = Counter("colisten_events", "Pushed events by outcome.", ("outcome",))
+SHELVES = Counter("colisten_shelves", "Shelves by the arm that was shown.", ("arm",))
+LOGGED = Counter(
+    "colisten_logged",
+    "Answers and events that were taken for the log of the experiment, written to it, and lost.",
+    ("table", "outcome"),
+)
 RELEASE = Gauge(
     "colisten_release_workers",
     "Workers that answer from a release; 0 once none does.",
@@ -38,7 +44,7 @@ RELEASE_CHANGES = Counter(
 )
 PARTS = Gauge(
     "colisten_parts_well",
-    "Workers in which a part (release, files, features, index) is as it should be.",
+    "Workers in which a part (release, files, features, index, ...) is as it should be.",
     ("part",),
     multiprocess_mode="livesum",
 )

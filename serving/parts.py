@@ -10,6 +10,7 @@ from colisten.logs import logger
 from colisten.serving import metrics
 
 RELEASE, FILES, FEATURES, INDEX = PARTS = ("release", "files", "features", "index")
+EXPOSURES = "exposures"
 _log = logger("serving.parts")
 
 

@@ -4,6 +4,7 @@
               -> popular in the user's country -> popular everywhere
     search  vector index -> exact search in this process -> popular
 
+An arm that shows what is popular begins at the bottom, and leaves no stage for a reason.
 Each stage that is left has a reason: it stands in the answer's `how.fallbacks` and is counted.
 Nothing here raises for a dependency's sake.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.picks import Pick, popular_picks, reasons, seen_items
 from colisten.serving.active_release import ActiveRelease
+from colisten.serving.arms import ARM_LOST, ShownArm
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.filters import asked_filter, offered, unknown_values
 from colisten.serving.index_client import IndexClient
@@ -83,13 +86,16 @@ class Recommender:
         self._reasons = reasons
         self._memory = SeenMemory()
 
-    def shelf(self, active: ActiveRelease, request: RecommendRequest) -> Shelf:
-        """The shelf of one user, from one release.
+    def shelf(self, arm: ShownArm, request: RecommendRequest) -> Shelf:
+        """The shelf of one user, from the one release of an arm.
 
         Raises:
             Refused: The release does not declare what the filter asks (400).
         """
+        active = arm.active
         state = RequestState(asked_filter(request.language, request.filter, active.release))
+        if arm.lost:
+            state.fallbacks.append(ARM_LOST)
         state.allowed = offered(active.release, state.asked, state.fallbacks)
         exclude = _recommendable(active, request.exclude)
         nearest: tuple[SearchSource, list[ShelfItem]] | None = None
@@ -97,7 +103,8 @@ class Recommender:
             exclude += self._had(active, request.user_id)
             self._know(active, request.user_id, state)
             exclude += seen_items(active.release, None, state.user)
-            nearest = self._near(active, state, request.k, exclude)
+            if not arm.popular:
+                nearest = self._near(active, state, request.k, exclude)
         except Exception:
             # Not a dependency's failure but a fault of ours: the user still gets a shelf.
             _log.exception("recommender_failed", release_id=active.release_id)
@@ -111,7 +118,14 @@ class Recommender:
         how.unknown = unknown_values(request.language, request.filter, active.release, state.asked)
         if not items and (state.allowed is None or state.allowed.any()):
             how.fallbacks.append("nothing_left")
-        return Shelf(release_id=active.release_id, user_id=request.user_id, how=how, items=items)
+        return Shelf(
+            request_id=str(uuid4()),
+            arm=arm.name,
+            release_id=active.release_id,
+            user_id=request.user_id,
+            how=how,
+            items=items,
+        )
 
     def waits(self, active: ActiveRelease) -> bool:
         """Whether a shelf may wait for somebody else, or for a large product."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from colisten.errors import EventRefused, FileError
+from colisten.experiments.plan import ExperimentPlan
 from colisten.features.events import Event
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
@@ -14,11 +15,14 @@ from colisten.release.recording import record_event
 from colisten.release.store import ReleaseStore
 from colisten.serving import metrics
 from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
+from colisten.serving.arms import Arms
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.environment import Environment
+from colisten.serving.exposure_log import ExposureLog
+from colisten.serving.followed import Followed, LivePointer, arm_part
 from colisten.serving.index_client import IndexClient
 from colisten.serving.inspection import Inspector
-from colisten.serving.parts import FEATURES, INDEX, RELEASE, Parts
+from colisten.serving.parts import EXPOSURES, FEATURES, FILES, INDEX, PARTS, RELEASE, Parts
 from colisten.serving.popular_floor import PopularFloor
 from colisten.serving.recommender import Recommender
 from colisten.serving.schemas import (
@@ -40,11 +44,13 @@ from colisten.serving.schemas import (
 from colisten.serving.similar import similar
 
 _PUSH_SECONDS = 2.0
+# Parts without which answers are popular ones.
+_FOR_ANSWERS = (FILES, FEATURES, INDEX)
 _log = logger("serving.runtime")
 
 
 class Runtime:
-    """Answers requests; every answer comes from the one release that was live as it began.
+    """Answers requests; every answer comes from one release, its arm's or the live one.
 
     Args:
         environment: Folder and settings.
@@ -77,15 +83,16 @@ class Runtime:
         self._store = store
         self._environment = environment
         self._copies = _copies()
-        self._parts = Parts()
+        self._parts = Parts(_part_names(environment))
         self._needs = (RELEASE, *serving.ready_needs)
         self._was_ready = False
         self._floor = PopularFloor(serving.ready_popular_share, serving.ready_popular_seconds)
-        self._watcher = ReleaseWatcher(
-            store, self._load, parts=self._parts, seconds=serving.follow_seconds
-        )
+        self._watcher = self._watch(LivePointer(store))
+        self._arms = Arms(environment.settings.experiment, self._watch)
+        self._log = _exposure_log(environment, self._parts)
         self._inspector = Inspector(
             lambda: self._watcher.current,
+            self._arms.held,
             self._parts,
             None if self._index_source == "exact" else self._index,
             seconds=serving.inspect_seconds,
@@ -96,6 +103,9 @@ class Runtime:
         """Load what is live and start following; without a live release it is not ready yet."""
         runtime = cls(environment)
         runtime._watcher.start()
+        runtime._arms.start()
+        if runtime._log is not None:
+            runtime._log.start()
         runtime._inspector.start()
         return runtime
 
@@ -117,20 +127,35 @@ class Runtime:
         needed = (self._parts[name] for name in self._needs)
         # Another release than the live one is served because that one is damaged: it is useful.
         self._was_ready |= all(one.ok or one.reason == "release_refused" for one in needed)
-        return self._was_ready and self._floor.holds(well=self._parts[FEATURES].ok)
+        well = all(state.ok for name, state in self._parts.items() if name in _FOR_ANSWERS)
+        return self._was_ready and self._floor.holds(well)
 
     def close(self) -> None:
         """Stop following and let go of connections."""
         self._inspector.close()
         self._watcher.close()
+        self._arms.close()
+        if self._log is not None:
+            self._log.close()
         for breaker in self._breakers:
             breaker.close()
         self._index.close()
 
     def recommend(self, request: RecommendRequest) -> Shelf:
-        """A shelf for one user; see `Recommender`."""
-        shelf = self._recommender.shelf(self._active(), request)
-        self._floor.note(shelf.how)
+        """A shelf for one user by their arm; see `Recommender`.
+
+        Raises:
+            Refused: There is no such arm, or the release does not declare what the filter asks.
+        """
+        live = self._active()
+        arm = self._arms.shown(self._arms.arm_of(request.user_id, request.arm), live)
+        shelf = self._recommender.shelf(arm, request)
+        if not arm.popular:
+            self._floor.note(shelf.how)
+        if request.arm is None:
+            metrics.SHELVES.labels(arm.name).inc()
+            if self._log is not None:
+                self._log.shown(shelf, request.surface)
         return shelf
 
     @property
@@ -152,7 +177,7 @@ class Runtime:
         active = self._active()
         try:
             recorded = record_event(
-                Event(**request.model_dump()),
+                Event(**request.model_dump(exclude={"recommendation_id"})),
                 active.release.spec.fields,
                 active.release,
                 lambda event: self._breakers[2].call(lambda: active.features.push(event)),
@@ -172,6 +197,9 @@ class Runtime:
             response = _not_stored(f"The event was not stored ({failed.reason}); send it again.")
             raise Refused(503, response) from failed
         metrics.EVENTS.labels("stored" if recorded.new else "known").inc()
+        if self._log is not None:
+            # Also what was known: who sends it again may have met a worker that was killed between.
+            self._log.done(request)
         return Accepted(new=recorded.new, known_item=bool(recorded.known_item))
 
     def info(self) -> ReleaseInfo:
@@ -184,13 +212,15 @@ class Runtime:
             items=len(active.release.item_ids),
             target_items=target.stop - target.start,
             index=self._index_source if self._parts[INDEX].ok else "exact",
-            live=self._watcher.live,
+            live=self._watcher.meant,
             parts={
                 name: PartInfo(
                     ok=state.ok, reason=state.reason, why=state.why, since=state.since.isoformat()
                 )
                 for name, state in self._parts.items()
             },
+            arms=self._arms.info(active),
+            log=None if self._log is None else self._log.info(),
         )
 
     def vector(self, request: VectorRequest) -> Vector:
@@ -219,6 +249,14 @@ class Runtime:
             vector=active.release.user_vectors(user)[0].tolist(),
         )
 
+    def _watch(self, followed: Followed) -> ReleaseWatcher:
+        return ReleaseWatcher(
+            followed,
+            self._load,
+            parts=self._parts,
+            seconds=self._environment.settings.serving.follow_seconds,
+        )
+
     def _load(self, release_id: str) -> ActiveRelease:
         active = ActiveRelease.load(self._store, release_id, self._environment, self._copies)
         self._inspector.judge_index(active)
@@ -234,6 +272,20 @@ class Runtime:
                 ),
             )
         return active
+
+
+def _part_names(environment: Environment) -> tuple[str, ...]:
+    settings = environment.settings
+    written = (EXPOSURES,) if settings.serving.exposures else ()
+    return (*PARTS, *written, *map(arm_part, settings.experiment.pinned))
+
+
+def _exposure_log(environment: Environment, parts: Parts) -> ExposureLog | None:
+    serving = environment.settings.serving
+    if not serving.exposures:
+        return None
+    plan = ExperimentPlan.of(environment.settings.experiment)
+    return ExposureLog(environment.home, plan, serving, parts)
 
 
 def _copies() -> PrivateCopies | None:

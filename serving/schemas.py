@@ -26,6 +26,7 @@ from colisten.data.languages import wanted_language
 from colisten.data.moments import EARLIEST, parse_moment
 from colisten.errors import ConfigError, EventRefused
 from colisten.features.events import check_moment
+from colisten.settings.section import Name
 from colisten.settings.sections import INDEX_BACKENDS
 
 MAX_ITEMS = 100
@@ -141,6 +142,13 @@ class RecommendRequest(Request):
     country: Country | None = Field(
         None, description="Used for the popular fallback where the user's country is not known."
     )
+    surface: Name | None = Field(
+        None, description="Where it is to be shown, such as home; kept with what was shown."
+    )
+    arm: Name | None = Field(
+        None,
+        description="For tests: the arm to answer by, whoever the user is. Nothing is kept of it.",
+    )
 
 
 class SimilarRequest(Request):
@@ -164,6 +172,9 @@ class EventRequest(Request):
     timestamp: Moment = Field(
         description="When, as ISO 8601 with a time zone; "
         f"not before {EARLIEST:%Y-%m-%d}, not in the future."
+    )
+    recommendation_id: Id | None = Field(
+        None, description="The `request_id` of the answer that it came of, where it came of one."
     )
 
 
@@ -211,6 +222,8 @@ class ShelfItem(BaseModel):
 class Shelf(BaseModel):
     """The answer of /recommend; every part of it comes from the one release it names."""
 
+    request_id: str = Field(description="Of this answer alone; events can name it.")
+    arm: str = Field(description="Arm of the experiment that was shown.")
     release_id: str
     user_id: str
     how: How
@@ -247,6 +260,23 @@ class PartInfo(BaseModel):
     since: str = Field(description="Since when it is so, UTC.")
 
 
+class ArmInfo(BaseModel):
+    """One arm of the experiment."""
+
+    share: float = Field(description="Share of users, 0 to 1.")
+    shows: str = Field(description="live, popular, or the id of a release.")
+    release_id: str = Field(description="What it is answered from now.")
+
+
+class LogInfo(BaseModel):
+    """What became of the answers, or events, of the worker that answers."""
+
+    taken: int
+    written: int
+    lost: int = Field(description="Not written, because too many were waiting.")
+    waiting: int = Field(description="Still to be written.")
+
+
 class ReleaseInfo(BaseModel):
     """The answer of /release."""
 
@@ -260,7 +290,12 @@ class ReleaseInfo(BaseModel):
         "`parts.release` says why. Null where it says none."
     )
     parts: dict[str, PartInfo] = Field(
-        description="What answers stand on: the release, its files, the features, the index."
+        description="What answers stand on: the release, its files, the features, the index; and "
+        "the releases of arms, and the log of what is shown."
+    )
+    arms: dict[str, ArmInfo]
+    log: dict[str, LogInfo] | None = Field(
+        description="Of what is shown and done, by table; null where `serving.exposures` is off."
     )
 
 

@@ -327,6 +327,26 @@ class ServingSettings(Section):
     ready_popular_seconds: float = Field(
         30.0, gt=0, description="Over how many seconds that share is taken."
     )
+    exposures: bool = Field(
+        True,
+        description="Write down who was shown what, and the events that came in, below "
+        "OUT/exposures, for `colisten experiment report`.",
+    )
+    exposures_flush_seconds: float = Field(
+        1.0,
+        gt=0,
+        description="How often they are written; a worker that is killed loses at most what it "
+        "answered within so long.",
+    )
+    exposures_waiting_mb: Positive = Field(
+        32, description="How much of them a worker holds while the disk is full; more is lost."
+    )
+    exposures_part_mb: Positive = Field(
+        64, description="Size of a file from which the next rows go to another one."
+    )
+    exposures_keep_days: Positive | None = Field(
+        90, description="Days after which a file of them is removed; null keeps them."
+    )
     reasons: dict[Name, str] = Field(
         {
             "stream": "you listened to",

@@ -17,6 +17,7 @@ from colisten.errors import ConfigError, JsonError
 from colisten.json_files import parse_json, to_json
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
+from colisten.settings.experiment import ExperimentSettings
 from colisten.settings.section import Positive, Section
 from colisten.settings.sections import (
     CrossFittingSettings,
@@ -105,6 +106,7 @@ class Settings(Section):
     index: IndexSettings = IndexSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
 
     @property
     def engine(self) -> Engine:

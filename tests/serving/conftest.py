@@ -65,10 +65,12 @@ def launch(home: Home, log: Path, *overrides: str, workers: int = 1) -> Service:
     return Service(process, f"http://127.0.0.1:{port}", home, log)
 
 
-def start(home: Home, log: Path, *overrides: str, workers: int = 1) -> Service:
+def start(
+    home: Home, log: Path, *overrides: str, seconds: float = START_SECONDS, workers: int = 1
+) -> Service:
     """Start the service on a free loopback port and wait until it is ready."""
     started = launch(home, log, *overrides, workers=workers)
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + seconds
     while time.monotonic() < end and started.process.poll() is None:
         try:
             if started.get("/readyz").status_code == 200:

@@ -13,6 +13,7 @@ from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
 from colisten.data.violations import FolderMissing
 from colisten.errors import ReportError
+from colisten.experiments.plan import ExperimentPlan, experiment_tables
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.logs import logger
@@ -72,8 +73,8 @@ def compare_experiment(
     folder: Path,
     page: Path,
     *,
-    control: str = CONTROL,
-    shares: Mapping[str, float] = SHARES,
+    control: str | None = None,
+    shares: Mapping[str, float] | None = None,
     hours: int = HOURS,
     target: str | None = None,
     settings: Settings | None = None,
@@ -82,10 +83,10 @@ def compare_experiment(
 
     Args:
         data: Tables with what users did before the experiment.
-        folder: Exposures and interactions of the experiment.
+        folder: Exposures and interactions of the experiment, as tables or as a service logs them.
         page: HTML file to write, in OUT/reports of a run.
-        control: Arm to compare with.
-        shares: Planned share of users per arm.
+        control: Arm to compare with; default: as the folder's plan says, else `CONTROL`.
+        shares: Planned share of users per arm; default: as the folder's plan says, else `SHARES`.
         hours: How long after each time it was shown a start counts.
         target: Item type whose starts count; default: what the live release, or the run,
             recommends.
@@ -104,16 +105,23 @@ def compare_experiment(
     if target is None:
         live = ReleaseStore(out).live()
         target = settings.data.target_type if live else _of_run(out, "test", "target_type")
-    outcomes = user_outcomes(
-        _file(folder, EXPOSURES),
-        [_file(data, INTERACTIONS), _file(folder, INTERACTIONS)],
-        target_type=target,
-        attribution_hours=hours,
-        items=_optional_file(data, replace(ITEMS, required=False)),
-        data=settings.data,
-        engine=settings.engine,
+    plan = ExperimentPlan.read(folder)
+    with experiment_tables(folder) as tables:
+        outcomes = user_outcomes(
+            _file(tables, EXPOSURES),
+            [_file(data, INTERACTIONS), _file(tables, INTERACTIONS)],
+            target_type=target,
+            attribution_hours=hours,
+            items=_optional_file(data, replace(ITEMS, required=False)),
+            data=settings.data,
+            engine=settings.engine,
+        )
+    return experiment_report(
+        outcomes,
+        page,
+        control=control or (CONTROL if plan is None else plan.control),
+        shares=shares or (SHARES if plan is None else plan.shares),
     )
-    return experiment_report(outcomes, page, control=control, shares=shares)
 
 
 def experiment_settings(

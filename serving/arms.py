@@ -1,0 +1,112 @@
+"""The arms of the experiment that a worker runs: who is in which, and what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from colisten.experiments.assignment import assign
+from colisten.experiments.shares import listed
+from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
+from colisten.serving.followed import Followed, NamedRelease
+from colisten.serving.schemas import ArmInfo, ErrorResponse, FieldError, Refused
+from colisten.settings.experiment import POPULAR, ExperimentSettings
+
+ARM_LOST = "arm_release_missing"
+
+
+@dataclass(frozen=True)
+class ShownArm:
+    """What one request is answered by.
+
+    Attributes:
+        name: Of the arm.
+        active: The release.
+        popular: Whether the arm shows what is popular, to everybody.
+        lost: Whether the arm's own release is not there, so that the live one answers.
+    """
+
+    name: str
+    active: ActiveRelease
+    popular: bool = False
+    lost: bool = False
+
+
+class Arms:
+    """Draws arms and holds their releases.
+
+    Args:
+        settings: The plan.
+        watch: Makes what holds the release of an arm.
+    """
+
+    def __init__(
+        self,
+        settings: ExperimentSettings,
+        watch: Callable[[Followed], ReleaseWatcher],
+    ) -> None:
+        self._name = settings.name
+        self._arms = settings.arms
+        self._shares = settings.shares
+        self._own = {
+            name: watch(NamedRelease(name, release_id))
+            for name, release_id in settings.pinned.items()
+        }
+
+    def start(self) -> None:
+        """Load the releases of the arms; one that fails is tried again."""
+        for watcher in self._own.values():
+            watcher.start()
+
+    def close(self) -> None:
+        """Let go of them."""
+        for watcher in self._own.values():
+            watcher.close()
+
+    def held(self) -> Sequence[ActiveRelease]:
+        """The releases that are held beside the live one."""
+        return [one.current for one in self._own.values() if one.current is not None]
+
+    def arm_of(self, user_id: str, asked: str | None) -> str:
+        """The arm of a user: the same one in every worker, for ever; or the one asked for.
+
+        Raises:
+            Refused: There is no such arm (400).
+        """
+        if asked is None:
+            return assign(user_id, experiment=self._name, arms=self._shares)
+        if asked not in self._arms:
+            message = f"There is no such arm; there are {listed(self._arms)}."
+            raise Refused(
+                400,
+                ErrorResponse(
+                    error="bad_body",
+                    message=f"arm: {message}",
+                    fields=[FieldError(field="arm", message=message)],
+                ),
+            )
+        return asked
+
+    def shown(self, name: str, live: ActiveRelease) -> ShownArm:
+        """What an arm shows now.
+
+        Args:
+            name: As `arm_of` gives it.
+            live: The release in use.
+        """
+        watcher = self._own.get(name)
+        if watcher is None:
+            return ShownArm(name, live, popular=self._arms[name].shows == POPULAR)
+        own = watcher.current
+        return ShownArm(name, live, lost=True) if own is None else ShownArm(name, own)
+
+    def info(self, live: ActiveRelease) -> dict[str, ArmInfo]:
+        """The arms for /release."""
+        return {
+            name: ArmInfo(
+                share=self._shares[name],
+                shows=arm.shows,
+                release_id=self.shown(name, live).active.release_id,
+            )
+            for name, arm in self._arms.items()
+        }
