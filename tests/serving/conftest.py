@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,16 +49,26 @@ def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     stop(started)
 
 
-def start(home: Home, log: Path, *overrides: str, seconds: float = START_SECONDS) -> Service:
+def start(
+    home: Home,
+    log: Path,
+    *overrides: str,
+    options: Sequence[str] = (),
+    seconds: float = START_SECONDS,
+) -> Service:
     """Start the service on a free loopback port and wait until it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "colisten", "serve", "--out", str(home.folder)]
-    command += ["--port", str(port)]
+    command += ["--port", str(port), *options]
     # Budgets are for a machine of one's own; here everything shares two cores with the tests.
-    patient = ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000")
-    for override in (*patient, "serving.follow_seconds=0.1", *overrides):
+    patient = (
+        *("serving.features_budget_ms=2000", "serving.search_budget_ms=2000"),
+        *("serving.deadline_ms=30000", "serving.event_deadline_ms=30000"),
+    )
+    quick = ("serving.follow_seconds=0.1", "serving.drain_seconds=0.2")
+    for override in (*patient, *quick, *overrides):
         command += ["--set", override]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
