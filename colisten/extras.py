@@ -30,6 +30,8 @@ EXTRA_OF = {
     "bentoml": "serving",
     "starlette": "serving",
     "anyio": "serving",
+    "uvicorn": "serving",
+    "httptools": "serving",
     "prometheus_client": "serving",
     "evidently": "monitoring",
     "kfp": "pipelines",

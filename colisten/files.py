@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from colisten.child import lives
+
 _BLOCK = 1 << 20
 
 
@@ -58,7 +60,7 @@ def sweep_abandoned(folder: Path) -> list[Path]:
     left = []
     for path in folder.rglob(".*.partial"):
         writer = path.name.split(".")[-2].partition("-")[0]
-        if writer.isdecimal() and not _lives(int(writer)):
+        if writer.isdecimal() and not lives(int(writer)):
             left.append(path)
     for path in left:
         _remove(path)
@@ -98,16 +100,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _replace_folder(aside: Path, target: Path) -> None:

@@ -1,6 +1,6 @@
 """What the service counts, for Prometheus at /metrics.
 
-BentoML runs prometheus_client in its multi-process mode: each worker writes to files of its own
+BentoML has prometheus_client in its multi-process mode: each worker writes to files of its own
 and a scrape adds them up, so a gauge says how workers combine.
 """
 
@@ -10,7 +10,23 @@ from colisten.extras import needs
 
 needs("prometheus_client")
 
-from prometheus_client import Counter, Gauge, Histogram
+import os
+from pathlib import Path
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from colisten.child import lives
+
+EXPOSITION_TYPE = CONTENT_TYPE_LATEST
 
 REQUESTS = Counter(
     "colisten_requests",
@@ -25,6 +41,9 @@ SECONDS = Histogram(
 )
 FALLBACKS = Counter(
     "colisten_fallbacks", "Stages of the fallback chain that were left, by reason.", ("reason",)
+)
+CONNECTIONS_REFUSED = Counter(
+    "colisten_connections_refused", "Connections over `serving.max_connections` of a worker."
 )
 EVENTS = Counter("colisten_events", "Pushed events by outcome.", ("outcome",))
 SHELVES = Counter("colisten_shelves", "Shelves by the arm that was shown.", ("arm",))
@@ -48,3 +67,23 @@ PARTS = Gauge(
     ("part",),
     multiprocess_mode="livesum",
 )
+
+
+def exposition() -> bytes:
+    """What all workers of this service have counted, as Prometheus text."""
+    folder = shared_folder()
+    if folder is None:
+        return generate_latest(REGISTRY)
+    # Gauges of a worker that was killed would be added up for ever.
+    for process in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
+        if not lives(process):
+            mark_process_dead(process)  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def shared_folder() -> Path | None:
+    """Where the workers of one service leave what they count; None for a process of its own."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None

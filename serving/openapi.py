@@ -12,13 +12,24 @@ from pydantic.json_schema import models_json_schema
 
 from colisten.index.filter import RANGED
 from colisten.release.loaded import LoadedRelease
+from colisten.serving.incoming import DEADLINE_HEADER, MAX_DEADLINE_MS
 from colisten.serving.schemas import ErrorResponse
 
 _ERRORS = {
     400: "The body does not fit; the answer names each field.",
     404: "No such thing.",
+    408: "The body was not whole in time.",
     413: "The body is too long.",
+    415: "The body is not declared as JSON.",
+    429: "More is asked than can be answered in time; Retry-After says when to ask again.",
+    504: "The deadline is over, or nearer than the answer.",
     503: "No release is loaded.",
+}
+_DEADLINE = {
+    "name": DEADLINE_HEADER,
+    "in": "header",
+    "description": "Milliseconds after which the answer is of no use any more.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS},
 }
 
 
@@ -36,7 +47,7 @@ class Described(Protocol):
     @property
     def answer(self) -> type[BaseModel]: ...
     @property
-    def errors(self) -> tuple[int, ...]: ...
+    def statuses(self) -> tuple[int, ...]: ...
 
 
 def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
@@ -53,13 +64,14 @@ def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for one in endpoints:
         answers = {"200": _content("Answered.", references[(one.answer, "serialization")])}
-        for status in one.errors:
+        for status in one.statuses:
             answers[str(status)] = _content(
                 _ERRORS[status], references[(ErrorResponse, "serialization")]
             )
         operation: dict[str, Any] = {
             "operationId": one.path.strip("/"),
             "summary": one.summary,
+            "parameters": [_DEADLINE],
             "responses": answers,
         }
         if one.request is not None:

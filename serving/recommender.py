@@ -40,8 +40,6 @@ from colisten.serving.schemas import (
 from colisten.serving.seen_memory import SeenMemory
 
 _EXACT = "exact"
-# A search over so many titles takes about as long as going to another thread and back.
-_PROMPT_ITEMS = 20_000
 _log = logger("serving.recommender")
 
 
@@ -126,11 +124,6 @@ class Recommender:
             how=how,
             items=items,
         )
-
-    def waits(self, active: ActiveRelease) -> bool:
-        """Whether a shelf may wait for somebody else, or for a large product."""
-        few = len(active.release.item_vectors) <= _PROMPT_ITEMS
-        return self._index_source != _EXACT or not active.features.embedded or not few
 
     def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
         """What the online store says of a user; a batch of one.

@@ -158,12 +158,6 @@ class Runtime:
                 self._log.shown(shelf, request.surface)
         return shelf
 
-    @property
-    def prompt(self) -> bool:
-        """Whether a shelf is made of what is in this process, so that no thread need wait."""
-        active = self._watcher.current
-        return active is None or not self._recommender.waits(active)
-
     def similar(self, request: SimilarRequest) -> Similar:
         """Items nearest to an item; see `colisten.serving.similar`."""
         return similar(self._active(), request)

@@ -7,7 +7,8 @@ trained can be asked for.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +16,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     ValidationError,
     WithJsonSchema,
@@ -70,6 +72,13 @@ def _filter_value(value: object) -> object:
     return value
 
 
+def _few_columns(value: object) -> object:
+    # Before the values are looked at: a body holds hundreds of thousands of them.
+    if isinstance(value, dict) and len(value) > MAX_COLUMNS:
+        raise ValueError(f"has {len(value):,} columns; at most {MAX_COLUMNS} can be asked")
+    return value
+
+
 Id = Annotated[
     str,
     AfterValidator(_id),
@@ -92,7 +101,9 @@ SearchSource = Annotated[
 FilterValue = Annotated[
     Any, AfterValidator(_filter_value), WithJsonSchema({"type": ["string", "number"]})
 ]
-FilterValues = Annotated[list[FilterValue], Field(min_length=1, max_length=MAX_VALUES)]
+FilterValues = Annotated[list[FilterValue], FailFast(), Field(min_length=1, max_length=MAX_VALUES)]
+_Asked = TypeVar("_Asked")
+Columns = Annotated[dict[str, _Asked], BeforeValidator(_few_columns), Field(max_length=MAX_COLUMNS)]
 
 
 class Request(BaseModel):
@@ -114,14 +125,14 @@ class FilterRequest(Request):
     A moment is a text as ISO 8601 with a time zone.
     """
 
-    include: Annotated[dict[str, FilterValues], Field(max_length=MAX_COLUMNS)] = Field(
+    include: Columns[FilterValues] = Field(
         default_factory=dict,
         description="Per column the values of which an item must have one.",
     )
-    exclude: Annotated[dict[str, FilterValues], Field(max_length=MAX_COLUMNS)] = Field(
+    exclude: Columns[FilterValues] = Field(
         default_factory=dict, description="Per column the values that no item of the answer has."
     )
-    ranges: Annotated[dict[str, RangeRequest], Field(max_length=MAX_COLUMNS)] = Field(
+    ranges: Columns[RangeRequest] = Field(
         default_factory=dict,
         description="Per column of numbers or moments its least and greatest value.",
     )
@@ -322,6 +333,11 @@ class ErrorResponse(BaseModel):
         "bad_body",
         "bad_request",
         "too_large",
+        "not_json",
+        "slow_body",
+        "no_cors",
+        "busy",
+        "too_late",
         "unknown_item",
         "not_stored",
         "not_ready",
@@ -357,9 +373,16 @@ def _field_error(detail: Any) -> FieldError:
 
 
 class Refused(Exception):
-    """A request that cannot be answered; becomes `status` with `response` as its body."""
+    """A request that cannot be answered; becomes `status` with `response` as its body.
 
-    def __init__(self, status: int, response: ErrorResponse) -> None:
+    Attributes:
+        headers: That the answer has besides.
+    """
+
+    def __init__(
+        self, status: int, response: ErrorResponse, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.status = status
         self.response = response
+        self.headers = dict(headers or {})
         super().__init__(response.message)

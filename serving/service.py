@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("bentoml")
+needs("bentoml", "starlette")
 
 import gc
 import os
 
 import bentoml
+from starlette.middleware.gzip import GZipMiddleware
 
 from colisten.child import end_with
 from colisten.logs import configure_logs
+from colisten.serving import metrics
 from colisten.serving.app import build_app
+from colisten.serving.connections import Bounds, bound_connections
+from colisten.serving.drain import Drain, running_server
 from colisten.serving.environment import Environment, workers
 from colisten.serving.policy import PagePolicy
 from colisten.serving.runtime import Runtime
+from colisten.settings.sections import ServingSettings
 from colisten.variables import ARBITER
 
 app = build_app()
@@ -25,9 +30,12 @@ app = build_app()
 @bentoml.service(
     name="colisten",
     workers=workers(),
-    traffic={"timeout": 30},
+    # Never reached: requests have a deadline, bodies and connections have theirs.
+    traffic={"timeout": 120},
     # One line a request would cost more than the request; /metrics counts them.
     logging={"access": {"enabled": False}},
+    # The application has its own at /metrics.
+    metrics={"enabled": False},
 )
 @bentoml.asgi_app(app, path="/")
 class Colisten:
@@ -38,15 +46,18 @@ class Colisten:
         if arbiter := os.environ.get(ARBITER):
             # A worker whose arbiter was killed would hold the port.
             end_with(int(arbiter))
-        self.runtime = Runtime.open(Environment.read())
+        environment = Environment.read()
+        self.runtime = Runtime.open(environment)
         app.state.runtime = self.runtime
+        app.state.limits = environment.settings.serving
+        self.drain = _bound(environment.settings.serving)
         # What start-up made lives as long as the process: the collector need not look at it.
         gc.collect()
         gc.freeze()
 
     async def __is_ready__(self) -> bool:
-        """Whether a release is loaded; /readyz says 503 until then."""
-        return self.runtime.ready
+        """Whether a release is loaded and the worker goes on; /readyz says 503 where not."""
+        return self.runtime.ready and not (self.drain and self.drain.begun)
 
     @bentoml.on_shutdown
     def close(self) -> None:
@@ -54,5 +65,24 @@ class Colisten:
         self.runtime.close()
 
 
+def _bound(serving: ServingSettings) -> Drain | None:
+    """Bound the connections of this worker and its end; None where uvicorn does not serve it."""
+    server = running_server()
+    if server is None:
+        return None
+    bounds = Bounds(serving.idle_seconds, serving.max_connections)
+    bound_connections(server, bounds)
+    return Drain(
+        server,
+        bounds,
+        drain_seconds=serving.drain_seconds,
+        end_seconds=serving.end_seconds,
+        siblings=metrics.shared_folder(),
+        workers=workers(),
+    )
+
+
 # The decorators made a service of the class.
 Colisten.add_asgi_middleware(PagePolicy)  # type: ignore[attr-defined]
+# Smaller answers than this are one packet or two anyhow.
+Colisten.add_asgi_middleware(GZipMiddleware, minimum_size=4096, compresslevel=5)  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from colisten.child import lives
 from colisten.errors import VectorIndexError
 from colisten.files import located
 from colisten.json_files import read_mapping, write_json
@@ -197,18 +198,8 @@ def _serves(pid: int, database: Path) -> bool:
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        return not Path("/proc").is_dir() and _alive(pid)
+        return not Path("/proc").is_dir() and lives(pid)
     return os.fsencode(database) in arguments
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextmanager

@@ -357,6 +357,42 @@ class ServingSettings(Section):
         description="By signal what a reason says between 'because' and a title; of others it says "
         "'because of'.",
     )
+    deadline_ms: Positive = Field(
+        2000,
+        le=60_000,
+        description="Longest time for an answer where X-Deadline-Ms does not say; then 504.",
+    )
+    event_deadline_ms: Positive = Field(
+        5000, le=60_000, description="The same for a request that stores something."
+    )
+    waiting: int = Field(
+        64,
+        ge=0,
+        description="Requests of a kind (asking, storing) that may wait in a worker; the next is "
+        "429.",
+    )
+    max_connections: Positive = Field(
+        500, description="Connections that a worker serves; what comes over the next is 503."
+    )
+    idle_seconds: float = Field(
+        5.0,
+        gt=0,
+        description="How long a connection is kept on which no whole request head comes, or no "
+        "answer is read.",
+    )
+    body_seconds: float = Field(
+        5.0, gt=0, description="Longest time until a body is whole; then 408."
+    )
+    drain_seconds: float = Field(
+        2.0,
+        ge=0,
+        description="How long a worker that was told to end takes requests, while /readyz is 503.",
+    )
+    end_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="Longest wait after that for answers that are still due.",
+    )
     debug_vectors: bool = Field(
         False, description="Answer /vector with users' vectors, for parity checks."
     )

@@ -49,7 +49,12 @@ def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     stop(started)
 
 
-def launch(home: Home, log: Path, *overrides: str, workers: int = 1) -> Service:
+def launch(
+    home: Home,
+    log: Path,
+    *overrides: str,
+    workers: int = 1,
+) -> Service:
     """Start the service on a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -57,8 +62,12 @@ def launch(home: Home, log: Path, *overrides: str, workers: int = 1) -> Service:
     command = [sys.executable, "-m", "colisten", "serve", "--out", str(home.folder)]
     command += ["--port", str(port), "--workers", str(workers)]
     # Budgets are for a machine of one's own; here everything shares two cores with the tests.
-    patient = ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000")
-    for override in (*patient, "serving.follow_seconds=0.1", *overrides):
+    patient = (
+        *("serving.features_budget_ms=2000", "serving.search_budget_ms=2000"),
+        *("serving.deadline_ms=30000", "serving.event_deadline_ms=30000"),
+    )
+    quick = ("serving.follow_seconds=0.1", "serving.drain_seconds=0.2")
+    for override in (*patient, *quick, *overrides):
         command += ["--set", override]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)

@@ -140,7 +140,3 @@ def test_a_shelf_is_that_of_the_plain_computation(
     for item in shelf.items:
         assert item.score == pytest.approx(left[item.item_id], abs=CLOSE)
         assert item.why in plainly.reasons(user, item.item_id, phrases)
-
-
-def test_a_shelf_waits_for_nobody_where_all_is_here(runtime: Runtime) -> None:
-    assert runtime.prompt

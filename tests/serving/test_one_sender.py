@@ -119,8 +119,13 @@ BODIES = st.one_of(
     ),
 )
 PATHS = st.sampled_from(sorted(one.path for one in ENDPOINTS if one.request is not None))
+JSON = {"content-type": "application/json"}
 HEADERS = st.sampled_from(
-    [{}, {"content-encoding": "gzip"}, {"content-type": "text/plain; charset=utf-16"}]
+    [
+        JSON,
+        JSON | {"content-encoding": "gzip"},
+        {"content-type": "application/json; charset=utf-16"},
+    ]
 )
 
 

@@ -1,0 +1,151 @@
+"""From SIGTERM to the end of a worker without a request being lost.
+
+First /readyz says 503 and requests are still taken, for whoever sends them needs a moment to hear
+of it, and every answer closes its connection. Then nothing new is taken, what has begun is
+answered, and the worker ends; however long that takes, it ends.
+"""
+
+from __future__ import annotations
+
+from colisten.extras import needs
+
+needs("uvicorn")
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from uvicorn.server import Server
+
+from colisten.child import lives
+from colisten.logs import logger
+from colisten.serving.connections import BoundedProtocol, Bounds
+
+# After everything else was waited for.
+_LAST_RESORT_SECONDS = 5.0
+_log = logger("serving.drain")
+
+
+def running_server() -> Server | None:
+    """The uvicorn server of this process, whose handler the signals have; None without one."""
+    owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return owner if isinstance(owner, Server) else None
+
+
+class Drain:
+    """What a worker does once it is told to end; made while its server starts.
+
+    Args:
+        server: Whose signals it takes over.
+        bounds: Of its connections.
+        drain_seconds: How long requests are still taken.
+        end_seconds: How long requests that were taken are waited for after that.
+        siblings: Where the workers of one service tell each other that they end; None where they
+            have no such place.
+        workers: How many they are.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        bounds: Bounds,
+        *,
+        drain_seconds: float,
+        end_seconds: float,
+        siblings: Path | None,
+        workers: int,
+    ) -> None:
+        self._server, self._bounds = server, bounds
+        self._seconds = drain_seconds
+        self._all_seconds = drain_seconds + end_seconds + _LAST_RESORT_SECONDS
+        self._siblings, self._workers = siblings, workers
+        self._loop = asyncio.get_running_loop()
+        self.begun = False
+        if siblings is not None:
+            _mark(siblings).unlink(missing_ok=True)  # of another process of this id, long ago
+        server.config.timeout_graceful_shutdown = end_seconds  # type: ignore[assignment]
+        self._before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+        for one in self._before:
+            signal.signal(one, self._told)
+
+    def _told(self, number: int, frame: FrameType | None) -> None:
+        if self.begun and number == signal.SIGINT:
+            # Ctrl-C once more: at once.
+            self._go_on(number)
+        else:
+            self._loop.call_soon_threadsafe(self._begin, number)
+
+    def _begin(self, number: int) -> None:
+        if self.begun:
+            return
+        self.begun = self._bounds.ending = True
+        _log.info("drain_begins", seconds=self._seconds)
+        # Threads of others are waited for at exit, and one of them may never come back.
+        threading.Thread(target=self._end_anyway, daemon=True).start()
+        if self._siblings is not None:
+            _mark(self._siblings).touch()
+        for one in self._server.server_state.connections:
+            if isinstance(one, BoundedProtocol) and one.cycle is not None:
+                one.cycle.keep_alive = False
+        self._loop.call_later(self._seconds, self._finish, number)
+
+    def _finish(self, number: int) -> None:
+        last = self._take_rest() if self._all_end() else []
+        self._rest = [self._loop.create_task(self._serve(one)) for one in last]
+        done = asyncio.gather(*self._rest, return_exceptions=True)
+        done.add_done_callback(lambda _: self._go_on(number))
+
+    def _go_on(self, number: int) -> None:
+        before = self._before[signal.Signals(number)]
+        if callable(before):
+            before(number, None)
+
+    def _all_end(self) -> bool:
+        """Whether the service ends, and not this worker alone: all workers are told to."""
+        if self._siblings is None:
+            return False
+        marks = self._siblings.glob(f"{_mark(self._siblings, '*').name}")
+        return sum(lives(int(one.suffix[1:])) for one in marks) >= self._workers
+
+    def _take_rest(self) -> list[socket.socket]:
+        """Take every connection that waits, and have no more made: refused is not lost."""
+        taken = []
+        for server in self._server.servers:
+            for one in server.sockets:
+                with socket.socket(fileno=os.dup(one.fileno())) as listening:
+                    listening.setblocking(False)
+                    # An error: none waits, or a sibling was first.
+                    with contextlib.suppress(OSError):
+                        while True:
+                            taken.append(listening.accept()[0])
+                    # It is shared with the parent, which would go on having them made.
+                    with contextlib.suppress(OSError):
+                        listening.shutdown(socket.SHUT_RD)
+        return taken
+
+    async def _serve(self, connection: socket.socket) -> None:
+        server = self._server
+        connection.setblocking(False)
+        await self._loop.connect_accepted_socket(
+            lambda: server.config.http_protocol_class(  # type: ignore[call-arg]
+                config=server.config,
+                server_state=server.server_state,
+                app_state=server.lifespan.state,
+            ),
+            connection,
+        )
+
+    def _end_anyway(self) -> None:
+        time.sleep(self._all_seconds)
+        _log.error("drain_stuck", seconds=self._all_seconds)
+        os._exit(1)
+
+
+def _mark(folder: Path, worker: int | str | None = None) -> Path:
+    return folder / f"ending-{os.getppid()}.{os.getpid() if worker is None else worker}"

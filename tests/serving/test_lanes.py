@@ -1,0 +1,163 @@
+"""So many requests in work, so many waiting, the rest refused at once."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from colisten.serving.lanes import Busy, Lane, TooLate
+
+
+class Gate:
+    """Work that goes on until it is let through."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def __call__(self) -> str:
+        self.begun.release()
+        assert self.opened.wait(30)
+        return "done"
+
+
+def run(test: Callable[[Lane, Gate], Coroutine[Any, Any, None]]) -> None:
+    lane, gate = Lane("test", 2), Gate()
+    try:
+        asyncio.run(asyncio.wait_for(test(lane, gate), 60))
+    finally:
+        gate.opened.set()
+        lane.close()
+
+
+async def fill(lane: Lane, gate: Gate, number: int) -> list[asyncio.Task[str]]:
+    tasks = [
+        asyncio.create_task(lane.run(gate, deadline=math.inf, most_waiting=100))
+        for _ in range(number)
+    ]
+    for _ in range(min(number, 2)):
+        assert await asyncio.to_thread(gate.begun.acquire, True, 30)
+    return tasks
+
+
+def test_who_finds_the_queue_full_is_refused_and_the_rest_is_done() -> None:
+    async def test(lane: Lane, gate: Gate) -> None:
+        tasks = await fill(lane, gate, 5)
+        for most in (0, 3):
+            with pytest.raises(Busy) as caught:
+                await lane.run(gate, deadline=math.inf, most_waiting=most)
+            assert caught.value.retry_seconds >= 1
+        last = asyncio.create_task(lane.run(gate, deadline=math.inf, most_waiting=4))
+        await asyncio.sleep(0)
+        gate.opened.set()
+        assert await asyncio.gather(*tasks, last) == ["done"] * 6
+        assert await lane.run(lambda: "free", deadline=math.inf, most_waiting=0) == "free"
+
+    run(test)
+
+
+def test_the_deadline_is_kept_and_what_has_not_begun_is_never_done() -> None:
+    async def test(lane: Lane, gate: Gate) -> None:
+        tasks = await fill(lane, gate, 2)
+        done: list[int] = []
+        started = time.monotonic()
+        for at in range(3):
+            with pytest.raises(TooLate):
+                await lane.run(
+                    lambda at=at: done.append(at),  # type: ignore[misc]
+                    deadline=time.monotonic() + 0.1,
+                    most_waiting=5,
+                )
+        with pytest.raises(TooLate):
+            await lane.run(lambda: None, deadline=time.monotonic() - 1, most_waiting=5)
+        assert time.monotonic() - started < 10
+        gate.opened.set()
+        await asyncio.gather(*tasks)
+        await lane.run(lambda: None, deadline=math.inf, most_waiting=0)
+        assert done == []
+
+    run(test)
+
+
+def test_work_that_has_begun_holds_its_thread_after_its_deadline() -> None:
+    async def test(lane: Lane, gate: Gate) -> None:
+        for _ in range(2):
+            with pytest.raises(TooLate):
+                await lane.run(gate, deadline=time.monotonic() + 0.05, most_waiting=0)
+        with pytest.raises(Busy):
+            await lane.run(lambda: None, deadline=math.inf, most_waiting=0)
+        gate.opened.set()
+        for _ in range(500):
+            try:
+                await lane.run(lambda: None, deadline=math.inf, most_waiting=0)
+            except Busy:
+                await asyncio.sleep(0.01)
+            else:
+                return
+        pytest.fail("the threads never came back")
+
+    run(test)
+
+
+def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
+    async def test(lane: Lane, gate: Gate) -> None:
+        await lane.run(lambda: time.sleep(0.5), deadline=math.inf, most_waiting=0)
+        tasks = await fill(lane, gate, 4)
+        started = time.monotonic()
+        # Two wait before it: it would begin after half a second and end after a whole one.
+        with pytest.raises(Busy):
+            await lane.run(gate, deadline=time.monotonic() + 0.9, most_waiting=100)
+        # Its deadline is nearer than any answer, whoever waits.
+        with pytest.raises(TooLate):
+            await lane.run(gate, deadline=time.monotonic() + 0.3, most_waiting=100)
+        assert time.monotonic() - started < 0.25
+        gate.opened.set()
+        await asyncio.gather(*tasks)
+
+    run(test)
+
+
+def test_one_slow_minute_is_not_remembered_for_ever() -> None:
+    async def test(lane: Lane, _: Gate) -> None:
+        await lane.run(lambda: time.sleep(0.5), deadline=math.inf, most_waiting=0)
+        for _ in range(3):
+            # Nearer than the usual time; but nobody is before it.
+            got = await lane.run(lambda: "quick", deadline=time.monotonic() + 0.4, most_waiting=0)
+            assert got == "quick"
+
+    run(test)
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), TimeoutError("its own"), Busy(3)])
+def test_errors_of_the_work_come_as_they_are(error: Exception) -> None:
+    async def test(lane: Lane, _: Gate) -> None:
+        def fails() -> None:
+            raise error
+
+        for deadline in (math.inf, time.monotonic() + 30):
+            with pytest.raises(type(error)) as caught:
+                await lane.run(fails, deadline=deadline, most_waiting=0)
+            assert caught.value.args == error.args
+
+    run(test)
+
+
+def test_callers_that_go_away_leave_no_place_taken() -> None:
+    async def test(lane: Lane, gate: Gate) -> None:
+        tasks = await fill(lane, gate, 6)
+        for task in tasks[2:]:
+            task.cancel()
+        await asyncio.gather(*tasks[2:], return_exceptions=True)
+        late = asyncio.create_task(lane.run(gate, deadline=math.inf, most_waiting=1))
+        await asyncio.sleep(0.01)
+        assert not late.done()
+        gate.opened.set()
+        assert await late == "done"
+
+    run(test)
