@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -137,11 +137,9 @@ def _protected(
     release = LoadedRelease.load(source)
     files = SourceFiles(source, release.manifest)
     files.trust()
-    vectors = np.array(release.item_vectors)
-    release.tower.item_vectors = vectors
-    release.tower.history_vectors = np.array(release.tower.history_vectors)
+    release = release.in_memory()
     release.manifest.check_files(source)  # nobody wrote there while it was read
-    return replace(release, item_vectors=vectors), files, None
+    return release, files, None
 
 
 class ReleaseWatcher:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from colisten.errors import ColistenError, EventRefused, FilterRefused, UserBusy, UserUnreadable
 from colisten.logs import logger
@@ -45,21 +45,6 @@ class CallRefused(CallFailed):
     def __init__(self, reason: str, error: ColistenError) -> None:
         self.error = error
         super().__init__(reason)
-
-
-class _CallingThread(Executor):
-    """Runs at once, in the thread that asks."""
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        done: Future[T] = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            done.set_exception(error)
-        return done
-
-
-_HERE = _CallingThread()
 
 
 class CircuitBreaker:
@@ -99,9 +84,7 @@ class CircuitBreaker:
     def call(
         self,
         work: Callable[[], T],
-        *,
         neutral: Callable[[], object] | None = None,
-        here: bool = False,
     ) -> T:
         """Run `work` within the budget.
 
@@ -109,7 +92,6 @@ class CircuitBreaker:
             work: Asks the dependency.
             neutral: Asks it of nobody and nothing in particular. Where it is answered, failures
                 are those of single keys or messages, and the dependency goes on being asked.
-            here: In the calling thread, which saves a hop: for what bounds its waiting itself.
 
         Raises:
             CallRefused: The fault is of this one event, filter or user: it counts neither as a
@@ -123,7 +105,7 @@ class CircuitBreaker:
                 raise CallFailed(f"{self.name}_resting")
             self._note_answer()
             probe = False
-        future = (_HERE if here else self._pool).submit(work)
+        future = self._pool.submit(work)
         try:
             result = future.result(timeout=self._budget)
         except FutureTimeout as error:

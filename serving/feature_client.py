@@ -47,11 +47,6 @@ class FeatureClient:
         self._witnesses: list[str] = []
         self._seen: tuple[int | None, ...] | None = None
 
-    @property
-    def embedded(self) -> bool:
-        """Whether a read waits for no network: see `OnlineFeatures`; or fails at once."""
-        return self._features is None or self._features.embedded
-
     def read(self, user_id: str) -> UserBatch:
         """What is known of one user now; a batch of one.
 

@@ -134,7 +134,6 @@ class Recommender:
         user = self._features_breaker.call(
             lambda: active.features.read(user_id),
             neutral=active.features.probe,
-            here=active.features.embedded,
         )
         self._memory.note(user_id, user)
         return user

@@ -6,7 +6,7 @@ A `LoadedRelease` never changes. Serving holds one per request, so an answer can
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -125,6 +125,13 @@ class LoadedRelease:
             popular_lists=PopularLists.read(folder / "popular.parquet"),
             seen=SeenItems.read(folder),
         )
+
+    def in_memory(self) -> LoadedRelease:
+        """The same, no part of which is mapped from a file that somebody may write."""
+        vectors = np.array(self.item_vectors)
+        self.tower.item_vectors = vectors
+        self.tower.history_vectors = np.array(self.tower.history_vectors)
+        return replace(self, item_vectors=vectors, seen=self.seen.in_memory())
 
     @property
     def release_id(self) -> str:

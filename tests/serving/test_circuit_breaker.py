@@ -37,26 +37,6 @@ def test_a_result_passes_through(make: Make) -> None:
     assert make().call(lambda: 7) == 7
 
 
-def test_work_that_is_done_here_is_counted_as_any_other(make: Make) -> None:
-    breaker = make(failures=2, rest_seconds=20.0)
-    asked = threading.get_ident()
-    assert breaker.call(threading.get_ident, here=True) == asked
-    assert breaker.call(threading.get_ident) != asked
-
-    def damaged() -> None:
-        raise UserUnreadable("damaged")
-
-    for _ in range(3):
-        with pytest.raises(CallRefused):
-            breaker.call(damaged, here=True)
-    reasons = []
-    for _ in range(3):
-        with pytest.raises(CallFailed) as caught:
-            breaker.call(refuse, here=True)
-        reasons.append(caught.value.reason)
-    assert reasons == ["index_error", "index_error", "index_resting"]
-
-
 def test_an_error_is_named(make: Make) -> None:
     with pytest.raises(CallFailed) as caught:
         make().call(refuse)

@@ -266,9 +266,7 @@ def test_a_body_is_as_long_as_its_route_needs(narrow: Service) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_service_that_ends_loses_no_request(home: Home, tmp_path: Path, workers: int) -> None:
-    service = start(
-        home, tmp_path / "log", "serving.drain_seconds=1.5", workers=workers
-    )
+    service = start(home, tmp_path / "log", "serving.drain_seconds=1.5", workers=workers)
     try:
         load, unready = asyncio.run(_end_under_load(service))
         assert service.process.wait(60) == 0
