@@ -284,7 +284,7 @@ def test_a_dead_index_is_replaced_by_exact_search_until_it_is_back(service: Serv
     assert expected["how"]["search"] == "milvus"
     endpoint = json.loads(endpoint_of(service.home.folder).read_text())
     os.kill(endpoint["pid"], signal.SIGKILL)
-    searches = []
+    searches: list[str] = []
     end = time.monotonic() + 120
     while "milvus" not in searches[1:] and time.monotonic() < end:
         answer = shelf(service, "u0021")
