@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 VECTORS = np.eye(4, dtype=np.float32)
 
 
-def soon(true: Callable[[], bool], seconds: float = 40.0) -> bool:
+def soon(true: Callable[[], bool], seconds: float = 120.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():
@@ -58,7 +58,7 @@ def test_a_server_that_hangs_is_replaced(tmp_path: Path) -> None:
         assert live_endpoint(tmp_path) == first  # one that talks is left alone
         pid = int(endpoint_of(tmp_path).read_text().split('"pid":')[1].split(",")[0])
         os.kill(pid, signal.SIGSTOP)
-        assert soon(lambda: live_endpoint(tmp_path) not in (None, first), 90)
+        assert soon(lambda: live_endpoint(tmp_path) not in (None, first))
         assert not Path(f"/proc/{pid}").exists()
 
 

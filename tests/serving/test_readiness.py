@@ -55,7 +55,7 @@ def opened(home: Path, *settings: str) -> Iterator[Runtime]:
         runtime.close()
 
 
-def soon(true: object, seconds: float = 15.0) -> bool:
+def soon(true: object, seconds: float = 60.0) -> bool:
     assert callable(true)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -250,7 +250,7 @@ def test_users_of_whom_nothing_is_known_break_no_floor() -> None:
 
 
 def test_a_worker_below_its_floor_is_not_ready_until_users_are_known_again(home: Path) -> None:
-    settings = ("serving.ready_popular_share=0.5", "serving.ready_popular_seconds=0.5")
+    settings = ("serving.ready_popular_share=0.5", "serving.ready_popular_seconds=2")
     with opened(home, *settings) as runtime:
         assert runtime.ready
         registry = home / "features" / "registry.db"

@@ -25,7 +25,7 @@ from colisten.data.interactions import read_interactions
 from colisten.features.store import open_store, user_rows
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
-from colisten.index.lite_server import LiteServer, endpoint_of
+from colisten.index.lite_server import endpoint_of
 from colisten.models.export import read_specs
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, user_vectors
@@ -295,20 +295,24 @@ def test_a_dead_index_is_replaced_by_exact_search_until_it_is_back(service: Serv
     assert expected["how"]["search"] == "milvus"
     endpoint = json.loads(endpoint_of(service.home.folder).read_text())
     os.kill(endpoint["pid"], signal.SIGKILL)
-    for _ in range(8):
+    searches: list[str] = []
+    end = time.monotonic() + 120
+    while "milvus" not in searches[1:] and time.monotonic() < end:
         answer = shelf(service, "u0021")
-        assert answer["how"]["search"] == "exact"
+        searches.append(answer["how"]["search"])
         assert answer["how"]["vector"] == "two_tower"
-        assert answer["how"]["fallbacks"][0] in {"index_error", "index_timeout", "index_resting"}
+        if searches[-1] == "exact":
+            assert answer["how"]["fallbacks"][0].startswith("index_")
         assert ids(answer) == ids(expected)
         np.testing.assert_allclose(
             [item["score"] for item in answer["items"]],
             [item["score"] for item in expected["items"]],
             atol=1e-5,
         )
-    assert "index_resting" in service.get("/metrics").text
-    with LiteServer(service.home.folder):
-        assert soon(lambda: shelf(service, "u0021")["how"]["search"] == "milvus")
+        time.sleep(0.05)
+    # It is started again by the service itself.
+    assert searches[0] == "exact"
+    assert searches[-1] == "milvus"
 
 
 def test_a_broken_feature_store_is_replaced_by_popular_items_until_it_is_back(
