@@ -348,9 +348,11 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
         assert soon(lambda: 'outcome="refused"' in service.get("/metrics").text)
         assert shelf(service, "u0001")["release_id"] == live
     finally:
-        vectors.write_bytes(kept)
+        # In this order: a release that is whole again and live would be taken up.
         aside.write_text(before)
         os.replace(aside, pointer)
+        assert soon(lambda: service.get("/release").json()["live"] == live)
+        vectors.write_bytes(kept)
     assert shelf(service, "u0001")["release_id"] == live
 
 
