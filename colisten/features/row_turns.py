@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from colisten.errors import FeatureError, UserBusy, UserUnreadable
+from colisten.extras import needs
 from colisten.features.names import PROJECT
 
 PATIENCE_SECONDS = 1.5
@@ -171,6 +172,7 @@ class RedisTurns:
 
     def take(self, user_id: str, work: Work) -> bool:
         """See `RowTurns`."""
+        needs("redis")
         from redis.exceptions import LockNotOwnedError
 
         lock = self._online_store._get_client(self._config.online_store).lock(

@@ -126,7 +126,7 @@ def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
 def test_one_slow_minute_is_not_remembered_for_ever() -> None:
     async def test(lane: Lane, _: Gate) -> None:
         await lane.run(lambda: time.sleep(0.5), deadline=math.inf, most_waiting=0)
-        for _ in range(3):
+        for _again in range(3):
             # Nearer than the usual time; but nobody is before it.
             got = await lane.run(lambda: "quick", deadline=time.monotonic() + 0.4, most_waiting=0)
             assert got == "quick"
