@@ -127,8 +127,9 @@ def _protected(
     vectors = np.array(release.item_vectors)
     release.tower.item_vectors = vectors
     release.tower.history_vectors = np.array(release.tower.history_vectors)
+    release = replace(release, item_vectors=vectors, seen=release.seen.in_memory())
     release.manifest.check_files(source)  # nobody wrote there while it was read
-    return replace(release, item_vectors=vectors), files, None
+    return release, files, None
 
 
 class ReleaseWatcher:

@@ -50,6 +50,10 @@ class SeenItems:
             return np.zeros(0, np.int64)
         return self.items[self.offsets[at] : self.offsets[at + 1]].astype(np.int64)
 
+    def in_memory(self) -> SeenItems:
+        """The same, of no file."""
+        return SeenItems(np.array(self.users), np.array(self.offsets), np.array(self.items))
+
     def write(self, folder: Path) -> None:
         """Write its three files."""
         for name, array in ((USERS, self.users), (OFFSETS, self.offsets), (ITEMS, self.items)):
