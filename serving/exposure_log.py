@@ -30,7 +30,7 @@ from colisten.settings.sections import ServingSettings
 _MB = 1 << 20
 _BATCH_BYTES = 4 * _MB
 _ROW_BYTES = 150  # of a row beside the user's id, roughly, in memory
-_CLOSING_SECONDS = 10.0
+_STARTING_SECONDS, _CLOSING_SECONDS = 1.0, 10.0
 _log = logger("serving.exposure_log")
 
 Entry = tuple[Any, ...]
@@ -156,13 +156,13 @@ class ExposureLog:
 
         self._shown = queue(EXPOSURES_TABLE.name, SHOWN, _shown_rows)
         self._done = queue(INTERACTIONS.name, DONE, _done_rows)
-        self._ended = threading.Event()
+        self._looked, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="write-exposures", daemon=True)
 
     def start(self) -> None:
-        """Look whether it can write, then go on writing."""
-        self.flush()
+        """Begin to write; a disk that does not answer is not waited for."""
         self._thread.start()
+        self._looked.wait(_STARTING_SECONDS)
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -213,13 +213,16 @@ class ExposureLog:
 
     def _go_on(self) -> None:
         ended = False
-        while not ended:
-            ended = self._ended.wait(self._seconds)
+        while True:
             try:
                 self.flush()
             except Exception:
                 # Whatever it was, the thread must live on: without it all is lost.
                 _log.exception("exposures_failed")
+            self._looked.set()
+            if ended:
+                return
+            ended = self._ended.wait(self._seconds)
 
 
 def _shown_rows(entries: Sequence[Entry]) -> pa.Table:

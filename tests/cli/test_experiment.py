@@ -87,7 +87,7 @@ def _starts(type_: str, folder: Path, data: Path, tmp_path: Path) -> str:
     out.mkdir()
     (out / "metrics.json").write_text(json.dumps({"test": {"target_type": type_}}))
     page = out / "reports" / "experiment.html"
-    table = drawn(compare_experiment(data, folder, page), page)
+    table = drawn(compare_experiment(data, folder, page), page, folder)
     assert page.exists()
     console = Console(width=200)
     with console.capture() as said:

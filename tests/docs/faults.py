@@ -82,6 +82,9 @@ LEFT_BY_A_RUN = (
 LEFT_BY_OTHERS = (
     "steps/run.log",
     "experiment",
+    "exposures",
+    "exposures/*",
+    "exposures/NAME-DIGEST",
     "shelves",
     "index/milvus.db",
     "index/exact",

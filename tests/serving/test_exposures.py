@@ -33,6 +33,8 @@ from tests.serving.conftest import Home, Service, start, stop
 pytestmark = pytest.mark.slow
 
 FLUSH_SECONDS = 1.0
+# An interval, and what a loaded machine takes to sync a file and to read an answer.
+SLACK_SECONDS = FLUSH_SECONDS + 4
 SHARES = {"holdout": 0.2, "live": 0.4, "new": 0.4}
 USERS = [f"u{number:04d}" for number in range(80)]
 Answers = list[tuple[float, dict[str, Any]]]
@@ -132,22 +134,22 @@ def test_a_killed_worker_loses_at_most_an_interval_and_it_is_counted(running: Se
     time.sleep(2 * FLUSH_SECONDS)
     begun = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
-        asking = [pool.submit(ask, running, begun + 8) for _ in range(2)]
-        time.sleep(3.3)
+        asking = [pool.submit(ask, running, begun + 18) for _ in range(2)]
+        time.sleep(13.3)
         killed = time.monotonic()
         os.kill(before[0], signal.SIGKILL)
         results = [one.result() for one in asking]
     answers = sorted(answer for one, _ in results for answer in one)
-    assert len(answers) > 100
+    assert sum(moment < killed - SLACK_SECONDS for moment, _ in answers) >= 10
+    assert sum(moment > killed + SLACK_SECONDS / 2 for moment, _ in answers) >= 1
     assert sum(broken for _, broken in results) <= 4  # what the killed worker was answering
     time.sleep(3 * FLUSH_SECONDS)
     shown, said = written(running.home.folder), answered(answers)
     kept = {request: rows for request, rows in said.items() if request in shown}
     assert kept == {request: shown[request] for request in kept}
     lost = [moment for moment, one in answers if one["request_id"] not in shown]
-    # The killed worker had them in memory: answered before it died, after its last writing. The
-    # disk syncs in between, which a loaded machine may draw out.
-    assert all(killed - 2 * FLUSH_SECONDS < moment <= killed + 0.5 for moment in lost)
+    # The killed worker had them in memory: answered before it died, after its last writing.
+    assert all(killed - SLACK_SECONDS < moment < killed + SLACK_SECONDS / 2 for moment in lost)
     missing = logged_total(running, "taken") - logged_total(running, "written")
     assert len(lost) <= missing <= len(lost) + 4  # taken, and killed before the answer was out
     assert logged_total(running, "lost") == 0
@@ -182,6 +184,8 @@ def test_a_session_is_read_by_the_report(
             assert running.post("/events", **event).json()["accepted"]
             started += 1
     assert started > 20
+    asked = {one["how"]["search"] for _, one in shelves if one["arm"] == "new"}
+    assert "milvus" in asked, "by the collection of its own release"
     assert stop(running) == 0
     shown, said = written(out), answered(shelves)
     assert {request: shown.get(request) for request in said} == said

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,12 @@ def soon(true: object, seconds: float = 60.0) -> bool:
 
 def shelf(runtime: Runtime, user: str = "u0062") -> How:
     return runtime.recommend(RecommendRequest(user_id=user)).how
+
+
+def whole(runtime: Runtime) -> dict[str, Any]:
+    """A long shelf, without what is of one answer alone."""
+    request = RecommendRequest(user_id="u0062", k=20)
+    return runtime.recommend(request).model_dump(exclude={"request_id"})
 
 
 def test_it_is_ready_when_everything_has_answered_once(home: Path) -> None:
@@ -137,12 +144,12 @@ def test_a_pointer_that_is_gone_or_torn_is_named(home: Path) -> None:
 
 def test_files_that_changed_are_named_and_shelves_stay(home: Path) -> None:
     with opened(home) as runtime:
-        before = runtime.recommend(RecommendRequest(user_id="u0062", k=20)).items
-        file = home / "releases" / before.release_id / "item_vectors.npy"
+        before = whole(runtime)
+        file = home / "releases" / before["release_id"] / "item_vectors.npy"
         kept = file.read_bytes()
         file.write_bytes(b"")
         assert soon(lambda: runtime.info().parts["files"].reason == "files_changed")
-        assert runtime.recommend(RecommendRequest(user_id="u0062", k=20)).items == before
+        assert whole(runtime) == before
         file.write_bytes(kept)
         assert soon(lambda: runtime.info().parts["files"].ok)
 
@@ -152,14 +159,14 @@ def test_where_no_copy_can_lie_the_release_is_read_into_memory(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(home / "releases" / POINTER))  # a file
     with opened(home) as runtime:
-        before = runtime.recommend(RecommendRequest(user_id="u0062", k=20)).items
+        before = whole(runtime)
         release = runtime.live
         assert release is not None
         assert not isinstance(release.item_vectors.base, np.memmap)
-        for file in (home / "releases" / before.release_id).glob("*.npy"):
+        for file in (home / "releases" / before["release_id"]).glob("*.npy"):
             file.write_bytes(b"")
         assert soon(lambda: runtime.info().parts["files"].reason == "files_changed")
-        assert runtime.recommend(RecommendRequest(user_id="u0062", k=20)).items == before
+        assert whole(runtime) == before
 
 
 @pytest.mark.parametrize("fault", ["slow", "raises"])
