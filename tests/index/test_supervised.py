@@ -31,6 +31,7 @@ def soon(true: Callable[[], bool], seconds: float = 120.0) -> bool:
 
 
 def test_a_server_that_is_killed_is_started_again_with_what_it_held(tmp_path: Path) -> None:
+    before_it = set(threading.enumerate())
     with SupervisedServer(tmp_path):
         first = live_endpoint(tmp_path)
         assert first is not None
@@ -48,7 +49,8 @@ def test_a_server_that_is_killed_is_started_again_with_what_it_held(tmp_path: Pa
             assert index.search("things", VECTORS[1:2], 1)[0] == [["b"]]
     assert live_endpoint(tmp_path) is None
     assert not endpoint_of(tmp_path).exists()
-    assert "index-server" not in {thread.name for thread in threading.enumerate()}
+    left = set(threading.enumerate()) - before_it
+    assert "index-server" not in {thread.name for thread in left}
 
 
 def test_a_server_that_hangs_is_replaced(tmp_path: Path) -> None:
