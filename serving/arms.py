@@ -12,8 +12,6 @@ from colisten.serving.followed import Followed, NamedRelease
 from colisten.serving.schemas import ArmInfo, ErrorResponse, FieldError, Refused
 from colisten.settings.experiment import POPULAR, ExperimentSettings
 
-ARM_LOST = "arm_release_missing"
-
 
 @dataclass(frozen=True)
 class ShownArm:

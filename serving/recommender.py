@@ -24,7 +24,7 @@ from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.picks import Pick, popular_picks, reasons, seen_items
 from colisten.serving.active_release import ActiveRelease
-from colisten.serving.arms import ARM_LOST, ShownArm
+from colisten.serving.arms import ShownArm
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.filters import asked_filter, offered, unknown_values
 from colisten.serving.index_client import IndexClient
@@ -93,7 +93,7 @@ class Recommender:
         active = arm.active
         state = RequestState(asked_filter(request.language, request.filter, active.release))
         if arm.lost:
-            state.fallbacks.append(ARM_LOST)
+            state.fallbacks.append("arm_release_missing")
         state.allowed = offered(active.release, state.asked, state.fallbacks)
         exclude = _recommendable(active, request.exclude)
         nearest: tuple[SearchSource, list[ShelfItem]] | None = None

@@ -34,7 +34,6 @@ from colisten.experiments.plan import (
 from colisten.index import ExactIndex
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
-from colisten.serving.arms import ARM_LOST
 from colisten.serving.environment import Environment
 from colisten.serving.exposure_log import ExposureLog
 from colisten.serving.parts import EXPOSURES, Parts
@@ -180,7 +179,7 @@ def test_the_live_release_answers_for_one_that_is_not_there_and_says_so(
         assert info.parts["arm new"].reason == "release_refused"
         shelf = runtime.recommend(RecommendRequest(user_id=USERS[0], arm="new"))
         assert (shelf.arm, shelf.release_id) == ("new", home.ids[0])
-        assert shelf.how.fallbacks == [ARM_LOST]
+        assert shelf.how.fallbacks == ["arm_release_missing"]
         assert runtime.ready
 
 

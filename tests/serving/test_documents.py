@@ -70,9 +70,10 @@ def test_every_reason_is_documented_and_none_else() -> None:
 
 def test_every_reason_of_a_part_is_documented() -> None:
     source = "".join(
-        (ROOT / "serving" / f"{name}.py").read_text() for name in ("inspection", "active_release")
+        (ROOT / "serving" / f"{name}.py").read_text()
+        for name in ("inspection", "active_release", "exposure_log")
     )
-    plain = set(re.findall(r'"((?:release|files|features|index)_\w+)"', source))
+    plain = set(re.findall(r'"((?:release|files|features|index|exposures)_\w+)"', source))
     index = set(index_truth.REASONS) - {"index_unchecked"}
     rows = [row for row in section("What answers stand on").splitlines() if row.startswith("|")]
     written = {
