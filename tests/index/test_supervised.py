@@ -35,7 +35,7 @@ def test_a_server_that_is_killed_is_started_again_with_what_it_held(tmp_path: Pa
     with SupervisedServer(tmp_path):
         first = live_endpoint(tmp_path)
         assert first is not None
-        with open_index(tmp_path, IndexSettings()) as index:
+        with open_index(tmp_path, IndexSettings(backend="milvus")) as index:
             index.create("things", list("abcd"), VECTORS)
         for _ in range(2):
             before = endpoint_of(tmp_path).read_text()
@@ -44,7 +44,7 @@ def test_a_server_that_is_killed_is_started_again_with_what_it_held(tmp_path: Pa
             assert soon(lambda: live_endpoint(tmp_path) is None)
             assert soon(lambda: live_endpoint(tmp_path) is not None)
             assert endpoint_of(tmp_path).read_text() != before
-        with open_index(tmp_path, IndexSettings()) as index:
+        with open_index(tmp_path, IndexSettings(backend="milvus")) as index:
             assert index.count("things", deadline=10.0) == 4
             assert index.search("things", VECTORS[1:2], 1)[0] == [["b"]]
     assert live_endpoint(tmp_path) is None
@@ -74,7 +74,7 @@ def test_it_takes_over_from_a_server_of_somebody_else(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_held_is_waited_for(tmp_path: Path) -> None:
-    held = open_index(tmp_path, IndexSettings())  # embedded: nobody else gets in
+    held = open_index(tmp_path, IndexSettings(backend="milvus"))  # embedded: nobody else gets in
     with SupervisedServer(tmp_path):
         assert live_endpoint(tmp_path) is None
         held.close()

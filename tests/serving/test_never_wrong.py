@@ -125,7 +125,7 @@ def test_rows_that_are_gone_from_the_index_are_missed(
     assert 'colisten_parts_well{part="index"} 0.0' in running.get("/metrics").text
     assert 'reason="index_incomplete"' in running.get("/metrics").text
     assert running.get("/readyz").status_code == 200  # it answers as well as before
-    with open_index(running.home.folder, IndexSettings()) as index:
+    with open_index(running.home.folder, IndexSettings(backend="milvus")) as index:
         ReleaseStore(running.home.folder).republish(live, index)
     assert soon(lambda: healthy(running))
     assert soon(lambda: how(running)["search"] == "milvus")
@@ -138,7 +138,7 @@ def test_a_collection_of_other_vectors_under_the_same_name_is_foreign(
     assert soon(lambda: healthy(running))
     expected, store = shelves(running), ReleaseStore(running.home.folder)
     release = store.load_live()
-    with open_index(running.home.folder, IndexSettings()) as index:
+    with open_index(running.home.folder, IndexSettings(backend="milvus")) as index:
         ids = release.item_ids[release.target].tolist()
         index.create(
             release.manifest.collection,
@@ -235,7 +235,7 @@ def test_a_damaged_live_release_leaves_the_one_before_it(moved: Home, tmp_path: 
     shutil.copytree(moved.folder, folder, ignore=shutil.ignore_patterns("endpoint.json"))
     first, second = moved.ids
     store = ReleaseStore(folder)
-    with open_index(folder, IndexSettings()) as index:
+    with open_index(folder, IndexSettings(backend="milvus")) as index:
         store.promote(second, index)
     damaged = store.folder(second) / "item_vectors.npy"
     kept = damaged.read_bytes()
