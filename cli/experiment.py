@@ -13,7 +13,7 @@ from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, DataOption, OutOption, SeedOption, SetOption
 from colisten.cli.run import wide_console
 from colisten.experiments.plan import latest_experiment
-from colisten.experiments.shares import read_shares
+from colisten.settings.shares import read_shares
 from colisten.steps.use_cases.experiment import (
     CONTROL,
     HOURS,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from colisten.experiments.assignment import assign
-from colisten.experiments.shares import listed
 from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
 from colisten.serving.followed import Followed, NamedRelease
 from colisten.serving.schemas import ArmInfo, ErrorResponse, FieldError, Refused
 from colisten.settings.experiment import POPULAR, ExperimentSettings
+from colisten.settings.shares import listed
 
 
 @dataclass(frozen=True)

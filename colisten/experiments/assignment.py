@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from colisten.experiments.shares import planned_shares
+from colisten.settings.shares import planned_shares
 
 _SCALE = float(1 << 64)
 

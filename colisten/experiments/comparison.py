@@ -14,7 +14,7 @@ import pyarrow as pa
 from scipy import stats
 
 from colisten.errors import ConfigError, ReportError
-from colisten.experiments.shares import check_control, listed, planned_shares
+from colisten.settings.shares import check_control, listed, planned_shares
 from colisten.statistics.interval import Interval
 from colisten.statistics.proportions import relative_lift, wilson
 
@@ -153,7 +153,7 @@ def compare_arms(
     Args:
         outcomes: One row per exposed user.
         control: The arm to compare with.
-        shares: Planned share of users per arm, as `colisten.experiments.shares` reads them.
+        shares: Planned share of users per arm, as `colisten.settings.shares` reads them.
         confidence: Mass of the intervals, above 0 and at most `MOST_CONFIDENCE`.
 
     Raises:

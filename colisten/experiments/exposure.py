@@ -13,7 +13,7 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.errors import ReportError
 from colisten.experiments.assignment import assign
-from colisten.experiments.shares import planned_shares
+from colisten.settings.shares import planned_shares
 
 SURFACE = "home"
 MEAN_VISITS = 3.0

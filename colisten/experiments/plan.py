@@ -21,9 +21,9 @@ from colisten.data import parquet
 from colisten.data.contract import EXPOSURES, INTERACTIONS, TEXT
 from colisten.data.table_log import logged
 from colisten.errors import ConfigError, ReportError
-from colisten.experiments.shares import check_control, planned_shares
 from colisten.json_files import read_mapping, to_json, write_json
 from colisten.settings.experiment import ExperimentSettings
+from colisten.settings.shares import check_control, planned_shares
 from colisten.words import identifier
 
 PLAN = "plan.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field, field_validator, model_validator
 
 from colisten.errors import ConfigError
-from colisten.experiments.shares import check_control, planned_shares
 from colisten.settings.section import Name, Section
+from colisten.settings.shares import check_control, planned_shares
 
 LIVE, POPULAR = "live", "popular"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from colisten.errors import ConfigError
 from colisten.experiments.assignment import assign
 from colisten.experiments.comparison import compare_arms
-from colisten.experiments.shares import planned_shares, read_shares
+from colisten.settings.shares import planned_shares, read_shares
 from tests.experiments.test_comparison import table
 
 NO_PLAN: list[Any] = [
