@@ -350,7 +350,8 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
         aside = pointer.with_name("aside")
         aside.write_text(json.dumps({"release_id": other, "previous": live}))
         os.replace(aside, pointer)
-        assert soon(lambda: 'outcome="refused"' in service.get("/metrics").text)
+        refused = 'colisten_release_changes_total{outcome="refused"}'
+        assert soon(lambda: refused in service.get("/metrics").text)
         assert shelf(service, "u0001")["release_id"] == live
         release = service.get("/release").json()
         assert (release["live"], release["release_id"]) == (other, live)
