@@ -313,8 +313,8 @@ class ServingSettings(Section):
         description="How often a worker looks whether index, features and release files are still "
         "what they should be.",
     )
-    ready_needs: list[Literal["features", "index"]] = Field(
-        ["features", "index"],
+    ready_needs: tuple[Literal["features", "index"], ...] = Field(
+        ("features", "index"),
         description="What must have answered once, beside the release, before /readyz says 200.",
     )
     ready_popular_share: float | None = Field(
