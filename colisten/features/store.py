@@ -254,7 +254,6 @@ class OnlineFeatures:
         patience_seconds: How long a read waits for a writer who has the SQLite file to itself.
 
     Attributes:
-        embedded: Whether the store is a file here, so that a read waits for no network.
         types: Item types that it keeps histories of.
         signals: Signals that these may hold.
 
@@ -280,10 +279,10 @@ class OnlineFeatures:
         # it, or see ids of one event and times of another: Feast writes feature by feature. On a
         # connection of their own they see whole transactions. Redis takes a row as one command,
         # and a slow one must not hold up other readers.
-        self.embedded = self._store.config.online_store.type == "sqlite"
+        is_file = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = nullcontext()
-        self._writer = OnlineWriter(open_online(folder) if self.embedded else self._store)
-        if self.embedded:
+        self._writer = OnlineWriter(open_online(folder) if is_file else self._store)
+        if is_file:
             self._using = threading.Lock()
             _wait_no_longer(self._store, patience_seconds)
 

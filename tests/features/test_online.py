@@ -304,7 +304,6 @@ def test_a_read_waits_no_longer_than_it_was_told(
     online: OnlineFeatures, feature_folder: Path, catalogue: Catalogue
 ) -> None:
     hasty = OnlineFeatures(feature_folder, catalogue.index_of, FIELDS, patience_seconds=0.05)
-    assert hasty.embedded
     with closing(sqlite3.connect(feature_folder / ONLINE_FILE, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         started = time.monotonic()
