@@ -33,6 +33,7 @@ from colisten.serving import metrics
 from colisten.serving.incoming import body_of, check_type, deadline_of
 from colisten.serving.lanes import Busy, Lane, TooLate
 from colisten.serving.openapi import describe, with_words
+from colisten.serving.page.routes import page_routes
 from colisten.serving.runtime import Runtime
 from colisten.serving.schemas import (
     MAX_BODY_BYTES,
@@ -175,6 +176,7 @@ def build_app(limits: ServingSettings | None = None) -> Starlette:
         text = await to_thread.run_sync(metrics.exposition)
         return Response(text, media_type=metrics.EXPOSITION_TYPE)
 
+    routes += page_routes(asking, _refusal)
     for path, answer in (("/docs.json", docs), ("/metrics", counters)):
         routes += [Route(path, answer, methods=["GET"]), _options(path, "GET")]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _spoken})

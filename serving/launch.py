@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
     environment = Environment(home, settings)
     check_home(environment)
     check_address(host, port)
+    environment = with_page(environment, host)
     with ExitStack() as stack:
         index = resolve_index(settings.index, ReleaseStore(home).index_settings())
         stack.enter_context(index_class(index.backend).companion(home, index))
@@ -65,6 +67,20 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
 
         service: Any = Colisten  # the decorator made a bentoml.Service of the class
         service.serve_http(host=host, port=port)
+
+
+def with_page(environment: Environment, host: str) -> Environment:
+    """The environment of workers that listen on `host`: its page is shown where nobody else reaches
+    it, unless `serving.page` says something."""
+    serving = environment.settings.serving
+    if serving.page is not None:
+        return environment
+    try:
+        shown = ip_address(host).is_loopback
+    except ValueError:
+        shown = host == "localhost"
+    page = serving.model_copy(update={"page": shown})
+    return Environment(environment.home, environment.settings.model_copy(update={"serving": page}))
 
 
 def check_home(environment: Environment) -> None:

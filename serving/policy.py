@@ -1,7 +1,8 @@
 """What a browser may do on the pages of the service.
 
-BentoML answers `/` with a page that shows the schema and, beside it, loads a tracker from the
-network. Here that page may load and ask what this service itself serves, and nothing else.
+The documentation of the API is shown by Swagger UI, which styles what it draws: it may load and
+ask what this service itself serves, and nothing else. The page at `/` has a narrower policy of its
+own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ POLICY = (
 
 
 class PagePolicy:
-    """Adds the policy to whatever is HTML, and tells browsers to take types as declared."""
+    """Adds the policy to whatever HTML has none, and tells browsers to take types as declared."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,7 +39,7 @@ class PagePolicy:
                 headers = MutableHeaders(scope=message)
                 headers["X-Content-Type-Options"] = "nosniff"
                 if headers.get("content-type", "").startswith("text/html"):
-                    headers["Content-Security-Policy"] = POLICY
+                    headers.setdefault("Content-Security-Policy", POLICY)
             await send(message)
 
         await self._app(scope, receive, held)

@@ -7,6 +7,7 @@ from typing import Any
 from colisten.errors import EventRefused, FileError
 from colisten.experiments.plan import ExperimentPlan
 from colisten.features.events import Event
+from colisten.features.users import UserBatch
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
@@ -230,18 +231,34 @@ class Runtime:
                     error="off", message="Vectors are shown where serving.debug_vectors is on."
                 ),
             )
+        release, user = self.user(request.user_id)
+        return Vector(
+            release_id=release.release_id,
+            user_id=request.user_id,
+            known=bool(user.known[0]),
+            vector=release.user_vectors(user)[0].tolist(),
+        )
+
+    def user(self, user_id: str) -> tuple[LoadedRelease, UserBatch]:
+        """What the live release's store says of a user; a batch of one, by that release's items.
+
+        Raises:
+            Refused: No release is loaded, or the store does not answer (503).
+        """
         active = self._active()
         try:
-            user = self._recommender.read(active, request.user_id)
+            return active.release, self._recommender.read(active, user_id)
         except CallFailed as failed:
             response = ErrorResponse(error="not_ready", message=f"No features: {failed.reason}.")
             raise Refused(503, response) from failed
-        return Vector(
-            release_id=active.release_id,
-            user_id=request.user_id,
-            known=bool(user.known[0]),
-            vector=active.release.user_vectors(user)[0].tolist(),
-        )
+
+    def released(self) -> LoadedRelease:
+        """The release in use.
+
+        Raises:
+            Refused: None is loaded (503).
+        """
+        return self._active().release
 
     def _watch(self, followed: Followed) -> ReleaseWatcher:
         return ReleaseWatcher(

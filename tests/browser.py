@@ -138,25 +138,25 @@ class Browser:
         """Open a page in a tab of its own, touch everything on it, and say what happened."""
         found = Visit()
         address = page if isinstance(page, str) else page.as_uri()
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
-            self._call(f"{domain}.enable", session)
-        self._call("Page.navigate", session, url=address)
+            self.call(f"{domain}.enable", session)
+        self.call("Page.navigate", session, url=address)
         self._settle(session, found, after="Page.loadEventFired")
         if touch:
-            self._evaluate(session, _TOUCH)
+            self.evaluate(session, _TOUCH)
             self._settle(session, found)
         hovers = self._hover(session, found)
-        found.text = " ".join([*str(self._evaluate(session, _READ)).split(), *hovers])
-        found.kinds = set(self._evaluate(session, _KINDS))
-        found.marks = self._evaluate(session, _MARKS)
-        found.links = self._evaluate(session, _LINKS)
+        found.text = " ".join([*str(self.evaluate(session, _READ)).split(), *hovers])
+        found.kinds = set(self.evaluate(session, _KINDS))
+        found.marks = self.evaluate(session, _MARKS)
+        found.links = self.evaluate(session, _LINKS)
         own = (address, "about:blank")
         found.requests = [
             url for url in found.requests if url not in own and not url.startswith("data:")
         ]
-        self._call("Target.closeTarget", targetId=target)
+        self.call("Target.closeTarget", targetId=target)
         return found
 
     def picture(self, page: Path, *, width: int, most: int, dark: bool = False) -> bytes:
@@ -168,43 +168,51 @@ class Browser:
             most: Greatest height, pixels; a page that is shorter is taken whole.
             dark: Whether the reader's system is dark.
         """
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._call("Page.enable", session)
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.call("Page.enable", session)
         screen = {"width": width, "height": most, "deviceScaleFactor": 1, "mobile": width < 600}
-        self._call("Emulation.setDeviceMetricsOverride", session, **screen)
-        self._call("Emulation.setScrollbarsHidden", session, hidden=True)
+        self.call("Emulation.setDeviceMetricsOverride", session, **screen)
+        self.call("Emulation.setScrollbarsHidden", session, hidden=True)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._call("Emulation.setEmulatedMedia", session, features=[scheme])
-        self._call("Page.navigate", session, url=page.as_uri())
+        self.call("Emulation.setEmulatedMedia", session, features=[scheme])
+        self.call("Page.navigate", session, url=page.as_uri())
         self._settle(session, Visit(), after="Page.loadEventFired")
-        bottom = self._evaluate(session, "document.body.getBoundingClientRect().bottom")
+        bottom = self.evaluate(session, "document.body.getBoundingClientRect().bottom")
         clip = {"x": 0, "y": 0, "width": width, "height": min(most, bottom + 16), "scale": 1}
-        answer = self._call("Page.captureScreenshot", session, format="webp", quality=80, clip=clip)
-        self._call("Target.closeTarget", targetId=target)
+        answer = self.call("Page.captureScreenshot", session, format="webp", quality=80, clip=clip)
+        self.call("Target.closeTarget", targetId=target)
         return base64.b64decode(answer["data"])
 
     def _hover(self, session: str, found: Visit) -> list[str]:
         """Move the pointer over every figure, as only real moves make plotly say what is there."""
         said = []
-        for number in range(self._evaluate(session, f"{_FIGURES}.length")):
-            box = self._evaluate(session, f"({_PLACE})({_FIGURES}[{number}])")
+        for number in range(self.evaluate(session, f"{_FIGURES}.length")):
+            box = self.evaluate(session, f"({_PLACE})({_FIGURES}[{number}])")
             for step in range(1, 8):
-                self._call(
+                self.call(
                     "Input.dispatchMouseEvent",
                     session,
                     type="mouseMoved",
                     x=box["x"] + box["width"] * step / 8,
                     y=box["y"] + box["height"] * (0.5 + 0.4 * (-1) ** step),
                 )
-                said += str(self._evaluate(session, _HOVERED)).split()
+                said += str(self.evaluate(session, _HOVERED)).split()
         self._settle(session, found)
         return said
 
-    def _evaluate(self, session: str, code: str) -> Any:
-        answer = self._call("Runtime.evaluate", session, expression=code, returnByValue=True)
+    def evaluate(self, session: str, code: str) -> Any:
+        """What a piece of JavaScript gives."""
+        answer = self.call(
+            "Runtime.evaluate", session, expression=code, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def hear(self, session: str, found: Visit) -> None:
+        """Note what has happened in a tab meanwhile."""
+        while (message := self._receive(0)) is not None:
+            self._note(message, session, found)
 
     def _settle(self, session: str, found: Visit, after: str = "") -> None:
         """Until a while has passed in which nothing happened, once `after` has."""
@@ -244,7 +252,8 @@ class Browser:
         os.write(self._out, json.dumps(message).encode() + b"\0")
         return self._number
 
-    def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+    def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """Ask Chromium for something (its DevTools protocol) and wait for the answer."""
         number = self._send(method, session, **parameters)
         kept, self._events = self._events, []
         deadline = time.monotonic() + _PATIENCE

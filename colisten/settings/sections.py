@@ -393,6 +393,20 @@ class ServingSettings(Section):
         gt=0,
         description="Longest wait after that for answers that are still due.",
     )
+    page: bool | None = Field(
+        None,
+        description="Show the page at /. null: where `colisten serve` listens on this machine "
+        "alone (a loopback address).",
+    )
+    page_users: tuple[str, ...] = Field(
+        (),
+        max_length=50,
+        description="Ids of users that the page offers to whoever opens it; without it one has to "
+        "be known to be typed.",
+    )
+    page_history: bool = Field(
+        False, description="Let the page show what a user did, to whoever types their id."
+    )
     debug_vectors: bool = Field(
         False, description="Answer /vector with users' vectors, for parity checks."
     )

@@ -1,0 +1,58 @@
+// How the service is, asked again and again: an outage never looks healthy.
+import { by, plain, replace } from "./dom.js";
+import { ask } from "./service.js";
+
+const EVERY_MS = 10_000, WHEN_DOWN_MS = 2_000;
+const clock = (moment) => new Date(moment).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+let waiting, heard = () => {}, isDown = false;
+
+function say(state, text) {
+  const node = by("health");
+  // Said again only where it changed, so that nobody is read the same every ten seconds.
+  if (node.dataset.state === state && by("health-text").textContent === text) return;
+  node.dataset.state = state;
+  replace(by("health-text"), text);
+}
+
+// Note that an answer or a refusal came, or that nothing did.
+export function noteReach(down) {
+  if (down && !isDown) say("down", `Not reachable since ${clock(Date.now())}`);
+  if (down !== isDown) {
+    isDown = down;
+    document.body.dataset.down = String(down);
+    heard(down);
+    if (down) later();
+  }
+}
+
+function tell(release) {
+  const ill = Object.entries(release.parts).filter(([, part]) => !part.ok);
+  if (!ill.length) return say("well", `Well, release ${release.release_id}`);
+  const [name, part] = ill[0], more = ill.length > 1 ? ` and ${ill.length - 1} more` : "";
+  return say("worse", plain(`Degraded since ${clock(part.since)}: ${name}${more}. ${part.why ?? ""}`));
+}
+
+async function look() {
+  try {
+    const { data } = await ask("release");
+    noteReach(false);
+    tell(data);
+    heard(false, data);
+  } catch (error) {
+    if (error.down) noteReach(true);
+    else { noteReach(false); say("down", plain(error.message)); }
+  }
+  later();
+}
+
+function later() {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => (document.hidden ? later() : look()), isDown ? WHEN_DOWN_MS : EVERY_MS);
+}
+
+// Begin; `then(down, release)` is called when reach changes and with each answer.
+export function watchHealth(then) {
+  heard = then;
+  document.addEventListener("visibilitychange", () => document.hidden || look());
+  return look();
+}
