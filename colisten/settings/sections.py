@@ -408,5 +408,5 @@ class ServingSettings(Section):
         False, description="Let the page show what a user did, to whoever types their id."
     )
     debug_vectors: bool = Field(
-        False, description="Answer /vector with users' vectors, for parity checks."
+        False, description="Answer /v1/user_vector with users' vectors, for parity checks."
     )

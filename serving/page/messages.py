@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from colisten.index.filter import FilterKind
-from colisten.serving.schemas import Id, Request
+from colisten.serving.requests import Id, Request
 
 MAX_TEXT = 200
 

@@ -25,8 +25,9 @@ from colisten.serving.incoming import body_of, check_type, deadline_of
 from colisten.serving.lanes import Lane
 from colisten.serving.page.messages import About, History, HistoryRequest, Titles, TitlesRequest
 from colisten.serving.page.offers import columns_of, events_of, titles_of
+from colisten.serving.problems import Fault, Refused
+from colisten.serving.requests import Request
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import ErrorResponse, Refused, Request
 from colisten.settings.sections import ServingSettings
 
 # Nothing but this service's own files; no text becomes markup or a script, whatever it holds.
@@ -45,10 +46,8 @@ _HEADERS = {
 }
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _BODY_BYTES = 512 * 1024
-OFF = ErrorResponse(error="off", message="The page is shown where serving.page is on.")
-HISTORY_OFF = ErrorResponse(
-    error="off", message="Histories are shown where serving.page_history is on."
-)
+OFF = Fault(code="off", detail="The page is shown where serving.page is on.")
+HISTORY_OFF = Fault(code="off", detail="Histories are shown where serving.page_history is on.")
 Refusal = Callable[[str, Exception], Response]
 
 
