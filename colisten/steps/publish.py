@@ -97,6 +97,7 @@ def publish(
             popularity_days=popularity_days,
             golden_users=_golden_users(history, features, cut, data, engine),
             seen_items=store.seen_in_release,
+            neighbours=store.neighbours_in_release,
         )
         release_id = releases.publish(payload, served)
         if decision.passed or releases.live() is None:
