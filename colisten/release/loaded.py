@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import ReleaseCorrupt, ReleaseError
+from colisten.evaluation.score_calibration import ScoreCalibration
+from colisten.evaluation.score_rule import Activity
 from colisten.features.seen import id_hashes
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
@@ -64,6 +66,7 @@ class LoadedRelease:
         seen: What each user had started as it was made.
         layout: What the columns of vectors are; None where its towers do not say.
         neighbours: The strongest edges of its graph; None where it holds none.
+        calibration: What scores are worth as probabilities; None where it does not say.
     """
 
     folder: Path
@@ -79,6 +82,7 @@ class LoadedRelease:
     seen: SeenItems
     layout: VectorLayout | None = None
     neighbours: ItemNeighbours | None = None
+    calibration: ScoreCalibration | None = None
 
     @classmethod
     def load(cls, folder: Path, *, verify: bool = True, threads: int = 1) -> LoadedRelease:
@@ -132,6 +136,7 @@ class LoadedRelease:
             seen=SeenItems.read(folder),
             layout=VectorLayout.read(folder, tower.dim),
             neighbours=ItemNeighbours.read(folder, len(table), len(vectors)),
+            calibration=ScoreCalibration.read(folder),
         )
 
     def in_memory(self) -> LoadedRelease:
@@ -175,6 +180,27 @@ class LoadedRelease:
     def user_vectors(self, batch: UserBatch) -> np.ndarray:
         """Unit vectors of B users, float32 [B, dim]."""
         return self.tower.user_vectors(batch)
+
+    def scores(
+        self, inner: Sequence[float], batch: UserBatch, vector: np.ndarray, row: int = 0
+    ) -> list[float] | None:
+        """Probabilities that a user starts some titles within the calibration's window.
+
+        Args:
+            inner: Inner products of the user's vector with those of k titles.
+            batch: Users.
+            vector: The user's unit vector [dim].
+            row: Which of them.
+
+        Returns:
+            One a title, in the order of inner products; None where the release cannot say.
+        """
+        if self.calibration is None or self.layout is None:
+            return None
+        activity = Activity.of(batch, self.manifest.target_type).take(np.array([row]))
+        logits = self.layout.logits(np.asarray([inner], dtype=np.float32), vector[None])
+        found: list[float] = self.calibration.rule.probabilities(logits, activity)[0].tolist()
+        return found
 
     def exact(
         self,

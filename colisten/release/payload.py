@@ -17,6 +17,7 @@ from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import utc
 from colisten.errors import ReleaseError
+from colisten.evaluation.score_calibration import CALIBRATION, ScoreCalibration
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
@@ -66,6 +67,7 @@ def assemble_payload(
     golden_users: pa.Table | None,
     seen_items: bool = True,
     neighbours: int = 0,
+    calibration: ScoreCalibration | None = None,
     feature_service: str = "serving_v1",
 ) -> Path:
     """Write a payload folder that `ReleaseStore.publish` takes; it appears whole or not at all.
@@ -91,6 +93,7 @@ def assemble_payload(
         seen_items: Whether it holds what each user had started, by hash of their id.
         neighbours: Of how many neighbours of each type it holds a recommended item's strongest
             edges; 0 leaves them out.
+        calibration: What its scores are worth as probabilities; None where nobody knows.
         feature_service: Feast service that users' features come from.
 
     Returns:
@@ -126,6 +129,8 @@ def assemble_payload(
         popular.write(folder / "popular.parquet")
         if seen_items:
             seen_by_users(log, as_of).write(folder)
+        if calibration is not None:
+            write_json(folder / CALIBRATION, calibration, indent=1, finite=True)
         tower = OnnxUserTower(folder, threads=threads)
         _check(tower, catalogue, target, towers)
         golden = _golden_set(tower, catalogue, target, golden_users)
