@@ -132,7 +132,7 @@ class Service:
         body = {**vars(event), "timestamp": event.timestamp.isoformat()}
         for again in range(100):
             started = time.perf_counter()
-            answer = self._client.post(f"{self.url}/events", json=body)
+            answer = self._client.post(f"{self.url}/v1/events", json=body)
             took = time.perf_counter() - started
             if answer.status_code == 200:
                 return bool(parse_json(answer.content)["new"]), took, again
@@ -168,7 +168,7 @@ class Service:
         return _quantiles(np.array(took))
 
     def _shelf(self, user: str) -> list[str]:
-        asked = self._client.post(f"{self.url}/recommend", json={"user_id": user})
+        asked = self._client.post(f"{self.url}/v1/recommend", json={"user_id": user})
         answer = parse_json(asked.content)
         return [item["item_id"] for item in answer["items"]]
 
@@ -183,7 +183,7 @@ class _Poison:
 
     def __init__(self, service: Service) -> None:
         self.answers: Counter[int] = Counter()
-        self._url = f"{service.url}/events"
+        self._url = f"{service.url}/v1/events"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._send)
 
