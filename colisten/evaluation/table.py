@@ -15,6 +15,7 @@ from colisten.errors import EvaluationError
 from colisten.evaluation.beyond_accuracy import BEYOND_ACCURACY, BeyondAccuracy
 from colisten.evaluation.comparison import Comparison, Contrast, Part, Row
 from colisten.evaluation.metrics import metric_names
+from colisten.evaluation.score_calibration import ScoreCalibration
 from colisten.evaluation.slices import SeedRuns, Slice, user_slices
 from colisten.evaluation.split import EvaluationSet
 from colisten.logs import logger
@@ -46,6 +47,8 @@ class EvaluationTable(Part):
         finer: Models by finer slices (popularity tiers, new items, languages, lengths of history,
             users with and without text).
         finer_differences: Subject minus every other model on those.
+        calibration: What the scores of two towers with the graph are worth as probabilities of a
+            start; None where too little was started to say.
     """
 
     cut: str
@@ -67,6 +70,7 @@ class EvaluationTable(Part):
     leads: tuple[Contrast, ...]
     finer: tuple[Row, ...] = ()
     finer_differences: tuple[Contrast, ...] = ()
+    calibration: ScoreCalibration | None = None
 
     @property
     def empty(self) -> bool:

@@ -1,8 +1,6 @@
 """Whom the model is asked about, what it may answer, and its scores as logits.
 
-Served vectors are of unit length, so an inner product is a logit of the trained softmax only up to
-a factor of each user. The factor can be read off the user's vector, whose last dimension was one
-before it was divided by its length (see `colisten.models.towers`).
+How an inner product of served vectors becomes a logit says `colisten.models.vector_layout`.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from colisten.evaluation.split import EvaluationSet
 from colisten.features.transform import UserFeatureSpec
 from colisten.json_files import read_mapping
 from colisten.models.items import ItemFeatureSpec
+from colisten.models.vector_layout import VectorLayout
 from colisten.ranking.eligible import EligibleUsers
 from colisten.ranking.ragged import Ragged
 
@@ -36,6 +35,7 @@ class ServedTowers:
     Attributes:
         user_spec: Meaning of the user tower's input.
         item_spec: Meaning of the item tower's input.
+        layout: What the columns of their vectors are.
         taste_dim: Leading columns of a vector that hold taste.
         members: Pairs of towers that voted; an item's taste is a unit vector of each.
         temperature: Of the softmax they were trained with, their harmonic mean.
@@ -51,9 +51,9 @@ class ServedTowers:
             spec = read_mapping(folder / "spec.json")
             self.user_spec = UserFeatureSpec.model_validate(spec["user"])
             self.item_spec = ItemFeatureSpec.model_validate(spec["item"])
-            self.taste_dim, self.members = int(spec["taste_dim"]), int(spec["members"])
-            inverse = [1.0 / float(each) for each in spec["temperature"]]
-            self.temperature = len(inverse) / sum(inverse)
+            self.layout = VectorLayout.of(spec)
+            self.taste_dim, self.members = self.layout.taste, self.layout.members
+            self.temperature = self.layout.temperature
             self._user = _session(folder / "user_tower.onnx", threads)
             self._item = _session(folder / "item_tower.onnx", threads)
         except KeyError as error:
@@ -87,12 +87,7 @@ class ServedTowers:
             users: Unit vectors [B, dim].
             items: Unit vectors [n, dim].
         """
-        inner: np.ndarray = users @ items.T
-        if users.shape[1] == self.taste_dim:  # taste alone, at one temperature for all
-            return inner / np.float32(self.temperature)
-        length = np.float32(np.sqrt(self.members + 1.0))
-        scaled: np.ndarray = inner * length / np.maximum(users[:, -1:], _TINY)
-        return scaled
+        return self.layout.logits(users @ items.T, users)
 
 
 def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -44,6 +44,17 @@ class EligibleUsers:
     def __len__(self) -> int:
         return len(self.user_ids)
 
+    def take(self, rows: np.ndarray) -> EligibleUsers:
+        """Some of them, int64 [R]."""
+        return EligibleUsers(
+            user_ids=self.user_ids[rows],
+            warm=self.warm[rows],
+            exclusions=self.exclusions.take(rows),
+            available=self.available,
+            cut=self.cut,
+            target_type=self.target_type,
+        )
+
     @property
     def num_candidates(self) -> int:
         """Items that can be recommended at the cut."""

@@ -1,14 +1,16 @@
 """A release's model card: what it learned from, for whom it is good, and what it is not good at.
 
-All of it is read off the manifest, which is bound by digest, and the journal; a release of an older
-version has a card with what its manifest holds.
+All of it is read off the manifest, which is bound by digest, the release's own word on its scores,
+and the journal; a release of an older version has a card with what its manifest holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from colisten.evaluation.score_calibration import ScoreCalibration
 from colisten.evaluation.slices import NEW_ITEMS
 from colisten.models.choices import Choice
 from colisten.ranking.model_rankers import POPULARITY
@@ -67,6 +69,7 @@ class Card:
         choices: What its training chose between.
         standing: By slice and measure.
         limits: What it is not good at, or not known to be, a sentence each.
+        scores: What its scores are worth as probabilities; None where it does not say.
         software: Versions, by name.
     """
 
@@ -81,6 +84,7 @@ class Card:
     choices: tuple[Choice, ...]
     standing: tuple[Standing, ...]
     limits: tuple[str, ...]
+    scores: ScoreCalibration | None = None
     software: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -89,12 +93,27 @@ class Card:
         return {one.part: one.users for one in self.standing}
 
     @classmethod
-    def of(cls, manifest: Manifest, software: Mapping[str, str] | None = None) -> Card:
+    def read(cls, folder: Path, software: Mapping[str, str] | None = None) -> Card:
+        """The card of the release that lies in a folder.
+
+        Raises:
+            ReleaseCorrupt: Its manifest or its calibration cannot be read.
+        """
+        return cls.of(Manifest.read(folder), software, ScoreCalibration.read(folder))
+
+    @classmethod
+    def of(
+        cls,
+        manifest: Manifest,
+        software: Mapping[str, str] | None = None,
+        scores: ScoreCalibration | None = None,
+    ) -> Card:
         """The card of a release.
 
         Args:
             manifest: Of the release.
             software: What made it, as the journal has it.
+            scores: What its folder says of its scores.
         """
         table = Backtest(manifest.metrics)
         standing = _standings(table)
@@ -110,6 +129,7 @@ class Card:
             choices=manifest.choices,
             standing=standing,
             limits=_limits(table, standing),
+            scores=scores,
             software=dict(software or {}),
         )
 

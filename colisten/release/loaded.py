@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import ReleaseCorrupt, ReleaseError
+from colisten.evaluation.score_calibration import ScoreCalibration
+from colisten.evaluation.score_rule import Activity
 from colisten.features.seen import id_hashes
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
@@ -22,8 +24,10 @@ from colisten.index.exact import ExactCollection
 from colisten.index.filter import EVERY_ITEM, Filter, FilterColumns
 from colisten.index.protocol import Hits, check_search, check_width
 from colisten.models.onnx_tower import OnnxUserTower
+from colisten.models.vector_layout import VectorLayout
 from colisten.release.golden_set import GoldenSet
 from colisten.release.manifest import Manifest
+from colisten.release.neighbours import ItemNeighbours
 from colisten.release.popular import PopularLists
 from colisten.release.seen import SeenItems
 
@@ -60,6 +64,9 @@ class LoadedRelease:
         item_vectors: float32 [n_target, dim], unit rows.
         popular_lists: What everyone listens to.
         seen: What each user had started as it was made.
+        layout: What the columns of vectors are; None where its towers do not say.
+        neighbours: The strongest edges of its graph; None where it holds none.
+        calibration: What scores are worth as probabilities; None where it does not say.
     """
 
     folder: Path
@@ -73,6 +80,9 @@ class LoadedRelease:
     item_vectors: np.ndarray
     popular_lists: PopularLists
     seen: SeenItems
+    layout: VectorLayout | None = None
+    neighbours: ItemNeighbours | None = None
+    calibration: ScoreCalibration | None = None
 
     @classmethod
     def load(cls, folder: Path, *, verify: bool = True, threads: int = 1) -> LoadedRelease:
@@ -124,6 +134,9 @@ class LoadedRelease:
             item_vectors=vectors,
             popular_lists=PopularLists.read(folder / "popular.parquet"),
             seen=SeenItems.read(folder),
+            layout=VectorLayout.read(folder, tower.dim),
+            neighbours=ItemNeighbours.read(folder, len(table), len(vectors)),
+            calibration=ScoreCalibration.read(folder),
         )
 
     def in_memory(self) -> LoadedRelease:
@@ -131,7 +144,9 @@ class LoadedRelease:
         vectors = np.array(self.item_vectors)
         self.tower.item_vectors = vectors
         self.tower.history_vectors = np.array(self.tower.history_vectors)
-        return replace(self, item_vectors=vectors, seen=self.seen.in_memory())
+        neighbours = None if self.neighbours is None else self.neighbours.in_memory()
+        seen = self.seen.in_memory()
+        return replace(self, item_vectors=vectors, seen=seen, neighbours=neighbours)
 
     @property
     def release_id(self) -> str:
@@ -165,6 +180,27 @@ class LoadedRelease:
     def user_vectors(self, batch: UserBatch) -> np.ndarray:
         """Unit vectors of B users, float32 [B, dim]."""
         return self.tower.user_vectors(batch)
+
+    def scores(
+        self, inner: Sequence[float], batch: UserBatch, vector: np.ndarray, row: int = 0
+    ) -> list[float] | None:
+        """Probabilities that a user starts some titles within the calibration's window.
+
+        Args:
+            inner: Inner products of the user's vector with those of k titles.
+            batch: Users.
+            vector: The user's unit vector [dim].
+            row: Which of them.
+
+        Returns:
+            One a title, in the order of inner products; None where the release cannot say.
+        """
+        if self.calibration is None or self.layout is None:
+            return None
+        activity = Activity.of(batch, self.manifest.target_type).take(np.array([row]))
+        logits = self.layout.logits(np.asarray([inner], dtype=np.float32), vector[None])
+        found: list[float] = self.calibration.rule.probabilities(logits, activity)[0].tolist()
+        return found
 
     def exact(
         self,
@@ -224,7 +260,7 @@ class LoadedRelease:
         signals = np.concatenate([part[1] for part in parts])
         # Each item once: events of one item are then exactly as near as each other.
         distinct, event_of = np.unique(heard, return_inverse=True)
-        similarity = self._cosines(np.asarray(items, dtype=np.int64), distinct)
+        similarity = self.cosines(np.asarray(items, dtype=np.int64), distinct)
         # The latest of equals: it is the one the user remembers.
         latest = np.arange(len(heard))[::-1]
         for near in (latest[self.starts(signals[latest])], latest):
@@ -248,7 +284,7 @@ class LoadedRelease:
         """The users whose answers are known."""
         return GoldenSet.read(self.folder)
 
-    def _cosines(self, items: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def cosines(self, items: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Cosine of the history vectors of items [k] and others [n], float32 [k, n]; 0 of none."""
         cosines: np.ndarray = self.history_vectors[items] @ self.history_vectors[others].T
         cosines *= self.scale[items, None] * self.scale[others]

@@ -17,9 +17,11 @@ from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.moments import utc
 from colisten.errors import ReleaseError
+from colisten.evaluation.score_calibration import CALIBRATION, ScoreCalibration
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
+from colisten.graph.graph import CoListeningGraph
 from colisten.index.exact import ExactCollection
 from colisten.index.filter import NO_COLUMNS, FilterColumns, filter_columns
 from colisten.json_files import read_model, write_json
@@ -28,6 +30,7 @@ from colisten.models.onnx_tower import OnnxUserTower
 from colisten.ranking.events import EventLog
 from colisten.release.golden_set import TOP, GoldenSet, golden_rows
 from colisten.release.manifest import Bound, Manifest, file_entries
+from colisten.release.neighbours import ItemNeighbours
 from colisten.release.popular import popular_lists
 from colisten.release.seen import seen_by_users
 from colisten.settings.data import DataSettings
@@ -63,6 +66,8 @@ def assemble_payload(
     popularity_days: int,
     golden_users: pa.Table | None,
     seen_items: bool = True,
+    neighbours: int = 0,
+    calibration: ScoreCalibration | None = None,
     feature_service: str = "serving_v1",
 ) -> Path:
     """Write a payload folder that `ReleaseStore.publish` takes; it appears whole or not at all.
@@ -86,6 +91,9 @@ def assemble_payload(
         golden_users: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
             recorded; None records only the one of a user of whom nothing is known.
         seen_items: Whether it holds what each user had started, by hash of their id.
+        neighbours: Of how many neighbours of each type it holds a recommended item's strongest
+            edges; 0 leaves them out.
+        calibration: What its scores are worth as probabilities; None where nobody knows.
         feature_service: Feast service that users' features come from.
 
     Returns:
@@ -96,6 +104,7 @@ def assemble_payload(
         VectorIndexError: A column to filter by is missing or of another kind.
         ConfigError: The catalogue has no item of that type.
         TrainingError: What the towers' training chose cannot be read.
+        GraphError: The graph cannot be read.
     """
     target_type, filterable = data.target_type, data.filter_columns
     target = catalogue.slice_of(target_type)
@@ -106,6 +115,9 @@ def assemble_payload(
             _copy(hgnn, HGNN_FILES, folder)
         if graph is not None:
             _copy(graph, (GRAPH_FILE,), folder)
+            if neighbours:
+                whole = CoListeningGraph.load(graph)
+                ItemNeighbours.of(whole, target_type, neighbours).write(folder)
         wanted = dict.fromkeys((*_ITEM_COLUMNS, *filterable))
         columns = [name for name in wanted if name in catalogue.table.column_names]
         items = catalogue.table.select(columns).combine_chunks().replace_schema_metadata(None)
@@ -117,6 +129,8 @@ def assemble_payload(
         popular.write(folder / "popular.parquet")
         if seen_items:
             seen_by_users(log, as_of).write(folder)
+        if calibration is not None:
+            write_json(folder / CALIBRATION, calibration, indent=1, finite=True)
         tower = OnnxUserTower(folder, threads=threads)
         _check(tower, catalogue, target, towers)
         golden = _golden_set(tower, catalogue, target, golden_users)

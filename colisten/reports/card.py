@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from colisten.pages import Page
 from colisten.release.card import ABOVE, BELOW, Card, window
+from colisten.reports.reliability import score_planes, scores_in_words
 from colisten.reports.render import render
 
 # How the theme marks a verdict.
@@ -18,4 +19,6 @@ def to_html(card: Card) -> Page:
         card=card,
         window=window(card),
         marks=_MARKS,
+        scores=scores_in_words(card.scores),
+        score_planes=score_planes(card.scores) if card.scores else [],
     )

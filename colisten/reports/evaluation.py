@@ -15,6 +15,7 @@ from colisten.pages import Page
 from colisten.ranking.rankers import CHANCE
 from colisten.reports import charts
 from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP, Plane, Point, Scale, Series, ends
+from colisten.reports.reliability import score_planes, scores_in_words
 from colisten.reports.render import render
 from colisten.reports.verdict import (
     chance,
@@ -67,6 +68,8 @@ def to_html(table: EvaluationTable, seconds: Seconds | None = None) -> Page:
         popularity=POPULARITY,
         number=number,
         chance=chance,
+        scores=scores_in_words(table.calibration),
+        score_planes=score_planes(table.calibration) if table.calibration else [],
         seconds=seconds if seconds is not None and seconds.baselines else None,
     )
 

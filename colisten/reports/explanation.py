@@ -20,18 +20,13 @@ from colisten.explain.explanation import (
 from colisten.explain.importance import CHANGED, LOG_PROBABILITY, Side
 from colisten.pages import Page
 from colisten.reports.charts import (
-    BOTTOM,
-    LEFT,
-    RIGHT,
-    TOP,
     Plane,
-    Point,
     Row,
     Scale,
-    Series,
     ends,
 )
 from colisten.reports.item_map import MAP, map_scripts
+from colisten.reports.reliability import reliability_plane
 from colisten.reports.render import render
 
 
@@ -76,36 +71,17 @@ def to_html(explanation: Explanation) -> Page:
 
 
 def reliability(one: Calibration) -> Plane:
-    """Observed share against predicted probability of each bin, both logarithmic.
-
-    A bin in which nothing was started is drawn at the lower edge.
-    """
-    shares = [each.predicted for each in one.bins]
-    shares += [share for share in ends(each.observed for each in one.bins) if share > 0]
-    # The least whisker of a bin without starts may be next to nothing.
-    low = min(0.1, 10.0 ** math.floor(math.log10(min(shares))))
-    high = min(1.0, 10.0 ** math.ceil(math.log10(max(shares))))
-    x, y = (
-        Scale(low, max(high, 10 * low), *both, log=True) for both in ((LEFT, RIGHT), (BOTTOM, TOP))
-    )
-    points = [
-        Point(
-            x(each.predicted),
-            y(each.observed.value or 0.0),
-            f"predicted {each.predicted:.3%}, observed {each.observed.value or 0:.3%}: "
-            f"{each.streamed:,} started, {each.expected:,.1f} expected",
-            None,
-            y.span(each.observed),
-        )
-        for each in one.bins
-    ]
-    diagonal = [Point(x(end), y(end)) for end in (x.low, x.high)]
-    return Plane(
-        "predicted →",
-        "↑ observed",
-        x.ticks(shares=True),
-        y.ticks(shares=True),
-        [Series("", "own", points), Series("", "chance", diagonal, joined=True)],
+    """Predicted probability and observed share of each bin."""
+    return reliability_plane(
+        [
+            (
+                each.predicted,
+                each.observed,
+                f"predicted {each.predicted:.3%}, observed {each.observed.value or 0:.3%}: "
+                f"{each.streamed:,} started, {each.expected:,.1f} expected",
+            )
+            for each in one.bins
+        ]
     )
 
 

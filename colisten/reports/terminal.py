@@ -14,6 +14,7 @@ from colisten.evaluation.comparison import Measure
 from colisten.evaluation.table import SLICES, EvaluationTable
 from colisten.release.backtest import Figure
 from colisten.release.card import ABOVE, BELOW, Card, Standing, window
+from colisten.reports.reliability import scores_in_words
 from colisten.reports.verdict import headline_metrics, nothing_to_measure, number, verdicts
 
 
@@ -103,6 +104,8 @@ def card_to_rich(card: Card) -> RenderableType:
         parts.append(_standings(card))
     parts.append(Text("Not good at, or not known to be:", style="bold"))
     parts += [Text(f"- {sentence}") for sentence in card.limits]
+    parts.append(Text("What its scores are worth:", style="bold"))
+    parts += [Text(f"- {sentence}") for sentence in scores_in_words(card.scores)]
     for choice in card.choices:
         parts.append(Text.assemble((choice.question, "bold"), f" {choice.chosen}: {choice.reason}"))
         parts += [

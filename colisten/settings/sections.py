@@ -203,6 +203,13 @@ class FeatureSettings(Section):
         description="Whether a release holds, by hash of user ids, which titles users had started, "
         "so that these do not come back where the feature store does not answer.",
     )
+    neighbours_in_release: int = Field(
+        16,
+        ge=0,
+        le=100,
+        description="Strongest co-listening neighbours of each recommended title, by type, that a "
+        "release holds to say why a title is recommended; 0: none.",
+    )
     online_store: Literal["sqlite", "redis"] = Field("sqlite", description="Feast online store.")
     redis: str = Field("127.0.0.1:6379", description="host:port[,password=...] of Redis.")
 

@@ -9,7 +9,7 @@ import numpy as np
 from colisten.statistics.interval import Difference, Interval, normal_quantile
 
 
-def wilson(hits: int, users: int, confidence: float) -> Interval:
+def wilson(hits: float, users: int, confidence: float) -> Interval:
     """Wilson's interval of the share of `users`, at least one, who did something."""
     z = normal_quantile(confidence)
     share = hits / users

@@ -11,7 +11,7 @@ from colisten.settings.sections import FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import Columns, Setting, Without
+from colisten.steps.settings import IN_RELEASE, Columns, Setting, Without
 
 
 class Built(NamedTuple):
@@ -27,7 +27,7 @@ def build_features(
     *,
     data: Annotated[Columns, Without("filterable", "text_vectors")],
     # How a mean is taken over a history is the towers' affair; the store keeps the events.
-    store: Annotated[FeatureSettings, Setting("features"), Without("half_life_days")],
+    store: Annotated[FeatureSettings, Setting("features"), Without("half_life_days", *IN_RELEASE)],
     engine: Engine,
     out: Path,
 ) -> Built:

@@ -46,6 +46,8 @@ def evaluate(
 ) -> Evaluated:
     """HR, MRR and coverage with intervals for every model; all, warm and cold users.
 
+    And of the two towers what their scores are worth as probabilities.
+
     Args:
         history: Checked tables.
         events: Events of the window: the history itself for a backtest, the holdout for the
@@ -68,12 +70,15 @@ def evaluate(
     from colisten.evaluation.seconds import Seconds, seconds_figures
     from colisten.evaluation.split import evaluation_set
     from colisten.features.store import users_as_of
+    from colisten.models.vector_layout import VectorLayout
     from colisten.parts import load_part
+    from colisten.ranking.eligible import eligible_users
     from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
     from colisten.reports.evaluation import to_html
     from colisten.settings.baselines import chosen_baselines
+    from colisten.steps.scores import Sampled, calibrate_scores, end_of
     from colisten.steps.windows import measure
 
     catalogue = history.catalogue
@@ -90,13 +95,15 @@ def evaluate(
         popularity_days=evaluation.popularity_days,
         seed=seed,
     )
-    known = users_as_of(
+    sampled = Sampled.of(eligible_users(log, as_of), window, seed)
+    asked = users_as_of(
         features.open(),
-        window.user_ids.tolist(),
+        sampled.asked_ids,
         as_of,
         catalogue.index_of,
         models.towers.spec,
     )
+    known = asked.take(sampled.of_window)
     rankers = models.rankers(known)
     names = chosen_baselines(evaluation.baselines)
     own = [load_part("evaluation.own_baselines", each) for each in evaluation.own_baselines]
@@ -119,6 +126,16 @@ def evaluate(
     ranked = rank_lists([*rankers, *tuned], window, evaluation, folder=out / "lists")
     lists = {model: [items] for model, items in ranked.by_model.items()}
     table = measure(lists, window, known, streams, catalogue, text, evaluation, seed)
+    calibration = calibrate_scores(
+        sampled,
+        asked,
+        models.towers,
+        VectorLayout.read(towers.folder, models.towers.dim),
+        end=end_of(history, events, window),
+        evaluation=evaluation,
+        seed=seed,
+    )
+    table = table.model_copy(update={"calibration": calibration})
     measured = Measured(table)
     return Evaluated(
         measured,

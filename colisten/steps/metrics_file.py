@@ -14,7 +14,7 @@ from colisten.json_files import read_mapping, write_json
 METRICS = "metrics.json"
 SLICES = "slices.json"
 # Of a table; four fifths of its bytes.
-_BULK = {"finer", "finer_differences"}
+_BULK = {"finer", "finer_differences", "calibration"}
 
 
 def write_metrics(

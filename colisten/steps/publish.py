@@ -90,13 +90,15 @@ def publish(
             towers=towers.folder,
             hgnn=hgnn.folder,
             graph=graph.full_folder,
-            metrics=table.table.model_dump(mode="json"),
+            metrics=table.table.model_dump(mode="json", exclude={"calibration"}),
+            calibration=table.table.calibration,
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
             popularity_days=popularity_days,
             golden_users=_golden_users(history, features, cut, data, engine),
             seen_items=store.seen_in_release,
+            neighbours=store.neighbours_in_release,
         )
         release_id = releases.publish(payload, served)
         if decision.passed or releases.live() is None:

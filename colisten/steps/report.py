@@ -81,7 +81,7 @@ def report(
     write_page(reports / "graph.html", to_html(described))
     write_json(reports / "graph.json", described)
     releases = ReleaseStore(home)
-    card = Card.of(releases.show(release.release_id), releases.software(release.release_id))
+    card = Card.read(releases.folder(release.release_id), releases.software(release.release_id))
     write_page(reports / "model_card.html", card_page(card))
     figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
     try:

@@ -67,6 +67,9 @@ TypesAndSignals = Annotated[
     DataSettings, Computed(_unweighted), Without("filterable", "user_features", "text_vectors")
 ]
 
+# Of the features: what a release holds beside the model, which shapes no training.
+IN_RELEASE = ("seen_in_release", "neighbours_in_release")
+
 
 def settings_of(step: Step, settings: Settings) -> dict[str, Any]:
     """What a step reads of the settings, by the names of its parameters."""

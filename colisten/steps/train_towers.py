@@ -17,7 +17,7 @@ from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.rows import TrainingRows
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import Factors, ItemVectors, TextVectors
-from colisten.steps.settings import Setting, Without
+from colisten.steps.settings import IN_RELEASE, Setting, Without
 
 BLOCKS = ("text", "z")
 
@@ -40,7 +40,7 @@ def train_towers(
     checkpoints: Path,
     *,
     data: Annotated[DataSettings, Without("filterable", "text_vectors")],
-    histories: Annotated[FeatureSettings, Setting("features")],
+    histories: Annotated[FeatureSettings, Setting("features"), Without(*IN_RELEASE)],
     towers: TowerSettings,
     # The best epoch is picked by the measure that counts.
     k: Annotated[int, Setting("evaluation.k")],

@@ -12,6 +12,8 @@ from colisten.explain.logits import ServedTowers, UserSample, log_softmax
 from colisten.json_files import read_json, write_json
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.score_weights import ScoreWeights
+from colisten.models.towers import tower_vectors
+from colisten.models.vector_layout import VectorLayout
 from tests.explain.home import HALF_LIVES, Plant, planted_towers
 from tests.explain.samples import drawn_sample
 
@@ -38,6 +40,44 @@ def test_logits_are_those_of_the_trained_softmax(
             wanted += heard @ towers.item.beside(items)[:, len(HALF_LIVES) :].T
         found = served.logits(towers.user(users).numpy(), towers.item(items).numpy())
     assert np.abs(found - wanted.numpy()).max() < 1e-3
+
+
+@pytest.mark.parametrize("with_knn_term", [False, True])
+def test_the_parts_of_a_score_add_up_to_the_inner_product(
+    inputs: ExplanationInputs, with_knn_term: bool
+) -> None:
+    served = inputs.towers
+    knn_term = KnnTermLayout.of(served.user_spec, served.item_spec) if with_knn_term else None
+    towers = planted_towers(served.user_spec, served.item_spec, Plant(popularity=0.7), knn_term)
+    weights = ScoreWeights.plain(2, len(HALF_LIVES), (0.5, 1.0, -0.3, 2.0) * with_knn_term)
+    towers.fit_to_catalogue(inputs.item_features, weights)
+    layout = VectorLayout(
+        taste=towers.user.taste_dim,
+        members=2,
+        temperature=1.0,
+        popularity=len(HALF_LIVES),
+        similarity=dict(zip(knn_term.blocks, knn_term.dims, strict=True)) if knn_term else {},
+    )
+    users = tower_vectors(towers.user, inputs.user_features)
+    items = tower_vectors(towers.item, inputs.item_features)
+    assert layout.dim == users.shape[1] == items.shape[1]
+    for user in users[:5]:
+        parts = layout.parts(user, items)
+        np.testing.assert_allclose(sum(parts.values()), items @ user, atol=1e-6)
+        assert np.abs(parts["taste"]).max() > 0.01
+        assert np.abs(parts["popularity"]).max() > 0.01
+        assert bool(np.abs(parts["similarity"]).max() > 0.01) == with_knn_term
+
+
+def test_vectors_of_another_length_than_the_towers_say_have_no_parts(
+    inputs: ExplanationInputs, tmp_path: Path
+) -> None:
+    folder, dim = inputs.release.folder, inputs.release.item_vectors.shape[1]
+    assert VectorLayout.read(folder, dim) == inputs.towers.layout
+    assert VectorLayout.read(folder, dim - 1) is None
+    assert VectorLayout.read(tmp_path, dim) is None
+    write_json(tmp_path / "spec.json", {"taste_dim": 4, "members": "two"})
+    assert VectorLayout.read(tmp_path, 4) is None
 
 
 def test_tastes_are_unit_vectors_without_popularity(inputs: ExplanationInputs) -> None:

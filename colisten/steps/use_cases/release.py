@@ -58,7 +58,7 @@ def release_card(out: Path, release_id: str = LIVE) -> Card:
     """The model card of a release; args and errors are those of `show_release`."""
     store = _store(out)
     release_id = store.resolve(release_id)
-    return Card.of(store.show(release_id), store.software(release_id))
+    return Card.read(store.folder(release_id), store.software(release_id))
 
 
 def verify_release(
