@@ -207,6 +207,9 @@ class RecommendRequest(Request):
         description="For tests: the arm to answer by, whoever the user is. Nothing is kept of it.",
     )
     explain: bool = Field(False, description="Fill each item's `explanation`.")
+    preview: bool = Field(
+        False, description="Somebody else looks at the shelf: nothing is kept of it."
+    )
     min_release: ReleaseId | None = Field(
         None, description="Refuse to answer from a release that went live before this one did."
     )

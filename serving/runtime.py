@@ -170,7 +170,7 @@ class Runtime:
         shelf = self._recommender.shelf(arm, request)
         if not arm.popular:
             self._floor.note(shelf.how)
-        if request.arm is None:
+        if request.arm is None and not request.preview:
             metrics.SHELVES.labels(arm.name or "").inc()
             if self._log is not None:
                 self._log.shown(shelf, request.surface)

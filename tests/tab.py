@@ -100,6 +100,20 @@ class Tab:
         )
         return base64.b64decode(answer["data"])
 
+    def offline(self, off: bool) -> None:
+        """Cut the network off, or join it again."""
+        self._call(
+            "Network.emulateNetworkConditions",
+            offline=off,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
+    def before(self, code: str) -> None:
+        """Run JavaScript on every page that is opened from now on, before its own."""
+        self._call("Page.addScriptToEvaluateOnNewDocument", source=code)
+
     def close(self) -> None:
         """Close it."""
         self._browser.call("Target.closeTarget", targetId=self._target)
@@ -109,11 +123,12 @@ class Tab:
 
 
 @contextlib.contextmanager
-def tab(browser: Browser, url: str, **view: Any) -> Iterator[Tab]:
-    """A tab on a page, closed at the end."""
+def tab(browser: Browser, url: str | None = None, **view: Any) -> Iterator[Tab]:
+    """A tab on a page, or an empty one; closed at the end."""
     opened = Tab(browser, **view)
     try:
-        opened.open(url)
+        if url is not None:
+            opened.open(url)
         yield opened
     finally:
         opened.close()

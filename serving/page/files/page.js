@@ -32,7 +32,7 @@ function person() {
     : { features: {} };
 }
 
-const name = (whom) => whom.user_id ?? (whom.history ? "someone new" : "somebody of whom nothing is known");
+const name = (whom) => whom.user_id ?? "someone new";
 
 // Ask for a shelf and draw it; `news` is said before what changed.
 async function shelf(whom, news = "") {
@@ -45,7 +45,7 @@ async function shelf(whom, news = "") {
   const same = state.whom && JSON.stringify(whom) === JSON.stringify(state.whom);
   by("shelf").setAttribute("aria-busy", "true");
   try {
-    const answer = await ask("recommend", { ...whom, ...asked(), surface: "page" }, running.signal);
+    const answer = await ask("recommend", { ...whom, ...asked(), explain: true, preview: true }, running.signal);
     noteReach(false);
     show(by("fault"), false);
     draw(whom, answer, same || news ? state.answer : null, news);
@@ -61,9 +61,11 @@ async function shelf(whom, news = "") {
 function draw(whom, answer, last, news) {
   const { items, how } = answer.data, before = last ? last.data.items.map((one) => one.item_id) : null;
   Object.assign(state, { whom, answer });
-  replace(by("shelf-title"), "The shelf of ", value(name(whom)));
+  if (whom.features) replace(by("shelf-title"), "Popular titles");
+  else replace(by("shelf-title"), "The shelf of ", value(name(whom)));
   const personal = how.vector === "two_tower";
-  const kind = !items.length ? "No title: the filters pass none, or all that they pass were had." : personal ? `${items.length} titles, chosen for them.` : `${items.length} titles that many listen to.`;
+  const kind = !items.length ? "No title: the filters pass none, or all that they pass were had." : personal ? `${items.length} titles, chosen for them.`
+    : `${items.length} titles that many listen to${whom.features ? ", as nothing is known of anybody here" : ""}.`;
   const worse = faults(how).length ? " The service runs on less than it should: see how it was made." : "";
   replace(by("shelf-said"), [news, before && told(items, before), kind + worse].filter(Boolean).join(" "));
   drawShelf(items, before, choose);
@@ -73,11 +75,15 @@ function draw(whom, answer, last, news) {
   else show(by("why"), false);
 }
 
+// A button for each thing that can be done with a title; `then` is called with what was.
+const signals = (item, then) => (state.about?.signals ?? []).map((signal) => el("button", { type: "button", class: "quiet",
+  "aria-label": `${words(signal)}: ${plain(item.title ?? item.item_id)}`, onclick: () => then(item, signal) }, words(signal)));
+
 function actions(item) {
-  const signals = state.about?.signals ?? [];
-  const lead = isNew() ? "What if they did this?" : "Tell the service that they did this:";
-  return el("div", { class: "actions" }, el("p", { class: "soft" }, lead), signals.map((signal) =>
-    el("button", { type: "button", class: "quiet", "aria-label": `${words(signal)}: ${plain(item.title ?? item.item_id)}`, onclick: () => did(item, signal) }, words(signal))));
+  const known = Boolean(state.whom?.user_id);
+  if (!known && !isNew()) return null;
+  return el("div", { class: "actions" }, el("p", { class: "soft" }, known ? "Tell the service that they did this:" : "What if they did this?"),
+    signals(item, known ? did : heard));
 }
 
 function choose(item, opened) {
@@ -92,16 +98,10 @@ function choose(item, opened) {
   }
 }
 
-// Somebody did something: the service is told, or the history of someone new grows.
+// A user did something, and the service is told.
 async function did(item, signal) {
   by("sheet").open && by("sheet").close();
-  const title = plain(item.title ?? item.item_id);
-  if (isNew()) {
-    hear(item, signal);
-    return shelf(person(), `With ${words(signal)} of ${title}:`);
-  }
-  const userId = state.whom?.user_id ?? by("user").value.trim();
-  if (!userId) return fail(new Error("Type a user's id first."));
+  const title = plain(item.title ?? item.item_id), userId = state.whom.user_id;
   const event = { user_id: userId, item_id: item.item_id, item_type: item.item_type, signal, timestamp: new Date().toISOString() };
   try {
     const { data } = await ask("events", event);
@@ -112,9 +112,12 @@ async function did(item, signal) {
   }
 }
 
-function hear(item, signal) {
+// Someone new did something: their history grows on this page alone.
+function heard(item, signal) {
+  by("sheet").open && by("sheet").close();
   state.heard = [{ ...item, signal }, ...state.heard.filter((one) => one.item_id !== item.item_id)];
   drawHeard();
+  shelf(person(), `With ${words(signal)} of ${plain(item.title ?? item.item_id)}:`);
 }
 
 function drawHeard() {
@@ -143,10 +146,11 @@ function listen() {
   for (const radio of form.elements.whom)
     radio.addEventListener("change", () => { show(by("whom-user"), !isNew()); show(by("whom-new"), isNew()); });
   by("sheet").addEventListener("close", () => by("side").prepend(by("why")));
-  const buttons = (item) => (state.about?.signals ?? []).map((signal) => el("button", { type: "button", class: "quiet",
-    "aria-label": `${words(signal)}: ${plain(item.title ?? item.item_id)}`, onclick: () => { added.clear(); found.clear(); did(item, signal); } }, words(signal)));
-  const added = titleSearch({ field: "did", said: "did-said", found: "did-found", actions: buttons });
-  const found = titleSearch({ field: "heard", said: "heard-said", found: "heard-found", usual: "Nothing of it is stored.", actions: buttons });
+  const finding = (field, usual, then) => {
+    const search = titleSearch({ field, usual, actions: (item) => signals(item, (...one) => { search.clear(); then(...one); }) });
+  };
+  finding("did", "", did);
+  finding("heard", "Nothing of it is stored.", heard);
 }
 
 async function reached(down, release) {

@@ -2,7 +2,7 @@
 
 const PATIENCE_MS = 10_000;
 const PATHS = {
-  recommend: "recommend", events: "events", release: "release",
+  recommend: "v1/recommend", events: "v1/events", release: "v1/release",
   about: "page/about", titles: "page/titles", history: "page/history",
 };
 
@@ -30,10 +30,10 @@ function stages(header) {
 async function refusal(response) {
   let told = {};
   try { told = await response.json(); } catch { /* whoever answered speaks no JSON */ }
-  const detail = told?.detail ?? told?.message;
+  const detail = told?.detail;
   const message = [NAMES[response.status] ?? `The service answered ${response.status}.`, detail].filter(Boolean).join(" ");
   // A proxy that finds nobody behind it answers in its own words.
-  const down = response.status >= 502 && !(told?.code ?? told?.error);
+  const down = response.status >= 502 && !told?.code;
   return new Fault(message, { down, status: response.status, fields: told?.fields ?? [] });
 }
 

@@ -4,8 +4,10 @@ import { ask } from "./service.js";
 
 const WAIT_MS = 180;
 
-// `field`, `said` and `found` are ids; `actions(item)` gives the buttons of a title found.
-export function titleSearch({ field, said, found, usual = "", actions }) {
+// `field` is an id, beside which stand `field-said` and `field-found`; `usual` is said where nothing
+// is typed, and `actions(item)` gives the buttons of a title found.
+export function titleSearch({ field, usual, actions }) {
+  const said = `${field}-said`, found = `${field}-found`;
   let waiting, running;
   const clear = () => { running?.abort(); clearTimeout(waiting); replace(by(found)); };
   async function search(text) {

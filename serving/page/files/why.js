@@ -20,7 +20,7 @@ function way(item, explanation, reasons) {
   const phrase = Object.values(reasons ?? {}).find((one) => item.why?.startsWith(`because ${one} `));
   const heard = phrase && item.why.slice(`because ${phrase} `.length);
   if (!heard) return el("p", {}, item.why ? value(`${item.why[0].toUpperCase()}${item.why.slice(1)}.`) : "No one thing in the history leads here: it is the whole of it.");
-  return el("ol", { class: "way" }, you(), step(phrase.replace(/^you /, "")), book(heard), step("nearest in what it is and who hears it"), book(here, "this title"));
+  return el("ol", { class: "way" }, you(), step(phrase.replace(/^you /, "")), book(heard), step("close in subject and listeners"), book(here, "this title"));
 }
 
 function shares(parts) {
