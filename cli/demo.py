@@ -17,6 +17,7 @@ from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.experiment import drawn
 from colisten.cli.inputs import SeedOption
 from colisten.cli.run import run_document, show_next, show_outcome, wide_console
+from colisten.cli.shelf import shown_score
 from colisten.cli.steps import shown_steps
 from colisten.data import parquet
 from colisten.data.moments import parse_moment
@@ -235,6 +236,6 @@ def _shelf(shelf: dict[str, Any], kind: str) -> Table:
     for column in ("", "title", "score", "why"):
         table.add_column(column)
     for item in shelf["items"]:
-        score = "" if item["score"] is None else f"{item['score']:.3f}"
+        score = shown_score(item["score"], item["inner_product"])
         table.add_row(str(item["rank"]), item["title"] or "", score, item["why"] or "")
     return table

@@ -73,8 +73,8 @@ def recommend(
 
     Answers as the service does where its index does not answer: by exact search, and with popular
     items to users of whom nothing is known, which is said. --to writes a row per item: user_id,
-    rank, item_id, title, score (null where it is popularity that picked), release_id. --html
-    writes a page that opens offline.
+    rank, item_id, title, score and inner_product (null where it is popularity that picked),
+    release_id. --html writes a page that opens offline.
 
     \b
     Example: colisten recommend --out out --user u1 -k 5

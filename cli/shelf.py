@@ -40,6 +40,13 @@ def opened(out: Path, release_id: str | None) -> Release:
     return load_release(out, release_id)
 
 
+def shown_score(score: float | None, inner_product: float | None) -> str:
+    """A probability in percent; where there is none, what the shelf is ordered by."""
+    if score is not None:
+        return f"{score:.2%}"
+    return "" if inner_product is None else f"{inner_product:.3f}"
+
+
 def print_shelf(title: str, items: Sequence[Recommendation]) -> None:
     """Draw a shelf as a table; says so where it is empty."""
     console = Terminal()
@@ -51,7 +58,7 @@ def print_shelf(title: str, items: Sequence[Recommendation]) -> None:
     for column in ("", "item", "title", "score", "why"):
         table.add_column(column, justify="right" if column in ("", "score") else "left")
     for each in items:
-        score = "" if each.score is None else f"{each.score:.3f}"
+        score = shown_score(each.score, each.inner_product)
         cells = (each.item_id, each.title or "", score, each.why or "")
         table.add_row(str(each.rank), *map(Text, cells))
     console.print(table)

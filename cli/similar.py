@@ -42,6 +42,6 @@ def similar(
     if as_json:
         print_document({"release_id": release.release_id, "item_id": item, "items": items})
         return
-    by_popularity = bool(items) and items[0].score is None
+    by_popularity = bool(items) and items[0].inner_product is None
     note = "; nothing is known of this item: popular items" if by_popularity else ""
     print_shelf(f"Like {item}; release {release.release_id}{note}", items)

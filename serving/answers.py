@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, RootModel, WithJsonSchema
 
+from colisten.serving.explanation import Explanation
 from colisten.serving.problems import Problem
 from colisten.settings.sections import INDEX_BACKENDS
 
@@ -45,10 +46,15 @@ class ShelfItem(BaseModel):
     title: str | None
     rank: int = Field(description="From 1.")
     score: float | None = Field(
-        description="Inner product of unit vectors; null for popular items, which are only ordered."
+        description="Probability that this user starts it within the days of the release's window; "
+        "null for popular and similar items, and where the release has learned none."
+    )
+    inner_product: float | None = Field(
+        description="Of unit vectors: what the shelf is ordered by; the cosine for similar items, "
+        "null for popular ones, which are only ordered."
     )
     why: str | None = Field(description="A reason to show; null where there is none.")
-    explanation: dict[str, Any] | None = Field(
+    explanation: Explanation | None = Field(
         None, description="What led to it; null unless the request says `explain`."
     )
 

@@ -11,7 +11,7 @@ Nothing here raises for a dependency's sake.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -21,12 +21,14 @@ from colisten.features.users import UserBatch
 from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.protocol import check_search
 from colisten.logs import logger
+from colisten.release.explanation import explained
 from colisten.release.loaded import LoadedRelease
 from colisten.release.picks import Pick, popular_picks, reasons, seen_items
 from colisten.serving.active_release import ActiveRelease
 from colisten.serving.answers import How, SearchSource, Shelf, ShelfItem, VectorSource
 from colisten.serving.arms import ShownArm
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from colisten.serving.explanation import Phrases, as_answer
 from colisten.serving.filters import asked_filter, offered, unknown_values
 from colisten.serving.index_client import IndexClient
 from colisten.serving.index_truth import FOREIGN, Allowed, answer_fault, as_fault
@@ -79,7 +81,7 @@ class Recommender:
         search_breaker: Budget and breaker of the index.
         search_seconds: How long the index may take.
         index_source: What a search by the index is called in answers.
-        reasons: By signal how a reason goes on after "because".
+        phrases: Words of reasons and explanations.
     """
 
     def __init__(
@@ -90,14 +92,14 @@ class Recommender:
         *,
         search_seconds: float,
         index_source: SearchSource,
-        reasons: Mapping[str, str],
+        phrases: Phrases,
     ) -> None:
         self._index = index
         self._features_breaker = features_breaker
         self._search_breaker = search_breaker
         self._search_seconds = search_seconds
         self._index_source = index_source
-        self._reasons = reasons
+        self._phrases = phrases
         self._memory = SeenMemory()
 
     def shelf(self, arm: ShownArm, request: RecommendRequest) -> Shelf:
@@ -252,9 +254,38 @@ class Recommender:
         with stage("why"):
             whys: Sequence[str | None] = [None] * len(items)
             if user is not None:
-                whys = reasons(release, user, items, self._reasons)
-        # Where the request says `explain`, what `explanation` of each item holds is found here.
-        return shown(release, [Pick(*one) for one in zip(items, scores, whys, strict=True)])
+                whys = reasons(release, user, items, self._phrases.reasons)
+        shelf = shown(release, [Pick(*one) for one in zip(items, scores, whys, strict=True)])
+        self._add_worth(state, shelf, scores)
+        if state.request.explain:
+            with stage("explain"):
+                self._add_explanations(state, shelf, items)
+        return shelf
+
+    def _add_worth(
+        self, state: RequestState, shelf: Sequence[ShelfItem], inner: Sequence[float]
+    ) -> None:
+        """Say how probable a start of each item is, where the release can."""
+        if state.user is None or state.vector is None:
+            return
+        scores = state.active.release.scores(inner, state.user, state.vector[0])
+        for item, score in zip(shelf, scores or (), strict=False):
+            item.score = score
+
+    def _add_explanations(
+        self, state: RequestState, shelf: Sequence[ShelfItem], items: Sequence[int]
+    ) -> None:
+        release = state.active.release
+        if state.user is None or state.vector is None:
+            return
+        try:
+            found = explained(release, state.user, state.vector[0], items)
+            for item, at, why in zip(shelf, items, found, strict=True):
+                item.explanation = as_answer(release, at, why, self._phrases)
+        except Exception:
+            # A fault of ours that costs the explanations, and not the shelf.
+            _log.exception("explanation_failed", release_id=release.release_id)
+            state.fallbacks.append("explanation_error")
 
 
 def _begun(arm: ShownArm, request: RecommendRequest) -> RequestState:
@@ -330,7 +361,8 @@ def shown(release: LoadedRelease, picks: Sequence[Pick]) -> list[ShelfItem]:
             item_id=release.item_ids[pick.item],
             title=release.titles[pick.item],
             rank=rank,
-            score=pick.score,
+            score=None,
+            inner_product=pick.score,
             why=pick.why,
         )
         for rank, pick in enumerate(picks, start=1)

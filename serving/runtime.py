@@ -32,6 +32,7 @@ from colisten.serving.arms import Arms
 from colisten.serving.circuit_breaker import CallFailed, CircuitBreaker
 from colisten.serving.environment import Environment
 from colisten.serving.event_intake import EventIntake
+from colisten.serving.explanation import Phrases
 from colisten.serving.exposure_log import ExposureLog
 from colisten.serving.followed import Followed, LivePointer, arm_part
 from colisten.serving.index_client import IndexClient
@@ -89,7 +90,7 @@ class Runtime:
             self._breakers[1],
             search_seconds=serving.search_budget_ms / 1000,
             index_source=self._index_source,
-            reasons=serving.reasons,
+            phrases=Phrases(serving.reasons, serving.heard),
         )
         self._store = store
         self._environment = environment

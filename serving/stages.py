@@ -6,7 +6,7 @@ import time
 from contextvars import ContextVar
 from typing import Literal
 
-Stage = Literal["features", "encode", "search", "why", "answer"]
+Stage = Literal["features", "encode", "search", "why", "explain", "answer"]
 HEADER = "Server-Timing"
 
 

@@ -68,8 +68,10 @@ class Recommendation:
         rank: From 1.
         item_id: The item.
         title: Its title; None where it has none.
-        score: Inner product of unit vectors, or cosine of similar items; None where it was picked
-            by popularity.
+        score: Probability that the user starts it within the days of the release's window; None
+            of popular and similar items, and where the release has learned none.
+        inner_product: Of unit vectors, or the cosine of similar items; None where it was picked by
+            popularity.
         why: In words; None where there is nothing true to say.
     """
 
@@ -77,6 +79,7 @@ class Recommendation:
     item_id: str
     title: str | None
     score: float | None
+    inner_product: float | None
     why: str | None
 
 
@@ -189,11 +192,13 @@ class Release:
             return []
         asked = self.loaded.columns.known(filter)
         asked = asked.excluding([*asked.exclude.get("item_id", ()), *seen])
-        ids, scores = self.loaded.exact(self.loaded.user_vectors(batch), k, filter=asked)
-        places = self.loaded.index_of(ids[0]).tolist()
+        vector = self.loaded.user_vectors(batch)
+        ids, found = self.loaded.exact(vector, k, filter=asked)
+        places, inner = self.loaded.index_of(ids[0]).tolist(), found[0].tolist()
         whys = reasons(self.loaded, batch, places, _PHRASES)
         return self._shown(
-            [Pick(*one) for one in zip(places, scores[0].tolist(), whys, strict=True)]
+            [Pick(*one) for one in zip(places, inner, whys, strict=True)],
+            self.loaded.scores(inner, batch, vector[0]),
         )
 
     def similar(
@@ -215,7 +220,7 @@ class Release:
         """Where one item stands for one user, and why.
 
         Returns:
-            Its rank among all items that the user has not started, its score and the reason.
+            Its rank among all items that the user has not started, its scores and the reason.
 
         Raises:
             ReleaseNotFound: The release does not recommend such an item.
@@ -233,14 +238,16 @@ class Release:
                 f"Nothing is known of the user {shown(user)}, so items come by popularity.",
                 "Ask for a user with a history or a profile.",
             )
-        scores = self.loaded.item_vectors @ self.loaded.user_vectors(batch)[0]
-        score = float(scores[item - target.start])
-        others = np.ones(len(scores), dtype=bool)
+        vector = self.loaded.user_vectors(batch)[0]
+        found = self.loaded.item_vectors @ vector
+        inner = float(found[item - target.start])
+        others = np.ones(len(found), dtype=bool)
         seen = seen_items(self.loaded, user if isinstance(user, str) else None, batch)
         others[self.loaded.index_of(seen) - target.start] = False
-        rank = 1 + int((scores[others] > score).sum())
+        rank = 1 + int((found[others] > inner).sum())
         (why,) = reasons(self.loaded, batch, [item], _PHRASES)
-        return Recommendation(rank, item_id, self.loaded.titles[item], score, why)
+        (score,) = self.loaded.scores([inner], batch, vector) or [None]
+        return Recommendation(rank, item_id, self.loaded.titles[item], score, inner, why)
 
     def _item(self, item_id: str) -> int:
         item = int(self.loaded.index_of([item_id])[0])
@@ -274,12 +281,15 @@ class Release:
             left_out=set(self.loaded.index_of(seen).tolist()),
         )
 
-    def _shown(self, picks: Sequence[Pick]) -> list[Recommendation]:
+    def _shown(
+        self, picks: Sequence[Pick], scores: Sequence[float] | None = None
+    ) -> list[Recommendation]:
         return [
             Recommendation(
                 rank,
                 str(self.loaded.item_ids[pick.item]),
                 self.loaded.titles[pick.item],
+                None if scores is None else scores[rank - 1],
                 pick.score,
                 pick.why,
             )

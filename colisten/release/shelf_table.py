@@ -19,6 +19,7 @@ SCHEMA = pa.schema(
         "item_id": pa.string(),
         "title": pa.string(),
         "score": pa.float32(),
+        "inner_product": pa.float32(),
         "release_id": pa.string(),
     }
 )
@@ -57,7 +58,15 @@ def write_shelves(shelves: Iterable[Shelf], file: Path, release_id: str) -> Shel
             counts.unknown += not shelf.known
             counts.empty += not shelf.items
             rows += [
-                (shelf.user_id, each.rank, each.item_id, each.title, each.score, release_id)
+                (
+                    shelf.user_id,
+                    each.rank,
+                    each.item_id,
+                    each.title,
+                    each.score,
+                    each.inner_product,
+                    release_id,
+                )
                 for each in shelf.items
             ]
             if len(rows) >= _GROUP_ROWS:

@@ -364,6 +364,11 @@ class ServingSettings(Section):
         description="By signal what a reason says between 'because' and a title; of others it says "
         "'because of'.",
     )
+    heard: Name = Field(
+        "heard",
+        description="What an explanation says that people did with titles, as in 'often heard by "
+        "those who'.",
+    )
     deadline_ms: Positive = Field(
         2000,
         le=60_000,

@@ -89,7 +89,9 @@ def test_many_users_become_a_table(
         assert [(row["rank"], row["item_id"], row["title"]) for row in rows] == [
             (each.rank, each.item_id, each.title) for each in shelf
         ]
-        assert [row["score"] for row in rows] == pytest.approx([each.score for each in shelf])
+        assert [row["inner_product"] for row in rows] == pytest.approx(
+            [each.inner_product for each in shelf]
+        )
     assert set(table.column("release_id").to_pylist()) == {release.release_id}
 
     told = document("recommend", "--out", out, "--all", "--to", str(file))

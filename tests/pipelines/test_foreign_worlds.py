@@ -216,7 +216,9 @@ def test_the_service_answers_and_an_event_changes_the_shelf(road: Road, runtime:
     assert runtime.push(started).known_item
     after = runtime.recommend(wanted)
     assert first not in {item.item_id for item in after.items}
-    assert [item.score for item in after.items] != [item.score for item in before.items[1:]]
+    assert [item.inner_product for item in after.items] != [
+        item.inner_product for item in before.items[1:]
+    ]
     with pytest.raises(Refused, match="signal"):
         runtime.push(EventRequest(**event, signal="listened", timestamp=datetime.now(UTC)))
 

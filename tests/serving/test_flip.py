@@ -25,7 +25,7 @@ Answer = tuple[tuple[str, float | None, str | None], ...]
 
 def read(answer: dict[str, Any]) -> Answer:
     return tuple(
-        (item["item_id"], round(item["score"], 5), item["why"]) for item in answer["items"]
+        (item["item_id"], round(item["inner_product"], 5), item["why"]) for item in answer["items"]
     )
 
 

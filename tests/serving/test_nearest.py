@@ -134,9 +134,9 @@ def test_a_shelf_is_that_of_the_plain_computation(
         and (language is None or (language == "de") == (int(item[1:]) % 5 == 0))
     }
     best = sorted(left.values(), reverse=True)[:k]
-    assert [item.score for item in shelf.items] == pytest.approx(best, abs=CLOSE)
+    assert [item.inner_product for item in shelf.items] == pytest.approx(best, abs=CLOSE)
     assert len({item.item_id for item in shelf.items}) == len(best)
     phrases = SETTINGS.serving.reasons
     for item in shelf.items:
-        assert item.score == pytest.approx(left[item.item_id], abs=CLOSE)
+        assert item.inner_product == pytest.approx(left[item.item_id], abs=CLOSE)
         assert item.why in plainly.reasons(user, item.item_id, phrases)

@@ -70,7 +70,9 @@ def shelves(service: Service) -> Shelves:
     for user in USERS:
         answer = service.post("/v1/recommend", user_id=user, k=20)
         assert answer.status_code == 200, answer.text
-        made[user] = [(one["item_id"], round(one["score"], 4)) for one in answer.json()["items"]]
+        made[user] = [
+            (one["item_id"], round(one["inner_product"], 4)) for one in answer.json()["items"]
+        ]
     return made
 
 

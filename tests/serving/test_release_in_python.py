@@ -98,7 +98,7 @@ def test_a_user_by_value_is_the_stored_one(release: Release, tiny_history: Path)
     )
     assert values(release.recommend(known)) == values(wanted)
     for mine, theirs in zip(release.recommend(known), wanted, strict=True):
-        assert mine.score == pytest.approx(theirs.score, abs=1e-6)
+        assert mine.inner_product == pytest.approx(theirs.inner_product, abs=1e-6)
 
 
 def test_an_explanation_agrees_with_the_shelf(release: Release) -> None:

@@ -101,10 +101,10 @@ def test_a_language_without_items_says_why_the_shelf_is_empty(runtime: Runtime) 
 def test_an_item_without_a_vector_is_similar_to_what_is_popular(runtime: Runtime) -> None:
     answer = runtime.similar(SimilarRequest(item_id="p059", k=3))
     assert answer.how.fallbacks == ["item_without_vector"]
-    assert [item.score for item in answer.items] == [None] * 3
+    assert [item.inner_product for item in answer.items] == [None] * 3
     known = runtime.similar(SimilarRequest(item_id="p058", k=100))
     assert known.how.fallbacks == []
-    scores = [item.score for item in known.items if item.score is not None]
+    scores = [item.inner_product for item in known.items if item.inner_product is not None]
     assert len(scores) == 40
     assert scores == sorted(scores, reverse=True)
     assert max(scores) <= 1 + 1e-5

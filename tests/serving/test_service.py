@@ -89,7 +89,7 @@ def test_a_known_user_gets_new_items_with_reasons(service: Service, tiny_history
     assert had
     assert not had & set(ids(answer))
     assert [item["rank"] for item in answer["items"]] == list(range(1, 21))
-    scores = [item["score"] for item in answer["items"]]
+    scores = [item["inner_product"] for item in answer["items"]]
     assert scores == sorted(scores, reverse=True)
     for item in answer["items"]:
         assert item["title"] == title[item["item_id"]]
@@ -105,7 +105,9 @@ def test_the_answer_is_exact_search_over_the_release(service: Service) -> None:
     release = LoadedRelease.load(folder)
     rows = release.index_of(ids(answer)) - release.target.start
     expected = release.item_vectors[rows] @ np.array(vector, np.float32)
-    np.testing.assert_allclose([item["score"] for item in answer["items"]], expected, atol=1e-5)
+    np.testing.assert_allclose(
+        [item["inner_product"] for item in answer["items"]], expected, atol=1e-5
+    )
 
 
 def test_language_and_exclusions_hold(service: Service, tiny_history: Path) -> None:
@@ -156,7 +158,7 @@ def test_a_pushed_event_changes_the_next_answer(service: Service) -> None:
     }
     after = shelf(service, user)
     assert top not in ids(after)
-    assert after["items"][0]["score"] != before["items"][0]["score"]
+    assert after["items"][0]["inner_product"] != before["items"][0]["inner_product"]
     assert service.post("/v1/events", **event).json()["new"] is False
 
 
@@ -306,8 +308,8 @@ def test_a_dead_index_is_replaced_by_exact_search_until_it_is_back(service: Serv
             assert answer["how"]["fallbacks"][0].startswith("index_")
         assert ids(answer) == ids(expected)
         np.testing.assert_allclose(
-            [item["score"] for item in answer["items"]],
-            [item["score"] for item in expected["items"]],
+            [item["inner_product"] for item in answer["items"]],
+            [item["inner_product"] for item in expected["items"]],
             atol=1e-5,
         )
         time.sleep(0.05)
