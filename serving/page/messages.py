@@ -86,6 +86,7 @@ class About(BaseModel):
     types: list[str]
     signals: list[str]
     reasons: dict[str, str] = Field(description="`serving.reasons`.")
+    heard: str = Field(description="`serving.heard`.")
     columns: list[Column]
     users: list[str]
     history: bool

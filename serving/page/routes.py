@@ -113,6 +113,7 @@ def about(runtime: Runtime, limits: ServingSettings) -> About:
         types=list(release.spec.types),
         signals=list(release.spec.signals),
         reasons=dict(limits.reasons),
+        heard=limits.heard,
         columns=columns_of(release),
         users=list(limits.page_users),
         history=limits.page_history,

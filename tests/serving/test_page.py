@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,13 @@ def ask(page: Tab, user_id: str) -> None:
     page.until(f"document.querySelector('#shelf-title bdi').textContent == {title}")
 
 
+def strength(item: dict[str, Any]) -> str:
+    score = item["score"]
+    if score is None:
+        return f"score {item['inner_product']:.3f}"
+    return f"chance {100 * score:.{1 if score < 0.1 else 0}f} %"
+
+
 def quiet(page: Tab, service: Service) -> bool:
     """Whether everything came from the service, and nothing was said or refused on the way."""
     page.run("0")
@@ -81,7 +89,7 @@ def test_a_user_is_typed_and_their_shelf_is_shown(shown: Service, chromium: Brow
         reasons = page.run("[...document.querySelectorAll('.reason')].map(e => e.textContent)")
         assert reasons == [item["why"] for item in answer["items"] if item["why"]]
         scores = page.run("[...document.querySelectorAll('.score')].map(e => e.textContent)")
-        assert scores == [f"score {item['score']:.3f}" for item in answer["items"]]
+        assert scores == [strength(item) for item in answer["items"]]
         made = page.text("#made")
         for part in (answer["release_id"], answer["arm"], "user tower", "features", "search", "ms"):
             assert part in made, part
@@ -91,7 +99,16 @@ def test_a_user_is_typed_and_their_shelf_is_shown(shown: Service, chromium: Brow
             page.run("[...document.querySelectorAll('.way .name')].pop().textContent")
             == (first["title"])
         )
-        assert page.run("document.querySelectorAll('.way .stop').length") >= 3
+        for at, item in enumerate(answer["items"], 1):
+            page.click(f"#shelf li:nth-child({at}) button")
+            path = item["explanation"]["path"]
+            drawn = page.run("[...document.querySelectorAll('.way .name')].map(e => e.textContent)")
+            assert path is None or drawn == ["This listener", *(one["title"] for one in path)]
+            parts = page.run("[...document.querySelectorAll('.shares b')].map(e => e.textContent)")
+            assert parts == [
+                f"{part:.3f}" for part in (item["explanation"]["parts"] or {}).values()
+            ]
+        assert any(item["explanation"]["path"] for item in answer["items"])
         events = shown.post("/page/history", user_id=USER).json()["events"]
         told = page.run("[...document.querySelectorAll('#events .name')].map(e => e.textContent)")
         assert told == [event["title"] for event in events]

@@ -15,11 +15,11 @@ const REASONS = {
   index_resting: "the index rests after failures", index_refused: "the index takes no such filter",
   index_incomplete: "the index has lost items", index_unchecked: "the index has not been looked at yet",
   index_foreign: "the index holds another release", index_short: "the index answered too few",
-  exact_error: "exact search failed", arm_release_missing: "the release of the arm is not there",
+  exact_error: "exact search failed", explanation_error: "why paths could not be found", arm_release_missing: "the release of the arm is not there",
   language_not_offered: "nothing to recommend is in this language", filter_matches_nothing: "no title passes the filters",
   nothing_left: "the user has had all that passes", internal_error: "the service made a fault; its log says more",
 };
-const STAGES = { queue: "waiting", features: "features", encode: "user tower", tower: "user tower", search: "search", why: "reasons", popular: "popular", answer: "writing" };
+const STAGES = { queue: "waiting", features: "features", encode: "user tower", tower: "user tower", search: "search", why: "reasons", explain: "why paths", answer: "writing" };
 // What is said of a user or a filter, and no fault of any part.
 const PLAIN = new Set(["user_unknown", "language_not_offered", "filter_matches_nothing", "nothing_left"]);
 

@@ -90,7 +90,7 @@ function choose(item, opened) {
   state.chosen = item.item_id;
   markChosen(item.item_id);
   const own = { ...item, item_type: state.about?.target_type };
-  replace(by("why-body"), whyOf(item, state.about?.reasons, actions(own)));
+  replace(by("why-body"), whyOf(item, { reasons: {}, heard: "heard", ...state.about }, actions(own)));
   show(by("why"), true);
   if (opened && narrow.matches) {
     by("sheet").append(by("why"));

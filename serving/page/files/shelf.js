@@ -25,25 +25,35 @@ export function told(items, before) {
   return `${parts.filter(Boolean).join(", ")}.`;
 }
 
-function label(item, change) {
-  const score = item.score;
+const chance = (score) => `chance ${(100 * score).toFixed(score < 0.1 ? 1 : 0)} %`;
+
+// How much a title is meant for them: its chance of a start, where the release has learned one.
+function strength(item, best) {
+  const of = strengthOf(item);
+  return of !== null && el("span", { class: "score" },
+    el("meter", { min: 0, max: 1, value: Math.max(0, of / best), "aria-hidden": "true" }),
+    typeof item.score === "number" ? chance(item.score) : `score ${of.toFixed(3)}`);
+}
+
+const strengthOf = ({ score, inner_product }) => typeof score === "number" ? score : typeof inner_product === "number" ? inner_product : null;
+
+function label(item, change, best) {
   return el("span", { class: "label" },
     el("span", { class: "top" }, el("b", { class: "rank" }, item.rank),
       change && el("span", { class: `change ${change.kind}` }, change.text)),
     value(item.title ?? item.item_id, { class: "name" }),
     item.why && value(item.why, { class: "reason" }),
-    typeof score === "number" && el("span", { class: "score" },
-      el("meter", { min: 0, max: 1, value: Math.max(0, score), "aria-hidden": "true" }), `score ${score.toFixed(3)}`));
+    strength(item, best));
 }
 
 // Draw; `choose` is called with the item that is asked about.
 export function drawShelf(items, before, choose) {
   const list = by("shelf"), places = new Map();
   for (const book of list.children) places.set(book.dataset.id, book.getBoundingClientRect());
-  const changed = changes(items, before);
+  const changed = changes(items, before), best = Math.max(1e-9, ...items.map((one) => strengthOf(one) ?? 0));
   replace(list, items.map((item) => el("li", { "data-id": item.item_id },
     el("button", { type: "button", class: "book", "aria-pressed": "false", onclick: () => choose(item, true) },
-      cover(item.title ?? item.item_id), label(item, changed.get(item.item_id))))));
+      cover(item.title ?? item.item_id), label(item, changed.get(item.item_id), best)))));
   if (before !== null && !still.matches) move(list, places);
 }
 
