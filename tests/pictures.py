@@ -3,7 +3,7 @@
     python -m tests.pictures demo-out/run
 
 writes docs/images/: a shelf, the evaluation, the explanation and the graph, each as a window of
-1280 pixels and a phone of 390 show it, the first two in the dark too. It needs `chromium`.
+1280 pixels and a phone of 390 show it, the first two in the dark too; and the page of its service. It needs `chromium`.
 Ablations are pictured where the folder has their page: `colisten ablate` is too long to run here.
 """
 
@@ -20,6 +20,7 @@ from colisten.files import write_aside
 from colisten.pages import write_page
 from colisten.reports.shelf import to_html as shelf_page
 from colisten.steps.use_cases.explain import explain
+from tests import page_pictures
 from tests.browser import Browser, browser
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -27,6 +28,7 @@ PAGES = ("shelf", "evaluation", "explain", "graph", "ablations")
 # Name's ending, width and greatest height, pixels, and whether it is dark.
 VIEWS = (("", 1280, 1440, False), ("-phone", 390, 1000, False), ("-dark", 1280, 1440, True))
 DARK = ("shelf", "evaluation")
+SERVED = "page"  # in every view
 ITEMS, USERS = 9, 200
 
 
@@ -47,6 +49,9 @@ def take(out: Path, images: Path = IMAGES) -> list[Path]:
         for name in PAGES:
             if (reports / f"{name}.html").is_file():
                 files += _views(chromium, reports / f"{name}.html", images)
+        if (out / "features").is_dir():
+            for ending, picture in page_pictures.pictures(chromium, out, VIEWS):
+                files.append(_written(images / f"{SERVED}{ending}.webp", picture))
     return files
 
 
@@ -70,12 +75,15 @@ def _views(chromium: Browser, page: Path, images: Path) -> list[Path]:
     for ending, width, most, dark in VIEWS:
         if dark and page.stem not in DARK:
             continue
-        file = images / f"{page.stem}{ending}.webp"
         picture = chromium.picture(page.resolve(), width=width, most=most, dark=dark)
-        with write_aside(file) as aside:
-            aside.write_bytes(picture)
-        files.append(file)
+        files.append(_written(images / f"{page.stem}{ending}.webp", picture))
     return files
+
+
+def _written(file: Path, picture: bytes) -> Path:
+    with write_aside(file) as aside:
+        aside.write_bytes(picture)
+    return file
 
 
 def main() -> None:

@@ -88,6 +88,12 @@ const DRAWINGS = [
   },
 ];
 
+// Titles shrink with their length, and with the longest word, which is not to be broken.
+function size(text) {
+  const longest = Math.max(...text.split(/[\s-]/).map((word) => word.length));
+  return text.length > 40 || longest > 14 ? "long" : text.length > 22 || longest > 11 ? "middle" : "short";
+}
+
 // A cover as an element; what it shows is said beside it, so it is hidden from who cannot see it.
 export function cover(title) {
   const text = plain(title ?? ""), random = numbers(text);
@@ -96,7 +102,7 @@ export function cover(title) {
   const turned = Math.floor(3 * random());
   const three = colours.map((_, at) => colours[(at + turned) % 3]);
   const clip = svg("svg", { viewBox: "0 0 100 62", preserveAspectRatio: "xMidYMid slice" }, drawing(random, three));
-  const name = el("span", { class: "cover-title", "data-length": text.length > 40 ? "long" : text.length > 22 ? "middle" : "short" }, text);
+  const name = el("span", { class: "cover-title", "data-length": size(text) }, text);
   const node = el("span", { class: "cover", "aria-hidden": "true" }, clip, name);
   node.style.setProperty("--ground", ground);
   node.style.setProperty("--ink-on", ink);

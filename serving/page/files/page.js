@@ -18,6 +18,7 @@ function fail(error) {
   noteReach(Boolean(error.down));
   const fields = (error.fields ?? []).slice(0, 5).map((one) => `${one.field}: ${one.message}`);
   replace(by("fault"), error.message, fields.length > 1 ? el("ul", {}, fields.map((one) => el("li", {}, one))) : null);
+  by("fault").dataset.down = String(Boolean(error.down));
   show(by("fault"), true);
 }
 
@@ -93,6 +94,8 @@ function choose(item, opened) {
   replace(by("why-body"), whyOf(item, { reasons: {}, heard: "heard", ...state.about }, actions(own)));
   show(by("why"), true);
   if (opened && narrow.matches) {
+    // Closing the sheet brings the focus back to where it was.
+    by("shelf").querySelector("[aria-pressed=true]").focus();
     by("sheet").append(by("why"));
     by("sheet").showModal();
   }
@@ -154,6 +157,7 @@ function listen() {
 }
 
 async function reached(down, release) {
+  if (!down && by("fault").dataset.down === "true") show(by("fault"), false);
   if (down || !release) return;
   try {
     if (state.about?.release_id !== release.release_id) {
