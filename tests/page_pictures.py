@@ -12,8 +12,8 @@ import httpx
 
 from colisten.cli.user_ids import every_user
 from tests.browser import Browser
-from tests.serving.conftest import Service, start, stop
 from tests.conftest import ServedHome
+from tests.serving.conftest import Service, start, stop
 from tests.tab import Tab, tab
 
 USERS, OFFERED = 60, 3

@@ -3,7 +3,8 @@
     python -m tests.pictures demo-out/run
 
 writes docs/images/: a shelf, the evaluation, the explanation and the graph, each as a window of
-1280 pixels and a phone of 390 show it, the first two in the dark too; and the page of its service. It needs `chromium`.
+1280 pixels and a phone of 390 show it, the first two in the dark too; and the page of its service.
+It needs `chromium`.
 Ablations are pictured where the folder has their page: `colisten ablate` is too long to run here.
 """
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -24,6 +27,8 @@ SHOWN = "[...document.querySelectorAll('#shelf .label .name')].map(e => e.textCo
 SAID = "document.querySelector('#shelf-said').textContent"
 FAULT = "document.querySelector('#fault').innerText"
 STATE = "document.querySelector('#health').dataset.state"
+# What the page does by itself every ten seconds, and when somebody comes back to it.
+LOOK = "document.dispatchEvent(new Event('visibilitychange'))"
 READY = f"{STATE} == 'well' && document.querySelectorAll('#shelf li').length"
 
 
@@ -51,6 +56,20 @@ def ask(page: Tab, user_id: str) -> None:
     page.press("Enter")
     title = json.dumps(user_id)
     page.until(f"document.querySelector('#shelf-title bdi').textContent == {title}")
+
+
+@contextlib.contextmanager
+def broken_features(home: Home) -> Iterator[None]:
+    """No feature store can be read meanwhile."""
+    store = home.folder / "features" / "online.db"
+    kept, broken = store.with_suffix(".kept"), store.with_suffix(".broken")
+    shutil.copy(store, kept)
+    broken.write_bytes(b"this is no database" * 1000)
+    os.replace(broken, store)
+    try:
+        yield
+    finally:
+        os.replace(kept, store)
 
 
 def strength(item: dict[str, Any]) -> str:
@@ -278,6 +297,14 @@ def test_an_outage_never_looks_healthy(home: Home, chromium: Browser, tmp_path: 
         assert page.run("document.querySelector('#users').hidden")
         ask(page, USER)
         assert "serving.page_history" in page.text("#history")
+        with broken_features(home):
+            page.until(f"({LOOK}, {STATE} == 'worse')")
+            assert "features" in page.text("#health")
+            page.press("Enter")
+            page.until("/Popular/.test(document.querySelector('.rungs .here').innerText)")
+            assert "runs on less than it should" in page.text("#shelf-said")
+            assert "feature store" in page.text("#made .warn")
+        page.until(f"({LOOK}, {STATE} == 'well')")
         page.offline(True)
         page.press("Enter")
         fault = page.until("document.querySelector('#fault').innerText")

@@ -279,13 +279,13 @@ def test_documents_and_counters(service: Service) -> None:
     assert schema["components"]["schemas"]["RecommendRequest"]["additionalProperties"] is False
 
 
-def test_the_page_shows_the_schema_and_loads_nothing_from_elsewhere(
+def test_the_documentation_shows_the_schema_and_loads_nothing_from_elsewhere(
     service: Service, tmp_path: Path
 ) -> None:
-    answer = service.get("/")
+    answer = service.get("/docs")
     assert answer.headers["content-security-policy"] == POLICY
     with browser(tmp_path / "profile") as opened:
-        visit = opened.visit(f"{service.url}/", touch=False)
+        visit = opened.visit(f"{service.url}/docs", touch=False)
     assert "/v1/recommend" in visit.text
     assert {url for url in visit.requests if not url.startswith(service.url)} == set()
     for path in ("/v1/release", "/docs.json"):

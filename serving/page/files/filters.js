@@ -40,7 +40,8 @@ export function drawFilters(columns, changed) {
 
 // What a request asks besides whose shelf it is.
 export function asked() {
-  const filter = { include: {}, ranges: {} };
+  // A column may have any name, that of something which every object has too.
+  const filter = { include: { __proto__: null }, ranges: { __proto__: null } };
   for (const input of by("columns").querySelectorAll("[data-column]")) {
     const { column, side } = input.dataset;
     if (input.type === "checkbox" ? !input.checked : input.value === "") continue;

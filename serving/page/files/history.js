@@ -8,6 +8,7 @@ const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 
 
 function when(timestamp) {
   const seconds = (new Date(timestamp) - Date.now()) / 1000;
+  if (Number.isNaN(seconds)) return timestamp;
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
   return el("time", { datetime: timestamp, title: new Date(timestamp).toLocaleString() }, ago.format(Math.round(seconds / size), unit));
 }

@@ -8,6 +8,7 @@ const RUNGS = [
   { text: "Popular everywhere", is: (how) => how.vector === "popular" },
 ];
 const REASONS = {
+  __proto__: null,
   features_timeout: "the feature store did not answer in time", features_error: "the feature store fails",
   features_resting: "the feature store rests after failures", user_unknown: "nothing is known of this user",
   user_unreadable: "what is stored of this user is damaged", tower_error: "the user tower failed",
@@ -19,7 +20,7 @@ const REASONS = {
   language_not_offered: "nothing to recommend is in this language", filter_matches_nothing: "no title passes the filters",
   nothing_left: "the user has had all that passes", internal_error: "the service made a fault; its log says more",
 };
-const STAGES = { queue: "waiting", features: "features", encode: "user tower", tower: "user tower", search: "search", why: "reasons", explain: "why paths", answer: "writing" };
+const STAGES = { __proto__: null, queue: "waiting", features: "features", encode: "user tower", tower: "user tower", search: "search", why: "reasons", explain: "why paths", answer: "writing" };
 // What is said of a user or a filter, and no fault of any part.
 const PLAIN = new Set(["user_unknown", "language_not_offered", "filter_matches_nothing", "nothing_left"]);
 

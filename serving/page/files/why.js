@@ -2,7 +2,7 @@
 import { cover } from "./cover.js";
 import { el, value, words } from "./dom.js";
 
-const PARTS = { taste: "taste", popularity: "popularity", similarity: "similar titles" };
+const PARTS = { __proto__: null, taste: "taste", popularity: "popularity", similarity: "similar titles" };
 
 const stop = (picture, name, note) => el("li", { class: "stop" }, picture,
   el("span", {}, value(name, { class: "name" }), note && el("small", {}, note)));
@@ -16,7 +16,8 @@ function way(item, said) {
   const here = item.title ?? item.item_id, path = item.explanation?.path;
   if (path) {
     const [first, ...between] = path.slice(0, -1), heard = said.heard;
-    return el("ol", { class: "way" }, you(), step((said.reasons[first.signal] ?? words(first.signal)).replace(/^you /, "")),
+    const did = Object.hasOwn(said.reasons, first.signal) ? said.reasons[first.signal] : words(first.signal);
+    return el("ol", { class: "way" }, you(), step(did.replace(/^you /, "")),
       book(first.title ?? first.item_id, first.item_type),
       between.map((one) => [step(`often ${heard} by those who ${heard}`), book(one.title ?? one.item_id, one.item_type)]),
       step(between.length ? `who also ${heard}` : `often ${heard} by those who also ${heard}`), book(here, "this title"));
