@@ -76,27 +76,27 @@ def made(folder: Path, seed: int) -> dict[str, Any]:
 
 def after_the_cut(out: Path) -> dict[str, Any]:
     """How true the latest release of a run's folder is on the window after its cut, and what its
-    explanations cost.
-
-    Raises:
-        ReleaseError: It has no rule.
+    explanations cost. Of a release that has learned no rule, as of a tiny world, the latter alone.
     """
     store = ReleaseStore(out)
     release = store.load_live() if store.live() else _latest(store)
     tables = tables_of(out, release)
     pairs, batch = pairs_after(release, tables, out / "features")
-    calibration = release.calibration
-    if calibration is None:
-        raise ReleaseError(f"Release {release.release_id} has learned no rule.")
-    found = reliabilities(pairs, probabilities(calibration.rule, pairs), 0, _CONFIDENCE)
-    return {
+    told = {
         "users": len(batch),
         "window_days": tables.window_days,
+        "explained": cost(release, batch),
+    }
+    calibration = release.calibration
+    if calibration is None:
+        return told
+    found = reliabilities(pairs, probabilities(calibration.rule, pairs), 0, _CONFIDENCE)
+    return {
+        **told,
         "rule": calibration.rule.model_dump(mode="json"),
         "backtest": {name: _short(one) for name, one in calibration.reliability.items()},
         "after": {name: _full(one) for name, one in found.items()},
         "instead": instead(pairs, calibration.reliability[SHOWN]),
-        "explained": cost(release, batch),
     }
 
 
