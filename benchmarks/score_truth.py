@@ -113,12 +113,12 @@ def pairs_after(
     batch = users_as_of(
         open_store(features), people.user_ids.tolist(), tables.cut, release.index_of, release.spec
     )
-    vectors, layout = release.user_vectors(batch), release.layout
-    if layout is None:
+    vectors, relative = release.user_vectors(batch), release.relative_logits
+    if relative is None:
         raise ReleaseError(f"Release {release.release_id} does not say what its vectors are.")
 
     def logits(rows: np.ndarray) -> np.ndarray:
-        return layout.logits(vectors[rows] @ release.item_vectors.T, vectors[rows])
+        return relative.of(vectors[rows] @ release.item_vectors.T, vectors[rows])
 
     activity = Activity.of(batch, release.manifest.target_type)
     return score_pairs(people, targets, logits, activity, k=_K, seed=0), batch

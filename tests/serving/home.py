@@ -43,7 +43,7 @@ QUICK = (
     "index.backend=milvus",
 )
 
-_KIND = KindRule(intercept=-3.0, knot=1.0, below=0.9, above=0.4, own=0.3, others=0.05)
+_KIND = KindRule(intercept=-3.0, knot=-3.5, below=0.9, above=0.4, own=0.3, others=0.05)
 CALIBRATION = ScoreCalibration(
     cut="2025-05-31T00:00:00+00:00",
     window_days=30,
