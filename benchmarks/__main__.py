@@ -22,6 +22,7 @@ from benchmarks import (
     public,
     robustness,
     scale,
+    score_truth,
     sequential,
     serving_path,
     tables,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "serving_path": serving_path.run,
     "index_size": index_size.run,
     "online_events": online_events.run,
+    "score_truth": score_truth.run,
 }
 GROUPS = {"public": tuple(public.MEASUREMENTS)}
 """One name for several."""

@@ -35,7 +35,7 @@ MOST_USERS = 10_000
 SHOWN, EVERY_PAIR = "shown", "every pair"
 """What the reliability is of; "shown to warm" and "shown to cold" users besides."""
 
-_MOST_PAIRS = 500_000  # of those that are not shown
+_MOST_PAIRS = 100_000  # of those that are not shown
 _BLOCK_BYTES = 64 << 20
 _FOLDS = 5
 _BINS = 10

@@ -6,14 +6,15 @@ a sum of few terms, one set of weights for cold and one for warm users:
     intercept + below * min(logit - knot, 0) + above * max(logit - knot, 0)
               + own * log(1 + events of the recommended type) + others * log(1 + other events)
 
-with the logit of `colisten.models.vector_layout`. The knot lies where a shelf ends: what is shown
-was selected for its score, so above it scores tell less than below. No slope is negative, so for
-one user probabilities keep the order of scores.
+with the logit of `colisten.evaluation.relative_logits`. The knot lies where a shelf ends: what is
+shown was selected for its score, so above it scores tell less than below. No slope is negative, so
+for one user probabilities keep the order of scores.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Self
 
 import numpy as np
@@ -107,10 +108,15 @@ class ScoreRule(Part):
     cold: KindRule
     warm: KindRule
 
+    @cached_property
+    def _weights(self) -> np.ndarray:
+        """Weights of cold and of warm users, float64 [2, 6]."""
+        return np.array([list(each.model_dump().values()) for each in (self.cold, self.warm)])
+
     def probabilities(self, logits: np.ndarray, users: Activity) -> np.ndarray:
         """Of starts within the window, float64 [B, k], for logits [B, k] of B users."""
-        weights = np.array([list(each.model_dump().values()) for each in (self.cold, self.warm)])
-        intercept, knot, below, above, own, others = weights[users.warm.astype(int)].T[:, :, None]
+        weights = self._weights[users.warm.astype(np.int64)]
+        intercept, knot, below, above, own, others = weights.T[:, :, None]
         beyond = logits.astype(np.float64) - knot
         odds = intercept + below * np.minimum(beyond, 0) + above * np.maximum(beyond, 0)
         odds += own * users.own[:, None] + others * users.others[:, None]

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import ReleaseCorrupt, ReleaseError
+from colisten.evaluation.relative_logits import RelativeLogits
 from colisten.evaluation.score_calibration import ScoreCalibration
 from colisten.evaluation.score_rule import Activity
 from colisten.features.seen import id_hashes
@@ -195,10 +196,11 @@ class LoadedRelease:
         Returns:
             One a title, in the order of inner products; None where the release cannot say.
         """
-        if self.calibration is None or self.layout is None:
+        relative = self.relative_logits
+        if self.calibration is None or relative is None:
             return None
         activity = Activity.of(batch, self.manifest.target_type).take(np.array([row]))
-        logits = self.layout.logits(np.asarray([inner], dtype=np.float32), vector[None])
+        logits = relative.of(np.asarray([inner], dtype=np.float32), vector[None])
         found: list[float] = self.calibration.rule.probabilities(logits, activity)[0].tolist()
         return found
 
@@ -299,6 +301,14 @@ class LoadedRelease:
             lengths = np.linalg.norm(vectors[start : start + _BLOCK_ROWS], axis=1)
             np.divide(1.0, lengths, out=scale[start : start + len(lengths)], where=lengths > 0)
         return scale
+
+    @cached_property
+    def relative_logits(self) -> RelativeLogits | None:
+        """Inner products on the scale of `calibration`; None where its towers do not say."""
+        if self.layout is None:
+            return None
+        popular = self.popular_lists.everywhere - self.target.start
+        return RelativeLogits.over(self.layout, self.item_vectors, popular)
 
     @cached_property
     def _start_codes(self) -> np.ndarray:

@@ -68,7 +68,7 @@ def to_html(table: EvaluationTable, seconds: Seconds | None = None) -> Page:
         popularity=POPULARITY,
         number=number,
         chance=chance,
-        scores=scores_in_words(table.calibration),
+        scores=scores_in_words(table.calibration) if table.calibration else [],
         score_planes=score_planes(table.calibration) if table.calibration else [],
         seconds=seconds if seconds is not None and seconds.baselines else None,
     )

@@ -10,8 +10,8 @@ from colisten.reports.charts import BOTTOM, LEFT, RIGHT, TOP, Plane, Point, Rang
 from colisten.reports.charts import ends as reached
 
 NO_SCORES = (
-    "Too few titles were started in the window to say what scores are worth as probabilities, so "
-    "answers have none."
+    "It does not say what scores are worth as probabilities, so answers have none: too little was "
+    "started in the window, or an older version made it."
 )
 
 

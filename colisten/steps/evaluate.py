@@ -131,6 +131,7 @@ def evaluate(
         asked,
         models.towers,
         VectorLayout.read(towers.folder, models.towers.dim),
+        models.recent_popularity,
         end=end_of(history, events, window),
         evaluation=evaluation,
         seed=seed,

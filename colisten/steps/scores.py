@@ -69,6 +69,7 @@ def calibrate_scores(
     known: UserBatch,
     tower: OnnxUserTower,
     layout: VectorLayout | None,
+    popular: np.ndarray,
     *,
     end: datetime,
     evaluation: EvaluationSettings,
@@ -81,6 +82,7 @@ def calibrate_scores(
         known: What is known of those who are asked, row by row.
         tower: The user tower and the item vectors.
         layout: Of their vectors; None where they do not say.
+        popular: Popularity of every target item [n_target].
         end: Moment after the last event of the window.
         evaluation: How rankings are measured.
         seed: Of draws.
@@ -88,6 +90,7 @@ def calibrate_scores(
     Returns:
         None where there were too few starts, or the layout is not known.
     """
+    from colisten.evaluation.relative_logits import RelativeLogits
     from colisten.evaluation.score_calibration import calibrate, rows_among
     from colisten.evaluation.score_rule import Activity
     from colisten.ranking.ragged import Ragged
@@ -102,8 +105,11 @@ def calibrate_scores(
     own = window.targets.take(np.flatnonzero(both))
     started = Ragged.of(rows_among(people, kept)[own.rows], own.values, len(people))
 
+    order = np.argsort(-popular, kind="stable")
+    relative = RelativeLogits.over(layout, tower.item_vectors, order)
+
     def logits(rows: np.ndarray) -> np.ndarray:
-        return layout.logits(vectors[rows] @ tower.item_vectors.T, vectors[rows])
+        return relative.of(vectors[rows] @ tower.item_vectors.T, vectors[rows])
 
     days = (end - window.cut).days
     return calibrate(

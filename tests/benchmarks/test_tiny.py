@@ -31,6 +31,7 @@ from benchmarks import (
     pyg_rival,
     robustness,
     scale,
+    score_truth,
     sequential,
     serving_path,
     threads,
@@ -105,6 +106,7 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "TOP": 20,
     },
     index_size: {"SIZES": (30, 150), "ASKED": 3, "TOP": 20, "LITE_ITEMS": 100},
+    score_truth: {"WORLD": WORLD, "SEEDS": (0,), "SETTINGS": QUICK},
     online_events: {
         "WORLD": WORLD,
         "SMALL": (*QUICK, "features.history_length=50"),
@@ -143,6 +145,7 @@ WRITES = {
     index_size: {"index_size"},
     robustness: {"robustness"},
     online_events: {"online_events"},
+    score_truth: {"score_truth"},
     public: {TINY.name},
 }
 COMMITTED = {path.stem: json.loads(path.read_text()) for path in pairs.RESULTS.glob("*.json")}

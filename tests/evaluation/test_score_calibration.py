@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from colisten.evaluation.score_calibration import (
     reliabilities,
     score_pairs,
 )
-from colisten.evaluation.score_rule import LEAST_STARTS, Activity, fit_rule
+from colisten.evaluation.score_rule import LEAST_STARTS, Activity
 from colisten.json_files import write_json
 from colisten.ranking.eligible import EligibleUsers
 from colisten.ranking.ragged import Ragged
@@ -42,9 +43,17 @@ class World:
     def logits(self, rows: np.ndarray) -> np.ndarray:
         return self.model[rows]
 
-    def calibrated(self, **changes: object) -> ScoreCalibration | None:
-        how = {"window_days": 14, "k": K, "seed": 0, "confidence": 0.95, **changes}
-        return calibrate(self.users, self.targets, self.logits, self.activity, **how)  # type: ignore[arg-type]
+    def calibrated(self) -> ScoreCalibration | None:
+        return calibrate(
+            self.users,
+            self.targets,
+            self.logits,
+            self.activity,
+            window_days=14,
+            k=K,
+            seed=0,
+            confidence=0.95,
+        )
 
     def take(self, rows: np.ndarray) -> World:
         return World(
@@ -56,6 +65,7 @@ class World:
         )
 
 
+@cache
 def world(
     users: int = 3000, *, noise: float = 0.7, level: float = -7.0, seed: int = 0, warm: float = 0.5
 ) -> World:
@@ -85,10 +95,15 @@ def world(
     return World(people, activity, chances, model, Ragged.of(rows, items, users))
 
 
-def test_probabilities_are_true_for_users_the_rule_has_not_seen() -> None:
+@pytest.fixture(scope="module")
+def found() -> ScoreCalibration:
+    made = world().calibrated()
+    assert made is not None
+    return made
+
+
+def test_probabilities_are_true_for_users_the_rule_has_not_seen(found: ScoreCalibration) -> None:
     planted = world()
-    found = planted.calibrated()
-    assert found is not None
     assert (found.users, found.window_days, found.k) == (3000, 14, K)
     assert found.starts == len(planted.targets.values) > 1000
     assert set(found.reliability) == {SHOWN, "shown to warm", "shown to cold", EVERY_PAIR}
@@ -118,22 +133,20 @@ def test_what_it_says_of_other_users_is_near_the_truth() -> None:
     assert said[busy].mean() == pytest.approx(other.chances[busy].mean(), rel=0.1)
 
 
-def test_it_can_see_what_is_not_true() -> None:
+def test_it_can_see_what_is_not_true(found: ScoreCalibration) -> None:
     """A softmax's own logits taken for log-odds, a rule of busier people, and rates of another
     window: each is far off, and is said to be."""
     planted = world()
     pairs = score_pairs(
         planted.users, planted.targets, planted.logits, planted.activity, k=K, seed=0
     )
-    rule = fit_rule(pairs)
-    assert rule is not None
 
     def error(predicted: np.ndarray) -> float:
         return reliabilities(pairs, predicted, 0, 0.95)[SHOWN].error
 
-    assert error(probabilities(rule, pairs)) < 0.01
+    assert error(probabilities(found.rule, pairs)) < 0.01
     assert error(1.0 / (1.0 + np.exp(-pairs.logits))) > 0.5
-    assert error(np.minimum(1.0, 2 * probabilities(rule, pairs))) > 0.02
+    assert error(np.minimum(1.0, 2 * probabilities(found.rule, pairs))) > 0.02
     # Learned from those alone who started something, as a table of hit rates has them.
     some = planted.take(np.flatnonzero(planted.targets.counts))
     eager = some.calibrated()
@@ -142,15 +155,11 @@ def test_it_can_see_what_is_not_true() -> None:
 
 
 def test_for_one_user_probabilities_keep_the_order_of_scores() -> None:
-    upside_down = world()
+    upright = world(800)
     backwards = World(
-        upside_down.users,
-        upside_down.activity,
-        upside_down.chances,
-        -upside_down.model,
-        upside_down.targets,
+        upright.users, upright.activity, upright.chances, -upright.model, upright.targets
     )
-    for each in (upside_down, backwards, world(400, level=-6.0)):
+    for each in (backwards, world(400, level=-6.0)):
         found = each.calibrated()
         assert found is not None
         order = np.argsort(each.model, axis=1)
@@ -175,18 +184,18 @@ def test_too_few_starts_give_no_rule_and_few_of_a_kind_no_slope_of_their_own() -
         assert found.reliability[name].error < 0.01
 
 
-def test_a_sample_of_the_pairs_says_what_all_of_them_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_of_the_pairs_says_what_all_of_them_say(
+    found: ScoreCalibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     planted = world()
-    whole = planted.calibrated()
     monkeypatch.setattr(score_calibration, "_MOST_PAIRS", 20_000)
     some = planted.calibrated()
-    assert whole is not None
     assert some is not None
-    one, other = (each.reliability[EVERY_PAIR] for each in (whole, some))
+    one, other = (each.reliability[EVERY_PAIR] for each in (found, some))
     assert other.pairs == pytest.approx(one.pairs, rel=0.03)
     assert other.starts == one.starts
     assert other.error < 0.002
-    said = [each.rule.probabilities(planted.model, planted.activity) for each in (whole, some)]
+    said = [each.rule.probabilities(planted.model, planted.activity) for each in (found, some)]
     assert np.abs(said[0] - said[1]).mean() < 0.001
 
 

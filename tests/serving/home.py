@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from colisten.data.catalogue import Catalogue
+from colisten.evaluation.score_calibration import ScoreCalibration
+from colisten.evaluation.score_rule import KindRule, ScoreRule
 from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, training_rows, user_rows
@@ -40,9 +43,24 @@ QUICK = (
     "index.backend=milvus",
 )
 
+_KIND = KindRule(intercept=-3.0, knot=-3.5, below=0.9, above=0.4, own=0.3, others=0.05)
+CALIBRATION = ScoreCalibration(
+    cut="2025-05-31T00:00:00+00:00",
+    window_days=30,
+    k=10,
+    users=70,
+    starts=90,
+    rule=ScoreRule(cold=_KIND.model_copy(update={"intercept": -4.0}), warm=_KIND),
+    reliability={},
+)
+"""A rule that nobody learned."""
+
 
 def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ...]) -> list[str]:
-    """Publish one release per seed and promote the first; returns their ids."""
+    """Publish one release per seed and promote the first; returns their ids.
+
+    The first alone holds neighbours and says what its scores are worth.
+    """
     catalogue = Catalogue.read(history)
     settings = load_settings(None, QUICK)
     text = embed_items(catalogue, settings.text, out / "cache" / "text")
@@ -63,7 +81,10 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
     ids = []
     with LiteServer(out):
         for seed in seeds:
-            payload = _payload(history, out, catalogue, text, rows, golden, as_of=as_of, seed=seed)
+            told = {"neighbours": 8, "calibration": CALIBRATION} if seed == seeds[0] else {}
+            payload = _payload(
+                history, out, catalogue, text, rows, golden, as_of=as_of, seed=seed, told=told
+            )
             with open_index(out, settings.index) as index:
                 ids.append(ReleaseStore(out).publish(payload, index))
         with open_index(out, settings.index) as index:
@@ -81,6 +102,7 @@ def _payload(
     *,
     as_of: datetime,
     seed: int,
+    told: dict[str, Any],
 ) -> Path:
     settings: Settings = load_settings(None, (*QUICK, f"seed={seed}"))
     work = out / "work" / str(seed)
@@ -117,4 +139,5 @@ def _payload(
         as_of=as_of,
         popularity_days=settings.evaluation.popularity_days,
         golden_users=golden,
+        **told,
     )
