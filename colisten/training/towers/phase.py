@@ -152,7 +152,7 @@ class _Trainer:
         """What the averaged model makes of held-out rows; nothing where there are none."""
         if self.judged is None:
             return {}
-        return validate(self.averaged, self.judged, self.settings.towers, self.settings.k)
+        return validate(self.averaged, self.judged, self.settings)
 
     def _loss(self, batch: NDArray[np.int64], features: NDArray[np.float32]) -> Tensor:
         """The loss of some examples of one fold, with these inputs of the user tower."""

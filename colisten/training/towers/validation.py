@@ -16,10 +16,10 @@ from torch.nn import functional
 from colisten.models.choices import Choice, Figures
 from colisten.models.score_weights import KINDS, ScoreWeights
 from colisten.models.towers import TwoTowers
-from colisten.settings.towers import TowerSettings
 from colisten.training.towers.checkpoint import Curve
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.score_search import ENOUGH_USERS, Parts, search
+from colisten.training.towers.settings import TowersTraining
 
 # Columns of the curve that hold a weight of the kNN term begin so.
 KNN_TERM = "knn_term_"
@@ -31,16 +31,15 @@ FIRST_TEXT = 4.0
 def validate(
     towers: TwoTowers,
     held_out: HeldOut,
-    settings: TowerSettings,
-    k: int,
+    settings: TowersTraining,
 ) -> dict[str, float]:
     """How high held-out examples rank their item, as a release made before them would.
 
     Args:
         towers: The model.
         held_out: Examples.
-        settings: The loss and what may be weighed.
-        k: Length of the list behind the hit rate.
+        settings: The loss, what may be weighed, the days to be right for, and the length of the
+            list behind the hit rate.
 
     Returns:
         validation_mrr with its standard error validation_mrr_error, validation_hit_rate, where
@@ -66,19 +65,32 @@ def validate(
                 popularity=held_out.popularity,
             ),
             knn_weights_of({}, names),
-            floor=settings.has_floor,
+            floor=settings.towers.has_floor,
+            half_life=nearest_half_life(settings.towers.prior_half_lives, settings.window_days),
         )
     towers.train(was_training)
     ranks = found.ranks
-    hits = (ranks * k >= 1 - 1e-9).double()
+    hits = (ranks * settings.k >= 1 - 1e-9).double()
     figures = {
         "validation_mrr": float(ranks.mean()),
         "validation_mrr_error": _error(ranks),
         "validation_hit_rate": float(hits.mean()),
     }
-    if settings.learns_logits:
+    if settings.towers.learns_logits:
         figures["validation_loss"] = float(loss)
     return figures | _weights(found.weights, names) | _tried(found.tried)
+
+
+def nearest_half_life(half_lives: Sequence[float], days: int) -> int:
+    """The half-life nearest to so many days, by ratio; 0 where there is none.
+
+    Of two as near the longer one.
+    """
+    return min(
+        reversed(range(len(half_lives))),
+        key=lambda at: abs(math.log(half_lives[at] / days)),
+        default=0,
+    )
 
 
 def knn_weights_of(point: Mapping[str, float], names: Sequence[str]) -> list[float]:

@@ -17,6 +17,7 @@ from colisten.training.towers.score_search import (
     search,
     search_weights,
 )
+from colisten.training.towers.validation import nearest_half_life
 
 ROWS, ITEMS = 400, 60
 
@@ -50,11 +51,16 @@ def test_a_part_that_knows_the_answer_gets_weight_and_noise_gets_none() -> None:
 def test_without_parts_the_scores_stand() -> None:
     own = np.zeros(ROWS, np.int64)
     scores = torch.zeros(ROWS, ITEMS)
-    scores[:, 1] = 1.0
+    scores[:, 0], scores[:, 1] = 0.5, 1.0
     judged = held_out(own)
     weights, ranks = search_weights(judged, scores, [], [])
     assert weights == []
     np.testing.assert_allclose(ranks.numpy(), 0.5)
+
+
+def test_equal_scores_say_nothing() -> None:
+    judged = held_out(np.zeros(ROWS, np.int64))
+    np.testing.assert_allclose(judged.reciprocal_ranks(torch.zeros(ROWS, ITEMS)), 2 / (ITEMS + 1))
 
 
 def judged_kinds(own: np.ndarray, warm: np.ndarray) -> HeldOut:
@@ -87,6 +93,36 @@ def test_each_kind_of_user_gets_what_ranks_it_best() -> None:
     without = search(judged, parts, [], floor=False)
     assert without.weights.taste == (1.0, 1.0)
     assert float(without.ranks.mean()) < float(found.ranks.mean())
+
+
+@given(st.integers(1, 3_650))
+def test_popularity_starts_from_the_half_life_nearest_to_the_window(days: int) -> None:
+    half_lives = (7.0, 30.0, 365.0)
+    ratios = [max(each / days, days / each) for each in half_lives]
+    assert ratios[nearest_half_life(half_lives, days)] == min(ratios)
+    assert nearest_half_life((), days) == 0
+
+
+@given(st.integers(0, 20), st.integers(0, 1))
+@settings(max_examples=20, deadline=None)
+def test_popularity_of_another_half_life_must_be_surely_better(seed: int, first: int) -> None:
+    """Two that are alike but for chance: the one that was asked for stays; a far better one not."""
+    judged, parts = planted(seed, cold=ROWS)
+    noise = 0.02 * torch.from_numpy(np.random.default_rng(seed).normal(size=(ITEMS, 1))).float()
+    alike = torch.cat([parts.popularity, parts.popularity + noise], dim=1)
+    blind = [torch.zeros(ROWS, ITEMS)]
+    found = search(
+        judged, replace(parts, members=blind, popularity=alike), [], floor=True, half_life=first
+    )
+    ranks = [judged.reciprocal_ranks(each.expand(ROWS, -1)) for each in alike.T]
+    gain = ranks[1 - first] - ranks[first]
+    sure = float(gain.mean()) > 2.0 * float(gain.std(correction=0)) / ROWS**0.5
+    assert (found.weights.floor[0][first] == 0.0) == sure
+    better = torch.cat([-parts.popularity, parts.popularity], dim=1)
+    found = search(
+        judged, replace(parts, members=blind, popularity=better), [], floor=True, half_life=0
+    )
+    assert found.weights.floor[0][0] == 0.0 < found.weights.floor[0][1]
 
 
 @given(st.integers(0, ENOUGH_USERS - 1), st.integers(0, 5))
