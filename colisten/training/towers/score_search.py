@@ -5,9 +5,9 @@ proved good elsewhere, so that few users move little:
 
 1. whether the members that see the graph vote at all (one standard error);
 2. for users with and without a history of the target type apart: how much taste counts beside plain
-   popularity, at the half-life nearest to the days to be right for unless another is surely better
-   (two standard errors: what is the talk of the week ranks held-out weeks well and is forgotten
-   before a long window is over), and how much
+   popularity, at the half-life that earlier windows speak for
+   (`colisten.training.towers.half_life`), or where there was none at that nearest to the window
+   unless another is surely better (two standard errors), and how much
    the transfer term (one and a half standard errors; one where plain
    popularity ranks better than taste). A kind with few held-out users leaves the more to popularity
    the fewer they are;
@@ -82,7 +82,13 @@ class Parts:
 
 
 def search(
-    held_out: HeldOut, parts: Parts, start: Sequence[float], *, floor: bool, half_life: int = 0
+    held_out: HeldOut,
+    parts: Parts,
+    start: Sequence[float],
+    *,
+    floor: bool,
+    half_life: int = 0,
+    settled: bool = False,
 ) -> Found:
     """Weights of all parts.
 
@@ -92,6 +98,7 @@ def search(
         start: Weights of the kNN term to start from, members of `STEPS`.
         floor: Whether taste may give way to popularity.
         half_life: Which half-life of popularity counts unless another is surely better.
+        settled: Whether it counts however others do.
     """
     plain = ScoreWeights.plain(len(parts.members), parts.popularity.shape[1], start)
     weights = replace(plain, transfers=tuple(parts.transfers))
@@ -99,6 +106,8 @@ def search(
     if any(parts.blind) and not all(parts.blind):
         weights, tried["graph"] = _with_or_without_graph(held_out, parts, weights)
     floor = floor and bool(parts.popularity.shape[1])
+    if floor and not settled:
+        half_life = _half_life(held_out, parts, half_life)
     if floor:
         weights, _ = _floor(held_out, parts, weights, half_life)
     weights = _near(held_out, parts, weights)
@@ -201,12 +210,8 @@ def _floor(
 ) -> tuple[ScoreWeights, dict[str, dict[str, Tensor]]]:
     """Taste, popularity and transfer term for each kind of users."""
     taste = _taste(parts, weights)
-    popular = [
-        held_out.reciprocal_ranks(held_out.hide(column.expand_as(taste)))
-        for column in parts.popularity.T
-    ]
-    half_life = _climb(dict(enumerate(popular)), half_life, _SURE)
     plain = parts.popularity[:, half_life]
+    popular = held_out.reciprocal_ranks(held_out.hide(plain.expand_as(taste)))
     transfer = _sum(
         [parts.knn[part] for part in parts.transfers], [1.0] * len(parts.transfers), taste
     )
@@ -220,10 +225,10 @@ def _floor(
     chosen, tried = [], {}
     for kind, of_kind in zip(KINDS, (~held_out.warm, held_out.warm), strict=True):
         mine = {at: each[of_kind] for at, each in every.items()}
-        taken = _chosen(mine, popular[half_life][of_kind])
+        taken = _chosen(mine, popular[of_kind])
         chosen.append(taken)
         tried[kind] = {
-            "popularity alone": popular[half_life][of_kind],
+            "popularity alone": popular[of_kind],
             "taste alone": mine[1.0, 0.0],
             "as chosen": mine[taken],
         }
@@ -231,12 +236,22 @@ def _floor(
         weights,
         taste=tuple(share for share, _ in chosen),
         floor=tuple(
-            tuple((1.0 - share) * (at == half_life) for at in range(len(popular)))
+            tuple((1.0 - share) * (at == half_life) for at in range(parts.popularity.shape[1]))
             for share, _ in chosen
         ),
         transfer=tuple(weight for _, weight in chosen),
     )
     return found, tried
+
+
+def _half_life(held_out: HeldOut, parts: Parts, first: int) -> int:
+    """The half-life of plain popularity that ranks held-out items surely better than `first`."""
+    like = parts.members[0]
+    ranks = [
+        held_out.reciprocal_ranks(held_out.hide(column.expand_as(like)))
+        for column in parts.popularity.T
+    ]
+    return _climb(dict(enumerate(ranks)), first, _SURE)
 
 
 def _chosen(ranks: Mapping[tuple[float, float], Tensor], popular: Tensor) -> tuple[float, float]:

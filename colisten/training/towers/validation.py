@@ -17,6 +17,7 @@ from colisten.models.choices import Choice, Figures
 from colisten.models.score_weights import KINDS, ScoreWeights
 from colisten.models.towers import TwoTowers
 from colisten.training.towers.checkpoint import Curve
+from colisten.training.towers.half_life import nearest_half_life
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.score_search import ENOUGH_USERS, Parts, search
 from colisten.training.towers.settings import TowersTraining
@@ -32,6 +33,7 @@ def validate(
     towers: TwoTowers,
     held_out: HeldOut,
     settings: TowersTraining,
+    half_life: int | None = None,
 ) -> dict[str, float]:
     """How high held-out examples rank their item, as a release made before them would.
 
@@ -40,6 +42,7 @@ def validate(
         held_out: Examples.
         settings: The loss, what may be weighed, the days to be right for, and the length of the
             list behind the hit rate.
+        half_life: Of plain popularity; None where held-out examples are to find it.
 
     Returns:
         validation_mrr with its standard error validation_mrr_error, validation_hit_rate, where
@@ -66,7 +69,10 @@ def validate(
             ),
             knn_weights_of({}, names),
             floor=settings.towers.has_floor,
-            half_life=nearest_half_life(settings.towers.prior_half_lives, settings.window_days),
+            half_life=nearest_half_life(settings.towers.prior_half_lives, settings.window_days)
+            if half_life is None
+            else half_life,
+            settled=half_life is not None,
         )
     towers.train(was_training)
     ranks = found.ranks
@@ -79,18 +85,6 @@ def validate(
     if settings.towers.learns_logits:
         figures["validation_loss"] = float(loss)
     return figures | _weights(found.weights, names) | _tried(found.tried)
-
-
-def nearest_half_life(half_lives: Sequence[float], days: int) -> int:
-    """The half-life nearest to so many days, by ratio; 0 where there is none.
-
-    Of two as near the longer one.
-    """
-    return min(
-        reversed(range(len(half_lives))),
-        key=lambda at: abs(math.log(half_lives[at] / days)),
-        default=0,
-    )
 
 
 def knn_weights_of(point: Mapping[str, float], names: Sequence[str]) -> list[float]:

@@ -17,7 +17,6 @@ from colisten.training.towers.score_search import (
     search,
     search_weights,
 )
-from colisten.training.towers.validation import nearest_half_life
 
 ROWS, ITEMS = 400, 60
 
@@ -95,14 +94,6 @@ def test_each_kind_of_user_gets_what_ranks_it_best() -> None:
     assert float(without.ranks.mean()) < float(found.ranks.mean())
 
 
-@given(st.integers(1, 3_650))
-def test_popularity_starts_from_the_half_life_nearest_to_the_window(days: int) -> None:
-    half_lives = (7.0, 30.0, 365.0)
-    ratios = [max(each / days, days / each) for each in half_lives]
-    assert ratios[nearest_half_life(half_lives, days)] == min(ratios)
-    assert nearest_half_life((), days) == 0
-
-
 @given(st.integers(0, 20), st.integers(0, 1))
 @settings(max_examples=20, deadline=None)
 def test_popularity_of_another_half_life_must_be_surely_better(seed: int, first: int) -> None:
@@ -123,6 +114,8 @@ def test_popularity_of_another_half_life_must_be_surely_better(seed: int, first:
         judged, replace(parts, members=blind, popularity=better), [], floor=True, half_life=0
     )
     assert found.weights.floor[0][0] == 0.0 < found.weights.floor[0][1]
+    found = search(judged, replace(parts, popularity=better), [], floor=True, settled=True)
+    assert found.weights.floor[0][1] == 0.0, "settled by something else"
 
 
 @given(st.integers(0, ENOUGH_USERS - 1), st.integers(0, 5))
