@@ -234,10 +234,10 @@ class TowerExamples:
             return np.zeros((len(days), count, 0), dtype=np.float32)
         return self.popularity.at(days, items)
 
-    def half_life(self, days: int) -> int | None:
+    def half_life(self, days: int) -> int:
         """Which half-life of popularity foretells so many days; see `half_life_of_windows`."""
         if self.popularity is None:
-            return None
+            return 0
         return half_life_of_windows(self.popularity, self.items, self.times, days)
 
     def served_popularity(self) -> NDArray[np.float32]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from colisten.features.popularity import DailyPopularity, day_of
 
 _WINDOWS = 5
-# Less says little: of all starts that a window's popularity is made of, and of starts in a window.
-_SHARE_BEFORE, _STARTS = 0.2, 30
+# Fewer starts, before a window or in it, say little.
+_STARTS = 100
 # By so much another half-life must be better; windows few as these differ by less from chance.
 _MARGIN = 1.1
 
@@ -36,11 +36,12 @@ def nearest_half_life(half_lives: Sequence[float], days: int) -> int:
 
 def half_life_of_windows(
     popularity: DailyPopularity, items: NDArray[np.int64], times: NDArray[np.int64], days: int
-) -> int | None:
+) -> int:
     """The half-life that ranks best what was started in up to five windows, the last ends the data.
 
     Measured by the mean reciprocal rank of a window's starts, every window counting the same. The
-    nearest half-life to the window's length stays unless another is better by a tenth.
+    nearest half-life to the window's length stays unless another is better by a tenth, and where no
+    window has enough before it and in it.
 
     Args:
         popularity: Of the items, day by day.
@@ -49,21 +50,21 @@ def half_life_of_windows(
         days: Length of a window.
 
     Returns:
-        Its place, or None where no window has enough before it and in it.
+        Its place.
     """
+    own = nearest_half_life(popularity.half_lives.tolist(), days)
     if not len(times):
-        return None
+        return own
     day = day_of(times)
     end, ranks = int(day.max()) + 1, []
     for first in range(end - days, end - (_WINDOWS + 1) * days, -days):
         inside = items[(day >= first) & (day < first + days)]
-        if (day < first).sum() < _SHARE_BEFORE * len(day) or len(inside) < _STARTS:
+        if min(len(inside), int((day < first).sum())) < _STARTS:
             break
         ranks.append(_reciprocal_ranks(popularity.at(np.array([first]))[0], inside))
     if not ranks:
-        return None
+        return own
     mean = np.mean(ranks, axis=0)
-    own = nearest_half_life(popularity.half_lives.tolist(), days)
     best = int(mean.argmax())
     return best if mean[best] > _MARGIN * mean[own] else own
 

@@ -117,7 +117,7 @@ class _Trainer:
         self.share = torch.from_numpy(examples.item_shares(phase.rows))
         self.inputs = BatchInputs(examples, phase.held_out, settings.towers)
         self.judged = HeldOut.of(examples, phase.held_out) if len(phase.held_out) else None
-        self.half_life = examples.half_life(settings.window_days) if self.judged else None
+        self.half_life = examples.half_life(settings.window_days)
 
     @property
     def averaged(self) -> TwoTowers:

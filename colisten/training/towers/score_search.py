@@ -6,8 +6,7 @@ proved good elsewhere, so that few users move little:
 1. whether the members that see the graph vote at all (one standard error);
 2. for users with and without a history of the target type apart: how much taste counts beside plain
    popularity, at the half-life that earlier windows speak for
-   (`colisten.training.towers.half_life`), or where there was none at that nearest to the window
-   unless another is surely better (two standard errors), and how much
+   (`colisten.training.towers.half_life`), and how much
    the transfer term (one and a half standard errors; one where plain
    popularity ranks better than taste). A kind with few held-out users leaves the more to popularity
    the fewer they are;
@@ -88,7 +87,6 @@ def search(
     *,
     floor: bool,
     half_life: int = 0,
-    settled: bool = False,
 ) -> Found:
     """Weights of all parts.
 
@@ -97,8 +95,7 @@ def search(
         parts: Their scores.
         start: Weights of the kNN term to start from, members of `STEPS`.
         floor: Whether taste may give way to popularity.
-        half_life: Which half-life of popularity counts unless another is surely better.
-        settled: Whether it counts however others do.
+        half_life: Which half-life plain popularity has.
     """
     plain = ScoreWeights.plain(len(parts.members), parts.popularity.shape[1], start)
     weights = replace(plain, transfers=tuple(parts.transfers))
@@ -106,8 +103,6 @@ def search(
     if any(parts.blind) and not all(parts.blind):
         weights, tried["graph"] = _with_or_without_graph(held_out, parts, weights)
     floor = floor and bool(parts.popularity.shape[1])
-    if floor and not settled:
-        half_life = _half_life(held_out, parts, half_life)
     if floor:
         weights, _ = _floor(held_out, parts, weights, half_life)
     weights = _near(held_out, parts, weights)
@@ -242,16 +237,6 @@ def _floor(
         transfer=tuple(weight for _, weight in chosen),
     )
     return found, tried
-
-
-def _half_life(held_out: HeldOut, parts: Parts, first: int) -> int:
-    """The half-life of plain popularity that ranks held-out items surely better than `first`."""
-    like = parts.members[0]
-    ranks = [
-        held_out.reciprocal_ranks(held_out.hide(column.expand_as(like)))
-        for column in parts.popularity.T
-    ]
-    return _climb(dict(enumerate(ranks)), first, _SURE)
 
 
 def _chosen(ranks: Mapping[tuple[float, float], Tensor], popular: Tensor) -> tuple[float, float]:

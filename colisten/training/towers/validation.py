@@ -17,7 +17,6 @@ from colisten.models.choices import Choice, Figures
 from colisten.models.score_weights import KINDS, ScoreWeights
 from colisten.models.towers import TwoTowers
 from colisten.training.towers.checkpoint import Curve
-from colisten.training.towers.half_life import nearest_half_life
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.score_search import ENOUGH_USERS, Parts, search
 from colisten.training.towers.settings import TowersTraining
@@ -33,16 +32,15 @@ def validate(
     towers: TwoTowers,
     held_out: HeldOut,
     settings: TowersTraining,
-    half_life: int | None = None,
+    half_life: int = 0,
 ) -> dict[str, float]:
     """How high held-out examples rank their item, as a release made before them would.
 
     Args:
         towers: The model.
         held_out: Examples.
-        settings: The loss, what may be weighed, the days to be right for, and the length of the
-            list behind the hit rate.
-        half_life: Of plain popularity; None where held-out examples are to find it.
+        settings: The loss, what may be weighed, and the length of the list behind the hit rate.
+        half_life: Which half-life plain popularity has.
 
     Returns:
         validation_mrr with its standard error validation_mrr_error, validation_hit_rate, where
@@ -69,10 +67,7 @@ def validate(
             ),
             knn_weights_of({}, names),
             floor=settings.towers.has_floor,
-            half_life=nearest_half_life(settings.towers.prior_half_lives, settings.window_days)
-            if half_life is None
-            else half_life,
-            settled=half_life is not None,
+            half_life=half_life,
         )
     towers.train(was_training)
     ranks = found.ranks

@@ -21,7 +21,7 @@ def drawn(daily: np.ndarray, starts: int, seed: int = 0) -> tuple[np.ndarray, np
     return np.concatenate(items), np.repeat(np.arange(len(daily)) * DAY, starts)
 
 
-def found(daily: np.ndarray, days: int, starts: int = 40) -> int | None:
+def found(daily: np.ndarray, days: int, starts: int = 40) -> int:
     items, times = drawn(daily, starts)
     return half_life_of_windows(
         DailyPopularity(items, times, ITEMS, HALF_LIVES), items, times, days
@@ -60,9 +60,10 @@ def test_equal_ones_leave_the_nearest() -> None:
     assert found(daily, days=7) == 0
 
 
-def test_too_little_says_nothing() -> None:
-    daily = np.full((40, ITEMS), 1.0 / ITEMS)
-    assert found(daily, days=60) is None, "no window with anything before it"
-    assert found(daily[:2], days=1, starts=5) is None, "a window of five starts"
+def test_too_little_leaves_the_nearest() -> None:
+    rng = np.random.default_rng(3)
+    daily = rng.dirichlet(np.full(ITEMS, 0.02), size=40)
+    assert found(daily, days=60) == 1, "no window with anything before it"
+    assert found(daily[:9], days=7, starts=10) == 0, "a window of seventy starts"
     none = np.zeros(0, np.int64)
-    assert half_life_of_windows(DailyPopularity(none, none, 3, HALF_LIVES), none, none, 30) is None
+    assert half_life_of_windows(DailyPopularity(none, none, 3, HALF_LIVES), none, none, 30) == 1
