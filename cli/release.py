@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -18,7 +18,7 @@ from colisten.errors import VerifyFailed
 from colisten.release.manifest import Manifest
 from colisten.release.store import LIVE, ReleaseState
 from colisten.release.verify import Verification
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from colisten.settings.tree import load_settings
 from colisten.steps.cache import Listener, StepEvent
 from colisten.steps.use_cases import release as use_case
@@ -223,9 +223,22 @@ def _report(verification: Verification, as_json: bool) -> None:
     table.add_row("golden set", f"{verification.golden_users} users answered as recorded")
     table.add_row("index", f"{verification.indexed:,} items")
     table.add_row("index recall@10", "not measured" if recall is None else f"{recall:.4f}")
+    if search := verification.index_search:
+        table.add_row("index search", _searched(search))
     for fault in verification.faults:
         table.add_row(Text("fault", style="red"), fault)
     Terminal().print(table)
+
+
+def _searched(search: dict[str, Any]) -> str:
+    if search["recall"] is None:
+        return f"{search['kind']}, {search['parameter']} {search['plain']}, not measured"
+    narrow = search["filtered_recall"]
+    by_filter = "" if narrow is None else f", by filters {narrow:.4f} at {search['filtered']}"
+    return (
+        f"{search['kind']}, recall@{search['k']} {search['recall']:.4f} "
+        f"at {search['parameter']} {search['plain']}{by_filter}"
+    )
 
 
 def _described(state: ReleaseState, manifest: Manifest) -> Table:

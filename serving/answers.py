@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, RootModel, WithJsonSchema
 
 from colisten.serving.explanation import Explanation
 from colisten.serving.problems import Problem
-from colisten.settings.sections import INDEX_BACKENDS
+from colisten.settings.index import INDEX_BACKENDS
 
 VectorSource = Literal["two_tower", "popular_country", "popular", "item"]
 SearchSource = Annotated[

@@ -17,7 +17,7 @@ from colisten.index import VectorIndex
 from colisten.index.filter import Filter
 from colisten.index.opening import index_class
 from colisten.logs import logger
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 _log = logger("serving.index")
 

@@ -30,7 +30,7 @@ from colisten.index.protocol import (
     check_width,
 )
 from colisten.json_files import read_mapping, write_json
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 _COLUMNS = "columns.parquet"
 _FEW = 8

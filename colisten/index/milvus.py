@@ -9,27 +9,33 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("pymilvus", "milvus_lite", "grpc")
+needs("pymilvus", "milvus_lite")
 
-import logging
-import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import grpc  # type: ignore[import-untyped]
 import numpy as np
 import pyarrow as pa
-from pymilvus import MilvusClient, MilvusException
+from pymilvus import MilvusException
 
 from colisten.errors import VectorIndexError
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, NO_COLUMNS, Filter
 from colisten.index.lite_server import database_of, live_endpoint
 from colisten.index.milvus_collection import WRITE_SECONDS, MilvusCollection
-from colisten.index.milvus_filter import Fields, Hit, best_hits, field_name
+from colisten.index.milvus_connection import PATIENCE_SECONDS, asking, connected
+from colisten.index.milvus_filter import Hit, best_hits, field_name
+from colisten.index.milvus_search import (
+    Shape,
+    largest,
+    search_params,
+    unmeasured,
+    write_record,
+)
 from colisten.index.protocol import (
     MAX_HITS,
     Hits,
@@ -39,18 +45,15 @@ from colisten.index.protocol import (
     check_search,
     check_width,
 )
+from colisten.index.search_tuning import Exact, SearchRecord, tuned
 from colisten.index.supervised import SupervisedServer
-from colisten.settings.sections import IndexSettings
-from colisten.variables import MILVUS_TOKEN
+from colisten.settings.index import IndexSettings
 
-# Every failure is raised again as a VectorIndexError; pymilvus would print its trace besides.
-logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-
-PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administrative calls
 _LITE_MARGIN = 64
 _LITE_FACTOR = 4
 _NOT_LOADED = 101  # the code of a collection that lies on disk only
 
+_DEFAULTS = IndexSettings()
 _embedded_users: Counter[str] = Counter()
 
 
@@ -61,7 +64,7 @@ class MilvusIndex(VectorIndex):
         uri: http(s)://host:port of a server, or the folder (ending in .db) of an embedded
             Milvus Lite, which one process at a time can open.
         lite: Whether a server at `uri` is Milvus Lite.
-        ef: Candidates that a search of the server's HNSW index keeps.
+        settings: Which index a server's collections get, and what it has to find.
 
     A server's credentials come from the environment variable COLISTEN_MILVUS_TOKEN
     ("user:password" or an API key).
@@ -70,31 +73,19 @@ class MilvusIndex(VectorIndex):
         VectorIndexError: The server is out of reach or another process holds the folder.
     """
 
-    def __init__(self, uri: str, *, lite: bool = False, ef: int = 160) -> None:
+    def __init__(
+        self, uri: str, *, lite: bool = False, settings: IndexSettings = _DEFAULTS
+    ) -> None:
         self._embedded = not uri.startswith(("http://", "https://"))
         self._lite = lite or self._embedded
-        self._ef = ef
+        self._settings = settings
         self._uri = str(Path(uri).absolute()) if self._embedded else uri
-        self._shapes: dict[str, tuple[int, Fields]] = {}
+        self._shapes: dict[str, Shape] = {}
         self._lock = threading.Lock()
         self._closed = False
         if self._embedded:
             Path(self._uri).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with _asked("open", self._uri):
-                self._client = MilvusClient(
-                    self._uri,
-                    token=os.environ.get(MILVUS_TOKEN, ""),
-                    timeout=PATIENCE_SECONDS,
-                    dedicated=True,
-                )
-        except VectorIndexError as error:
-            raise VectorIndexError(
-                f"Milvus cannot be opened at {self._uri}: {error.what}",
-                "One process at a time can open an embedded index; `LiteServer` shares it."
-                if self._embedded
-                else "Is the server up? See index.uri.",
-            ) from error
+        self._client = connected(self._uri, embedded=self._embedded)
         if self._embedded:
             _embedded_users[self._uri] += 1
 
@@ -106,7 +97,7 @@ class MilvusIndex(VectorIndex):
         address = cls.address(root, settings)
         if address is None:
             return cls(str(database_of(root)))
-        return cls(address, lite=settings.uri is None, ef=settings.ef)
+        return cls(address, lite=settings.uri is None, settings=settings)
 
     @classmethod
     def address(cls, root: Path, settings: IndexSettings) -> str | None:
@@ -132,14 +123,15 @@ class MilvusIndex(VectorIndex):
         rows = check_items(ids, vectors, columns, rows)
         if self.resolve_alias(collection) is not None:
             raise VectorIndexError(f"'{collection}' is an alias, not a collection.")
-        with _asked("create", collection):
+        with asking("create", collection):
             aliases = self._aliases_of(collection)
             for alias in aliases:
                 self._client.drop_alias(alias, timeout=PATIENCE_SECONDS)
             self._forget(collection)
             self._client.drop_collection(collection, timeout=PATIENCE_SECONDS)
             items = MilvusCollection(collection, ids, vectors, columns, rows)
-            items.write(self._client, lite=self._lite)
+            record = unmeasured(self._settings.kind, len(ids), self._settings.recall_k)
+            items.write(self._client, None if self._lite else record)
         written = self.count(collection)
         if written != len(ids):
             raise VectorIndexError(f"Milvus stored {written} of {len(ids)} items of {collection}.")
@@ -159,13 +151,13 @@ class MilvusIndex(VectorIndex):
         check_name(collection)
         check_search(queries, k, deadline)
         timeout = PATIENCE_SECONDS if deadline is None else deadline
-        with _asked("search", collection):
-            width, fields = self._ready(collection, timeout)
-            if queries.shape[1] != width:  # an alias may have been moved by another process
+        with asking("search", collection):
+            shape = self._ready(collection, timeout)
+            if queries.shape[1] != shape.width:  # an alias may have been moved by another process
                 self._forget(collection)
-                width, fields = self._ready(collection, timeout)
-            check_width(queries, width, collection)
-            asked = fields.checked(filter)
+                shape = self._ready(collection, timeout)
+            check_width(queries, shape.width, collection)
+            asked = shape.fields.checked(filter)
             try:
                 return self._search(collection, queries, k, asked, timeout)
             except MilvusException as error:
@@ -176,11 +168,49 @@ class MilvusIndex(VectorIndex):
                 self._ready(collection, timeout)
                 return self._search(collection, queries, k, asked, timeout)
 
+    def tune(
+        self,
+        collection: str,
+        queries: np.ndarray,
+        exact: Exact,
+        filters: Sequence[Filter],
+    ) -> None:
+        """See `VectorIndex.tune`; what was measured for the same target stays, as does a set ef."""
+        target, n = self._settings.recall, self.count(collection)
+        k, was = min(self._settings.recall_k, n), self._shape(collection)
+        set_by_hand = self._settings.ef is not None
+        if self._lite or target is None or set_by_hand or was.record is None:
+            return
+        if (was.record.target, was.record.k) == (target, k):
+            return
+
+        def search(record: SearchRecord, asked: Filter) -> Hits:
+            self._keep(collection, replace(was, record=record))
+            return self.search(collection, queries, k, filter=asked)
+
+        try:
+            chosen = tuned(
+                replace(was.record, k=k),
+                search,
+                [(asked, exact(queries, k, asked)) for asked in (EVERY_ITEM, *filters)],
+                target=target,
+                high=largest(was.record, n),
+            )
+            with asking("record the search of", collection):
+                write_record(self._client, collection, chosen, PATIENCE_SECONDS)
+        finally:
+            self._forget(collection)
+
+    def search_record(self, collection: str) -> dict[str, Any] | None:
+        """See `VectorIndex.search_record`."""
+        record = None if self._lite else self._shape(collection).record
+        return None if record is None else record.to_dict()
+
     def count(self, collection: str, *, deadline: float | None = None) -> int:
         """See `VectorIndex.count`."""
         check_name(collection)
         timeout = deadline or WRITE_SECONDS
-        with _asked("count", collection):
+        with asking("count", collection):
             self._ready(collection, deadline or PATIENCE_SECONDS)
             try:
                 return self._counted(collection, timeout)
@@ -194,7 +224,7 @@ class MilvusIndex(VectorIndex):
     def drop(self, collection: str) -> None:
         """See `VectorIndex.drop`."""
         check_name(collection)
-        with _asked("drop", collection):
+        with asking("drop", collection):
             pointing = self._aliases_of(collection)
             if pointing:
                 raise VectorIndexError(
@@ -208,7 +238,7 @@ class MilvusIndex(VectorIndex):
 
     def collections(self) -> list[str]:
         """See `VectorIndex.collections`."""
-        with _asked("list the collections of", self._uri):
+        with asking("list the collections of", self._uri):
             return sorted(self._client.list_collections(timeout=PATIENCE_SECONDS))
 
     def point_alias(self, alias: str, collection: str) -> None:
@@ -223,7 +253,7 @@ class MilvusIndex(VectorIndex):
         current = self.resolve_alias(alias)
         if current == collection:
             return
-        with _asked("point an alias at", collection):
+        with asking("point an alias at", collection):
             point = self._client.create_alias if current is None else self._client.alter_alias
             point(collection, alias, timeout=PATIENCE_SECONDS)
             self._forget(alias)
@@ -231,7 +261,7 @@ class MilvusIndex(VectorIndex):
     def resolve_alias(self, alias: str) -> str | None:
         """See `VectorIndex.resolve_alias`."""
         check_name(alias)
-        with _asked("resolve", alias):
+        with asking("resolve", alias):
             try:
                 answer = self._client.describe_alias(alias, timeout=PATIENCE_SECONDS)
             except MilvusException as error:
@@ -304,10 +334,16 @@ class MilvusIndex(VectorIndex):
         timeout: float,
     ) -> list[list[Hit]]:
         """The nearest items that `asked` allows, each with its values of what `shown` names."""
-        _, fields = self._ready(collection, timeout)
-        params: dict[str, Any] = {"metric_type": "IP"}
+        shape = self._ready(collection, timeout)
+        fields, params = shape.fields, dict[str, Any](metric_type="IP")
         if not self._lite:
-            params["params"] = {"ef": max(self._ef, limit)}
+            params["params"] = search_params(
+                shape.record,
+                self._settings.ef,
+                limit,
+                len(asked.exclude.get(ITEM_ID, ())),
+                filtered=bool(asked.without_ids().columns),
+            )
         # A collection never changes once `create` has counted it with Strong consistency, so a
         # search need not wait for the server's next time tick (200 to 400 ms).
         answers = self._client.search(
@@ -334,15 +370,22 @@ class MilvusIndex(VectorIndex):
             for answer in answers
         ]
 
-    def _ready(self, collection: str, timeout: float) -> tuple[int, Fields]:
-        """Load a collection once per connection; returns the length of its vectors and fields."""
+    def _ready(self, collection: str, timeout: float) -> Shape:
+        """Load a collection once per connection; returns what it says of itself."""
         with self._lock:
             if collection not in self._shapes:
                 self._client.load_collection(collection, timeout=timeout)
-                fields = self._client.describe_collection(collection, timeout=timeout)["fields"]
-                vector = next(field for field in fields if field["name"] == "vector")
-                self._shapes[collection] = int(vector["params"]["dim"]), Fields.described(fields)
+                told = self._client.describe_collection(collection, timeout=timeout)
+                self._shapes[collection] = Shape.told(told)
             return self._shapes[collection]
+
+    def _shape(self, collection: str) -> Shape:
+        with asking("describe", collection):
+            return self._ready(collection, PATIENCE_SECONDS)
+
+    def _keep(self, collection: str, shape: Shape) -> None:
+        with self._lock:
+            self._shapes[collection] = shape
 
     def _forget(self, name: str) -> None:
         with self._lock:
@@ -353,15 +396,3 @@ class MilvusIndex(VectorIndex):
             return []
         answer = self._client.list_aliases(collection, timeout=PATIENCE_SECONDS)
         return sorted(str(alias) for alias in answer["aliases"])
-
-
-@contextmanager
-def _asked(verb: str, what: str) -> Iterator[None]:
-    """Turn whatever the client raises into one error."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        code = error.code() if isinstance(error, grpc.Call) else type(error).__name__
-        raise VectorIndexError(f"Milvus did not {verb} {what}: {code}.") from error
-    except (MilvusException, grpc.FutureTimeoutError, OSError, ValueError) as error:
-        raise VectorIndexError(f"Milvus did not {verb} {what}: {error}.") from error

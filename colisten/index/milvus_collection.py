@@ -15,6 +15,8 @@ from pymilvus import DataType, MilvusClient
 
 from colisten.index.filter import ITEM_ID
 from colisten.index.milvus_filter import add_fields, field_values
+from colisten.index.milvus_search import index_type, load_indexed, write_record
+from colisten.index.search_tuning import SearchRecord
 from colisten.progress import track
 
 WRITE_SECONDS = 600.0
@@ -39,14 +41,23 @@ class MilvusCollection:
     columns: pa.Table
     rows: np.ndarray
 
-    def write(self, client: MilvusClient, *, lite: bool) -> None:
-        """Create the collection, fill it and load it; nothing of its name may exist."""
-        self._create(client, lite=lite)
+    def write(self, client: MilvusClient, record: SearchRecord | None) -> None:
+        """Create the collection, fill it and load it; nothing of its name may exist.
+
+        Args:
+            client: Of the server.
+            record: Which index it gets; None for Milvus Lite, which has none.
+        """
+        self._create(client, record)
         self._insert(client)
         client.flush(self.name, timeout=WRITE_SECONDS)
-        client.load_collection(self.name, timeout=WRITE_SECONDS)
+        if record is None:
+            client.load_collection(self.name, timeout=WRITE_SECONDS)
+            return
+        write_record(client, self.name, record, WRITE_SECONDS)
+        load_indexed(client, self.name, len(self.ids), WRITE_SECONDS)
 
-    def _create(self, client: MilvusClient, *, lite: bool) -> None:
+    def _create(self, client: MilvusClient, record: SearchRecord | None) -> None:
         schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
         length = max(64, self._longest_id())
         schema.add_field(ITEM_ID, DataType.VARCHAR, is_primary=True, max_length=length)
@@ -54,11 +65,11 @@ class MilvusCollection:
         add_fields(schema, self.columns)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.vectors.shape[1])
         index = client.prepare_index_params()
-        if lite:
+        if record is None:
             index.add_index("vector", index_type="FLAT", metric_type="IP")
         else:
-            graph = {"M": 16, "efConstruction": 200}
-            index.add_index("vector", index_type="HNSW", metric_type="IP", params=graph)
+            kind = index_type(record.kind)
+            index.add_index("vector", index_type=kind, metric_type="IP", params=record.built)
         client.create_collection(
             self.name,
             schema=schema,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from colisten.index.protocol import VectorIndex
-from colisten.settings.sections import INDEX_BACKENDS, IndexSettings
+from colisten.settings.index import INDEX_BACKENDS, IndexSettings
 from colisten.words import known_word
 
 

@@ -8,11 +8,11 @@ live one.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ import pyarrow as pa
 from colisten.data.ids import id_fault
 from colisten.errors import VectorIndexError
 from colisten.index.filter import EVERY_ITEM, NO_COLUMNS, Filter, check_columns
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 Hits = tuple[list[list[str]], list[np.ndarray]]
 """Per query the ids found, nearest first, and their scores float32: both of equal length <= k."""
@@ -93,6 +93,30 @@ class VectorIndex(Protocol):
             filter: Which items may come back; values that no item has are no error.
             deadline: Seconds after which the call gives up; None means the index's own patience.
         """
+
+    def tune(
+        self,
+        collection: str,
+        queries: np.ndarray,
+        exact: Callable[[np.ndarray, int, Filter], Hits],
+        filters: Sequence[Filter],
+    ) -> None:
+        """Choose how far a collection is searched, as it is published; an exact one needs nothing.
+
+        Args:
+            collection: Written before.
+            queries: float32 [Q, d], users' vectors.
+            exact: Answers to queries [Q, d], k, filter by exact search.
+            filters: Some that answers are asked by.
+
+        Raises:
+            VectorIndexError: It does not find what its settings ask for, however far it looks.
+        """
+        return
+
+    def search_record(self, collection: str) -> dict[str, Any] | None:
+        """What `tune` chose and measured, as JSON values; None where it had nothing to choose."""
+        return None
 
     def count(self, collection: str, *, deadline: float | None = None) -> int:
         """Items in a collection or behind an alias; `deadline` as in `search`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 
 def resolve_index(settings: IndexSettings, published: IndexSettings | None) -> IndexSettings:

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from pydantic import ValidationError
 
 from colisten.errors import (
@@ -31,6 +30,7 @@ from colisten.errors import (
 from colisten.files import sweep_partials, write_aside
 from colisten.index.protocol import VectorIndex
 from colisten.logs import logger
+from colisten.release.collection import write_collection
 from colisten.release.journal import JOURNAL, Journal
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest
@@ -38,8 +38,8 @@ from colisten.release.payload import bind_payload, copy_payload
 from colisten.release.pointer import Pointer
 from colisten.release.private_copy import in_use
 from colisten.release.software import software
-from colisten.release.verify import Verification, check_collection, load_checked, verify_release
-from colisten.settings.sections import IndexSettings
+from colisten.release.verify import Verification, load_checked, verify_release
+from colisten.settings.index import IndexSettings
 
 _LOCK_SECONDS = 600.0
 _LOCK_LOOK_SECONDS = 0.05
@@ -139,10 +139,13 @@ class ReleaseStore:
                 with write_aside(folder) as aside:
                     copy_payload(payload, aside, manifest)
                 log.info("release written", release_id=release_id, files=len(manifest.files))
-            self._publish_to(index, release_id)
+            verification = self._publish_to(index, release_id)
             if not self._moments("published", release_id):
                 self._journal.append(
-                    "published", release_id, index=index.describe(), software=software()
+                    "published",
+                    release_id,
+                    index=verification.described(index),
+                    software=software(),
                 )
         return release_id
 
@@ -161,7 +164,7 @@ class ReleaseStore:
         with self._locked(index):
             Manifest.read(folder).check_files(folder)
             verification = self._publish_to(index, release_id)
-            self._journal.append("published", release_id, index=index.describe())
+            self._journal.append("published", release_id, index=verification.described(index))
             self._align_alias(index)
         return verification
 
@@ -323,15 +326,7 @@ class ReleaseStore:
     def _publish_to(self, index: VectorIndex, release_id: str) -> Verification:
         """Write the collection where it is missing or wrong, and verify."""
         release = LoadedRelease.load(self.folder(release_id), verify=False)
-        _, faults, _ = check_collection(release, index)
-        if faults:
-            index.create(
-                release.manifest.collection,
-                release.item_ids[release.target].tolist(),
-                release.item_vectors,
-                columns=release.columns.table,
-                rows=np.arange(release.target.start, release.target.stop),
-            )
+        write_collection(release, index)
         return self._passed(release_id, index)
 
     def _passed(self, release_id: str, index: VectorIndex) -> Verification:

@@ -32,6 +32,8 @@ class Verification:
         indexed: Items in its index collection.
         index_recall: Recall@10 of the index against exact search.
         faults: What is wrong, one sentence each; empty means it passed.
+        index_search: How the collection is searched and what was measured of that, see
+            `SearchRecord`; None where nothing had to be chosen.
     """
 
     release_id: str
@@ -40,11 +42,17 @@ class Verification:
     indexed: int
     index_recall: float | None
     faults: tuple[str, ...]
+    index_search: dict[str, Any] | None = None
 
     @property
     def passed(self) -> bool:
         """Whether nothing is wrong."""
         return not self.faults
+
+    def described(self, index: VectorIndex) -> dict[str, Any]:
+        """The index for the journal, with how the collection is searched."""
+        search = self.index_search
+        return {**index.describe(), **({} if search is None else {"search": search})}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -71,6 +79,7 @@ def verify_release(folder: Path, index: VectorIndex) -> Verification:
         indexed=indexed,
         index_recall=recall,
         faults=(*faults, *index_faults),
+        index_search=index.search_record(release.manifest.collection) if indexed else None,
     )
 
 

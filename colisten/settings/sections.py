@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from colisten.settings.baselines import BASELINE_NAMES, BaselineChoice
-from colisten.settings.section import Name, Positive, Section, Share, known_or_own
+from colisten.settings.section import Name, Positive, Section, Share
 
 PairKind = Literal["target-target", "target-context", "context-context"]
 _OLD_KINDS = ("target-auxiliary", "auxiliary-auxiliary")
 
 Device = Literal["auto", "cpu", "cuda"]
-
-# Where the class of each index is: another one is its module and a line here.
-INDEX_BACKENDS = {
-    "exact": "colisten.index.exact:ExactIndex",
-    "milvus": "colisten.index.milvus:MilvusIndex",
-}
 
 
 class TextSettings(Section):
@@ -245,38 +239,6 @@ class EvaluationSettings(Section):
         return self
 
 
-class IndexSettings(Section):
-    """Where vectors are searched."""
-
-    backend: str = Field(
-        "exact",
-        description=f"Index that serves: {' or '.join(INDEX_BACKENDS)}. exact searches in the "
-        "service process and is the faster one up to some 100,000 titles; milvus where only "
-        "index.uri is set.",
-    )
-    uri: str | None = Field(
-        None,
-        pattern=r"^https?://[^@/]+/?$",
-        description="http://host:port of a Milvus server, its credentials in the environment "
-        "variable COLISTEN_MILVUS_TOKEN; null means Milvus Lite.",
-    )
-    ef: Positive = Field(
-        160, description="Candidates a search of a Milvus server's HNSW index keeps."
-    )
-
-    @field_validator("backend")
-    @classmethod
-    def _is_known(cls, backend: str) -> str:
-        return known_or_own(backend, tuple(INDEX_BACKENDS), own=False)
-
-    @model_validator(mode="after")
-    def _a_server_is_milvus(self) -> Self:
-        if self.uri is not None and "backend" not in self.model_fields_set:
-            # Not as if somebody had set it: see `resolve_index`.
-            object.__setattr__(self, "backend", "milvus")
-        return self
-
-
 class GateSettings(Section):
     """What a candidate must show on the window before the cut to be promoted."""
 
@@ -306,6 +268,11 @@ class ServingSettings(Section):
     )
     search_budget_ms: Positive = Field(
         80, description="Longest wait for the vector index; then exact search answers."
+    )
+    tower: Literal["in_process", "triton"] = Field(
+        "in_process",
+        description="Where users' vectors are computed; triton: by the server of the section "
+        "triton, and in process where that does not answer.",
     )
     rest_after: Positive = Field(
         3, description="Failures in a row after which a dependency is not asked for a while."

@@ -18,6 +18,7 @@ from colisten.json_files import parse_json, to_json
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.experiment import ExperimentSettings
+from colisten.settings.index import IndexSettings
 from colisten.settings.section import Positive, Section
 from colisten.settings.sections import (
     CrossFittingSettings,
@@ -26,11 +27,11 @@ from colisten.settings.sections import (
     GateSettings,
     GraphSettings,
     HGNNSettings,
-    IndexSettings,
     ServingSettings,
     TextSettings,
 )
 from colisten.settings.towers import TowerSettings
+from colisten.settings.triton import TritonSettings
 from colisten.words import advice, known_word, literal_words, nearest, shown
 from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 
@@ -106,6 +107,7 @@ class Settings(Section):
     index: IndexSettings = IndexSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
+    triton: TritonSettings = TritonSettings()
     experiment: ExperimentSettings = ExperimentSettings()
 
     @property

@@ -12,7 +12,8 @@ import pyarrow as pa
 from colisten.release.manifest import shaping_settings
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
-from colisten.settings.sections import FeatureSettings, IndexSettings
+from colisten.settings.index import IndexSettings
+from colisten.settings.sections import FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.measures import Measured

@@ -25,7 +25,7 @@ from colisten.json_files import parse_json
 from colisten.logs import configure_logs
 from colisten.release.store import ReleaseStore
 from colisten.settings.engine import Engine
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from colisten.simulator import WorldSettings, simulate
 from tests.cli.corpus import Case, Ground, all_cases
 from tests.conftest import CUT, write_tiny_source

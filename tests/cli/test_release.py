@@ -17,7 +17,7 @@ from colisten.cli.release import app
 from colisten.errors import ColistenError
 from colisten.index import open_index
 from colisten.release.store import ReleaseStore
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
 

@@ -15,7 +15,7 @@ import pytest
 from colisten.index import ExactIndex, VectorIndex, open_index
 from colisten.index.milvus import MilvusIndex
 from colisten.index.opening import index_class
-from colisten.settings.sections import INDEX_BACKENDS, IndexSettings
+from colisten.settings.index import INDEX_BACKENDS, IndexSettings
 
 KINDS = [
     "memory",

@@ -24,7 +24,7 @@ def test_the_index_of_the_guide_is_two_files_and_keeps_the_contract(tmp_path: Pa
         shutil.copytree(ROOT / part, tmp_path / part)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "colisten/index/faiss.py").write_text(code)
-    sections = tmp_path / "colisten/settings/sections.py"
+    sections = tmp_path / "colisten/settings/index.py"
     text = sections.read_text()
     assert text.count(old) == 1
     sections.write_text(text.replace(old, new))

@@ -18,7 +18,7 @@ from colisten.errors import VectorIndexError
 from colisten.index import ExactIndex, open_index
 from colisten.index.lite_server import LiteServer, endpoint_of, live_endpoint
 from colisten.index.milvus import MilvusIndex
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 MILVUS = IndexSettings(backend="milvus")
 VECTORS = np.eye(4, dtype=np.float32)
@@ -27,7 +27,7 @@ PRELUDE = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.logs import configure_logs

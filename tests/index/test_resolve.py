@@ -12,7 +12,7 @@ from colisten.errors import ConfigError
 from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
 from colisten.serving.environment import Environment
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from colisten.settings.tree import load_settings, settings_from
 from colisten.variables import SETTINGS
 
@@ -31,13 +31,13 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     ("published", "overrides", "expected"),
     [
         ({"backend": "milvus", "uri": SERVER}, ("index.ef=300",), ("milvus", SERVER, 300)),
-        ({"backend": "exact"}, ("index.backend=milvus",), ("milvus", None, 160)),
-        ({"backend": "exact"}, (f"index.uri={SERVER}",), ("milvus", SERVER, 160)),
-        ({"backend": "milvus", "uri": SERVER}, ("serving.rest_after=9",), ("milvus", SERVER, 160)),
-        ({"backend": "milvus", "uri": SERVER}, ("index.uri=null",), ("milvus", None, 160)),
-        ({"backend": "milvus", "uri": SERVER}, ("preset=paper",), ("milvus", SERVER, 160)),
-        (None, (), ("exact", None, 160)),
-        (None, (f"index.uri={SERVER}",), ("milvus", SERVER, 160)),
+        ({"backend": "exact"}, ("index.backend=milvus",), ("milvus", None, None)),
+        ({"backend": "exact"}, (f"index.uri={SERVER}",), ("milvus", SERVER, None)),
+        ({"backend": "milvus", "uri": SERVER}, ("serving.rest_after=9",), ("milvus", SERVER, None)),
+        ({"backend": "milvus", "uri": SERVER}, ("index.uri=null",), ("milvus", None, None)),
+        ({"backend": "milvus", "uri": SERVER}, ("preset=paper",), ("milvus", SERVER, None)),
+        (None, (), ("exact", None, None)),
+        (None, (f"index.uri={SERVER}",), ("milvus", SERVER, None)),
     ],
 )
 def test_what_was_set_wins_and_the_rest_is_as_published(

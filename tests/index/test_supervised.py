@@ -15,7 +15,7 @@ import pytest
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer, endpoint_of, live_endpoint
 from colisten.index.supervised import SupervisedServer
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 pytestmark = pytest.mark.slow
 VECTORS = np.eye(4, dtype=np.float32)

@@ -13,7 +13,7 @@ import pytest
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.release.store import ReleaseStore
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from tests.serving.conftest import Service
 
 pytestmark = pytest.mark.slow

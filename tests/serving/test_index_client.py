@@ -15,7 +15,7 @@ from colisten.index import open_index
 from colisten.index.filter import EVERY_ITEM
 from colisten.index.lite_server import LiteServer
 from colisten.serving.index_client import IndexClient
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 NAMES = ["a", "b", "c", "d"]
 VECTORS = np.eye(4, dtype=np.float32)

@@ -23,7 +23,7 @@ from pymilvus import MilvusClient
 from colisten.index import open_index
 from colisten.index.lite_server import endpoint_of, live_endpoint
 from colisten.release.store import ReleaseStore
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from tests.serving.conftest import START_SECONDS, Home, Service, launch, start, stop
 
 pytestmark = pytest.mark.slow

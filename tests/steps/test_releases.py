@@ -10,7 +10,7 @@ import pytest
 from colisten.errors import ConfigError, ReleaseCorrupt, ReleaseNotFound, VerifyFailed
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from colisten.steps.cache import StepEvent
 from colisten.steps.use_cases.release import (
     list_releases,

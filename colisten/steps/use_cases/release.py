@@ -19,7 +19,7 @@ from colisten.release.card import Card
 from colisten.release.manifest import Manifest
 from colisten.release.store import LIVE, ReleaseState, ReleaseStore
 from colisten.release.verify import Verification
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 from colisten.steps.cache import Listener, StepEvent, silent
 
 

@@ -1,0 +1,58 @@
+"""Opening Milvus, and whatever its client raises as one error of ours."""
+
+from __future__ import annotations
+
+from colisten.extras import needs
+
+needs("pymilvus", "grpc")
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc  # type: ignore[import-untyped]
+from pymilvus import MilvusClient, MilvusException
+
+from colisten.errors import VectorIndexError
+from colisten.variables import MILVUS_TOKEN
+
+# Every failure is raised again as a VectorIndexError; pymilvus would print its trace besides.
+logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+
+PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administrative calls
+
+
+def connected(uri: str, *, embedded: bool) -> MilvusClient:
+    """A client of the server at `uri`, or of the folder that is one.
+
+    Raises:
+        VectorIndexError: The server is out of reach or another process holds the folder.
+    """
+    try:
+        with asking("open", uri):
+            return MilvusClient(
+                uri,
+                token=os.environ.get(MILVUS_TOKEN, ""),
+                timeout=PATIENCE_SECONDS,
+                dedicated=True,
+            )
+    except VectorIndexError as error:
+        raise VectorIndexError(
+            f"Milvus cannot be opened at {uri}: {error.what}",
+            "One process at a time can open an embedded index; `LiteServer` shares it."
+            if embedded
+            else "Is the server up? See index.uri.",
+        ) from error
+
+
+@contextmanager
+def asking(verb: str, what: str) -> Iterator[None]:
+    """Turn whatever the client raises into one error."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        code = error.code() if isinstance(error, grpc.Call) else type(error).__name__
+        raise VectorIndexError(f"Milvus did not {verb} {what}: {code}.") from error
+    except (MilvusException, grpc.FutureTimeoutError, OSError, ValueError) as error:
+        raise VectorIndexError(f"Milvus did not {verb} {what}: {error}.") from error
