@@ -14,6 +14,9 @@
     ├── EvaluationError        there is nothing to measure, or a measure is undefined
     ├── VectorIndexError       the vector index refuses or is out of reach
     │   └── FilterRefused      a filter names a column or value that does not fit          exit 2
+    ├── TowerError             a tower server is out of reach or does not answer as it should
+    │   ├── TowerBusy          its queue takes no more
+    │   └── TowerAbsent        it has not got the release's model
     ├── ReleaseError           a release cannot be written, read or switched
     │   ├── ReleaseNotFound    no release of that id                                    exit 2
     │   ├── ReleaseCorrupt     a file's digest differs from the manifest
@@ -121,6 +124,18 @@ class FilterRefused(VectorIndexError):
     def __init__(self, what: str, do: str = "", *, column: str) -> None:
         self.column = column
         super().__init__(what, do)
+
+
+class TowerError(ColistenError):
+    """A tower server is out of reach or does not answer as it should."""
+
+
+class TowerBusy(TowerError):
+    """Its queue takes no more, or would answer too late: it lives, and says so."""
+
+
+class TowerAbsent(TowerError):
+    """It lives and has not got the release's model."""
 
 
 class ReleaseError(ColistenError):

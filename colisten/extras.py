@@ -36,6 +36,8 @@ EXTRA_OF = {
     "evidently": "monitoring",
     "kfp": "pipelines",
     "redis": "redis",
+    "tritonclient": "triton",
+    "geventhttpclient": "triton",
 }
 
 

@@ -30,6 +30,7 @@ from colisten.serving.followed import Followed, Identity
 from colisten.serving.index_truth import IndexTrust
 from colisten.serving.nearest import NearestItems
 from colisten.serving.parts import Parts
+from colisten.serving.tower_place import TowerPlace, UserTower
 
 _RETRY_SECONDS = 5.0
 _NEVER = (-1, -1)
@@ -46,6 +47,7 @@ class ActiveRelease:
         loaded_at: UTC.
         files: Where it was published.
         copy: What is read instead; None where it is in memory.
+        tower: What makes vectors of users.
         index: Whether its collection can be trusted.
     """
 
@@ -54,6 +56,7 @@ class ActiveRelease:
     loaded_at: datetime
     files: SourceFiles
     copy: PrivateCopy | None
+    tower: UserTower
     index: IndexTrust = field(default_factory=IndexTrust)
 
     @classmethod
@@ -63,6 +66,7 @@ class ActiveRelease:
         release_id: str,
         environment: Environment,
         copies: PrivateCopies | None,
+        towers: TowerPlace,
     ) -> ActiveRelease:
         """Read, verify and warm up a release.
 
@@ -71,6 +75,7 @@ class ActiveRelease:
             release_id: Its name.
             environment: Folder and settings.
             copies: Where its copy lies; None reads it into memory.
+            towers: Where its tower is.
 
         Raises:
             ReleaseError: It is not there, corrupt, or does not answer.
@@ -79,7 +84,8 @@ class ActiveRelease:
         patience = environment.settings.serving.features_budget_ms / 1000
         features = FeatureClient(environment.features, release, patience_seconds=patience)
         features.look()
-        active = cls(release, features, datetime.now(UTC), files, copy)
+        tower = towers.hold(release)
+        active = cls(release, features, datetime.now(UTC), files, copy, tower)
         try:
             active.nearest.of(active.nobody(), 1)
             _ = release.scale  # computed here and not by the first request
@@ -92,6 +98,7 @@ class ActiveRelease:
 
     def close(self) -> None:
         """Let go of its files; requests that hold it end on what is mapped."""
+        self.tower.close()
         self.files.close()
         if self.copy is not None:
             self.copy.close()

@@ -11,16 +11,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TypeVar
 
-from colisten.errors import ColistenError, EventRefused, FilterRefused, UserBusy, UserUnreadable
+from colisten.errors import (
+    ColistenError,
+    EventRefused,
+    FilterRefused,
+    TowerAbsent,
+    TowerBusy,
+    UserBusy,
+    UserUnreadable,
+)
 from colisten.logs import logger
 
 T = TypeVar("T")
 _FIRST_SHARE = 0.05
-_NO_OUTAGE = (EventRefused, FilterRefused, UserBusy, UserUnreadable)
+_NO_OUTAGE = (EventRefused, FilterRefused, TowerAbsent, TowerBusy, UserBusy, UserUnreadable)
 _log = logger("serving.circuit_breaker")
 
 
@@ -39,7 +47,7 @@ class CallRefused(CallFailed):
     """What was asked cannot be answered, by this dependency or any: no sign of its health.
 
     Attributes:
-        error: Why; an `EventRefused`, a `FilterRefused`, a `UserBusy` or a `UserUnreadable`.
+        error: Why; one of `_NO_OUTAGE`.
     """
 
     def __init__(self, reason: str, error: ColistenError) -> None:
@@ -59,6 +67,8 @@ class CircuitBreaker:
             so that a moment of overload costs little and an outage is not asked about often.
             After a rest a single call probes: by its neutral question where it has one.
         threads: Calls in flight at once; a call that finds none free waits within its budget.
+            0 calls in the caller's own thread: work that keeps to the budget by itself, and raises
+            TimeoutError where it cannot.
     """
 
     def __init__(
@@ -74,7 +84,9 @@ class CircuitBreaker:
         self._budget = budget_seconds
         self._failures = failures
         self._longest_rest = rest_seconds
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"breaker-{name}")
+        self._pool = (
+            ThreadPoolExecutor(threads, thread_name_prefix=f"breaker-{name}") if threads else None
+        )
         self._lock = threading.Lock()
         self._failed = 0
         self._rests = 0
@@ -105,12 +117,12 @@ class CircuitBreaker:
                 raise CallFailed(f"{self.name}_resting")
             self._note_answer()
             probe = False
-        future = self._pool.submit(work)
+        future = self._submit(work)
         try:
             result = future.result(timeout=self._budget)
         except FutureTimeout as error:
             # The work itself may have raised a TimeoutError; then the future is done.
-            late = not future.done()
+            late = self._pool is None or not future.done()
             future.cancel()
             self._note_failure(error, probe, neutral)
             raise CallFailed(f"{self.name}_{'timeout' if late else 'error'}") from error
@@ -130,7 +142,18 @@ class CircuitBreaker:
 
     def close(self) -> None:
         """Let go of the threads; calls in flight end by themselves."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        if self._pool is not None:
+            return self._pool.submit(work)
+        future: Future[T] = Future()
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+        return future
 
     def _admit(self) -> bool:
         """Let a call through or refuse it; returns whether it probes a resting dependency."""
@@ -151,7 +174,7 @@ class CircuitBreaker:
 
     def _answers(self, neutral: Callable[[], object]) -> bool:
         """Whether the dependency answers a question that no key or message can spoil."""
-        future = self._pool.submit(neutral)
+        future = self._submit(neutral)
         try:
             future.result(timeout=self._budget)
         except Exception:

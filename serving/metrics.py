@@ -45,6 +45,11 @@ FALLBACKS = Counter(
 CONNECTIONS_REFUSED = Counter(
     "colisten_connections_refused", "Connections over `serving.max_connections` of a worker."
 )
+VECTORS = Counter(
+    "colisten_vectors",
+    "Users' vectors by where they were computed, where `serving.tower` is triton.",
+    ("place",),
+)
 EVENTS = Counter("colisten_events", "Pushed events by outcome.", ("outcome",))
 SHELVES = Counter("colisten_shelves", "Shelves by the arm that was shown.", ("arm",))
 LOGGED = Counter(

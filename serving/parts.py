@@ -10,7 +10,7 @@ from colisten.logs import logger
 from colisten.serving import metrics
 
 RELEASE, FILES, FEATURES, INDEX = PARTS = ("release", "files", "features", "index")
-EXPOSURES = "exposures"
+EXPOSURES, TOWER = "exposures", "tower"
 _log = logger("serving.parts")
 
 

@@ -162,7 +162,9 @@ class Recommender:
             return
         try:
             with stage("encode"):
-                vector = release.user_vectors(user)
+                vector, left = active.tower.vectors(user)
+            if left is not None:
+                state.fallbacks.append(left)
             # One user's numbers that no index takes are no failure of the index.
             check_search(vector, 1, None)
             state.vector = vector

@@ -37,7 +37,7 @@ from colisten.serving.exposure_log import ExposureLog
 from colisten.serving.followed import Followed, LivePointer, arm_part
 from colisten.serving.index_client import IndexClient
 from colisten.serving.inspection import Inspector
-from colisten.serving.parts import EXPOSURES, FEATURES, FILES, INDEX, PARTS, RELEASE, Parts
+from colisten.serving.parts import EXPOSURES, FEATURES, FILES, INDEX, PARTS, RELEASE, TOWER, Parts
 from colisten.serving.popular_floor import PopularFloor
 from colisten.serving.problems import Fault, Problem, Refused
 from colisten.serving.recommender import Recommender
@@ -51,6 +51,7 @@ from colisten.serving.requests import (
     VectorRequest,
 )
 from colisten.serving.similar import similar
+from colisten.serving.tower_opening import tower_place
 
 _PUSH_SECONDS = 2.0
 # Parts without which answers are popular ones.
@@ -96,6 +97,7 @@ class Runtime:
         self._environment = environment
         self._copies = _copies()
         self._parts = Parts(_part_names(environment))
+        self._towers = tower_place(environment, self._parts)
         self._needs = (RELEASE, *serving.ready_needs)
         self._was_ready = False
         self._floor = PopularFloor(serving.ready_popular_share, serving.ready_popular_seconds)
@@ -150,6 +152,7 @@ class Runtime:
         self._inspector.close()
         self._watcher.close()
         self._arms.close()
+        self._towers.close()
         self._intake.close()
         if self._log is not None:
             self._log.close()
@@ -291,7 +294,9 @@ class Runtime:
         )
 
     def _load(self, release_id: str) -> ActiveRelease:
-        active = ActiveRelease.load(self._store, release_id, self._environment, self._copies)
+        active = ActiveRelease.load(
+            self._store, release_id, self._environment, self._copies, self._towers
+        )
         self._inspector.judge_index(active)
         return active
 
@@ -306,7 +311,8 @@ class Runtime:
 def _part_names(environment: Environment) -> tuple[str, ...]:
     settings = environment.settings
     written = (EXPOSURES,) if settings.serving.exposures else ()
-    return (*PARTS, *written, *map(arm_part, settings.experiment.pinned))
+    tower = (TOWER,) if settings.serving.tower == "triton" else ()
+    return (*PARTS, *tower, *written, *map(arm_part, settings.experiment.pinned))
 
 
 def _exposure_log(environment: Environment, parts: Parts) -> ExposureLog | None:
