@@ -28,6 +28,7 @@ from colisten.cli import (
     settings,
     similar,
     simulate,
+    triton,
 )
 from colisten.cli.documents import asks_json, document_alone, print_error_document
 from colisten.cli.ending import raise_if_asked
@@ -86,6 +87,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(graph.app, name="graph")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(triton.app, name="triton")
 
 
 for _group in app.registered_groups:

@@ -86,6 +86,7 @@ LEFT_BY_OTHERS = (
     "exposures/*",
     "exposures/NAME-DIGEST",
     "shelves",
+    "triton",
     "index/milvus.db",
     "index/exact",
     "index/endpoint.json",
