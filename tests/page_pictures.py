@@ -17,7 +17,7 @@ from tests.serving.conftest import Service, start, stop
 from tests.tab import Tab, tab
 
 USERS, OFFERED = 60, 3
-_THERE = "document.querySelectorAll('#events li').length && document.querySelector('.times')"
+_THERE = "document.querySelectorAll('#events li').length > 0"
 
 
 def pictures(
@@ -40,7 +40,7 @@ def pictures(
             "serving.page_history=true",
         )
         try:
-            user = max(users, key=lambda one: _ways(service, one))
+            user = max(users, key=lambda one: _telling(service, one))
             for ending, width, most, dark in views:
                 with tab(chromium, service.url, width=width, height=most, dark=dark) as page:
                     _show(page, user)
@@ -49,15 +49,18 @@ def pictures(
             stop(service)
 
 
-def _ways(service: Service, user: str) -> tuple[int, float]:
-    """How many titles have a way over another one, the first above all."""
+def _telling(service: Service, user: str) -> tuple[bool, float]:
+    """Whether the way to the first title leads over another one, and how probable its start is."""
     answer = httpx.post(
         f"{service.url}/v1/recommend",
         json={"user_id": user, "k": 10, "explain": True, "preview": True},
         timeout=60,
     ).json()
-    lengths = [len((one["explanation"] or {}).get("path") or ()) for one in answer["items"]]
-    return (lengths[0] if lengths else 0, sum(lengths))
+    if not answer["items"]:
+        return False, 0.0
+    first = answer["items"][0]
+    path = (first["explanation"] or {}).get("path") or ()
+    return len(path) > 2, first["score"] or 0.0
 
 
 def _show(page: Tab, user: str) -> None:
