@@ -43,30 +43,35 @@ def pictures(
             user = max(users, key=lambda one: _telling(service, one))
             for ending, width, most, dark in views:
                 with tab(chromium, service.url, width=width, height=most, dark=dark) as page:
-                    _show(page, user)
+                    _show(page, user, wide=width > 600)
                     yield ending, page.picture(most=most)
         finally:
             stop(service)
 
 
 def _telling(service: Service, user: str) -> tuple[bool, float]:
-    """Whether the way to the first title leads over another one, and how probable its start is."""
+    """Whether the way to some title leads over another one, and how probable the first start is."""
     answer = httpx.post(
         f"{service.url}/v1/recommend",
         json={"user_id": user, "k": 10, "explain": True, "preview": True},
         timeout=60,
     ).json()
-    if not answer["items"]:
-        return False, 0.0
-    first = answer["items"][0]
-    path = (first["explanation"] or {}).get("path") or ()
-    return len(path) > 2, first["score"] or 0.0
+    paths = [(one["explanation"] or {}).get("path") or () for one in answer["items"]]
+    return any(len(path) > 2 for path in paths), max(
+        (one["score"] or 0.0 for one in answer["items"]), default=0.0
+    )
 
 
-def _show(page: Tab, user: str) -> None:
+def _show(page: Tab, user: str, *, wide: bool) -> None:
     page.until("document.querySelectorAll('#shelf li').length")
     page.type("#user", user)
     page.press("Enter")
     page.until(_THERE)
+    if wide:
+        # The title whose way is longest; on a phone it would cover the shelf.
+        page.run(
+            "for (const book of document.querySelectorAll('#shelf button'))"
+            " if (document.querySelectorAll('.way .stop').length < 4) book.click()"
+        )
     page.run("document.activeElement.blur()")
     time.sleep(0.5)  # whatever is still being drawn
