@@ -19,7 +19,8 @@ _ITEM: Example = {
     "item_id": "a009",
     "title": "The Long Orbit",
     "rank": 1,
-    "score": 0.8518,
+    "score": 0.0412,
+    "inner_product": 0.8518,
     "why": "because you listened to Signals",
     "explanation": None,
 }

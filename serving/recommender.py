@@ -11,7 +11,7 @@ Nothing here raises for a dependency's sake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import uuid4
 
 import numpy as np

@@ -72,7 +72,8 @@ def shelf(client: TestClient, **asked: Any) -> dict[str, Any]:
 
 
 def ranked(answer: dict[str, Any]) -> list[tuple[str, float]]:
-    return [(item["item_id"], pytest.approx(item["score"], abs=1e-5)) for item in answer["items"]]
+    items = answer["items"]
+    return [(item["item_id"], pytest.approx(item["inner_product"], abs=1e-5)) for item in items]
 
 
 def inline(runtime: Runtime, home: Path, user_id: str) -> dict[str, Any]:
