@@ -50,7 +50,7 @@ def take(out: Path, images: Path = IMAGES) -> list[Path]:
         for name in PAGES:
             if (reports / f"{name}.html").is_file():
                 files += _views(chromium, reports / f"{name}.html", images)
-        if (out / "features").is_dir():
+        if (reports / "evaluation.html").is_file():  # a whole run, whose service knows users
             for ending, picture in page_pictures.pictures(chromium, out, VIEWS):
                 files.append(_written(images / f"{SERVED}{ending}.webp", picture))
     return files

@@ -235,7 +235,7 @@ def test_journal_lines_are_strict(tmp_path: Path) -> None:
 
 
 def test_answers_of_the_service_are_strict() -> None:
-    item = ShelfItem(rank=1, item_id="a", title=None, score=math.nan, why=None)
+    item = ShelfItem(rank=1, item_id="a", title=None, score=math.nan, inner_product=0.5, why=None)
     assert strict(item.model_dump_json())["score"] is None
 
 

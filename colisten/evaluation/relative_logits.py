@@ -60,7 +60,7 @@ class RelativeLogits:
             inner: Of the users' vectors with those of titles.
             users: Unit vectors [B, dim].
         """
-        return self.layout.logits(inner, users) - self.log_sums(users)[:, None]
+        return np.asarray(self.layout.logits(inner, users) - self.log_sums(users)[:, None])
 
     def log_sums(self, users: np.ndarray) -> np.ndarray:
         """Log of the sum over all titles, float64 [B], for unit vectors [B, dim]."""

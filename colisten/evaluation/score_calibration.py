@@ -177,43 +177,54 @@ def score_pairs(
     Each of the others stands for as many as it was drawn from. Arguments as `calibrate`.
     """
     rng = np.random.default_rng([seed, len(users)])
-    candidates = len(users) * users.num_candidates
-    share = min(1.0, _MOST_PAIRS / max(1, candidates))
+    share = min(1.0, _MOST_PAIRS / max(1, len(users) * users.num_candidates))
     size = max(1, _BLOCK_BYTES // (8 * max(1, len(users.available))))
-    found = []
+    rows, logit, start_of, show = [], [], [], []
     for start in range(0, len(users), size):
-        rows = np.arange(start, min(start + size, len(users)))
-        block = np.array(logits(rows), dtype=np.float32)
-        block[:, ~users.available] = -np.inf
-        hidden = users.exclusions.take(rows)
-        block[hidden.rows, hidden.values] = -np.inf
-        shown, started = (np.zeros(block.shape, dtype=bool) for _ in range(2))
-        best, scores = top_k(block, k)
-        at, place = np.nonzero(np.isfinite(scores))
-        shown[at, best[at, place]] = True
-        own = targets.take(rows)
+        at = np.arange(start, min(start + size, len(users)))
+        block = _open(users, at, logits(at))
+        shown, started = _shown(block, k), np.zeros(block.shape, dtype=bool)
+        own = targets.take(at)
         started[own.rows, own.values] = True
         kept = shown | started
         if share < 1.0:
             kept |= rng.random(block.shape, dtype=np.float32) < share
-        kept = (kept if share < 1.0 else np.isfinite(block)) & np.isfinite(block)
-        user, item = np.nonzero(kept)
-        whole = shown[user, item] | started[user, item]
-        found.append(
-            (
-                rows[user],
-                block[user, item].astype(np.float64),
-                started[user, item],
-                shown[user, item],
-                np.where(whole, 1.0, 1.0 / share),
-            )
-        )
-    none = [np.zeros(0)] * 5
-    user, logit, start_of, show, weight = (
-        np.concatenate(each) for each in zip(*(found or [none]), strict=True)
+        else:
+            kept[:] = True
+        user, item = np.nonzero(kept & np.isfinite(block))
+        rows.append(at[user])
+        logit.append(block[user, item])
+        start_of.append(started[user, item])
+        show.append(shown[user, item])
+    none = np.zeros(0, dtype=np.int64)
+    user = np.concatenate([none, *rows])
+    began, on_shelf = (np.concatenate([none, *each]).astype(bool) for each in (start_of, show))
+    return Pairs(
+        users=user,
+        logits=np.concatenate([none, *logit]).astype(np.float64),
+        activity=activity.take(user),
+        started=began,
+        shown=on_shelf,
+        weights=np.where(began | on_shelf, 1.0, 1.0 / share),
     )
-    rows = user.astype(np.int64)
-    return Pairs(rows, logit, activity.take(rows), start_of.astype(bool), show.astype(bool), weight)
+
+
+def _open(users: EligibleUsers, rows: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Logits [b, n] of users `rows` with -inf at what they may not be shown, float32."""
+    block = np.array(logits, dtype=np.float32)
+    block[:, ~users.available] = -np.inf
+    hidden = users.exclusions.take(rows)
+    block[hidden.rows, hidden.values] = -np.inf
+    return block
+
+
+def _shown(block: np.ndarray, k: int) -> np.ndarray:
+    """Which titles are among the first k of each row, bool [b, n]."""
+    shown = np.zeros(block.shape, dtype=bool)
+    best, scores = top_k(block, k)
+    at, place = np.nonzero(np.isfinite(scores))
+    shown[at, best[at, place]] = True
+    return shown
 
 
 def _unseen(pairs: Pairs, rule: ScoreRule, users: int, seed: int) -> np.ndarray:

@@ -246,7 +246,8 @@ class Release:
         others[self.loaded.index_of(seen) - target.start] = False
         rank = 1 + int((found[others] > inner).sum())
         (why,) = reasons(self.loaded, batch, [item], _PHRASES)
-        (score,) = self.loaded.scores([inner], batch, vector) or [None]
+        scores = self.loaded.scores([inner], batch, vector)
+        score = None if scores is None else scores[0]
         return Recommendation(rank, item_id, self.loaded.titles[item], score, inner, why)
 
     def _item(self, item_id: str) -> int:

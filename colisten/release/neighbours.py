@@ -78,7 +78,7 @@ class ItemNeighbours:
         except (OSError, ValueError, EOFError) as error:
             raise ReleaseCorrupt(f"Cannot read neighbours in {folder}: {error}.") from error
         fits = items.ndim == 2 and len(items) == num_target and items.shape == strengths.shape
-        kinds = (items.dtype, strengths.dtype) == (np.int32, np.float32)
+        kinds = items.dtype == np.int32 and strengths.dtype == np.float32
         inside = not items.size or (items.min() >= _NONE and items.max() < num_items)
         if not (fits and kinds and inside and np.isfinite(strengths).all()):
             raise ReleaseCorrupt(

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from colisten.settings.baselines import BASELINE_NAMES, BaselineChoice
+from colisten.settings.page import PageSettings
 from colisten.settings.section import Name, Positive, Section, Share
 
 PairKind = Literal["target-target", "target-context", "context-context"]
@@ -260,7 +261,7 @@ class GateSettings(Section):
     )
 
 
-class ServingSettings(Section):
+class ServingSettings(PageSettings):
     """How the service meets its deadline and follows releases."""
 
     features_budget_ms: Positive = Field(
@@ -371,20 +372,6 @@ class ServingSettings(Section):
         10.0,
         gt=0,
         description="Longest wait after that for answers that are still due.",
-    )
-    page: bool | None = Field(
-        None,
-        description="Show the page at /. null: where `colisten serve` listens on this machine "
-        "alone (a loopback address).",
-    )
-    page_users: tuple[str, ...] = Field(
-        (),
-        max_length=50,
-        description="Ids of users that the page offers to whoever opens it; without it one has to "
-        "be known to be typed.",
-    )
-    page_history: bool = Field(
-        False, description="Let the page show what a user did, to whoever types their id."
     )
     debug_vectors: bool = Field(
         False, description="Answer /v1/user_vector with users' vectors, for parity checks."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -211,13 +212,14 @@ def test_a_release_of_before_has_none_and_a_broken_one_is_refused(tmp_path: Path
     assert ScoreCalibration.read(tmp_path) == found
     plain = found.model_dump(mode="json")
     falling = {**plain["rule"]["warm"], "above": -1.0}
-    for broken in (
+    wrong: list[Any] = [
         {**plain, "rule": {**plain["rule"], "warm": falling}},
         {**plain, "k": 0},
         {**plain, "more": 1},
         {name: value for name, value in plain.items() if name != "rule"},
         [],
-    ):
+    ]
+    for broken in wrong:
         write_json(tmp_path / CALIBRATION, broken)
         with pytest.raises(ReleaseCorrupt, match="Cannot read"):
             ScoreCalibration.read(tmp_path)

@@ -263,7 +263,7 @@ def test_a_hostile_shelf_is_text(chromium: Browser, tmp_path: Path) -> None:
     def write(out: Path, evil: bool) -> list[str]:
         values = list(READABLE) if evil else [f"value {at}" for at in range(12)]
         items = [
-            Recommendation(at + 1, f"id {value}", value if at else None, 0.5, f"why {value}")
+            Recommendation(at + 1, f"id {value}", value if at else None, None, 0.5, f"why {value}")
             for at, value in enumerate(values)
         ]
         shelves = [Shelf(values[0], True, tuple(items)), Shelf(values[1], False, tuple(items[:2]))]

@@ -222,7 +222,9 @@ def shelf_of(user: str, items: int, number: int) -> Shelf:
         user_id=user,
         how=How(vector="popular", search="popular", fallbacks=[]),
         items=[
-            ShelfItem(item_id=f"a{at}", title=None, rank=at + 1, score=None, why=None)
+            ShelfItem(
+                item_id=f"a{at}", title=None, rank=at + 1, score=None, inner_product=None, why=None
+            )
             for at in range(items)
         ],
     )

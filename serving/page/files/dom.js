@@ -14,7 +14,7 @@ export function plain(value) {
 }
 
 function fill(node, children) {
-  for (const child of children.flat())
+  for (const child of children.flat(Infinity))
     if (child !== null && child !== undefined && child !== false)
       node.append(child instanceof Node ? child : document.createTextNode(plain(child)));
   return node;

@@ -4,7 +4,7 @@ import { ask } from "./service.js";
 
 const EVERY_MS = 10_000, WHEN_DOWN_MS = 2_000;
 const clock = (moment) => new Date(moment).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-let waiting, heard = () => {}, isDown = false;
+let waiting, heard = () => {}, isDown = false, lastDown = -1, looking = false;
 
 function say(state, text) {
   const node = by("health");
@@ -14,8 +14,11 @@ function say(state, text) {
   replace(by("health-text"), text);
 }
 
-// Note that an answer or a refusal came, or that nothing did.
-export function noteReach(down) {
+// Note that an answer or a refusal came, or that nothing did, to what was asked at `started`
+// (performance.now). What was asked before the latest silence and answered after it tells nothing.
+export function noteReach(down, started = performance.now()) {
+  if (!down && started < lastDown) return;
+  if (down) lastDown = performance.now();
   if (down && !isDown) say("down", `Not reachable since ${clock(Date.now())}`);
   if (down !== isDown) {
     isDown = down;
@@ -33,16 +36,22 @@ function tell(release) {
 }
 
 async function look() {
+  if (looking) return;
+  looking = true;
+  const started = performance.now();
   try {
     const { data } = await ask("release");
-    noteReach(false);
+    noteReach(false, started);
+    if (isDown) return;
     tell(data);
     heard(false, data);
   } catch (error) {
-    if (error.down) noteReach(true);
-    else { noteReach(false); say("down", plain(error.message)); }
+    noteReach(Boolean(error.down), started);
+    if (!error.down) say("down", plain(error.message));
+  } finally {
+    looking = false;
+    later();
   }
-  later();
 }
 
 function later() {

@@ -47,7 +47,7 @@ async function shelf(whom, news = "") {
   by("shelf").setAttribute("aria-busy", "true");
   try {
     const answer = await ask("recommend", { ...whom, ...asked(), explain: true, preview: true }, running.signal);
-    noteReach(false);
+    noteReach(false, answer.started);
     show(by("fault"), false);
     draw(whom, answer, same || news ? state.answer : null, news);
     if (whom.user_id) await drawHistory(whom.user_id, state.about?.history, running.signal);

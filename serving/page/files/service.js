@@ -10,7 +10,7 @@ const PATHS = {
 export class Fault extends Error {
   constructor(message, { down = false, status = 0, fields = [] } = {}) {
     super(message);
-    Object.assign(this, { down, status, fields });
+    Object.assign(this, { down, status, fields, name: "Fault" });
   }
 }
 
@@ -55,5 +55,5 @@ export async function ask(name, body, signal) {
       throw new Fault(`The service said nothing for ${PATIENCE_MS / 1000} seconds.`, { down: true });
     throw new Fault("The service cannot be reached. What is shown here is from before.", { down: true });
   }
-  return { data, took: performance.now() - started, stages: stages(response.headers.get("Server-Timing")) };
+  return { data, started, took: performance.now() - started, stages: stages(response.headers.get("Server-Timing")) };
 }

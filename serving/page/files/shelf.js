@@ -25,7 +25,11 @@ export function told(items, before) {
   return `${parts.filter(Boolean).join(", ")}.`;
 }
 
-const chance = (score) => `chance ${(100 * score).toFixed(score < 0.1 ? 1 : 0)} %`;
+function chance(score) {
+  const percent = 100 * score;
+  const digits = percent < 0.1 ? 3 : percent < 1 ? 2 : percent < 10 ? 1 : 0;
+  return percent < 0.001 ? "chance < 0.001 %" : `chance ${percent.toFixed(digits)} %`;
+}
 
 // How much a title is meant for them: its chance of a start, where the release has learned one.
 function strength(item, best) {

@@ -33,7 +33,7 @@ function shares({ explanation, inner_product }) {
   const entries = Object.entries(explanation?.parts ?? {});
   if (!entries.length) return null;
   const most = Math.max(...entries.map(([, part]) => Math.abs(part)), 1e-9);
-  return el("div", {}, el("h3", {}, `What adds up to ${inner_product.toFixed(3)}`), el("ul", { class: "shares" }, entries.map(([name, part]) => {
+  return el("div", {}, el("h3", {}, typeof inner_product === "number" ? `What adds up to ${inner_product.toFixed(3)}` : "What adds to the score"), el("ul", { class: "shares" }, entries.map(([name, part]) => {
     const bar = el("i", { class: part < 0 ? "less" : "", "aria-hidden": "true" });
     bar.style.setProperty("width", `${(100 * Math.abs(part)) / most}%`);
     return el("li", {}, el("span", {}, PARTS[name] ?? words(name)), el("span", { class: "track" }, bar), el("b", {}, part.toFixed(3)));
