@@ -175,17 +175,6 @@ class HGNNSettings(Section):
     temperature: float = Field(0.1, gt=0, description="Temperature of the softmax loss.")
 
 
-class CrossFittingSettings(Section):
-    """How training examples are kept from vectors that their own answers shaped."""
-
-    folds: int = Field(
-        5,
-        ge=2,
-        description="User folds: a training example sees item vectors from a graph without its "
-        "own user's fold.",
-    )
-
-
 class FeatureSettings(Section):
     """What the feature store keeps of a user and where."""
 

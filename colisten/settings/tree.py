@@ -15,13 +15,13 @@ from pydantic import Field, ValidationError
 
 from colisten.errors import ConfigError, JsonError
 from colisten.json_files import parse_json, to_json
+from colisten.settings.cross_fitting import CrossFittingSettings
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.experiment import ExperimentSettings
 from colisten.settings.index import IndexSettings
 from colisten.settings.section import Positive, Section
 from colisten.settings.sections import (
-    CrossFittingSettings,
     EvaluationSettings,
     FeatureSettings,
     GateSettings,

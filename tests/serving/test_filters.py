@@ -342,7 +342,7 @@ def same_as_brute_force(runtime: Runtime, parts: Parts, asked: dict[str, Any], k
     assert {item.item_id for item in shelf.items} <= {rows[at]["item_id"] for at in open_rows}
     assert len({item.item_id for item in shelf.items}) == len(shelf.items)
     expected = np.sort(scores)[::-1][:k]
-    found = np.array([item.score for item in shelf.items], np.float32)
+    found = np.array([item.inner_product for item in shelf.items], np.float32)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     return shelf.how
 
