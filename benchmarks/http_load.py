@@ -18,9 +18,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import uvloop
@@ -164,6 +164,10 @@ class Answers:
         kept = [self.labels[at] for at in np.flatnonzero(which)]
         parts = (self.ended[which], self.seconds[which], self.statuses[which])
         return Answers(*parts, kept, self.took, self.cpu_seconds)
+
+    def relabelled(self, labels: list[Any]) -> Answers:
+        """The same with other labels."""
+        return replace(self, labels=labels)
 
     def milliseconds(self, *quantiles: int) -> dict[str, float | None]:
         """Latency at each quantile, in percent; None of no answer."""
@@ -377,8 +381,8 @@ class _Connection(asyncio.Protocol):
         self.busy = self.closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's are no subclass of it.
+        self._transport = cast(asyncio.Transport, transport)
         self._run.connections.add(self)
         self._run.free(self)
 
