@@ -76,7 +76,7 @@ def stack(place: Place, index: str | None) -> FastAPI:
     search = _by_numpy(place) if index is None else _by_milvus(place, index)
     made = FastAPI()
 
-    @made.post("/recommend")
+    @made.post("/v1/recommend")
     def recommend(asked: Asked) -> Shelf:
         told = store.get_online_features(service, [{"user_id": asked.user_id}]).to_arrow()
         told = told.select(schema.names).cast(schema)
@@ -100,7 +100,7 @@ def floor(place: Place) -> Starlette:
         best: Any = parts["top 100"](user)
         return Response(b'{"items": ' + str(best[:10].tolist()).encode() + b"}")
 
-    return Starlette(routes=[Route("/recommend", recommend, methods=["POST"])])
+    return Starlette(routes=[Route("/v1/recommend", recommend, methods=["POST"])])
 
 
 def _by_numpy(place: Place) -> Search:

@@ -1,4 +1,4 @@
-"""CPU time of one POST /recommend in one process, beside a plain stack and the bare parts.
+"""CPU time of one POST /v1/recommend in one process, beside a plain stack and the bare parts.
 
 All three answer the same users from one release and one feature store, in turn and in one
 process, without a network. The **plain stack** is what a platform team writes first: Feast's
@@ -41,8 +41,8 @@ from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.serving.app import build_app
 from colisten.serving.environment import Environment
+from colisten.serving.requests import RecommendRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import RecommendRequest
 from colisten.settings.tree import Settings, load_settings
 from colisten.simulator import WorldSettings, simulate
 
@@ -293,7 +293,7 @@ def plain_stack(place: Place) -> Starlette:
         body = parse_json(await request.body())
         return JSONResponse(await run_in_threadpool(answer, body["user_id"], body["k"]))
 
-    return Starlette(routes=[Route("/recommend", recommend, methods=["POST"])])
+    return Starlette(routes=[Route("/v1/recommend", recommend, methods=["POST"])])
 
 
 def onnx_session(folder: Path) -> onnxruntime.InferenceSession:
@@ -303,7 +303,7 @@ def onnx_session(folder: Path) -> onnxruntime.InferenceSession:
 
 
 async def _post(app: Callable[..., Awaitable[None]], **body: Any) -> bytes:
-    """One POST /recommend, by the application's own interface."""
+    """One POST /v1/recommend, by the application's own interface."""
     sent: list[dict[str, Any]] = []
     text = to_json(body).encode()
     messages: Iterator[dict[str, Any]] = iter([{"type": "http.request", "body": text}])
@@ -315,7 +315,7 @@ async def _post(app: Callable[..., Awaitable[None]], **body: Any) -> bytes:
         sent.append(message)
 
     headers = [(b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": "/recommend", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": "/v1/recommend", "headers": headers}
     await app(scope | {"query_string": b"", "app": app}, receive, send)
     assert sent[0]["status"] == 200, sent
     return b"".join(each.get("body", b"") for each in sent[1:])

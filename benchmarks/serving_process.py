@@ -27,7 +27,7 @@ import psutil
 
 from colisten.json_files import parse_json
 
-RECOMMEND, EVENTS, RELEASE = "/recommend", "/events", "/release"
+RECOMMEND, EVENTS, RELEASE = "/v1/recommend", "/v1/events", "/v1/release"
 START_SECONDS, END_SECONDS = 120.0, 60.0
 _LOOK_SECONDS = 0.02
 

@@ -47,7 +47,7 @@ def service(home: Path, port: int) -> Iterator[subprocess.Popen[Any]]:
 def ask(port: int, user: str, k: int) -> dict[str, Any]:
     """The shelf that the service answers for a user."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/recommend",
+        f"http://127.0.0.1:{port}/v1/recommend",
         data=to_json({"user_id": user, "k": k}).encode(),
         headers={"content-type": "application/json"},
     )

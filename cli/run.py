@@ -169,7 +169,7 @@ def next_commands(out: Path, *, live: bool) -> list[str]:
     return [
         f"{program} recommend --out {folder} --user {shlex.quote(user)} -k 5",
         f"{program} serve --out {folder}",
-        f"curl -H 'content-type: application/json' -d {body} http://127.0.0.1:3000/recommend",
+        f"curl -H 'content-type: application/json' -d {body} http://127.0.0.1:3000/v1/recommend",
         f"{program} release show live --out {folder}",
         f"{program} explain --out {folder}",
     ]

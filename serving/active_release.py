@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from colisten.errors import ColistenError
-from colisten.features.users import History, UserBatch
+from colisten.features.users import nobody
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.private_copy import PrivateCopies, PrivateCopy, SourceFiles
@@ -103,15 +103,7 @@ class ActiveRelease:
 
     def nobody(self) -> np.ndarray:
         """The vector of a user of whom nothing is known, float32 [1, dim]: something to warm by."""
-        spec = self.release.spec
-        user = UserBatch(
-            user_ids=np.array([None], dtype=object),
-            countries=np.array([None], dtype=object),
-            ages=np.full(1, np.nan, np.float32),
-            music=np.full((1, spec.music_dim), np.nan, np.float32),
-            histories={name: History.empty(1) for name in spec.types},
-        )
-        return self.release.user_vectors(user)
+        return self.release.user_vectors(nobody(self.release.spec.fields))
 
     @property
     def release_id(self) -> str:

@@ -16,7 +16,6 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from anyio import to_thread
@@ -29,116 +28,32 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from colisten.logs import logger
-from colisten.serving import metrics
+from colisten.serving import metrics, stages
+from colisten.serving.answers import How, Shelf
+from colisten.serving.endpoints import ENDPOINTS, MOVED, MOVED_ON, Endpoint
 from colisten.serving.incoming import body_of, check_type, deadline_of
 from colisten.serving.lanes import Busy, Lane, TooLate
 from colisten.serving.openapi import describe, with_words
-from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import (
-    MAX_BODY_BYTES,
-    Accepted,
-    ErrorResponse,
-    EventRequest,
-    How,
-    RecommendRequest,
-    Refused,
-    ReleaseInfo,
-    Request,
-    Shelf,
-    Similar,
-    SimilarRequest,
-    Vector,
-    VectorRequest,
-    error_response,
-)
+from colisten.serving.problems import MEDIA_TYPE, Fault, Problem, Refused, body_fault, new_instance
+from colisten.serving.requests import FORMS
 from colisten.settings.sections import ServingSettings
 
 # Answering is mostly Python, which one thread at a time runs: more threads would only queue
 # inside the budgets of the feature store and the index instead of before them.
 THREADS = 4
-INTERNAL = ErrorResponse(
-    error="internal", message="This is a fault of the service; its log says more."
+BATCHES = 2
+"""Bodies of several requests in work at once, beside those of one."""
+INTERNAL = Fault(code="internal", detail="This is a fault of the service; its log says more.")
+BUSY = Fault(
+    code="busy", detail="More is asked than can be answered in time; ask again after a while."
 )
-BUSY = ErrorResponse(
-    error="busy", message="More is asked than can be answered in time; ask again after a while."
-)
-TOO_LATE = ErrorResponse(
-    error="too_late",
-    message="The deadline is over, or nearer than the answer. What was to be stored may be; "
+TOO_LATE = Fault(
+    code="too_late",
+    detail="The deadline is over, or nearer than the answer. What was to be stored may be; "
     "it can be sent again.",
 )
-NO_CORS = ErrorResponse(error="no_cors", message="Pages of other sites may not ask this service.")
+NO_CORS = Fault(code="no_cors", detail="Pages of other sites may not ask this service.")
 _log = logger("serving.app")
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A route and its messages: what is mounted, and what /docs.json describes.
-
-    Attributes:
-        run: Called with the runtime and, where there is a request model, the request.
-        errors: HTTP statuses besides 200, and besides those that every body and every queue has.
-        writes: Whether it changes what is stored.
-    """
-
-    path: str
-    method: str
-    summary: str
-    request: type[Request] | None
-    answer: type[BaseModel]
-    errors: tuple[int, ...]
-    run: Callable[..., BaseModel]
-    writes: bool = False
-    most_bytes: int = MAX_BODY_BYTES
-
-    @property
-    def statuses(self) -> tuple[int, ...]:
-        """Every status besides 200."""
-        of_body = () if self.request is None else (400, 408, 413, 415)
-        return tuple(sorted({*self.errors, *of_body, 429, 504}))
-
-
-ENDPOINTS = (
-    Endpoint(
-        "/recommend",
-        "POST",
-        "A shelf for one user.",
-        RecommendRequest,
-        Shelf,
-        (503,),
-        Runtime.recommend,
-    ),
-    Endpoint(
-        "/similar",
-        "POST",
-        "Items of the recommended type nearest to an item of any type.",
-        SimilarRequest,
-        Similar,
-        (404, 503),
-        Runtime.similar,
-    ),
-    Endpoint(
-        "/events",
-        "POST",
-        "Record what a user just did; the next answer sees it.",
-        EventRequest,
-        Accepted,
-        (503,),
-        Runtime.push,
-        writes=True,
-    ),
-    Endpoint("/release", "GET", "The release in use.", None, ReleaseInfo, (503,), Runtime.info),
-    Endpoint(
-        "/vector",
-        "POST",
-        "A user's vector; 404 unless `serving.debug_vectors` is on.",
-        VectorRequest,
-        Vector,
-        (404, 503),
-        Runtime.vector,
-        most_bytes=MAX_BODY_BYTES // 2,
-    ),
-)
 
 
 def build_app(limits: ServingSettings | None = None) -> Starlette:
@@ -150,20 +65,23 @@ def build_app(limits: ServingSettings | None = None) -> Starlette:
     """
     # Work runs in threads because the feature store and index clients block. Events have their
     # own: they wait longest for a store that is locked, and who asks for a shelf must not.
-    asking, writing = Lane("asking", THREADS), Lane("writing", THREADS)
+    lanes = {
+        "asking": Lane("asking", THREADS),
+        "batches": Lane("batches", BATCHES),
+        "writing": Lane("writing", THREADS),
+    }
     routes = [
         route
         for one in ENDPOINTS
         for route in (
             Route(
-                one.path,
-                _handler(one, writing if one.writes else asking),
-                methods=[one.method],
-                name=one.path.strip("/"),
+                one.path, _handler(one, lanes.get(one.lane)), methods=[one.method], name=one.name
             ),
             _options(one.path, one.method),
         )
     ]
+    for path, (method, new) in MOVED.items():
+        routes += [Route(path, _moved(path, new), methods=[method]), _options(path, method)]
     schema = describe(ENDPOINTS)
 
     async def docs(http: HttpRequest) -> Response:
@@ -194,14 +112,35 @@ def _options(path: str, method: str) -> Route:
     return Route(path, answer, methods=["OPTIONS"], name=f"options {path}")
 
 
-def _handler(endpoint: Endpoint, lane: Lane) -> Callable[..., Any]:
+def _moved(path: str, new: str) -> Callable[..., Any]:
+    """A path of the version before: the same request goes to another one."""
+    fault = Fault(code="moved", detail=f"{path} is {new} now; it goes with the next version.")
+    # Relative, so that it holds behind a proxy that puts something before both.
+    headers = {
+        "Location": new.lstrip("/"),
+        "Deprecation": f"@{MOVED_ON}",
+        "Link": f'<{new.lstrip("/")}>; rel="successor-version"',
+    }
+
+    async def answer(_: HttpRequest) -> Response:
+        metrics.REQUESTS.labels(path, "308", "", "").inc()
+        return _error(308, fault, headers)
+
+    return answer
+
+
+def _handler(endpoint: Endpoint, lane: Lane | None) -> Callable[..., Any]:
     async def handle(http: HttpRequest) -> Response:
         how: How | None = None
         started = time.perf_counter()
+        times = stages.begin()
         try:
             answer = await _answer(endpoint, lane, http)
             how = getattr(answer, "how", None)
-            response = Response(answer.model_dump_json(), media_type="application/json")
+            with stages.stage("answer"):
+                body = answer.model_dump_json()
+            headers = {stages.HEADER: times.header()} if isinstance(answer, Shelf) else None
+            response = Response(body, media_type="application/json", headers=headers)
         except Exception as error:
             response = _refusal(endpoint.path, error)
         metrics.SECONDS.labels(endpoint.path).observe(time.perf_counter() - started)
@@ -218,7 +157,7 @@ def _handler(endpoint: Endpoint, lane: Lane) -> Callable[..., Any]:
     return handle
 
 
-async def _answer(endpoint: Endpoint, lane: Lane, http: HttpRequest) -> BaseModel:
+async def _answer(endpoint: Endpoint, lane: Lane | None, http: HttpRequest) -> BaseModel:
     runtime, limits = http.app.state.runtime, http.app.state.limits
     usual = limits and (limits.event_deadline_ms if endpoint.writes else limits.deadline_ms)
     deadline = deadline_of(http, usual)
@@ -228,8 +167,10 @@ async def _answer(endpoint: Endpoint, lane: Lane, http: HttpRequest) -> BaseMode
         seconds = limits and limits.body_seconds
         body = await body_of(http, most_bytes=endpoint.most_bytes, seconds=seconds)
         given.append(endpoint.request.model_validate_json(body))
+    work: Callable[[], BaseModel] = functools.partial(endpoint.run, *given)
+    if lane is None:
+        return work()
     most_waiting = limits.waiting if limits else sys.maxsize
-    work = functools.partial(endpoint.run, *given)
     return await lane.run(work, deadline=deadline, most_waiting=most_waiting)
 
 
@@ -237,30 +178,35 @@ def _refusal(path: str, error: Exception) -> Response:
     """The answer to a request that has none."""
     match error:
         case ValidationError():
-            return _error(400, error_response(error))
+            return _error(400, body_fault(error, FORMS))
         case Refused():
-            return _error(error.status, error.response, error.headers)
+            return _error(error.status, error.fault, error.headers)
         case ClientDisconnect():
-            return _error(400, ErrorResponse(error="bad_body", message="The body broke off."))
+            return _error(400, Fault(code="bad_body", detail="The body broke off."))
         case Busy():
             return _error(429, BUSY, {"Retry-After": str(error.retry_seconds)})
         case TooLate():
             return _error(504, TOO_LATE)
-    _log.error("request_failed", endpoint=path, exc_info=error)
-    return _error(500, INTERNAL)
+    instance = new_instance()
+    _log.error("request_failed", endpoint=path, instance=instance, exc_info=error)
+    return _error(500, INTERNAL, instance=instance)
 
 
 async def _spoken(_: HttpRequest, error: Exception) -> Response:
     """Starlette's own refusals (a wrong method) in our form."""
     assert isinstance(error, HTTPException)
-    body = ErrorResponse(error="bad_request", message=error.detail)
-    return _error(error.status_code, body, error.headers)
+    fault = Fault(code="bad_request", detail=error.detail)
+    return _error(error.status_code, fault, error.headers)
 
 
-def _error(status: int, body: ErrorResponse, headers: Mapping[str, str] | None = None) -> Response:
+def _error(
+    status: int,
+    fault: Fault,
+    headers: Mapping[str, str] | None = None,
+    *,
+    instance: str | None = None,
+) -> Response:
+    problem = Problem.of(status, fault, instance)
     return Response(
-        body.model_dump_json(),
-        status_code=status,
-        media_type="application/json",
-        headers=headers,
+        problem.model_dump_json(), status_code=status, media_type=MEDIA_TYPE, headers=headers
     )

@@ -18,18 +18,15 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
 
-from colisten.json_files import to_json
 from colisten.serving import metrics
-from colisten.serving.schemas import ErrorResponse
+from colisten.serving.problems import MEDIA_TYPE, Fault, Problem
 
 _SWEEP_SECONDS = 0.25
 # How long a connection without a request is kept once the worker takes no new ones.
 _LINGER_SECONDS = 0.5
 # Whoever looks after the worker gets through to it even then.
 _ALWAYS = {"/livez", "/healthz", "/readyz", "/metrics"}
-_FULL = to_json(
-    ErrorResponse(error="busy", message="The worker has no connection to spare.").model_dump()
-).encode()
+_FULL = Fault(code="busy", detail="The worker has no connection to spare.")
 
 
 @dataclass
@@ -116,14 +113,15 @@ class BoundedProtocol(HttpToolsProtocol):
         if scope["type"] != "http" or scope["path"] in _ALWAYS:
             await self._open_app(scope, receive, send)
             return
+        body = Problem.of(503, _FULL).model_dump_json().encode()
         headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(_FULL)).encode()),
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
             (b"retry-after", b"1"),
             (b"connection", b"close"),
         ]
         await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": _FULL})
+        await send({"type": "http.response.body", "body": body})
 
 
 def bound_connections(server: Server, bounds: Bounds) -> None:

@@ -23,8 +23,9 @@ from colisten.data.table_log import TableLog
 from colisten.experiments.plan import DONE, SHOWN, ExperimentPlan
 from colisten.logs import logger
 from colisten.serving import metrics
+from colisten.serving.answers import LogInfo, Shelf
 from colisten.serving.parts import EXPOSURES, Parts
-from colisten.serving.schemas import EventRequest, LogInfo, Shelf
+from colisten.serving.requests import EventRequest
 from colisten.settings.sections import ServingSettings
 
 _MB = 1 << 20
@@ -176,9 +177,9 @@ class ExposureLog:
     def shown(self, shelf: Shelf, surface: str | None) -> None:
         """Note a shelf that is about to be answered."""
         items = [item.item_id for item in shelf.items]
-        if not items:
-            return
         user = shelf.user_id
+        if not items or user is None:
+            return
         entry = (
             shelf.request_id,
             user,

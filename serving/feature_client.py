@@ -20,9 +20,11 @@ from colisten.features.store import OnlineFeatures
 from colisten.features.users import UserBatch
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
+from colisten.settings.sections import FeatureSettings
 
 _WATCHED = (CONFIG_FILE, "registry.db", "online.db")
 _NOBODY = "nobody (warm-up)"
+_USUAL_LENGTH = FeatureSettings().history_length
 _log = logger("serving.features")
 
 
@@ -62,6 +64,12 @@ class FeatureClient:
             FeatureError: The store is not open or refuses.
         """
         return self._opened().push(event)
+
+    @property
+    def history_length(self) -> int:
+        """Most events of a history; where the store is not open, as many as it has by default."""
+        features = self._features
+        return _USUAL_LENGTH if features is None else features.history_length
 
     def probe(self) -> None:
         """Ask the store of nobody: it answers, or it raises as `read` does."""

@@ -12,13 +12,9 @@ from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError, FilterRefused
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, Filter
 from colisten.release.loaded import LoadedRelease
-from colisten.serving.schemas import (
-    ErrorResponse,
-    FieldError,
-    FilterRequest,
-    Refused,
-    UnknownValue,
-)
+from colisten.serving.answers import UnknownValue
+from colisten.serving.problems import refused_field
+from colisten.serving.requests import FilterRequest
 
 _LANGUAGE = "language"
 _SHOWN_CHARS = 100
@@ -45,16 +41,16 @@ def asked_filter(
     )
     if language is not None:
         if _LANGUAGE in asked.include:
-            raise _refused("language", "filter.include says it too; leave one out.")
+            raise refused_field("language", "filter.include says it too; leave one out.")
         asked = Filter({**asked.include, _LANGUAGE: [language]}, asked.exclude, asked.ranges)
     if ITEM_ID in asked.columns:
-        raise _refused("filter", "Leave items out by 'exclude' beside it, not by item_id.")
+        raise refused_field("filter", "Leave items out by 'exclude' beside it, not by item_id.")
     try:
         asked.checked(release.columns.kinds)
     except FilterRefused as error:
         parts = {"include": asked.include, "exclude": asked.exclude, "ranges": asked.ranges}
         part = next(name for name, columns in parts.items() if error.column in columns)
-        raise _refused(f"filter.{part}.{error.column}", str(error)) from error
+        raise refused_field(f"filter.{part}.{error.column}", str(error)) from error
     return asked
 
 
@@ -106,7 +102,7 @@ def _read(release: LoadedRelease, part: str, column: str, values: Iterable[Any])
     try:
         return [_value(release, column, value) for value in values]
     except ConfigError as error:
-        raise _refused(f"filter.{part}.{column}", str(error)) from error
+        raise refused_field(f"filter.{part}.{column}", str(error)) from error
 
 
 def _value(release: LoadedRelease, column: str, value: Any) -> Any:
@@ -115,12 +111,3 @@ def _value(release: LoadedRelease, column: str, value: Any) -> Any:
     if isinstance(value, str) and release.columns.kinds.get(column) == "moment":
         return parse_moment(value, "The moment", zone_needed=True)
     return value
-
-
-def _refused(field: str, message: str) -> Refused:
-    error = ErrorResponse(
-        error="bad_body",
-        message=f"{field}: {message}",
-        fields=[FieldError(field=field, message=message)],
-    )
-    return Refused(400, error)

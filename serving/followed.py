@@ -17,7 +17,7 @@ class Followed(Protocol):
 
     @property
     def part(self) -> str:
-        """Under which name /release says how it is."""
+        """Under which name /v1/release says how it is."""
 
     def identity(self) -> Identity | None:
         """Another one whenever it may name another release."""
@@ -59,7 +59,7 @@ class LivePointer:
 
 
 def arm_part(arm: str) -> str:
-    """Under which name /release says how the release of an arm is."""
+    """Under which name /v1/release says how the release of an arm is."""
     return f"arm {arm}"
 
 

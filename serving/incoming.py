@@ -12,7 +12,7 @@ import time
 
 from starlette.requests import Request as HttpRequest
 
-from colisten.serving.schemas import ErrorResponse, Refused
+from colisten.serving.problems import Fault, Refused
 
 DEADLINE_HEADER = "X-Deadline-Ms"
 MAX_DEADLINE_MS = 60_000
@@ -39,9 +39,9 @@ def deadline_of(http: HttpRequest, default_ms: float | None) -> float:
     if not fits or not 1 <= int(given) <= MAX_DEADLINE_MS:
         raise Refused(
             400,
-            ErrorResponse(
-                error="bad_request",
-                message=f"{DEADLINE_HEADER} is a whole number from 1 to {MAX_DEADLINE_MS:,}.",
+            Fault(
+                code="bad_request",
+                detail=f"{DEADLINE_HEADER} is a whole number from 1 to {MAX_DEADLINE_MS:,}.",
             ),
         )
     return time.monotonic() + int(given) / 1000
@@ -56,7 +56,7 @@ def check_type(http: HttpRequest) -> None:
     if http.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise Refused(
             415,
-            ErrorResponse(error="not_json", message=f"Send the body as Content-Type: {JSON}."),
+            Fault(code="not_json", detail=f"Send the body as Content-Type: {JSON}."),
         )
 
 
@@ -73,8 +73,8 @@ async def body_of(http: HttpRequest, *, most_bytes: int, seconds: float | None) 
             return await _read(http, most_bytes)
     except TimeoutError as error:
         message = f"The body was not whole within {seconds:g} seconds."
-        response = ErrorResponse(error="slow_body", message=message)
-        raise Refused(408, response, CLOSE) from error
+        fault = Fault(code="slow_body", detail=message)
+        raise Refused(408, fault, CLOSE) from error
 
 
 async def _read(http: HttpRequest, most_bytes: int) -> bytes:
@@ -84,6 +84,6 @@ async def _read(http: HttpRequest, most_bytes: int) -> bytes:
         size += len(part)
         if size > most_bytes:
             message = f"The body is longer than {most_bytes} bytes."
-            raise Refused(413, ErrorResponse(error="too_large", message=message), CLOSE)
+            raise Refused(413, Fault(code="too_large", detail=message), CLOSE)
         parts.append(part)
     return b"".join(parts)

@@ -1,8 +1,8 @@
 """Looking now and then whether what answers stand on is still what it was.
 
 A request sees only what it asks for. Here index, feature store and release files are asked what
-they should know, in threads beside the requests; what is found stands at /release, is counted, and
-decides whether the index is asked at all.
+they should know, in threads beside the requests; what is found stands at /v1/release, is counted,
+and decides whether the index is asked at all.
 """
 
 from __future__ import annotations

@@ -13,17 +13,18 @@ from pydantic.json_schema import models_json_schema
 from colisten.index.filter import RANGED
 from colisten.release.loaded import LoadedRelease
 from colisten.serving.incoming import DEADLINE_HEADER, MAX_DEADLINE_MS
-from colisten.serving.schemas import ErrorResponse
+from colisten.serving.problems import MEDIA_TYPE, Problem
 
 _ERRORS = {
     400: "The body does not fit; the answer names each field.",
     404: "No such thing.",
     408: "The body was not whole in time.",
+    409: "The release that answers is older than the request allows, or that one is unknown.",
     413: "The body is too long.",
     415: "The body is not declared as JSON.",
     429: "More is asked than can be answered in time; Retry-After says when to ask again.",
     504: "The deadline is over, or nearer than the answer.",
-    503: "No release is loaded.",
+    503: "The worker is not ready, or nothing was stored.",
 }
 _DEADLINE = {
     "name": DEADLINE_HEADER,
@@ -36,6 +37,8 @@ _DEADLINE = {
 class Described(Protocol):
     """What a route must say of itself to be described."""
 
+    @property
+    def name(self) -> str: ...
     @property
     def path(self) -> str: ...
     @property
@@ -53,7 +56,7 @@ class Described(Protocol):
 def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
     """An OpenAPI 3.1 document of the endpoints."""
     endpoints = tuple(endpoints)
-    models: list[tuple[type[BaseModel], Any]] = [(ErrorResponse, "serialization")]
+    models: list[tuple[type[BaseModel], Any]] = [(Problem, "serialization")]
     for one in endpoints:
         models.append((one.answer, "serialization"))
         if one.request is not None:
@@ -66,10 +69,10 @@ def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
         answers = {"200": _content("Answered.", references[(one.answer, "serialization")])}
         for status in one.statuses:
             answers[str(status)] = _content(
-                _ERRORS[status], references[(ErrorResponse, "serialization")]
+                _ERRORS[status], references[(Problem, "serialization")], MEDIA_TYPE
             )
         operation: dict[str, Any] = {
-            "operationId": one.path.strip("/"),
+            "operationId": one.name,
             "summary": one.summary,
             "parameters": [_DEADLINE],
             "responses": answers,
@@ -91,9 +94,12 @@ def with_words(document: dict[str, Any], release: LoadedRelease) -> dict[str, An
     """The document with the item types, signals and columns to filter by that a release knows."""
     document = copy.deepcopy(document)
     schemas = document["components"]["schemas"]
-    event, asked = (schemas[name]["properties"] for name in ("EventRequest", "FilterRequest"))
-    event["item_type"]["enum"] = list(release.spec.types)
-    event["signal"]["enum"] = list(release.spec.signals)
+    asked = schemas["FilterRequest"]["properties"]
+    for name in ("EventRequest", "SessionEvent"):
+        event = schemas[name]["properties"]
+        words = event["item_type"].get("anyOf", [event["item_type"]])[0]
+        words["enum"] = list(release.spec.types)
+        event["signal"]["enum"] = list(release.spec.signals)
     for part in asked.values():
         values = part["additionalProperties"]
         part["properties"] = {
@@ -105,5 +111,7 @@ def with_words(document: dict[str, Any], release: LoadedRelease) -> dict[str, An
     return document
 
 
-def _content(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _content(
+    description: str, schema: dict[str, Any], kind: str = "application/json"
+) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": schema}}}

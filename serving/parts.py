@@ -1,4 +1,4 @@
-"""What a worker's answers stand on and how each of it is, for /release, /readyz and /metrics."""
+"""What a worker's answers stand on and how each of it is, for /v1/release, /readyz and /metrics."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from colisten.serving.schemas import How
+from colisten.serving.answers import How
 
 _LEAST_ANSWERS = 20
 _BUCKETS = 20

@@ -1,6 +1,6 @@
 """How a shelf is made: a chain of fallbacks, so that a broken part costs quality, not the answer.
 
-    user    features of the online store + user tower
+    user    features of the online store, what the request says itself + user tower
               -> popular in the user's country -> popular everywhere
     search  vector index -> exact search in this process -> popular
 
@@ -24,20 +24,16 @@ from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.picks import Pick, popular_picks, reasons, seen_items
 from colisten.serving.active_release import ActiveRelease
+from colisten.serving.answers import How, SearchSource, Shelf, ShelfItem, VectorSource
 from colisten.serving.arms import ShownArm
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.filters import asked_filter, offered, unknown_values
 from colisten.serving.index_client import IndexClient
 from colisten.serving.index_truth import FOREIGN, Allowed, answer_fault, as_fault
-from colisten.serving.schemas import (
-    How,
-    RecommendRequest,
-    SearchSource,
-    Shelf,
-    ShelfItem,
-    VectorSource,
-)
+from colisten.serving.requests import RecommendRequest
 from colisten.serving.seen_memory import SeenMemory
+from colisten.serving.session import Session
+from colisten.serving.stages import stage
 
 _EXACT = "exact"
 _log = logger("serving.recommender")
@@ -45,13 +41,33 @@ _log = logger("serving.recommender")
 
 @dataclass
 class RequestState:
-    """What is known so far of one request, and why stages were left."""
+    """What is known so far of one request, and why stages were left.
 
+    Attributes:
+        arm: By which it is answered.
+        request: As it was asked.
+        asked: Its filter.
+        session: What it says itself of the user.
+        allowed: Which items pass, bool [n_target]; None for all.
+        exclude: Ids of items that may not come.
+        user: What is known of the user, as a batch of one.
+        vector: Of the user, float32 [1, dim].
+    """
+
+    arm: ShownArm
+    request: RecommendRequest
     asked: Filter
+    session: Session | None
     fallbacks: list[str] = field(default_factory=list)
     allowed: np.ndarray | None = None
+    exclude: list[str] = field(default_factory=list)
     user: UserBatch | None = None
     vector: np.ndarray | None = None
+
+    @property
+    def active(self) -> ActiveRelease:
+        """The one release that answers."""
+        return self.arm.active
 
 
 class Recommender:
@@ -88,42 +104,21 @@ class Recommender:
         """The shelf of one user, from the one release of an arm.
 
         Raises:
-            Refused: The release does not declare what the filter asks (400).
+            Refused: The release does not declare what the filter asks, or does not know what the
+                request says of the user (400).
         """
-        active = arm.active
-        state = RequestState(asked_filter(request.language, request.filter, active.release))
-        if arm.lost:
-            state.fallbacks.append("arm_release_missing")
-        state.allowed = offered(active.release, state.asked, state.fallbacks)
-        exclude = _recommendable(active, request.exclude)
+        state = _begun(arm, request)
         nearest: tuple[SearchSource, list[ShelfItem]] | None = None
         try:
-            exclude += self._had(active, request.user_id)
-            self._know(active, request.user_id, state)
-            exclude += seen_items(active.release, None, state.user)
+            state.exclude += self._had(state.active, request.user_id)
+            self._know(state)
             if not arm.popular:
-                nearest = self._near(active, state, request.k, exclude)
+                nearest = self._near(state)
         except Exception:
             # Not a dependency's failure but a fault of ours: the user still gets a shelf.
-            _log.exception("recommender_failed", release_id=active.release_id)
+            _log.exception("recommender_failed", release_id=state.active.release_id)
             state.fallbacks.append("internal_error")
-        if nearest is not None:
-            search, items = nearest
-            how = How(vector="two_tower", search=search, fallbacks=state.fallbacks)
-        else:
-            vector, items = _popular(active, state, request, exclude)
-            how = How(vector=vector, search="popular", fallbacks=state.fallbacks)
-        how.unknown = unknown_values(request.language, request.filter, active.release, state.asked)
-        if not items and (state.allowed is None or state.allowed.any()):
-            how.fallbacks.append("nothing_left")
-        return Shelf(
-            request_id=str(uuid4()),
-            arm=arm.name,
-            release_id=active.release_id,
-            user_id=request.user_id,
-            how=how,
-            items=items,
-        )
+        return _finished(state, nearest)
 
     def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
         """What the online store says of a user; a batch of one.
@@ -138,29 +133,34 @@ class Recommender:
         self._memory.note(user_id, user)
         return user
 
-    def _had(self, active: ActiveRelease, user_id: str) -> list[str]:
+    def _had(self, active: ActiveRelease, user_id: str | None) -> list[str]:
         """What a user is known to have started without asking the store."""
+        if user_id is None:
+            return []
         release = active.release
         lately = release.item_ids[release.of_hashes(self._memory.of(user_id))]
         return [*seen_items(release, user_id, None), *map(str, lately)]
 
-    def _know(self, active: ActiveRelease, user_id: str, state: RequestState) -> None:
-        """Fill in the user and their vector, as far as they are known."""
+    def _know(self, state: RequestState) -> None:
+        """Fill in the user, what they had, and their vector, as far as they are known."""
+        active, session = state.active, state.session
+        release = active.release
+        with stage("features"):
+            stored = self._stored(state)
+            state.user = user = stored
+            if stored is not None:
+                state.exclude += seen_items(release, None, stored)
+            if session is not None:
+                user_id, length = state.request.user_id, active.features.history_length
+                state.user = user = session.over(stored, user_id, release, length=length)
+                state.exclude += seen_items(release, None, user)
+        if user is None or not user.known[0]:
+            if not state.fallbacks:
+                state.fallbacks.append("user_unknown")
+            return
         try:
-            user = self.read(active, user_id)
-        except CallRefused as refused:
-            _log.warning("user_unreadable", error=str(refused.error)[:500])
-            state.fallbacks.append("user_unreadable")
-            return
-        except CallFailed as failed:
-            state.fallbacks.append(failed.reason)
-            return
-        if not user.known[0]:
-            state.fallbacks.append("user_unknown")
-            return
-        state.user = user
-        try:
-            vector = active.release.user_vectors(user)
+            with stage("encode"):
+                vector = release.user_vectors(user)
             # One user's numbers that no index takes are no failure of the index.
             check_search(vector, 1, None)
             state.vector = vector
@@ -168,40 +168,50 @@ class Recommender:
             _log.error("tower_failed", error=f"{type(error).__name__}: {error}"[:500])
             state.fallbacks.append("tower_error")
 
-    def _near(
-        self,
-        active: ActiveRelease,
-        state: RequestState,
-        k: int,
-        exclude: Sequence[str],
-    ) -> tuple[SearchSource, list[ShelfItem]] | None:
+    def _stored(self, state: RequestState) -> UserBatch | None:
+        """What the online store knows of the user; None where it knows nothing."""
+        user_id = state.request.user_id
+        if user_id is None:
+            return None
+        try:
+            user = self.read(state.active, user_id)
+        except CallRefused as refused:
+            _log.warning("user_unreadable", error=str(refused.error)[:500])
+            state.fallbacks.append("user_unreadable")
+            return None
+        except CallFailed as failed:
+            state.fallbacks.append(failed.reason)
+            return None
+        return user if user.known[0] else None
+
+    def _near(self, state: RequestState) -> tuple[SearchSource, list[ShelfItem]] | None:
         """Nearest items of the user's vector and which search gave them; None without either."""
-        query = state.vector
+        query, k = state.vector, state.request.k
         if query is None:
             return None
         if state.allowed is not None and not state.allowed.any():
             return _EXACT, []
         if self._index_source != _EXACT:
-            found = self._indexed(active, state, query, k, exclude)
-            if found is not None:
-                return self._index_source, self._explained(active, state, *found)
+            with stage("search"):
+                indexed = self._indexed(state, query, k)
+            if indexed is not None:
+                return self._index_source, self._explained(state, *indexed)
         try:
-            places, scores = active.nearest.of(query, k, allowed=state.allowed, left_out=exclude)
+            with stage("search"):
+                found = state.active.nearest.of(
+                    query, k, allowed=state.allowed, left_out=state.exclude
+                )
         except Exception as error:
             _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
             state.fallbacks.append("exact_error")
             return None
-        return _EXACT, self._explained(active, state, places, scores)
+        return _EXACT, self._explained(state, *found)
 
     def _indexed(
-        self,
-        active: ActiveRelease,
-        state: RequestState,
-        query: np.ndarray,
-        k: int,
-        exclude: Sequence[str],
+        self, state: RequestState, query: np.ndarray, k: int
     ) -> tuple[list[int], list[float]] | None:
         """What the index answers; None where it does not, or not as this release's would."""
+        active, exclude = state.active, state.exclude
         release, distrusted = active.release, active.index.fault
         if distrusted is not None:
             state.fallbacks.append(distrusted.reason)
@@ -236,11 +246,56 @@ class Recommender:
         return release.index_of(ids).tolist(), scores.tolist()
 
     def _explained(
-        self, active: ActiveRelease, state: RequestState, items: list[int], scores: list[float]
+        self, state: RequestState, items: list[int], scores: list[float]
     ) -> list[ShelfItem]:
-        release, user = active.release, state.user
-        whys = [None] * len(items) if user is None else reasons(release, user, items, self._reasons)
+        release, user = state.active.release, state.user
+        with stage("why"):
+            whys: Sequence[str | None] = [None] * len(items)
+            if user is not None:
+                whys = reasons(release, user, items, self._reasons)
+        # Where the request says `explain`, what `explanation` of each item holds is found here.
         return shown(release, [Pick(*one) for one in zip(items, scores, whys, strict=True)])
+
+
+def _begun(arm: ShownArm, request: RecommendRequest) -> RequestState:
+    """What a request asks, held against the release that answers; raises Refused."""
+    release = arm.active.release
+    state = RequestState(
+        arm,
+        request,
+        asked_filter(request.language, request.filter, release),
+        Session.of(request, release),
+    )
+    if arm.lost:
+        state.fallbacks.append("arm_release_missing")
+    state.allowed = offered(release, state.asked, state.fallbacks)
+    state.exclude = _recommendable(arm.active, request.exclude)
+    return state
+
+
+def _finished(state: RequestState, nearest: tuple[SearchSource, list[ShelfItem]] | None) -> Shelf:
+    """The answer: what is nearest, or what is popular where that is None."""
+    active, request, fallbacks = state.active, state.request, state.fallbacks
+    if nearest is not None:
+        search, items = nearest
+        how = How(vector="two_tower", search=search, fallbacks=fallbacks)
+    else:
+        with stage("search"):
+            vector, items = _popular(state)
+        how = How(vector=vector, search="popular", fallbacks=fallbacks)
+    how.unknown = unknown_values(request.language, request.filter, active.release, state.asked)
+    if state.session is not None:
+        how.unknown += state.session.unknown
+    if not items and (state.allowed is None or state.allowed.any()):
+        how.fallbacks.append("nothing_left")
+    return Shelf(
+        request_id=str(uuid4()),
+        arm=state.arm.name,
+        release_id=active.release_id,
+        user_id=request.user_id,
+        how=how,
+        items=items,
+    )
 
 
 def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
@@ -251,11 +306,10 @@ def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
     return [item for item, within in zip(ids, inside.tolist(), strict=True) if within]
 
 
-def _popular(
-    active: ActiveRelease, state: RequestState, request: RecommendRequest, exclude: Sequence[str]
-) -> tuple[VectorSource, list[ShelfItem]]:
+def _popular(state: RequestState) -> tuple[VectorSource, list[ShelfItem]]:
     """The most popular items that may be shown, the user's country first."""
-    release, country = active.release, request.country
+    release, request = state.active.release, state.request
+    country = request.country
     if state.user is not None and state.user.countries[0] is not None:
         country = str(state.user.countries[0])
     picks = popular_picks(
@@ -263,7 +317,7 @@ def _popular(
         request.k,
         country=country,
         allowed=state.allowed,
-        left_out=set(release.index_of(exclude).tolist()),
+        left_out=set(release.index_of(state.exclude).tolist()),
     )
     local = country is not None and country in release.popular_lists.countries
     return ("popular_country" if local else "popular"), shown(release, picks)

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from colisten.errors import EventRefused, FileError
+from colisten.errors import FileError
 from colisten.experiments.plan import ExperimentPlan
-from colisten.features.events import Event
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.private_copy import PrivateCopies
-from colisten.release.recording import record_event
 from colisten.release.store import ReleaseStore
 from colisten.serving import metrics
 from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
+from colisten.serving.answers import (
+    Accepted,
+    AcceptedBatch,
+    Health,
+    PartInfo,
+    ReleaseInfo,
+    SearchSource,
+    Shelf,
+    ShelfEntry,
+    Shelves,
+    Similar,
+    Vector,
+)
 from colisten.serving.arms import Arms
-from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from colisten.serving.circuit_breaker import CallFailed, CircuitBreaker
 from colisten.serving.environment import Environment
+from colisten.serving.event_intake import EventIntake
 from colisten.serving.exposure_log import ExposureLog
 from colisten.serving.followed import Followed, LivePointer, arm_part
 from colisten.serving.index_client import IndexClient
 from colisten.serving.inspection import Inspector
 from colisten.serving.parts import EXPOSURES, FEATURES, FILES, INDEX, PARTS, RELEASE, Parts
 from colisten.serving.popular_floor import PopularFloor
+from colisten.serving.problems import Fault, Problem, Refused
 from colisten.serving.recommender import Recommender
-from colisten.serving.schemas import (
-    Accepted,
-    ErrorResponse,
+from colisten.serving.release_order import ReleaseOrder
+from colisten.serving.requests import (
     EventRequest,
-    FieldError,
-    PartInfo,
+    EventsRequest,
+    RecommendBatch,
     RecommendRequest,
-    Refused,
-    ReleaseInfo,
-    SearchSource,
-    Shelf,
-    Similar,
     SimilarRequest,
-    Vector,
     VectorRequest,
 )
 from colisten.serving.similar import similar
@@ -54,6 +61,9 @@ class Runtime:
 
     Args:
         environment: Folder and settings.
+
+    Attributes:
+        ends: Whether the worker was told to end.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -90,6 +100,9 @@ class Runtime:
         self._watcher = self._watch(LivePointer(store))
         self._arms = Arms(environment.settings.experiment, self._watch)
         self._log = _exposure_log(environment, self._parts)
+        self._intake = EventIntake(self._breakers[2], self._log)
+        self._order = ReleaseOrder(store.releases)
+        self.ends: Callable[[], bool] = lambda: False
         self._inspector = Inspector(
             lambda: self._watcher.current,
             self._arms.held,
@@ -122,7 +135,7 @@ class Runtime:
         Later loss costs quality and is named, and is no reason to send nobody here; unless
         `serving.ready_popular_share` says so.
         """
-        if self.live is None:
+        if self.live is None or self.ends():
             return False
         needed = (self._parts[name] for name in self._needs)
         # Another release than the live one is served because that one is damaged: it is useful.
@@ -135,6 +148,7 @@ class Runtime:
         self._inspector.close()
         self._watcher.close()
         self._arms.close()
+        self._intake.close()
         if self._log is not None:
             self._log.close()
         for breaker in self._breakers:
@@ -145,56 +159,57 @@ class Runtime:
         """A shelf for one user by their arm; see `Recommender`.
 
         Raises:
-            Refused: There is no such arm, or the release does not declare what the filter asks.
+            Refused: There is no such arm, the release does not declare what the filter asks, or
+                it is older than the request allows.
         """
         live = self._active()
         arm = self._arms.shown(self._arms.arm_of(request.user_id, request.arm), live)
+        if request.min_release is not None:
+            self._order.check(arm.active.release_id, request.min_release, pinned=arm.pinned)
         shelf = self._recommender.shelf(arm, request)
         if not arm.popular:
             self._floor.note(shelf.how)
         if request.arm is None:
-            metrics.SHELVES.labels(arm.name).inc()
+            metrics.SHELVES.labels(arm.name or "").inc()
             if self._log is not None:
                 self._log.shown(shelf, request.surface)
         return shelf
+
+    def recommend_batch(self, request: RecommendBatch) -> Shelves:
+        """Several shelves, each answered or refused as if it had been asked alone.
+
+        Raises:
+            Refused: No release is loaded.
+        """
+        self._active()
+        return Shelves(answers=[self._entry(one) for one in request.entries])
 
     def similar(self, request: SimilarRequest) -> Similar:
         """Items nearest to an item; see `colisten.serving.similar`."""
         return similar(self._active(), request)
 
     def push(self, request: EventRequest) -> Accepted:
-        """Put an event into its user's online history.
+        """Put an event into its user's online history; raises as `EventIntake.take` does."""
+        return self._intake.take(self._active(), request)
+
+    def push_all(self, request: EventsRequest) -> Accepted | AcceptedBatch:
+        """The same of one event or several; see `EventIntake.take_all`."""
+        if isinstance(request.root, EventRequest):
+            return self.push(request.root)
+        return self._intake.take_all(self._active(), request.root.entries)
+
+    def health(self) -> Health:
+        """That the worker is ready, as /readyz says it.
 
         Raises:
-            Refused: No history may hold the event (400), or it was not stored (503).
+            Refused: It is not (503).
         """
         active = self._active()
-        try:
-            recorded = record_event(
-                Event(**request.model_dump(exclude={"recommendation_id"})),
-                active.release.spec.fields,
-                active.release,
-                lambda event: self._breakers[2].call(lambda: active.features.push(event)),
-            )
-        except EventRefused as error:
-            metrics.EVENTS.labels("refused").inc()
-            raise Refused(400, _event_error(error)) from error
-        except CallRefused as refused:
-            if isinstance(refused.error, EventRefused):
-                metrics.EVENTS.labels("refused").inc()
-                raise Refused(400, _event_error(refused.error)) from refused
-            metrics.EVENTS.labels("not_stored").inc()
-            raise Refused(503, _not_stored(str(refused.error))) from refused
-        except CallFailed as failed:
-            # Saying yes would lose the event; the sender can send it again.
-            metrics.EVENTS.labels("not_stored").inc()
-            response = _not_stored(f"The event was not stored ({failed.reason}); send it again.")
-            raise Refused(503, response) from failed
-        metrics.EVENTS.labels("stored" if recorded.new else "known").inc()
-        if self._log is not None:
-            # Also what was known: who sends it again may have met a worker that was killed between.
-            self._log.done(request)
-        return Accepted(new=recorded.new, known_item=bool(recorded.known_item))
+        if not self.ready:
+            ill = [f"{name}: {one.reason}" for name, one in self._parts.items() if not one.ok]
+            detail = f"The worker is not ready ({', '.join(ill) or 'it ends'})."
+            raise Refused(503, Fault(code="not_ready", detail=detail))
+        return Health(release_id=active.release_id)
 
     def info(self) -> ReleaseInfo:
         """The release in use."""
@@ -224,24 +239,30 @@ class Runtime:
             Refused: `serving.debug_vectors` is off (404) or the store does not answer (503).
         """
         if not self._debug_vectors:
-            raise Refused(
-                404,
-                ErrorResponse(
-                    error="off", message="Vectors are shown where serving.debug_vectors is on."
-                ),
-            )
+            detail = "Vectors are shown where serving.debug_vectors is on."
+            raise Refused(404, Fault(code="off", detail=detail))
         active = self._active()
         try:
             user = self._recommender.read(active, request.user_id)
         except CallFailed as failed:
-            response = ErrorResponse(error="not_ready", message=f"No features: {failed.reason}.")
-            raise Refused(503, response) from failed
+            fault = Fault(code="not_ready", detail=f"No features: {failed.reason}.")
+            raise Refused(503, fault) from failed
         return Vector(
             release_id=active.release_id,
             user_id=request.user_id,
             known=bool(user.known[0]),
             vector=active.release.user_vectors(user)[0].tolist(),
         )
+
+    def _entry(self, asked: RecommendRequest | Fault) -> ShelfEntry:
+        refused: tuple[int, Fault]
+        try:
+            if isinstance(asked, RecommendRequest):
+                return ShelfEntry(status=200, shelf=self.recommend(asked), problem=None)
+            refused = 400, asked
+        except Refused as error:
+            refused = error.status, error.fault
+        return ShelfEntry(status=refused[0], shelf=None, problem=Problem.of(*refused))
 
     def _watch(self, followed: Followed) -> ReleaseWatcher:
         return ReleaseWatcher(
@@ -259,12 +280,8 @@ class Runtime:
     def _active(self) -> ActiveRelease:
         active = self._watcher.current
         if active is None:
-            raise Refused(
-                503,
-                ErrorResponse(
-                    error="not_ready", message="No release is live; promote one and try again."
-                ),
-            )
+            detail = "No release is live; promote one and try again."
+            raise Refused(503, Fault(code="not_ready", detail=detail))
         return active
 
 
@@ -289,15 +306,3 @@ def _copies() -> PrivateCopies | None:
     except (FileError, OSError) as error:
         _log.warning("no_private_folder", error=str(error), instead="memory")
         return None
-
-
-def _event_error(error: EventRefused) -> ErrorResponse:
-    return ErrorResponse(
-        error="bad_body",
-        message=f"{error.field}: {error}",
-        fields=[FieldError(field=error.field, message=str(error))],
-    )
-
-
-def _not_stored(why: str) -> ErrorResponse:
-    return ErrorResponse(error="not_stored", message=why)

@@ -50,14 +50,16 @@ class Colisten:
         self.runtime = Runtime.open(environment)
         app.state.runtime = self.runtime
         app.state.limits = environment.settings.serving
-        self.drain = _bound(environment.settings.serving)
+        drain = _bound(environment.settings.serving)
+        if drain is not None:
+            self.runtime.ends = lambda: drain.begun
         # What start-up made lives as long as the process: the collector need not look at it.
         gc.collect()
         gc.freeze()
 
     async def __is_ready__(self) -> bool:
         """Whether a release is loaded and the worker goes on; /readyz says 503 where not."""
-        return self.runtime.ready and not (self.drain and self.drain.begun)
+        return self.runtime.ready
 
     @bentoml.on_shutdown
     def close(self) -> None:

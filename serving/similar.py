@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from colisten.release.picks import popular_picks, similar_picks
 from colisten.serving.active_release import ActiveRelease
+from colisten.serving.answers import How, Similar
 from colisten.serving.filters import asked_filter, offered, unknown_values
+from colisten.serving.problems import Fault, FieldError, Refused
 from colisten.serving.recommender import shown
-from colisten.serving.schemas import (
-    ErrorResponse,
-    FieldError,
-    How,
-    Refused,
-    Similar,
-    SimilarRequest,
-)
+from colisten.serving.requests import SimilarRequest
 
 _SHOWN_CHARS = 80
 
@@ -32,7 +27,7 @@ def similar(active: ActiveRelease, request: SimilarRequest) -> Similar:
         short = request.item_id[:_SHOWN_CHARS]
         message = f"Release {active.release_id} has no item '{short}'."
         field = FieldError(field="item_id", message=message)
-        raise Refused(404, ErrorResponse(error="unknown_item", message=message, fields=[field]))
+        raise Refused(404, Fault(code="unknown_item", detail=message, fields=[field]))
     fallbacks: list[str] = []
     asked = asked_filter(request.language, request.filter, release)
     allowed = offered(release, asked, fallbacks)

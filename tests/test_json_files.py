@@ -24,7 +24,7 @@ from colisten.errors import ColistenError, ConfigError, JsonError
 from colisten.json_files import parse_json, read_json, read_mapping, to_json, write_json
 from colisten.logs import configure_logs
 from colisten.release.journal import Journal
-from colisten.serving.schemas import ShelfItem
+from colisten.serving.answers import ShelfItem
 
 ROOT = Path(__file__).parent.parent
 # Texts with halves of surrogate pairs among them, as file names give.

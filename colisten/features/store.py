@@ -256,6 +256,7 @@ class OnlineFeatures:
     Attributes:
         types: Item types that it keeps histories of.
         signals: Signals that these may hold.
+        history_length: Most events of each.
 
     Raises:
         FeatureError: The repository cannot be opened or keeps no history of a type.
@@ -272,6 +273,8 @@ class OnlineFeatures:
         self._store = open_online(folder)
         self.types = history_types(self._store)
         self.signals = history_signals(self._store)
+        tags = _history_tags(self._store, self.types[0])
+        self.history_length = int(tags[names.HISTORY_LENGTH_TAG])
         if missing := [item_type for item_type in fields.types if item_type not in self.types]:
             raise FeatureError(f"The feature repository at {folder} has no histories of {missing}.")
         self._users = OnlineUsers(self._store, catalogue_index_of, fields)

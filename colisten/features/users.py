@@ -207,6 +207,17 @@ class UserBatch:
         )
 
 
+def nobody(fields: UserFields) -> UserBatch:
+    """A user of whom nothing is known, as a batch of one."""
+    return UserBatch(
+        user_ids=np.array([None], dtype=object),
+        countries=np.array([None], dtype=object),
+        ages=np.full(1, np.nan, np.float32),
+        music=np.full((1, fields.music_dim), np.nan, np.float32),
+        histories={name: History.empty(1) for name in fields.types},
+    )
+
+
 def _column(table: pa.Table, name: str) -> pa.Array:
     if name not in table.column_names:
         raise FeatureError(

@@ -394,5 +394,5 @@ class ServingSettings(Section):
         description="Longest wait after that for answers that are still due.",
     )
     debug_vectors: bool = Field(
-        False, description="Answer /vector with users' vectors, for parity checks."
+        False, description="Answer /v1/user_vector with users' vectors, for parity checks."
     )

@@ -23,8 +23,9 @@ from colisten.errors import ColistenError
 from colisten.features.names import ONLINE_FILE
 from colisten.release.pointer import POINTER
 from colisten.serving.environment import Environment
+from colisten.serving.problems import Refused, body_fault
+from colisten.serving.requests import EventRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import EventRequest, Refused, error_response
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.serving.strange import STRANGE, make_strange_home, moments
@@ -190,9 +191,9 @@ def test_the_shell_and_the_service_say_the_same(
     try:
         accepted = runtime.push(EventRequest.model_validate_json(json.dumps(event)))
     except ValidationError as error:
-        status, fault = 400, error_response(error)
+        status, fault = 400, body_fault(error)
     except Refused as refused:
-        status, fault = refused.status, refused.response
+        status, fault = refused.status, refused.fault
     assert (told.code, status) in {(0, 200), (2, 400)}, told.said
     if fault is not None and fault.fields[0].field != "body":  # Such a body is no JSON.
         said = [one.message.replace("The moment '", "--at '") for one in fault.fields]

@@ -20,7 +20,8 @@ from colisten.data.countries import country_of
 from colisten.data.languages import language_of, wanted_language
 from colisten.data.prepare import prepare_tables
 from colisten.errors import ConfigError
-from colisten.serving.schemas import RecommendRequest, SimilarRequest, error_response
+from colisten.serving.problems import body_fault
+from colisten.serving.requests import RecommendRequest, SimilarRequest
 from tests.conftest import CUT, ITEM_TYPES
 from tests.data.sources import copy_source, replace
 
@@ -73,9 +74,9 @@ def test_a_text_that_is_no_tag_is_named(text: str) -> None:
     assert repr(text) in caught.value.what
     with pytest.raises(ValidationError) as refused:
         SimilarRequest(item_id="a", language=text)
-    fault = error_response(refused.value)
+    fault = body_fault(refused.value)
     assert [one.field for one in fault.fields] == ["language"]
-    assert repr(text) in fault.message
+    assert repr(text) in fault.detail
 
 
 @pytest.mark.parametrize("text", NOT_KNOWN)

@@ -31,8 +31,9 @@ from colisten.release.store import ReleaseStore
 from colisten.reports import ablations, evaluation, explanation
 from colisten.reports.terminal import ablations_to_rich, to_rich
 from colisten.serving.environment import Environment
+from colisten.serving.problems import Refused
+from colisten.serving.requests import EventRequest, RecommendRequest, SimilarRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import EventRequest, RecommendRequest, Refused, SimilarRequest
 from colisten.settings.tree import Settings, load_settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.cache import step_cache

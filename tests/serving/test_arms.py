@@ -34,11 +34,13 @@ from colisten.experiments.plan import (
 from colisten.index import ExactIndex
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
+from colisten.serving.answers import How, Shelf, ShelfItem
 from colisten.serving.environment import Environment
 from colisten.serving.exposure_log import ExposureLog
 from colisten.serving.parts import EXPOSURES, Parts
+from colisten.serving.problems import Refused
+from colisten.serving.requests import EventRequest, RecommendRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import EventRequest, How, RecommendRequest, Refused, Shelf, ShelfItem
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
@@ -163,7 +165,7 @@ def test_an_arm_that_is_asked_for_answers_and_nothing_is_kept_of_it(
         with pytest.raises(Refused) as refused:
             runtime.recommend(RecommendRequest(user_id=USERS[0], arm="neww"))
         assert refused.value.status == 400
-        assert "'holdout', 'live', 'new'" in refused.value.response.message
+        assert "'holdout', 'live', 'new'" in refused.value.fault.detail
         log = runtime.info().log
         assert log is not None
         assert log[EXPOSURES_TABLE.name].taken == 0

@@ -58,9 +58,9 @@ def status_of(answer: bytes | None) -> int:
 
 
 def test_bodies_that_never_end_are_not_held(narrow: Service) -> None:
-    part = head("/recommend", {"Content-Type": "application/json", "Content-Length": 100}) + b"{"
+    part = head("/v1/recommend", {"Content-Type": "application/json", "Content-Length": 100}) + b"{"
     held = [opened(narrow.url, part) for _ in range(CONNECTIONS // 2)]
-    assert narrow.post("/recommend", **SHELF).status_code == 200
+    assert narrow.post("/v1/recommend", **SHELF).status_code == 200
     answers = [until_closed(one, 30) for one in held]
     assert {status_of(one) for one in answers} == {408}
     assert all(b"slow_body" in one for one in answers if one)
@@ -77,7 +77,7 @@ def test_bodies_that_never_end_are_not_held(narrow: Service) -> None:
         b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /",
         # Refused before its body is there, which then never ends.
-        head("/recommend", {"Content-Type": "text/plain", "Content-Length": 9999}) + b"{",
+        head("/v1/recommend", {"Content-Type": "text/plain", "Content-Length": 9999}) + b"{",
     ],
 )
 def test_connections_that_say_nothing_are_not_held(narrow: Service, sent: bytes) -> None:
@@ -85,21 +85,21 @@ def test_connections_that_say_nothing_are_not_held(narrow: Service, sent: bytes)
 
 
 def test_heads_that_drip_are_not_held(narrow: Service) -> None:
-    assert cut_off(opened(narrow.url, b"POST /recommend HTTP/1.1\r\n"), b"X-A: b\r\n")
+    assert cut_off(opened(narrow.url, b"POST /v1/recommend HTTP/1.1\r\n"), b"X-A: b\r\n")
 
 
 def test_more_connections_than_there_may_be_are_told_so(narrow: Service) -> None:
     held = [opened(narrow.url, b"") for _ in range(CONNECTIONS)]
-    answer = until_closed(opened(narrow.url, post("/recommend", SHELF)), 30)
+    answer = until_closed(opened(narrow.url, post("/v1/recommend", SHELF)), 30)
     assert status_of(answer) == 503
     assert answer is not None
     assert b"retry-after: 1\r\n" in answer
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"] == "busy"
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "busy"
     live = opened(narrow.url, head("/livez", {"Connection": "close"}, "GET"))
     assert status_of(until_closed(live, 30)) == 200
     for one in held:
         assert until_closed(one, 30) is not None
-    assert narrow.post("/recommend", **SHELF).status_code == 200
+    assert narrow.post("/v1/recommend", **SHELF).status_code == 200
     assert "colisten_connections_refused_total" in narrow.get("/metrics").text
 
 
@@ -107,7 +107,7 @@ def test_at_three_times_what_it_can_do_who_is_answered_is_answered_in_time(
     narrow: Service,
 ) -> None:
     deadline = 3.0
-    request = post("/recommend", SHELF, **{DEADLINE_HEADER: int(deadline * 1000)})
+    request = post("/v1/recommend", SHELF, **{DEADLINE_HEADER: int(deadline * 1000)})
     load = asyncio.run(_clients(narrow.url, request, clients=40, seconds=6))
     assert load.lost == []
     assert set(load.statuses) <= {200, 429, 504}
@@ -117,7 +117,7 @@ def test_at_three_times_what_it_can_do_who_is_answered_is_answered_in_time(
     assert all(int(one) >= 1 for one in load.retry_after)
     times = sorted(load.seconds[200])
     assert times[int(0.99 * len(times))] < deadline + SLACK
-    assert narrow.post("/recommend", **SHELF).status_code == 200
+    assert narrow.post("/v1/recommend", **SHELF).status_code == 200
 
 
 async def _clients(url: str, request: bytes, *, clients: int, seconds: float) -> Load:
@@ -129,7 +129,7 @@ async def _clients(url: str, request: bytes, *, clients: int, seconds: float) ->
 
 
 def test_the_deadline_of_the_caller_is_kept(narrow: Service) -> None:
-    def ask(value: str, path: str = "/recommend", **body: Any) -> httpx.Response:
+    def ask(value: str, path: str = "/v1/recommend", **body: Any) -> httpx.Response:
         return httpx.post(
             narrow.url + path, json=body or SHELF, headers={DEADLINE_HEADER: value}, timeout=30
         )
@@ -138,11 +138,11 @@ def test_the_deadline_of_the_caller_is_kept(narrow: Service) -> None:
     answers = [ask("1") for _ in range(20)]
     late = [one for one in answers if one.status_code == 504]
     assert late
-    assert {one.json()["error"] for one in late} == {"too_late"}
+    assert {one.json()["code"] for one in late} == {"too_late"}
     for bad in ("0", "-1", "60001", "1.5", "", "soon", "9" * 5000, "1e3"):
         answer = ask(bad)
-        assert (answer.status_code, answer.json()["error"]) == (400, "bad_request"), bad
-        assert DEADLINE_HEADER in answer.json()["message"]
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), bad
+        assert DEADLINE_HEADER in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_the_deadline_of_the_caller_is_kept(narrow: Service) -> None:
 )
 def test_a_form_of_another_site_writes_nothing(narrow: Service, kind: str | None) -> None:
     headers = {} if kind is None else {"Content-Type": kind}
-    for path in ("/events", "/recommend", "/similar", "/vector"):
+    for path in ("/v1/events", "/v1/recommend", "/v1/similar", "/v1/user_vector"):
         answer = httpx.post(
             narrow.url + path, content=json.dumps(EVENT), headers=headers, timeout=30
         )
-        assert (answer.status_code, answer.json()["error"]) == (415, "not_json")
+        assert (answer.status_code, answer.json()["code"]) == (415, "not_json")
     for good in ("application/json", "Application/JSON; charset=utf-8"):
         answer = httpx.post(
-            narrow.url + "/recommend",
+            narrow.url + "/v1/recommend",
             content=json.dumps(SHELF),
             headers={"Content-Type": good},
             timeout=30,
@@ -167,25 +167,33 @@ def test_a_form_of_another_site_writes_nothing(narrow: Service, kind: str | None
 
 def test_pages_of_other_sites_may_not_ask(narrow: Service) -> None:
     other = {"Origin": "http://other.example"}
-    for path in ("/recommend", "/events", "/release", "/docs.json", "/metrics", "/", "/nothing"):
+    for path in (
+        "/v1/recommend",
+        "/v1/events",
+        "/v1/release",
+        "/docs.json",
+        "/metrics",
+        "/",
+        "/nothing",
+    ):
         asked = {**other, "Access-Control-Request-Method": "POST"}
         preflight = httpx.options(narrow.url + path, headers=asked, timeout=30)
         assert preflight.status_code >= 400, path
         plain = httpx.request("GET", narrow.url + path, headers=other, timeout=30)
         for answer in (preflight, plain):
             assert not [one for one in answer.headers if one.startswith("access-control-")]
-    answer = httpx.post(f"{narrow.url}/recommend", json=SHELF, headers=other, timeout=30)
+    answer = httpx.post(f"{narrow.url}/v1/recommend", json=SHELF, headers=other, timeout=30)
     assert answer.status_code == 200
     assert not [one for one in answer.headers if one.startswith("access-control-")]
 
 
 def test_head_and_options(narrow: Service) -> None:
-    for path in ("/release", "/docs.json", "/metrics", "/livez", "/readyz", "/"):
+    for path in ("/v1/release", "/docs.json", "/metrics", "/livez", "/readyz", "/"):
         got, asked = narrow.get(path), httpx.head(narrow.url + path, timeout=30)
         assert (asked.status_code, asked.content) == (got.status_code, b"") == (200, b"")
         assert asked.headers["content-type"] == got.headers["content-type"]
-    assert httpx.head(f"{narrow.url}/recommend", timeout=30).status_code == 405
-    for path, allow in (("/recommend", "POST, OPTIONS"), ("/release", "GET, HEAD, OPTIONS")):
+    assert httpx.head(f"{narrow.url}/v1/recommend", timeout=30).status_code == 405
+    for path, allow in (("/v1/recommend", "POST, OPTIONS"), ("/v1/release", "GET, HEAD, OPTIONS")):
         answer = httpx.options(narrow.url + path, timeout=30)
         assert (answer.status_code, answer.headers["allow"]) == (204, allow)
 
@@ -202,7 +210,7 @@ def test_large_answers_are_compressed_where_that_is_asked_for(narrow: Service) -
         assert len(raw) < len(plain.content) / 2
         if path == "/docs.json":
             assert gzip.decompress(raw) == plain.content
-    small = httpx.post(f"{narrow.url}/recommend", json=SHELF, timeout=30)
+    small = httpx.post(f"{narrow.url}/v1/recommend", json=SHELF, timeout=30)
     assert "content-encoding" not in small.headers
 
 
@@ -242,7 +250,7 @@ def test_a_body_of_nothing_but_faults_costs_little(narrow: Service, body: object
     before = _cpu_seconds(worker)
     for _ in range(5):
         answer = httpx.post(
-            f"{narrow.url}/recommend",
+            f"{narrow.url}/v1/recommend",
             content=sent,
             headers={"Content-Type": "application/json"},
             timeout=30,
@@ -254,14 +262,14 @@ def test_a_body_of_nothing_but_faults_costs_little(narrow: Service, body: object
 
 
 def test_a_body_is_as_long_as_its_route_needs(narrow: Service) -> None:
-    for path, size in (("/vector", 600_000), ("/recommend", 1_100_000)):
+    for path, size in (("/v1/user_vector", 600_000), ("/v1/recommend", 1_100_000)):
         answer = httpx.post(
             narrow.url + path,
             content=b" " * size,
             headers={"Content-Type": "application/json"},
             timeout=30,
         )
-        assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -283,7 +291,7 @@ def test_a_service_that_ends_loses_no_request(home: Home, tmp_path: Path, worker
 async def _end_under_load(service: Service) -> tuple[Load, int | None]:
     load = Load()
     unready: list[int] = []
-    asking, telling = post("/recommend", SHELF), post("/events", EVENT)
+    asking, telling = post("/v1/recommend", SHELF), post("/v1/events", EVENT)
 
     def over() -> bool:
         return service.process.poll() is not None
@@ -302,7 +310,7 @@ async def _end_under_load(service: Service) -> tuple[Load, int | None]:
 
 def test_a_service_ends_whatever_its_clients_do(home: Home, tmp_path: Path) -> None:
     service = start(home, tmp_path / "log", "serving.end_seconds=2", "serving.body_seconds=600")
-    part = head("/recommend", {"Content-Type": "application/json", "Content-Length": 100}) + b"{"
+    part = head("/v1/recommend", {"Content-Type": "application/json", "Content-Length": 100}) + b"{"
     held = [opened(service.url, part) for _ in range(20)]
     time.sleep(0.5)
     started = time.monotonic()
@@ -320,7 +328,7 @@ def test_a_worker_that_is_ended_alone_is_replaced(home: Home, tmp_path: Path) ->
         end = time.monotonic() + 120
         while time.monotonic() < end:
             try:
-                answer = httpx.post(f"{service.url}/recommend", json=SHELF, timeout=5)
+                answer = httpx.post(f"{service.url}/v1/recommend", json=SHELF, timeout=5)
             except httpx.TransportError:
                 time.sleep(0.2)
                 continue
@@ -369,4 +377,4 @@ def test_a_flood_of_connections_is_cut_off(narrow: Service) -> None:
         for one in held:
             one.close()
     time.sleep(0.5)
-    assert narrow.post("/recommend", **SHELF).status_code == 200
+    assert narrow.post("/v1/recommend", **SHELF).status_code == 200

@@ -97,7 +97,9 @@ def ask(service: Service, until: float) -> tuple[Answers, int]:
     while time.monotonic() < until:
         try:
             # Another connection each time, so that both workers answer.
-            answer = service.post("/recommend", user_id=USERS[at % len(USERS)], k=7, surface="home")
+            answer = service.post(
+                "/v1/recommend", user_id=USERS[at % len(USERS)], k=7, surface="home"
+            )
         except httpx.TransportError:
             broken += 1
             continue
@@ -163,12 +165,12 @@ def test_a_session_is_read_by_the_report(
     running: Service, tiny_history: Path, tmp_path: Path
 ) -> None:
     out = running.home.folder
-    arms = {one: entry["share"] for one, entry in running.get("/release").json()["arms"].items()}
+    arms = {one: entry["share"] for one, entry in running.get("/v1/release").json()["arms"].items()}
     assert arms == pytest.approx(SHARES)
     shelves: Answers = []
     started = 0
     for user in USERS:
-        answer = running.post("/recommend", user_id=user, k=7, surface="home").json()
+        answer = running.post("/v1/recommend", user_id=user, k=7, surface="home").json()
         assert answer["arm"] == assign(user, experiment="three", arms=SHARES)
         assert answer["release_id"] == running.home.ids[answer["arm"] == "new"]
         shelves.append((time.monotonic(), answer))
@@ -181,7 +183,7 @@ def test_a_session_is_read_by_the_report(
                 "timestamp": datetime.now(UTC).isoformat(),
                 "recommendation_id": answer["request_id"],
             }
-            assert running.post("/events", **event).json()["accepted"]
+            assert running.post("/v1/events", **event).json()["accepted"]
             started += 1
     assert started > 20
     asked = {one["how"]["search"] for _, one in shelves if one["arm"] == "new"}

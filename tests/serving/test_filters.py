@@ -19,8 +19,9 @@ from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
 from colisten.serving.app import build_app
 from colisten.serving.environment import Environment
+from colisten.serving.problems import Refused
+from colisten.serving.requests import RecommendRequest, SimilarRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import RecommendRequest, Refused, SimilarRequest
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.release.payloads import Parts, make_parts
@@ -179,7 +180,7 @@ def test_a_bad_filter_names_its_field_and_what_is_known(
         with pytest.raises(Refused) as caught:
             ask()
         assert caught.value.status == 400
-        [error] = caught.value.response.fields
+        [error] = caught.value.fault.fields
         assert error.field == field
         assert says in error.message
 

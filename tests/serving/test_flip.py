@@ -32,7 +32,7 @@ def read(answer: dict[str, Any]) -> Answer:
 def wait_for(service: Service, release_id: str, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if service.get("/release").json()["release_id"] == release_id:
+        if service.get("/v1/release").json()["release_id"] == release_id:
             return
         time.sleep(0.05)
     raise AssertionError(f"{release_id} was not taken up")
@@ -50,7 +50,7 @@ def test_every_answer_is_of_one_release_while_releases_flip(service: Service) ->
             store.promote(release_id, index)
             wait_for(service, release_id)
             for user in USERS:
-                answer = service.post("/recommend", user_id=user).json()
+                answer = service.post("/v1/recommend", user_id=user).json()
                 assert answer["release_id"] == release_id
                 expected[release_id, user] = read(answer)
         for user in USERS:
@@ -68,7 +68,7 @@ def test_every_answer_is_of_one_release_while_releases_flip(service: Service) ->
                     user = USERS[turn % len(USERS)]
                     turn += 1
                     try:
-                        answer = client.post("/recommend", json={"user_id": user})
+                        answer = client.post("/v1/recommend", json={"user_id": user})
                     except httpx.HTTPError as error:
                         wrong.append(repr(error))
                         continue

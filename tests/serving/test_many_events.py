@@ -60,7 +60,7 @@ def body(user: str, at: int) -> Body:
 def send(client: httpx.Client, url: str, event: Body) -> bool:
     """Whether the event was new; one that was not stored is sent again, as the answer says."""
     for _ in range(50):
-        answer = client.post(f"{url}/events", json=event)
+        answer = client.post(f"{url}/v1/events", json=event)
         if answer.status_code != 503:
             assert answer.status_code == 200, answer.text
             return bool(answer.json()["new"])
@@ -75,7 +75,7 @@ def test_each_is_kept_once_and_poison_costs_nothing(service: Service) -> None:
         with httpx.Client(timeout=30) as client:
             while not over.is_set():
                 event = body(BUSY, 0) | {"timestamp": "1969-12-31T00:00:00Z"}
-                answer = client.post(f"{url}/events", json=event)
+                answer = client.post(f"{url}/v1/events", json=event)
                 poison[answer.status_code] += 1
                 assert [one["field"] for one in answer.json()["fields"]] == ["timestamp"]
 
@@ -87,7 +87,9 @@ def test_each_is_kept_once_and_poison_costs_nothing(service: Service) -> None:
         new = list(pool.map(lambda event: send(client, url, event), twice))
         over.set()
         nonsense.result()
-        shelves = [client.post(f"{url}/recommend", json={"user_id": user}).json() for user in USERS]
+        shelves = [
+            client.post(f"{url}/v1/recommend", json={"user_id": user}).json() for user in USERS
+        ]
     assert list(poison) == [400]
     assert poison[400] > 20
     once = Counter(

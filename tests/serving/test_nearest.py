@@ -19,8 +19,8 @@ from colisten.features.users import UserBatch
 from colisten.index import pruned
 from colisten.release.loaded import LoadedRelease
 from colisten.serving.environment import Environment
+from colisten.serving.requests import RecommendRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import RecommendRequest
 from colisten.settings.tree import load_settings
 from tests.serving.conftest import Home
 

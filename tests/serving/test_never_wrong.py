@@ -52,7 +52,7 @@ QUICKLY = ("serving.inspect_seconds=0.2",)
 
 @pytest.fixture
 def live(running: Service) -> str:
-    release_id: str = running.get("/release").json()["release_id"]
+    release_id: str = running.get("/v1/release").json()["release_id"]
     return release_id
 
 
@@ -68,24 +68,24 @@ def soon(true: Callable[[], bool], seconds: float = 60.0) -> bool:
 def shelves(service: Service) -> Shelves:
     made: Shelves = {}
     for user in USERS:
-        answer = service.post("/recommend", user_id=user, k=20)
+        answer = service.post("/v1/recommend", user_id=user, k=20)
         assert answer.status_code == 200, answer.text
         made[user] = [(one["item_id"], round(one["score"], 4)) for one in answer.json()["items"]]
     return made
 
 
 def how(service: Service) -> dict[str, Any]:
-    answer: dict[str, Any] = service.post("/recommend", user_id=USERS[0]).json()["how"]
+    answer: dict[str, Any] = service.post("/v1/recommend", user_id=USERS[0]).json()["how"]
     return answer
 
 
 def part(service: Service, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = service.get("/release").json()["parts"][name]
+    found: dict[str, Any] = service.get("/v1/release").json()["parts"][name]
     return found
 
 
 def healthy(service: Service) -> bool:
-    release = service.get("/release").json()
+    release = service.get("/v1/release").json()
     return all(one["ok"] for one in release["parts"].values()) and release["index"] == "milvus"
 
 
@@ -97,7 +97,7 @@ def test_a_folder_at_another_path_serves_its_users_by_its_index(running: Service
         "fallbacks": [],
         "unknown": [],
     }
-    release = running.get("/release").json()
+    release = running.get("/v1/release").json()
     assert release["live"] == release["release_id"] == running.home.ids[0]
     assert 'colisten_parts_well{part="index"} 1.0' in running.get("/metrics").text
 
@@ -119,7 +119,7 @@ def test_rows_that_are_gone_from_the_index_are_missed(
     state = part(running, "index")
     assert state["reason"] == "index_incomplete"
     assert collection in state["why"]
-    assert running.get("/release").json()["index"] == "exact"
+    assert running.get("/v1/release").json()["index"] == "exact"
     assert how(running)["fallbacks"] == ["index_incomplete"]
     assert shelves(running) == expected
     assert 'colisten_parts_well{part="index"} 0.0' in running.get("/metrics").text
@@ -148,7 +148,7 @@ def test_a_collection_of_other_vectors_under_the_same_name_is_foreign(
         )
         # Between two looks every single answer is held against the release's own vectors.
         for user in USERS:
-            answer = running.post("/recommend", user_id=user, k=20).json()
+            answer = running.post("/v1/recommend", user_id=user, k=20).json()
             assert [one["item_id"] for one in answer["items"]] == [
                 item for item, _ in expected[user]
             ]
@@ -174,7 +174,7 @@ def test_an_index_server_that_is_killed_comes_back_by_itself(running: Service) -
     assert (answer["vector"], answer["search"]) == ("two_tower", "exact")
     assert answer["fallbacks"][0] in {"index_error", "index_timeout", "index_resting"}
     assert soon(lambda: part(running, "index")["reason"] == "index_error")
-    assert running.get("/release").json()["index"] == "exact"
+    assert running.get("/v1/release").json()["index"] == "exact"
     assert soon(lambda: how(running)["search"] == "milvus", 60)
     assert json.loads(endpoint_of(running.home.folder).read_text())["pid"] != pid
     assert shelves(running) == expected
@@ -211,21 +211,21 @@ def test_files_that_are_damaged_in_place_change_no_shelf(
 
 def test_what_the_release_does_not_know_is_named(running: Service) -> None:
     for language in ("EN", "en_GB"):
-        answer = running.post("/recommend", user_id=USERS[0], language=language).json()
+        answer = running.post("/v1/recommend", user_id=USERS[0], language=language).json()
         assert len(answer["items"]) == 10
         assert answer["how"]["unknown"] == []
-    answer = running.post("/recommend", user_id=USERS[0], language="fr").json()
+    answer = running.post("/v1/recommend", user_id=USERS[0], language="fr").json()
     assert answer["items"] == []
     assert answer["how"]["fallbacks"] == ["language_not_offered"]
     assert answer["how"]["unknown"] == [{"field": "language", "value": "fr"}]
-    refused = running.post("/recommend", user_id=USERS[0], language="xx")
+    refused = running.post("/v1/recommend", user_id=USERS[0], language="xx")
     assert refused.status_code == 400
     assert refused.json()["fields"][0]["field"] == "language"
     everything = [item for item, _ in shelves(running)[USERS[0]]]
     body = {"exclude": everything, "language": "de", "k": 100}
-    left = running.post("/recommend", user_id=USERS[0], **body).json()
+    left = running.post("/v1/recommend", user_id=USERS[0], **body).json()
     gone = [*everything, *(one["item_id"] for one in left["items"])]
-    empty = running.post("/recommend", user_id=USERS[0], **{**body, "exclude": gone}).json()
+    empty = running.post("/v1/recommend", user_id=USERS[0], **{**body, "exclude": gone}).json()
     assert empty["items"] == []
     assert empty["how"]["fallbacks"] == ["nothing_left"]
 
@@ -242,17 +242,17 @@ def test_a_damaged_live_release_leaves_the_one_before_it(moved: Home, tmp_path: 
     damaged.write_bytes(b"")
     service = start(Home(folder, moved.ids), tmp_path / "log", *QUICKLY)
     try:
-        release = service.get("/release").json()
+        release = service.get("/v1/release").json()
         assert (release["live"], release["release_id"]) == (second, first)
         state = release["parts"]["release"]
         assert state["reason"] == "release_refused"
         assert "item_vectors.npy" in state["why"]
         assert f"{first} is served" in state["why"]
-        answer = service.post("/recommend", user_id=USERS[0]).json()
+        answer = service.post("/v1/recommend", user_id=USERS[0]).json()
         assert answer["release_id"] == first
         assert answer["how"]["vector"] == "two_tower"
         damaged.write_bytes(kept)
-        assert soon(lambda: service.get("/release").json()["release_id"] == second)
+        assert soon(lambda: service.get("/v1/release").json()["release_id"] == second)
         assert part(service, "release")["ok"]
     finally:
         stop(service)
@@ -269,7 +269,7 @@ def test_a_service_is_ready_when_its_users_are_known(moved: Home, tmp_path: Path
         ill = '"part": "features", "reason": "features_error"'
         assert soon(lambda: ill in (tmp_path / "log").read_text(), START_SECONDS)
         assert soon(lambda: answers(service, "/readyz") == 503)
-        assert soon(lambda: answers(service, "/release") == 200)
+        assert soon(lambda: answers(service, "/v1/release") == 200)
         assert part(service, "features")["reason"] == "features_error"
         registry.unlink(missing_ok=True)
         registry.write_bytes(kept)

@@ -26,18 +26,19 @@ from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.features.names import ONLINE_FILE
 from colisten.features.users import UserBatch
 from colisten.release.loaded import LoadedRelease
-from colisten.serving.app import ENDPOINTS, THREADS, build_app
+from colisten.serving.app import THREADS, build_app
+from colisten.serving.endpoints import ENDPOINTS
 from colisten.serving.environment import Environment
-from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import (
+from colisten.serving.problems import Refused
+from colisten.serving.requests import (
     MAX_BODY_BYTES,
     EventRequest,
     RecommendRequest,
-    Refused,
     Request,
     SimilarRequest,
     VectorRequest,
 )
+from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.serving.strange import STRANGE, make_strange_home, moments
@@ -195,9 +196,9 @@ def mended(home: Path, user: str) -> Iterator[None]:
 def others_are_well(client: TestClient) -> None:
     """A good event of another user is stored, and another user gets a shelf by every stage."""
     event = EVENT | {"user_id": "u0061", "timestamp": next(MOMENT).isoformat()}
-    answer = client.post("/events", json=event)
+    answer = client.post("/v1/events", json=event)
     assert (answer.status_code, answer.json()["new"]) == (200, True)
-    shelf = client.post("/recommend", json={"user_id": "u0062"}).json()
+    shelf = client.post("/v1/recommend", json={"user_id": "u0062"}).json()
     how = {"vector": "two_tower", "search": "exact", "fallbacks": [], "unknown": []}
     assert shelf["how"] == how
 
@@ -228,7 +229,7 @@ def test_an_event_that_can_never_be_stored_is_its_senders_fault(
     client: TestClient, runtime: Runtime, moment: str
 ) -> None:
     for _ in range(10):
-        answer = client.post("/events", json=EVENT | {"timestamp": moment})
+        answer = client.post("/v1/events", json=EVENT | {"timestamp": moment})
         assert answer.status_code == 400
         assert [one["field"] for one in answer.json()["fields"]] == ["timestamp"]
         # Not through JSON, the event itself is judged, and before the store is asked.
@@ -236,13 +237,13 @@ def test_an_event_that_can_never_be_stored_is_its_senders_fault(
         with pytest.raises(Refused) as caught:
             runtime.push(built)
         assert caught.value.status == 400
-        assert caught.value.response.fields[0].field == "timestamp"
+        assert caught.value.fault.fields[0].field == "timestamp"
     others_are_well(client)
 
 
 def test_an_event_of_the_wrong_type_is_its_senders_fault(client: TestClient) -> None:
     for _ in range(10):
-        answer = client.post("/events", json=EVENT | {"item_type": "podcast"})
+        answer = client.post("/v1/events", json=EVENT | {"item_type": "podcast"})
         assert answer.status_code == 400
         assert answer.json()["fields"][0]["field"] == "item_type"
     others_are_well(client)
@@ -255,12 +256,12 @@ def test_a_damaged_row_is_one_users_trouble(client: TestClient, home: Path) -> N
     event = {"item_id": "p059", "item_type": "podcast", "signal": "stream"}
     for user in (torn, bent):
         for _ in range(6):
-            how = client.post("/recommend", json={"user_id": user}).json()["how"]
+            how = client.post("/v1/recommend", json={"user_id": user}).json()["how"]
             assert how["fallbacks"] == ["user_unreadable"]
             assert how["vector"] == "popular"
-            answer = client.post("/events", json=EVENT | event | {"user_id": user})
-            assert (answer.status_code, answer.json()["error"]) == (503, "not_stored")
-            assert client.post("/vector", json={"user_id": user}).status_code == 503
+            answer = client.post("/v1/events", json=EVENT | event | {"user_id": user})
+            assert (answer.status_code, answer.json()["code"]) == (503, "not_stored")
+            assert client.post("/v1/user_vector", json={"user_id": user}).status_code == 503
         others_are_well(client)
 
 
@@ -322,10 +323,10 @@ def test_whatever_is_stored_of_one_user_is_that_users_trouble(
     with mended(home, user):
         overwrite(home, user, feature, cell, column)
         for _ in range(4):
-            shelf = client.post("/recommend", json={"user_id": user})
+            shelf = client.post("/v1/recommend", json={"user_id": user})
             assert shelf.status_code == 200
             assert len(shelf.json()["items"]) == 10
-            answer = client.post("/events", json=EVENT | event)
+            answer = client.post("/v1/events", json=EVENT | event)
             assert answer.status_code in (200, 503)
         # Also from beside the service: nothing that failed keeps the store locked.
         with closing(sqlite3.connect(home / "features" / ONLINE_FILE, timeout=1.0)) as other:
@@ -343,10 +344,10 @@ def test_events_that_wait_for_a_locked_store_hold_up_nobody_who_asks(
             EVENT | {"user_id": f"u009{at}", "timestamp": next(MOMENT).isoformat()}
             for at in range(2 * THREADS)
         ]
-        pushed = [pool.submit(client.post, "/events", json=event) for event in events]
+        pushed = [pool.submit(client.post, "/v1/events", json=event) for event in events]
         time.sleep(0.2)
         for _ in range(5):
-            shelf = client.post("/recommend", json={"user_id": "u0062"}).json()
+            shelf = client.post("/v1/recommend", json={"user_id": "u0062"}).json()
             assert shelf["how"]["fallbacks"] == []
         assert not any(one.done() for one in pushed)
         other.execute("ROLLBACK")
@@ -357,7 +358,7 @@ def test_numbers_beyond_all_bounds_are_one_users_trouble(client: TestClient, hom
     for numbers in ([3e38, -3e38, 3e38, 3e38], [float("inf")] * 4):
         overwrite(home, "u0072", "music_vector", stored(float_list_val={"val": numbers}))
         for _ in range(6):
-            shelf = client.post("/recommend", json={"user_id": "u0072"}).json()
+            shelf = client.post("/v1/recommend", json={"user_id": "u0072"}).json()
             assert not [one for one in shelf["how"]["fallbacks"] if one.startswith("index")]
             assert len(shelf["items"]) == 10
         others_are_well(client)
@@ -375,7 +376,7 @@ def test_a_vector_that_no_index_takes_is_no_failure_of_the_index(
 
     monkeypatch.setattr(LoadedRelease, "user_vectors", strange)
     for _ in range(6):
-        shelf = client.post("/recommend", json={"user_id": "u0073"}).json()
+        shelf = client.post("/v1/recommend", json={"user_id": "u0073"}).json()
         assert shelf["how"]["fallbacks"] == ["tower_error"]
         assert len(shelf["items"]) == 10
     others_are_well(client)
@@ -383,21 +384,23 @@ def test_a_vector_that_no_index_takes_is_no_failure_of_the_index(
 
 @pytest.mark.parametrize("name", STRANGE, ids=lambda name: ascii(name)[:20])
 def test_what_is_trained_can_be_asked_for(client: TestClient, name: str) -> None:
-    shelf = client.post("/recommend", json={"user_id": name, "k": 40}).json()
+    shelf = client.post("/v1/recommend", json={"user_id": name, "k": 40}).json()
     assert shelf["user_id"] == name
     assert shelf["how"]["fallbacks"] == []
-    near = client.post("/similar", json={"item_id": name, "k": 40}).json()
+    near = client.post("/v1/similar", json={"item_id": name, "k": 40}).json()
     assert near["item_id"] == name
     assert name not in [item["item_id"] for item in near["items"]]
-    everyone = client.post("/recommend", json={"user_id": "never seen", "k": 100}).json()
+    everyone = client.post("/v1/recommend", json={"user_id": "never seen", "k": 100}).json()
     assert name in [item["item_id"] for item in everyone["items"]]
-    without = client.post("/recommend", json={"user_id": "never seen", "k": 100, "exclude": [name]})
+    without = client.post(
+        "/v1/recommend", json={"user_id": "never seen", "k": 100, "exclude": [name]}
+    )
     assert len(without.json()["items"]) == len(everyone["items"]) - 1
     event = EVENT | {"user_id": name, "item_id": name, "timestamp": next(MOMENT).isoformat()}
-    first, again = (client.post("/events", json=event).json() for _ in range(2))
+    first, again = (client.post("/v1/events", json=event).json() for _ in range(2))
     assert first == {"accepted": True, "new": True, "known_item": True}
     assert again == {"accepted": True, "new": False, "known_item": True}
-    after = client.post("/recommend", json={"user_id": name, "k": 40}).json()
+    after = client.post("/v1/recommend", json={"user_id": name, "k": 40}).json()
     assert name not in [item["item_id"] for item in after["items"]]
 
 
@@ -425,7 +428,7 @@ def test_a_text_is_an_id_here_where_it_is_one_in_the_tables(
     if not good or id_fault(item) is not None:
         return
     event = EVENT | {"user_id": user, "item_id": item, "timestamp": next(MOMENT).isoformat()}
-    answers = [client.post("/events", json=event) for _ in range(2)]
+    answers = [client.post("/v1/events", json=event) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     # The second is known again by its ids as the store gave them back.
     assert [answer.json()["new"] for answer in answers] == [True, False]

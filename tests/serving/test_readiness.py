@@ -16,14 +16,15 @@ from starlette.testclient import TestClient
 
 from colisten.features.users import UserBatch
 from colisten.release.pointer import POINTER
+from colisten.serving.answers import How
 from colisten.serving.app import build_app
 from colisten.serving.environment import Environment
 from colisten.serving.feature_client import FeatureClient
 from colisten.serving.index_truth import Allowed, answer_fault
 from colisten.serving.parts import EXPOSURES, FEATURES, FILES, INDEX, PARTS, Parts
 from colisten.serving.popular_floor import PopularFloor
+from colisten.serving.requests import RecommendRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import How, RecommendRequest
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.serving.strange import make_strange_home
@@ -86,7 +87,7 @@ def test_it_is_ready_when_everything_has_answered_once(home: Path) -> None:
         app = build_app()
         app.state.runtime = runtime
         with TestClient(app) as client:
-            assert client.get("/release").json()["parts"]["files"]["ok"] is True
+            assert client.get("/v1/release").json()["parts"]["files"]["ok"] is True
 
 
 @pytest.mark.parametrize("lost", ["registry.db", "feature_store.yaml"])

@@ -23,9 +23,10 @@ from colisten.errors import (
     VectorIndexError,
 )
 from colisten.release.front import Release
+from colisten.serving.answers import ShelfItem
 from colisten.serving.environment import Environment
+from colisten.serving.requests import RecommendRequest, SimilarRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import RecommendRequest, ShelfItem, SimilarRequest
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.serving.conftest import Home

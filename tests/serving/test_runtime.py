@@ -16,14 +16,9 @@ from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
 from colisten.serving.app import build_app
 from colisten.serving.environment import Environment
+from colisten.serving.problems import Refused
+from colisten.serving.requests import EventRequest, RecommendRequest, SimilarRequest, VectorRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import (
-    EventRequest,
-    RecommendRequest,
-    Refused,
-    SimilarRequest,
-    VectorRequest,
-)
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
@@ -157,10 +152,10 @@ def test_before_the_first_release_it_is_not_ready_and_says_so(tmp_path: Path) ->
     app.state.runtime = runtime
     assert not runtime.ready
     with TestClient(app) as client:
-        answer = client.post("/recommend", json={"user_id": "u"})
-        assert (answer.status_code, answer.json()["error"]) == (503, "not_ready")
-        assert client.get("/release").status_code == 503
-        assert client.post("/recommend", json={"user_id": 1}).status_code == 400
+        answer = client.post("/v1/recommend", json={"user_id": "u"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        assert client.get("/v1/release").status_code == 503
+        assert client.post("/v1/recommend", json={"user_id": 1}).status_code == 400
     runtime.close()
 
 
@@ -170,7 +165,7 @@ def test_answering_loads_no_training_code(home: Home) -> None:
         "import sys; from pathlib import Path; import colisten.serving.service\n"
         "from colisten.settings.tree import load_settings\n"
         "from colisten.serving.environment import Environment\n"
-        "from colisten.serving.schemas import RecommendRequest\n"
+        "from colisten.serving.requests import RecommendRequest\n"
         "from colisten.serving.runtime import Runtime\n"
         "settings = load_settings(None, ('serving.features_budget_ms=5000',))\n"
         "runtime = Runtime.open(Environment(Path(sys.argv[1]), settings))\n"

@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from colisten.data.ids import MAX_ID_BYTES, id_fault
-from colisten.serving.schemas import (
-    MAX_ERRORS,
-    EventRequest,
-    RecommendRequest,
-    Request,
-    SimilarRequest,
-    error_response,
-)
+from colisten.serving.problems import MAX_ERRORS, body_fault
+from colisten.serving.requests import EventRequest, RecommendRequest, Request, SimilarRequest
 
 EVENT = {
     "user_id": "u1",
@@ -51,7 +45,7 @@ BAD_BODIES: list[tuple[type[Request], bytes, str]] = [
     (RecommendRequest, b'{"user_id": "\\ud800"}', "body"),
     (RecommendRequest, b'{"user_id": "u", "k": 0}', "k"),
     (RecommendRequest, b'{"user_id": "u", "k": -1}', "k"),
-    (RecommendRequest, b'{"user_id": "u", "k": 101}', "k"),
+    (RecommendRequest, b'{"user_id": "u", "k": 501}', "k"),
     (RecommendRequest, b'{"user_id": "u", "k": 1e400}', "k"),
     (RecommendRequest, b'{"user_id": "u", "k": NaN}', "k"),
     (RecommendRequest, b'{"user_id": "u", "k": "10"}', "k"),
@@ -127,10 +121,10 @@ def test_a_bad_body_is_refused_by_the_name_of_its_field(
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate_json(body)
-    fault = error_response(caught.value)
-    assert fault.error == "bad_body"
+    fault = body_fault(caught.value)
+    assert fault.code == "bad_body"
     assert field in [one.field for one in fault.fields]
-    assert field in fault.message
+    assert field in fault.detail
     fault.model_dump_json()
 
 
@@ -138,7 +132,7 @@ def test_a_fault_is_no_longer_than_it_need_be() -> None:
     body = json.dumps({f"{number}" * 500: 1 for number in range(400, 600)}).encode()
     with pytest.raises(ValidationError) as caught:
         RecommendRequest.model_validate_json(body)
-    fault = error_response(caught.value)
+    fault = body_fault(caught.value)
     assert len(fault.fields) == MAX_ERRORS
     assert len(fault.model_dump_json()) < 40_000
 
@@ -147,7 +141,7 @@ def test_a_body_of_faults_alone_is_told_so_and_no_more() -> None:
     body = json.dumps({f"{number}": 1 for number in range(5_000)}).encode()
     with pytest.raises(ValidationError) as caught:
         RecommendRequest.model_validate_json(body)
-    assert error_response(caught.value).message == "body: has 5,001 faults"
+    assert body_fault(caught.value).detail == "body: has 5,001 faults"
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -176,10 +170,10 @@ def test_any_json_is_either_a_good_request_or_a_named_fault(value: Any) -> None:
     try:
         request = RecommendRequest.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        fault = error_response(error)
+        fault = body_fault(error)
         assert fault.fields
-        assert fault.message
+        assert fault.detail
         fault.model_dump_json()
     else:
-        assert 1 <= request.k <= 100
-        assert id_fault(request.user_id) is None
+        assert 1 <= request.k <= 500
+        assert request.user_id is None or id_fault(request.user_id) is None

@@ -24,8 +24,8 @@ from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
 from colisten.release.store import ReleaseStore
 from colisten.serving.environment import Environment
+from colisten.serving.requests import EventRequest, RecommendRequest
 from colisten.serving.runtime import Runtime
-from colisten.serving.schemas import EventRequest, RecommendRequest
 from colisten.serving.seen_memory import SeenMemory
 from colisten.settings.sections import FeatureSettings
 from colisten.settings.tree import load_settings

@@ -31,8 +31,9 @@ from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, user_vectors
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
+from colisten.serving.endpoints import ENDPOINTS
 from colisten.serving.policy import POLICY
-from colisten.serving.schemas import EventRequest, RecommendRequest, Request, SimilarRequest
+from colisten.serving.requests import EventRequest, RecommendRequest, Request, SimilarRequest
 from colisten.settings.tree import load_settings
 from colisten.training.towers.input_statistics import warm_column
 from tests.browser import browser
@@ -44,14 +45,14 @@ from tests.serving.test_schemas import BAD_BODIES, UNKNOWN_WORDS
 pytestmark = pytest.mark.slow
 
 PATHS: dict[type[Request], str] = {
-    RecommendRequest: "/recommend",
-    SimilarRequest: "/similar",
-    EventRequest: "/events",
+    RecommendRequest: "/v1/recommend",
+    SimilarRequest: "/v1/similar",
+    EventRequest: "/v1/events",
 }
 
 
 def shelf(service: Service, user_id: str, **body: object) -> dict[str, Any]:
-    answer = service.post("/recommend", user_id=user_id, **body)
+    answer = service.post("/v1/recommend", user_id=user_id, **body)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -99,7 +100,7 @@ def test_a_known_user_gets_new_items_with_reasons(service: Service, tiny_history
 
 def test_the_answer_is_exact_search_over_the_release(service: Service) -> None:
     answer = shelf(service, "u0003", k=5)
-    vector = service.post("/vector", user_id="u0003").json()["vector"]
+    vector = service.post("/v1/user_vector", user_id="u0003").json()["vector"]
     folder = service.home.folder / "releases" / answer["release_id"]
     release = LoadedRelease.load(folder)
     rows = release.index_of(ids(answer)) - release.target.start
@@ -148,7 +149,7 @@ def test_a_pushed_event_changes_the_next_answer(service: Service) -> None:
         "signal": "stream",
         "timestamp": datetime.now(UTC).isoformat(),
     }
-    assert service.post("/events", **event).json() == {
+    assert service.post("/v1/events", **event).json() == {
         "accepted": True,
         "new": True,
         "known_item": True,
@@ -156,13 +157,13 @@ def test_a_pushed_event_changes_the_next_answer(service: Service) -> None:
     after = shelf(service, user)
     assert top not in ids(after)
     assert after["items"][0]["score"] != before["items"][0]["score"]
-    assert service.post("/events", **event).json()["new"] is False
+    assert service.post("/v1/events", **event).json()["new"] is False
 
 
 def test_a_new_user_is_known_from_the_first_event(service: Service) -> None:
     event = {"item_id": "p004", "item_type": "podcast", "signal": "stream"}
     moment = datetime.now(UTC).isoformat()
-    assert service.post("/events", user_id="fresh", timestamp=moment, **event).status_code == 200
+    assert service.post("/v1/events", user_id="fresh", timestamp=moment, **event).status_code == 200
     assert shelf(service, "fresh")["how"]["vector"] == "two_tower"
 
 
@@ -180,7 +181,7 @@ def test_an_event_from_the_command_line_is_seen_by_the_service(service: Service)
 
 def test_an_event_that_contradicts_the_catalogue_is_refused(service: Service) -> None:
     answer = service.post(
-        "/events",
+        "/v1/events",
         user_id="u0001",
         item_id="p001",
         item_type="audiobook",
@@ -210,23 +211,23 @@ def test_bad_bodies_are_refused_over_http(
 
 def test_other_bad_requests_are_refused(service: Service) -> None:
     big = httpx.post(
-        f"{service.url}/recommend",
+        f"{service.url}/v1/recommend",
         content=b" " * 1_100_000,
         headers={"content-type": "application/json"},
         timeout=30,
     )
-    assert (big.status_code, big.json()["error"]) == (413, "too_large")
-    wrong = service.get("/recommend")
+    assert (big.status_code, big.json()["code"]) == (413, "too_large")
+    wrong = service.get("/v1/recommend")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert service.get("/no such path").status_code == 404
-    unknown = service.post("/similar", item_id="no such item")
-    assert (unknown.status_code, unknown.json()["error"]) == (404, "unknown_item")
-    assert "no such item" in unknown.json()["message"]
+    unknown = service.post("/v1/similar", item_id="no such item")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_item")
+    assert "no such item" in unknown.json()["detail"]
 
 
 @pytest.mark.parametrize("item", ["p003", "a005"])
 def test_similar_items_share_the_taste(service: Service, item: str) -> None:
-    answer = service.post("/similar", item_id=item, k=8).json()
+    answer = service.post("/v1/similar", item_id=item, k=8).json()
     assert answer["how"]["vector"] == "item"
     assert item not in ids(answer)
     # The number's parity is the planted taste, which text and listeners both carry.
@@ -253,7 +254,7 @@ def test_served_vectors_are_the_training_vectors(service: Service, tiny_history:
     trained = user_vectors(towers.eval(), features)
     served = []
     for user in users:
-        answer = service.post("/vector", user_id=user).json()
+        answer = service.post("/v1/user_vector", user_id=user).json()
         assert answer["release_id"] == release.release_id
         served.append(answer["vector"])
     np.testing.assert_allclose(np.array(served), trained, atol=1e-5)
@@ -265,14 +266,14 @@ def test_documents_and_counters(service: Service) -> None:
     shelf(service, "nobody at all")
     metrics = service.get("/metrics").text
     release = service.home.ids[0]
-    assert 'colisten_requests_total{endpoint="/recommend",search="milvus"' in metrics
+    assert 'colisten_requests_total{endpoint="/v1/recommend",search="milvus"' in metrics
     assert 'colisten_fallbacks_total{reason="user_unknown"}' in metrics
     assert f'colisten_release_workers{{release_id="{release}"}} 1.0' in metrics
-    assert 'colisten_request_seconds_bucket{endpoint="/recommend",le="0.05"}' in metrics
+    assert 'colisten_request_seconds_bucket{endpoint="/v1/recommend",le="0.05"}' in metrics
     assert service.get("/livez").status_code == 200
-    assert service.get("/release").json()["release_id"] == release
+    assert service.get("/v1/release").json()["release_id"] == release
     schema = service.get("/docs.json").json()
-    assert set(schema["paths"]) == {"/recommend", "/similar", "/events", "/release", "/vector"}
+    assert set(schema["paths"]) == {endpoint.path for endpoint in ENDPOINTS}
     assert schema["components"]["schemas"]["RecommendRequest"]["additionalProperties"] is False
 
 
@@ -283,9 +284,9 @@ def test_the_page_shows_the_schema_and_loads_nothing_from_elsewhere(
     assert answer.headers["content-security-policy"] == POLICY
     with browser(tmp_path / "profile") as opened:
         visit = opened.visit(f"{service.url}/", touch=False)
-    assert "/recommend" in visit.text
+    assert "/v1/recommend" in visit.text
     assert {url for url in visit.requests if not url.startswith(service.url)} == set()
-    for path in ("/release", "/docs.json"):
+    for path in ("/v1/release", "/docs.json"):
         assert service.get(path).headers["x-content-type-options"] == "nosniff"
         assert "content-security-policy" not in service.get(path).headers
 
@@ -330,8 +331,8 @@ def test_a_broken_feature_store_is_replaced_by_popular_items_until_it_is_back(
         assert answer["how"]["vector"] == "popular_country"
         assert answer["how"]["fallbacks"][0].startswith("features_")
         event = {"item_id": "a001", "item_type": "audiobook", "signal": "stream"}
-        lost = service.post("/events", user_id="u1", timestamp="2025-07-01T00:00:00Z", **event)
-        assert (lost.status_code, lost.json()["error"]) == (503, "not_stored")
+        lost = service.post("/v1/events", user_id="u1", timestamp="2025-07-01T00:00:00Z", **event)
+        assert (lost.status_code, lost.json()["code"]) == (503, "not_stored")
     finally:
         os.replace(kept, store)
     assert soon(lambda: shelf(service, "u0021")["how"]["vector"] == "two_tower")
@@ -353,7 +354,7 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
         refused = 'colisten_release_changes_total{outcome="refused"}'
         assert soon(lambda: refused in service.get("/metrics").text)
         assert shelf(service, "u0001")["release_id"] == live
-        release = service.get("/release").json()
+        release = service.get("/v1/release").json()
         assert (release["live"], release["release_id"]) == (other, live)
         assert release["parts"]["release"]["reason"] == "release_refused"
         assert "item_vectors.npy differs" in release["parts"]["release"]["why"]
@@ -362,7 +363,7 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
         # In this order: a release that is whole again and live would be taken up.
         aside.write_text(before)
         os.replace(aside, pointer)
-        assert soon(lambda: service.get("/release").json()["live"] == live)
+        assert soon(lambda: service.get("/v1/release").json()["live"] == live)
         vectors.write_bytes(kept)
     assert shelf(service, "u0001")["release_id"] == live
 
@@ -370,7 +371,7 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
 def test_it_ends_with_all_that_it_started(home: Home, tmp_path: Path) -> None:
     other = Home(home.folder, home.ids)
     service = start(other, tmp_path / "log")
-    assert service.post("/vector", user_id="u0001").status_code == 404
+    assert service.post("/v1/user_vector", user_id="u0001").status_code == 404
     children = [int(pid) for pid in _children(service.process.pid)]
     assert len(children) >= 1
     assert stop(service) == 0
