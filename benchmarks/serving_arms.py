@@ -56,9 +56,10 @@ def run() -> None:
 def _settings(place: Place) -> list[str]:
     store = ReleaseStore(place.home)
     others = sorted(one.release_id for one in store.list() if one.state == "candidate")
-    arms = {"live": {"share": 0.4}} | {
-        f"arm{at}": {"share": 0.3, "shows": release_id}
-        for at, release_id in enumerate(others[:2], start=1)
+    share = 1 / (len(others) + 1)
+    arms = {"live": {"share": share}} | {
+        f"arm{at}": {"share": share, "shows": release_id}
+        for at, release_id in enumerate(others, start=1)
     }
     return [
         "index.backend=exact",

@@ -43,6 +43,7 @@ LARGE = 250_000
 OTHERS = 3
 """Releases of the trained size beside each other, for swaps and arms."""
 EXACT = IndexSettings(backend="exact")
+_LEFT = ("steps", "cache", "exposures", "index", "work")  # of a folder that is copied
 
 
 @contextmanager
@@ -87,9 +88,7 @@ def large(place: Place, folder: Path, size: int | None = None) -> Place:
 
 def copied(place: Place, folder: Path) -> Place:
     """The same folder elsewhere, of which a benchmark may break something."""
-    shutil.copytree(
-        place.home, folder, ignore=shutil.ignore_patterns("steps", "cache", "exposures")
-    )
+    shutil.copytree(place.home, folder, ignore=shutil.ignore_patterns(*_LEFT))
     return Place(folder, place.settings, place.users)
 
 
