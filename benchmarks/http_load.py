@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import math
-import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +18,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import uvloop
 
+from benchmarks.shelf_labels import rung
 from colisten.json_files import to_json
 
 LOST = 0
@@ -33,55 +32,6 @@ _RETRY_SECONDS, _SWEEP_SECONDS = 0.02, 0.05
 _GRACE_SECONDS = 10.0
 Label = Callable[[int, int, bytes], Any]
 """Of a request's number, its status and its answer, what is to be kept."""
-# Parsing every answer would cost more than asking.
-_HOW = re.compile(rb'"vector": ?"(\w+)", ?"search": ?"(\w+)", ?"fallbacks": ?\[([^]]*)\]')
-
-
-def rung(_: int, status: int, answer: bytes) -> str:
-    """The stages of the fallback chain that made a shelf: vector, search and what was left."""
-    if status != 200:
-        return ""
-    how = _HOW.search(answer)
-    if how is None:
-        return "answered"
-    vector, search, fallbacks = (part.decode() for part in how.groups())
-    left = [each.strip(' "') for each in fallbacks.split(",") if each]
-    return " ".join([vector, search, *left])
-
-
-class Shown(NamedTuple):
-    """What an answer showed."""
-
-    rung: str
-    release_id: str
-    arm: str
-    user_id: str
-    request_id: str
-    items: tuple[str, ...]
-    digest: bytes
-
-
-_NAMED = re.compile(rb'"(release_id|arm|user_id|request_id)": ?"([^"]*)"')
-_ITEM = re.compile(rb'"item_id": ?"([^"]*)"')
-
-
-def shown(number: int, status: int, answer: bytes) -> Shown | None:
-    """What a shelf says of itself; None of what is none."""
-    if status != 200:
-        return None
-    head, _, items = answer.partition(b'"items":')
-    said = {name.decode(): value.decode() for name, value in _NAMED.findall(head)}
-    ids = tuple(each.decode() for each in _ITEM.findall(items))
-    digest = hashlib.blake2b(items, digest_size=8).digest()
-    return Shown(
-        rung(number, status, answer),
-        said["release_id"],
-        said.get("arm", ""),
-        said["user_id"],
-        said["request_id"],
-        ids,
-        digest,
-    )
 
 
 @dataclass(frozen=True)

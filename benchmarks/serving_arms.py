@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.http_load import Answers, Client, Closed, Requests, Shown, client, shown
+from benchmarks.http_load import Answers, Client, Closed, Requests, client
 from benchmarks.pairs import machine, write_result
 from benchmarks.serving_homes import EXACT, copied, homes, trained
 from benchmarks.serving_path import Place
 from benchmarks.serving_process import RECOMMEND, Process, colisten, wait_until
+from benchmarks.shelf_labels import Shown, shown
 from colisten.data.contract import EXPOSURES
 from colisten.data.table_log import logged
 from colisten.errors import ReleaseError

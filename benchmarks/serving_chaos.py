@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -30,6 +31,7 @@ from benchmarks.pairs import machine, write_result
 from benchmarks.serving_homes import copied, homes, of_server, on_redis, trained
 from benchmarks.serving_path import Place
 from benchmarks.serving_process import RECOMMEND, Process, Redis, colisten
+from benchmarks.serving_triton import Triton, triton
 from colisten.feature_repo.repo import materialize
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer, endpoint_of
@@ -59,6 +61,7 @@ class Scene:
         work: A folder for whatever is needed.
         redis: Where features are, or None.
         milvus: The index server, or None.
+        tower: The tower's server, or None.
     """
 
     place: Place
@@ -66,6 +69,7 @@ class Scene:
     work: Path
     redis: Redis | None = None
     milvus: psutil.Process | None = None
+    tower: Triton | None = None
 
 
 Hit = Callable[[Scene], Undo]
@@ -163,6 +167,21 @@ def stop_milvus(scene: Scene) -> Undo:
     return _stopped(scene.milvus)
 
 
+def stop_triton(scene: Scene) -> Undo:
+    """SIGSTOP to the tower's server and its backends."""
+    tower = scene.tower
+    assert tower is not None
+    tower.send(signal.SIGSTOP)
+    return lambda: tower.send(signal.SIGCONT)
+
+
+def kill_triton(scene: Scene) -> Undo:
+    """SIGKILL to the tower's server and its backends; an operator starts it again."""
+    assert scene.tower is not None
+    scene.tower.kill()
+    return scene.tower.start
+
+
 def clock_ahead(scene: Scene) -> Undo:
     """The wall clock of the service is a day ahead."""
     return _clock(scene, "+1d")
@@ -179,6 +198,7 @@ SCENES: dict[str, tuple[Hit, ...]] = {
     "redis": (stop_redis, kill_redis),
     "lite": (kill_lite, stop_lite),
     "milvus": (stop_milvus,),
+    "triton": (stop_triton, kill_triton),
 }
 
 
@@ -203,7 +223,7 @@ def opened(name: str, place: Place, work: Path) -> Iterator[Scene | None]:
     """A service by its name in `SCENES`; None where its software is not here."""
     settings = [f"serving.deadline_ms={DEADLINE_MS}", "serving.inspect_seconds=0.5"]
     environment: dict[str, str] = {}
-    redis, milvus = None, None
+    redis, milvus, tower = None, None, None
     with ExitStack() as stack:
         if name == "redis":
             redis = stack.enter_context(serving_process.redis(work))
@@ -231,10 +251,16 @@ def opened(name: str, place: Place, work: Path) -> Iterator[Scene | None]:
             settings += ["index.backend=milvus", f"index.uri={address}"]
         else:
             settings += ["index.backend=exact"]
+        if name == "triton":
+            tower = stack.enter_context(triton(work / "triton"))
+            if tower is None:
+                yield None
+                return
+            settings += tower.settings()
         process = stack.enter_context(
             colisten(own.home, settings, workers=WORKERS, environment=environment)
         )
-        yield Scene(own, process, work, redis, milvus)
+        yield Scene(own, process, work, redis, milvus, tower)
 
 
 def measured(scene: Scene, hit: Hit, asking: Client) -> dict[str, Any]:

@@ -28,23 +28,23 @@ from benchmarks.http_load import Client, Closed, Paced, Requests, client
 from benchmarks.pairs import machine, write_result
 from benchmarks.rival_services import EF, HOME, INDEX, KIND
 from benchmarks.serving_homes import homes, large, of_server, on_redis, trained
+from benchmarks.serving_http_table import OVERLOAD, SOON_MS, markdown
 from benchmarks.serving_path import Place
 from benchmarks.serving_process import RECOMMEND, Process, colisten, cpu_of, listening, wait_until
+from benchmarks.serving_triton import Triton, triton
 from colisten.index import open_index
 from colisten.json_files import parse_json
 from colisten.release.store import ReleaseStore
 from colisten.settings.sections import IndexSettings
 
 NAME = "serving_http"
+__all__ = ["NAME", "WAYS", "markdown", "run"]
 WORKERS = 2
 CONNECTIONS = (1, 8, 32)
 SECONDS, PACE_SECONDS, WARM_SECONDS = 4.0, 3.0, 2.0
 KEPT = 0.97
 """Share of a pace that is answered where it is kept."""
-SOON_MS = 50.0
-"""What the 99th percentile stays under at the highest pace."""
 DEADLINE_MS = 250
-OVERLOAD = 3
 PERSONAL = ("two_tower ", "answered")
 """How the label of a shelf of one's own begins; rivals know no others."""
 STEPS = 4
@@ -84,6 +84,7 @@ WAYS = (
     Way("floor", "8k"),
     Way("colisten", "8k", store="redis"),
     Way("stack", "8k", store="redis"),
+    Way("colisten", "8k", place="triton"),
     Way("colisten", "8k", search="hnsw"),
     Way("stack", "8k", search="hnsw"),
     Way("colisten", "250k"),
@@ -101,18 +102,25 @@ class Ground:
     Attributes:
         places: By size and store.
         milvus: Address of the server; None without one.
+        triton: The tower's server; None without one.
         neighbours: Processes beside the workers, by name.
     """
 
     places: dict[tuple[str, str], Place]
     milvus: str | None
+    triton: Triton | None
     neighbours: dict[str, psutil.Process]
+
+    def has(self, way: Way) -> bool:
+        """Whether everything is here that a way needs."""
+        searches = way.search == "exact" or self.milvus is not None
+        return searches and (way.place != "triton" or self.triton is not None)
 
 
 def run() -> None:
     """Every way, in turn."""
     with homes() as folder, tempfile.TemporaryDirectory() as work, ground(folder, Path(work)) as on:
-        ways = [way for way in WAYS if way.search == "exact" or on.milvus is not None]
+        ways = [way for way in WAYS if on.has(way)]
         with client() as asking:
             found: dict[str, list[list[str]]] = {}
             rows = {way.name: measured(way, on, asking, found) for way in ways}
@@ -154,7 +162,12 @@ def ground(folder: Path, work: Path) -> Iterator[Ground]:
                 for (_, store), place in places.items():
                     if store == "sqlite":
                         _index(place, milvus)
-        yield Ground(places, milvus, neighbours)
+        tower = None
+        if any(way.place == "triton" for way in WAYS):
+            tower = stack.enter_context(triton(work / "triton"))
+            if tower is not None:
+                neighbours["triton"] = tower.process
+        yield Ground(places, milvus, tower, neighbours)
 
 
 def _index(place: Place, address: str) -> None:
@@ -173,6 +186,8 @@ def served(way: Way, on: Ground) -> Iterator[Process]:
         settings = [f"serving.deadline_ms={DEADLINE_MS}", f"index.backend={_backend(way)}"]
         if way.search == "hnsw":
             settings += [f"index.uri={on.milvus}"]
+        if way.place == "triton" and on.triton is not None:
+            settings += on.triton.settings()
         with colisten(place.home, settings, workers=WORKERS) as process:
             yield process
         return
@@ -327,96 +342,3 @@ def brief(row: dict[str, Any]) -> str:
     one, most = row["connections"][str(CONNECTIONS[0])], row["connections"][str(CONNECTIONS[-1])]
     pace = row["highest"]["answers_per_second"]
     return f"alone {one['p50']} ms, CPU {one['cpu_ms']} ms; {pace} a second, p99 {most['p99']} ms"
-
-
-def markdown(result: dict[str, Any] | None) -> str:
-    """The tables of the page."""
-    if result is None:
-        return "Not measured yet."
-    heads = [f"{each} at once, p50 / p95 / p99 ms" for each in result["facts"]["connections"]]
-    lines = [
-        "| "
-        + " | ".join(
-            [
-                "who, titles, features, search, tower",
-                *heads,
-                "most a second",
-                "CPU ms",
-                "personal",
-                "recall",
-            ]
-        )
-        + " |",
-        "|---" * (len(heads) + 5) + "|",
-    ]
-    for name, row in result["rows"].items():
-        cells = [name]
-        for at in result["facts"]["connections"]:
-            of = row["connections"][str(at)]
-            cells.append(" / ".join(_number(of[each]) for each in ("p50", "p95", "p99")))
-        highest_row = row["highest"]
-        costs = [row["connections"][str(at)]["cpu_ms"] for at in result["facts"]["connections"]]
-        cells += [
-            f"{highest_row['answers_per_second']:.0f}",
-            f"{min(costs):.2f} to {max(costs):.2f}",
-            f"{min(each['personal'] for each in row['connections'].values()):.3f}",
-            _number(result["recall"].get(name)),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _facts(result), "", *_overloads(result), "", *_stages(result)])
-
-
-def _facts(result: dict[str, Any]) -> str:
-    facts = result["facts"]
-    sizes = ", ".join(f"{name} is {count:,}" for name, count in facts["titles"].items())
-    told = (
-        f"{sizes} titles; vectors {facts['vector_length']} long",
-        f"{facts['users']:,} users with ten events or more",
-        f"{facts['workers']} workers and the client on {result['machine']['cores']} cores",
-        f"measured on {result['date']}, {result['load_before']} processes of others at work.",
-    )
-    words = (
-        f"*Most a second*: answers at the highest pace whose 99th percentile is under {SOON_MS:g} "
-        "ms. *CPU*: of the workers an answer, least and most over the columns."
-    )
-    return f"{'; '.join(told)} {words}"
-
-
-def _overloads(result: dict[str, Any]) -> list[str]:
-    lines = [
-        f"| at {OVERLOAD} times that pace | asked a second | answered | 429 | others | p50 / p99 / "
-        "most ms of the answered | deadline ms |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, row in result["rows"].items():
-        if (over := row.get("overload")) is None:
-            continue
-        statuses, total = over["statuses"], sum(over["statuses"].values())
-        good, busy = statuses.get("200", 0) / total, statuses.get("429", 0) / total
-        late = " / ".join(_number(over["answered"][each]) for each in ("p50", "p99", "p100"))
-        lines.append(
-            f"| {name} | {over['requests_per_second']} | {good:.1%} | {busy:.1%} | "
-            f"{max(0.0, 1 - good - busy):.1%} | {late} | {over['deadline_ms']} |"
-        )
-    return lines
-
-
-def _stages(result: dict[str, Any]) -> list[str]:
-    rows = {name: row["stages_ms"] for name, row in result["rows"].items() if row.get("stages_ms")}
-    if not rows:
-        return ["Stages: not told by this service."]
-    names = [*dict.fromkeys(name for row in rows.values() for name in row)]
-    lines = [
-        "| stage, ms of one answer | " + " | ".join(names) + " |",
-        "|---" * (len(names) + 1) + "|",
-    ]
-    return lines + [
-        f"| {name} | " + " | ".join(_number(row.get(each)) for each in names) + " |"
-        for name, row in rows.items()
-    ]
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"

@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.http_load import Answers, Client, Closed, Paced, Requests, Shown, client, shown
+from benchmarks.http_load import Answers, Client, Closed, Paced, Requests, client
 from benchmarks.pairs import machine, write_result
 from benchmarks.serving_homes import EXACT, copied, homes, trained
 from benchmarks.serving_path import Place
 from benchmarks.serving_process import RECOMMEND, Process, colisten, wait_until
+from benchmarks.shelf_labels import Shown, shown
 from colisten.index import open_index
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
