@@ -13,17 +13,13 @@ import itertools
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from typing import Any, cast
 
 import numpy as np
 import uvloop
 
-from benchmarks.shelf_labels import rung
 from colisten.json_files import to_json
 
 LOST = 0
@@ -140,31 +136,6 @@ class Answers:
             label for label, status in zip(self.labels, self.statuses, strict=True) if status == 200
         )
         return {str(name): round(count / good.total(), 4) for name, count in good.most_common()}
-
-
-class Client:
-    """Asks in a process of its own; see `client`."""
-
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
-
-    def start(
-        self, requests: Requests, way: Closed | Paced, label: Label = rung
-    ) -> Future[Answers]:
-        """Begin to ask; `label` is a function of a module."""
-        return self._pool.submit(asked, requests, way, label)
-
-    def ask(self, requests: Requests, way: Closed | Paced, label: Label = rung) -> Answers:
-        """Ask, and wait until it is over."""
-        return self.start(requests, way, label).result()
-
-
-@contextmanager
-def client() -> Iterator[Client]:
-    """One process that asks."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        pool.submit(time.time).result()
-        yield Client(pool)
 
 
 def asked(requests: Requests, way: Closed | Paced, label: Label) -> Answers:

@@ -22,7 +22,8 @@ import numpy as np
 
 import colisten
 from benchmarks import serving_process
-from benchmarks.http_load import Answers, Client, Closed, Requests, client
+from benchmarks.http_client import Client, client
+from benchmarks.http_load import Answers, Closed, Requests
 from benchmarks.pairs import machine, write_result
 from benchmarks.runs import world_window
 from benchmarks.serving_homes import on_redis

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.http_load import Answers, Client, Closed, Requests, client
+from benchmarks.http_client import Client, client
+from benchmarks.http_load import Answers, Closed, Requests
 from benchmarks.pairs import machine, write_result
 from benchmarks.serving_homes import EXACT, copied, homes, trained
 from benchmarks.serving_path import Place

@@ -26,7 +26,8 @@ import numpy as np
 import psutil
 
 from benchmarks import serving_process
-from benchmarks.http_load import LOST, Answers, Client, Paced, Requests, client
+from benchmarks.http_client import Client, client
+from benchmarks.http_load import LOST, Answers, Paced, Requests
 from benchmarks.pairs import machine, write_result
 from benchmarks.serving_homes import copied, homes, of_server, on_redis, trained
 from benchmarks.serving_path import Place

@@ -24,7 +24,8 @@ import numpy as np
 import psutil
 
 from benchmarks import serving_process
-from benchmarks.http_load import Client, Closed, Paced, Requests, client
+from benchmarks.http_client import Client, client
+from benchmarks.http_load import Closed, Paced, Requests
 from benchmarks.pairs import machine, write_result
 from benchmarks.rival_services import EF, HOME, INDEX, KIND
 from benchmarks.serving_homes import homes, large, of_server, on_redis, trained

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.http_load import Answers, Client, Closed, Requests, client
+from benchmarks.http_client import Client, client
+from benchmarks.http_load import Answers, Closed, Requests
 from benchmarks.pairs import machine, write_result
 from benchmarks.serving_homes import homes, large, trained
 from benchmarks.serving_path import Place

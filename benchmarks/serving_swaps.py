@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.http_load import Answers, Client, Closed, Paced, Requests, client
+from benchmarks.http_client import Client, client
+from benchmarks.http_load import Answers, Closed, Paced, Requests
 from benchmarks.pairs import machine, write_result
 from benchmarks.serving_homes import EXACT, copied, homes, trained
 from benchmarks.serving_path import Place

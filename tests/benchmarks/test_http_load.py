@@ -99,7 +99,11 @@ def test_a_request_that_nobody_answers_is_given_up() -> None:
 
 
 def test_a_pace_is_kept_and_waiting_counts_from_when_it_was_due() -> None:
-    with server(lambda _: time.sleep(0.02) or whole(200, SHELF)) as port:
+    def answer(_: int) -> bytes:
+        time.sleep(0.02)
+        return whole(200, SHELF)
+
+    with server(answer) as port:
         answers = asked(requests(port), Paced(200, 0.25, connections=1), rung)
     assert 45 <= len(answers.statuses) <= 50
     assert set(answers.statuses.tolist()) == {200}
