@@ -55,6 +55,7 @@ def fit(
     text: Input[Dataset],
     features: Input[Dataset],
     as_of: str,
+    window_days: int,
     checkpoints: str,
     build_graph_settings: str,
     inspect_graph_settings: str,
@@ -84,6 +85,7 @@ def fit(
             vectors=hgnn.outputs["vectors"],
             factors=factors.outputs["factors"],
             blocks=blocks,
+            window_days=window_days,
             checkpoints=checkpoints,
             settings=train_towers_settings,
         ).set_display_name(f"train towers ({title})")
@@ -160,6 +162,7 @@ def release_pipeline(
             text=text,
             features=features,
             as_of=as_of,
+            window_days=window_days,
             checkpoints=checkpoints,
             build_graph_settings=build_graph_settings,
             inspect_graph_settings=inspect_graph_settings,

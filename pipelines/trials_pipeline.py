@@ -81,6 +81,7 @@ def trial(
         vectors=hgnn.outputs["vectors"],
         factors=factors.outputs["factors"],
         blocks=blocks,
+        window_days=window_days,
         checkpoints=checkpoints,
         settings=train_towers_settings,
     )

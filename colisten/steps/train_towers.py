@@ -37,6 +37,7 @@ def train_towers(
     vectors: ItemVectors | None,
     factors: Factors | None,
     blocks: str,
+    window_days: int,
     checkpoints: Path,
     *,
     data: Annotated[DataSettings, Without("filterable", "text_vectors")],
@@ -58,6 +59,7 @@ def train_towers(
         factors: Co-listening factors; needed likewise.
         blocks: Item inputs: `text,z` (2T-HGNN), `text` (2T without graph) or `z` (the graph's
             vectors alone, for ablations).
+        window_days: Days that the model is to be right for.
         checkpoints: Folder that keeps unfinished training across runs.
 
     Raises:
@@ -71,7 +73,13 @@ def train_towers(
     from colisten.training.towers.settings import TowersTraining
 
     settings = TowersTraining(
-        data=data, features=histories, towers=towers, k=k, seed=seed, threads=engine.threads
+        data=data,
+        features=histories,
+        towers=towers,
+        k=k,
+        window_days=window_days,
+        seed=seed,
+        threads=engine.threads,
     )
     key = combined_digest(
         {

@@ -155,11 +155,16 @@ def prepare(cache: StepCache, window: Window, home: Home) -> Prepared:
 
 
 def fit(
-    cache: StepCache, prepared: Prepared, as_of: datetime, home: Home, blocks: Sequence[str]
+    cache: StepCache,
+    prepared: Prepared,
+    as_of: datetime,
+    days: int,
+    home: Home,
+    blocks: Sequence[str],
 ) -> Fitted:
     """One pass over the model path, with towers for each of some item inputs.
 
-    Reads nothing at or after `as_of`.
+    Reads nothing at or after `as_of`; is to be right for so many days after it.
     """
     history, text = prepared.history, prepared.text
     graph = cache.run(build_graph, history=history, as_of=as_of).graph
@@ -178,6 +183,7 @@ def fit(
             vectors=None if each == TEXT else hgnn.vectors,
             factors=None if each == TEXT else factors,
             blocks=each,
+            window_days=days,
             checkpoints=home.checkpoints,
         ).towers
         for each in blocks
@@ -198,9 +204,9 @@ def release(cache: StepCache, window: Window, home: Home) -> Released:
     early, cut, days = _backtest_cut(cache, window), window.cut, window.days
     prepared = prepare(cache, window, home)
     before = cache.under(cache.settings, "backtest")
-    past = fit(before, prepared, early, home, (BOTH, TEXT))
+    past = fit(before, prepared, early, days, home, (BOTH, TEXT))
     backtest = _evaluate(before, prepared, past, prepared.history, early, days).table
-    fitted = fit(cache, prepared, cut, home, (BOTH, TEXT))
+    fitted = fit(cache, prepared, cut, days, home, (BOTH, TEXT))
     published = _publish(cache, prepared, fitted, backtest, cut, home)
     measured = _evaluate(cache, prepared, fitted, prepared.holdout, cut, days, baselines=True)
     cache.run(
@@ -315,7 +321,7 @@ def trials(
 def _trial(
     cache: StepCache, window: Window, prepared: Prepared, home: Home, one: TrainingRun
 ) -> RankedLists:
-    fitted = fit(cache, prepared, window.cut, home, (one.blocks,))
+    fitted = fit(cache, prepared, window.cut, window.days, home, (one.blocks,))
     return cache.run(
         rank,
         **prepared.known,

@@ -14,6 +14,7 @@ def train_towers(
     vectors: Input[Dataset],
     factors: Input[Dataset],
     blocks: str,
+    window_days: int,
     checkpoints: str,
     settings: str,
     towers: Output[Model],

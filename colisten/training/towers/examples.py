@@ -33,6 +33,7 @@ from colisten.models.items import (
     encode_static,
     join_items,
 )
+from colisten.training.towers.half_life import half_life_of_windows
 from colisten.training.towers.rows import in_order, music_dim, rows_of, target_items
 from colisten.training.towers.settings import TowersTraining
 
@@ -232,6 +233,12 @@ class TowerExamples:
             count = self.num_items if items is None else len(items)
             return np.zeros((len(days), count, 0), dtype=np.float32)
         return self.popularity.at(days, items)
+
+    def half_life(self, days: int) -> int:
+        """Which half-life of popularity foretells so many days; see `half_life_of_windows`."""
+        if self.popularity is None:
+            return 0
+        return half_life_of_windows(self.popularity, self.items, self.times, days)
 
     def served_popularity(self) -> NDArray[np.float32]:
         """Log popularity [n_target, prior_dim] on the day after the last example."""

@@ -108,10 +108,12 @@ class HeldOut:
         return scores.index_put(self.hidden, scores.new_tensor(-torch.inf))
 
     def reciprocal_ranks(self, scores: Tensor) -> Tensor:
-        """1 / rank of each user's best item [users] float64; of equal scores it comes first.
+        """1 / rank of each user's best item [users] float64; among equal scores in the middle.
 
         One figure a user, as in evaluation: a heavy user counts no more than another.
         """
-        above = (scores > scores.gather(1, self.own[:, None])).sum(dim=1)
+        own = scores.gather(1, self.own[:, None])
+        # Itself among them: so many others are before it where chance orders the equal ones.
+        above = ((scores > own).sum(dim=1) + (scores >= own).sum(dim=1) - 1) / 2
         best = torch.zeros(int(self.person.max()) + 1, dtype=torch.float64)
-        return best.scatter_reduce(0, self.person, 1.0 / (above + 1).double(), "amax")
+        return best.scatter_reduce(0, self.person, 1.0 / (above.double() + 1.0), "amax")

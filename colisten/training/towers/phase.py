@@ -117,6 +117,7 @@ class _Trainer:
         self.share = torch.from_numpy(examples.item_shares(phase.rows))
         self.inputs = BatchInputs(examples, phase.held_out, settings.towers)
         self.judged = HeldOut.of(examples, phase.held_out) if len(phase.held_out) else None
+        self.half_life = examples.half_life(settings.window_days)
 
     @property
     def averaged(self) -> TwoTowers:
@@ -152,7 +153,7 @@ class _Trainer:
         """What the averaged model makes of held-out rows; nothing where there are none."""
         if self.judged is None:
             return {}
-        return validate(self.averaged, self.judged, self.settings.towers, self.settings.k)
+        return validate(self.averaged, self.judged, self.settings, self.half_life)
 
     def _loss(self, batch: NDArray[np.int64], features: NDArray[np.float32]) -> Tensor:
         """The loss of some examples of one fold, with these inputs of the user tower."""

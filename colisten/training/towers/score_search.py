@@ -5,7 +5,8 @@ proved good elsewhere, so that few users move little:
 
 1. whether the members that see the graph vote at all (one standard error);
 2. for users with and without a history of the target type apart: how much taste counts beside plain
-   popularity, at the middle half-life unless another is better by a standard error, and how much
+   popularity, at the half-life that earlier windows speak for
+   (`colisten.training.towers.half_life`), and how much
    the transfer term (one and a half standard errors; one where plain
    popularity ranks better than taste). A kind with few held-out users leaves the more to popularity
    the fewer they are;
@@ -79,7 +80,14 @@ class Parts:
     popularity: Tensor
 
 
-def search(held_out: HeldOut, parts: Parts, start: Sequence[float], *, floor: bool) -> Found:
+def search(
+    held_out: HeldOut,
+    parts: Parts,
+    start: Sequence[float],
+    *,
+    floor: bool,
+    half_life: int = 0,
+) -> Found:
     """Weights of all parts.
 
     Args:
@@ -87,6 +95,7 @@ def search(held_out: HeldOut, parts: Parts, start: Sequence[float], *, floor: bo
         parts: Their scores.
         start: Weights of the kNN term to start from, members of `STEPS`.
         floor: Whether taste may give way to popularity.
+        half_life: Which half-life plain popularity has.
     """
     plain = ScoreWeights.plain(len(parts.members), parts.popularity.shape[1], start)
     weights = replace(plain, transfers=tuple(parts.transfers))
@@ -95,10 +104,10 @@ def search(held_out: HeldOut, parts: Parts, start: Sequence[float], *, floor: bo
         weights, tried["graph"] = _with_or_without_graph(held_out, parts, weights)
     floor = floor and bool(parts.popularity.shape[1])
     if floor:
-        weights, _ = _floor(held_out, parts, weights)
+        weights, _ = _floor(held_out, parts, weights, half_life)
     weights = _near(held_out, parts, weights)
     if floor:
-        weights, by_kind = _floor(held_out, parts, weights)
+        weights, by_kind = _floor(held_out, parts, weights, half_life)
         tried |= by_kind
     return Found(weights, held_out.reciprocal_ranks(weighed(held_out, parts, weights)), tried)
 
@@ -192,16 +201,12 @@ def _with_or_without_graph(
 
 
 def _floor(
-    held_out: HeldOut, parts: Parts, weights: ScoreWeights
+    held_out: HeldOut, parts: Parts, weights: ScoreWeights, half_life: int
 ) -> tuple[ScoreWeights, dict[str, dict[str, Tensor]]]:
     """Taste, popularity and transfer term for each kind of users."""
     taste = _taste(parts, weights)
-    popular = [
-        held_out.reciprocal_ranks(held_out.hide(column.expand_as(taste)))
-        for column in parts.popularity.T
-    ]
-    half_life = _climb(dict(enumerate(popular)), len(popular) // 2, _LIKELY)
     plain = parts.popularity[:, half_life]
+    popular = held_out.reciprocal_ranks(held_out.hide(plain.expand_as(taste)))
     transfer = _sum(
         [parts.knn[part] for part in parts.transfers], [1.0] * len(parts.transfers), taste
     )
@@ -215,10 +220,10 @@ def _floor(
     chosen, tried = [], {}
     for kind, of_kind in zip(KINDS, (~held_out.warm, held_out.warm), strict=True):
         mine = {at: each[of_kind] for at, each in every.items()}
-        taken = _chosen(mine, popular[half_life][of_kind])
+        taken = _chosen(mine, popular[of_kind])
         chosen.append(taken)
         tried[kind] = {
-            "popularity alone": popular[half_life][of_kind],
+            "popularity alone": popular[of_kind],
             "taste alone": mine[1.0, 0.0],
             "as chosen": mine[taken],
         }
@@ -226,7 +231,7 @@ def _floor(
         weights,
         taste=tuple(share for share, _ in chosen),
         floor=tuple(
-            tuple((1.0 - share) * (at == half_life) for at in range(len(popular)))
+            tuple((1.0 - share) * (at == half_life) for at in range(parts.popularity.shape[1]))
             for share, _ in chosen
         ),
         transfer=tuple(weight for _, weight in chosen),

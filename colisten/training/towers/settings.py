@@ -16,12 +16,14 @@ class TowersTraining(Section):
 
     Attributes:
         k: `evaluation.k`, for the hit rate of held-out rows.
+        window_days: Days that the model is to be right for.
     """
 
     data: DataSettings = DataSettings()
     features: FeatureSettings = FeatureSettings()
     towers: TowerSettings = TowerSettings()
     k: Positive = 10
+    window_days: Positive = 30
     seed: int = Field(0, ge=0)
     threads: Positive = 2
 

@@ -16,10 +16,10 @@ from torch.nn import functional
 from colisten.models.choices import Choice, Figures
 from colisten.models.score_weights import KINDS, ScoreWeights
 from colisten.models.towers import TwoTowers
-from colisten.settings.towers import TowerSettings
 from colisten.training.towers.checkpoint import Curve
 from colisten.training.towers.held_out import HeldOut
 from colisten.training.towers.score_search import ENOUGH_USERS, Parts, search
+from colisten.training.towers.settings import TowersTraining
 
 # Columns of the curve that hold a weight of the kNN term begin so.
 KNN_TERM = "knn_term_"
@@ -31,16 +31,16 @@ FIRST_TEXT = 4.0
 def validate(
     towers: TwoTowers,
     held_out: HeldOut,
-    settings: TowerSettings,
-    k: int,
+    settings: TowersTraining,
+    half_life: int = 0,
 ) -> dict[str, float]:
     """How high held-out examples rank their item, as a release made before them would.
 
     Args:
         towers: The model.
         held_out: Examples.
-        settings: The loss and what may be weighed.
-        k: Length of the list behind the hit rate.
+        settings: The loss, what may be weighed, and the length of the list behind the hit rate.
+        half_life: Which half-life plain popularity has.
 
     Returns:
         validation_mrr with its standard error validation_mrr_error, validation_hit_rate, where
@@ -66,17 +66,18 @@ def validate(
                 popularity=held_out.popularity,
             ),
             knn_weights_of({}, names),
-            floor=settings.has_floor,
+            floor=settings.towers.has_floor,
+            half_life=half_life,
         )
     towers.train(was_training)
     ranks = found.ranks
-    hits = (ranks * k >= 1 - 1e-9).double()
+    hits = (ranks * settings.k >= 1 - 1e-9).double()
     figures = {
         "validation_mrr": float(ranks.mean()),
         "validation_mrr_error": _error(ranks),
         "validation_hit_rate": float(hits.mean()),
     }
-    if settings.learns_logits:
+    if settings.towers.learns_logits:
         figures["validation_loss"] = float(loss)
     return figures | _weights(found.weights, names) | _tried(found.tried)
 

@@ -50,11 +50,16 @@ def test_a_part_that_knows_the_answer_gets_weight_and_noise_gets_none() -> None:
 def test_without_parts_the_scores_stand() -> None:
     own = np.zeros(ROWS, np.int64)
     scores = torch.zeros(ROWS, ITEMS)
-    scores[:, 1] = 1.0
+    scores[:, 0], scores[:, 1] = 0.5, 1.0
     judged = held_out(own)
     weights, ranks = search_weights(judged, scores, [], [])
     assert weights == []
     np.testing.assert_allclose(ranks.numpy(), 0.5)
+
+
+def test_equal_scores_say_nothing() -> None:
+    judged = held_out(np.zeros(ROWS, np.int64))
+    np.testing.assert_allclose(judged.reciprocal_ranks(torch.zeros(ROWS, ITEMS)), 2 / (ITEMS + 1))
 
 
 def judged_kinds(own: np.ndarray, warm: np.ndarray) -> HeldOut:
@@ -87,6 +92,15 @@ def test_each_kind_of_user_gets_what_ranks_it_best() -> None:
     without = search(judged, parts, [], floor=False)
     assert without.weights.taste == (1.0, 1.0)
     assert float(without.ranks.mean()) < float(found.ranks.mean())
+
+
+def test_popularity_has_the_half_life_that_was_asked_for() -> None:
+    judged, parts = planted(0, cold=ROWS)
+    both = replace(parts, popularity=torch.cat([-parts.popularity, parts.popularity], dim=1))
+    blind = replace(both, members=[torch.zeros(ROWS, ITEMS)])
+    found = search(judged, blind, [], floor=True, half_life=1)
+    assert found.weights.floor[0][0] == 0.0 < found.weights.floor[0][1]
+    assert search(judged, both, [], floor=True, half_life=0).weights.floor[0][1] == 0.0
 
 
 @given(st.integers(0, ENOUGH_USERS - 1), st.integers(0, 5))
