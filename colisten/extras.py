@@ -33,6 +33,7 @@ EXTRA_OF = {
     "uvicorn": "serving",
     "httptools": "serving",
     "prometheus_client": "serving",
+    "opentelemetry": "serving",
     "evidently": "monitoring",
     "kfp": "pipelines",
     "redis": "redis",

@@ -21,7 +21,7 @@ from colisten.feature_repo.entities import ITEM, USER
 from colisten.feature_repo.services import feature_services
 from colisten.feature_repo.sources import MOMENT, write_sources
 from colisten.feature_repo.stores import store_config, write_config
-from colisten.feature_repo.views import item_views, seen_views, user_views
+from colisten.feature_repo.views import event_id_view, item_views, seen_views, user_views
 from colisten.features.lightfeast import FeatureStore, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
 from colisten.features.store import open_store
@@ -88,7 +88,8 @@ def build_feature_repo(
         try:
             store = FeatureStore(config=RepoConfig(**config, repo_path=out))
             services = feature_services(users, seen, items)
-            store.apply([USER, ITEM, *users, *seen, *items, *services])
+            views = [*users, *seen, *items, event_id_view(sources)]
+            store.apply([USER, ITEM, *views, *services])
             # What is being served stays until `materialize` has the new content whole.
             if empty.exists() and not (out / ONLINE_FILE).exists():
                 os.replace(empty, out / ONLINE_FILE)

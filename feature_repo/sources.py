@@ -21,9 +21,11 @@ from colisten.data.moments import utc
 from colisten.errors import FeatureError
 from colisten.features.history import history_rows
 from colisten.features.names import (
+    EVENT_IDS,
     ITEM_METADATA,
     ITEM_TEXT,
     TIMESTAMP,
+    USER_EVENT_IDS,
     USER_MUSIC,
     USER_PROFILE,
     history_columns,
@@ -97,6 +99,12 @@ def seen_schema(item_type: str) -> pa.Schema:
     )
 
 
+EVENT_IDS_SCHEMA = pa.schema(
+    [("user_id", pa.string()), (TIMESTAMP, MOMENT), (EVENT_IDS, pa.binary())]
+)
+"""Columns of a source without a row: the ids of events come with the events."""
+
+
 def write_sources(
     history: Path,
     sources: Path,
@@ -149,6 +157,9 @@ def write_sources(
                 history, file, item_type=item_type, as_of=as_of, length=length, engine=engine
             )
         _write_seen(history, aside, as_of=as_of, data=data, engine=engine)
+        _write(
+            aside / f"{USER_EVENT_IDS}.parquet", EVENT_IDS_SCHEMA.empty_table(), EVENT_IDS_SCHEMA
+        )
     return music_dim
 
 

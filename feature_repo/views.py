@@ -23,6 +23,7 @@ from colisten.features.lightfeast import (
     UnixTimestamp,
 )
 from colisten.features.names import (
+    EVENT_IDS,
     HISTORY_LENGTH_TAG,
     ITEM_METADATA,
     ITEM_TEXT,
@@ -31,6 +32,7 @@ from colisten.features.names import (
     STARTS_TAG,
     TIMESTAMP,
     TYPE_TAG,
+    USER_EVENT_IDS,
     USER_MUSIC,
     USER_PROFILE,
     history_columns,
@@ -113,6 +115,17 @@ def seen_views(sources: Path, data: DataSettings) -> list[FeatureView]:
             tags={STARTS_TAG: to_json(data.start_signals)},
         )
     ]
+
+
+def event_id_view(sources: Path) -> FeatureView:
+    """By what ids users' latest events came; for the events to come alone."""
+    return FeatureView(
+        name=USER_EVENT_IDS,
+        entities=[USER],
+        schema=[Field(name=EVENT_IDS, dtype=Bytes)],
+        source=_source(sources, USER_EVENT_IDS),
+        online=True,
+    )
 
 
 def _history_view(sources: Path, item_type: str, tags: dict[str, str]) -> FeatureView:

@@ -53,11 +53,14 @@ TOO_LATE = Fault(
     "it can be sent again.",
 )
 NO_CORS = Fault(code="no_cors", detail="Pages of other sites may not ask this service.")
+_STAGE_SECONDS = {one: metrics.STAGE_SECONDS.labels(one) for one in stages.STAGES}
 _log = logger("serving.app")
 
 
 def build_app(limits: ServingSettings | None = None) -> Starlette:
     """The application; `app.state.runtime` must be set before the first request.
+
+    `app.state.tracer` may be set to a `colisten.serving.tracing.Tracer`.
 
     Args:
         limits: How long requests may take and how many may wait; None, also later as
@@ -96,7 +99,7 @@ def build_app(limits: ServingSettings | None = None) -> Starlette:
     for path, answer in (("/docs.json", docs), ("/metrics", counters)):
         routes += [Route(path, answer, methods=["GET"]), _options(path, "GET")]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _spoken})
-    app.state.runtime, app.state.limits = None, limits
+    app.state.runtime, app.state.limits, app.state.tracer = None, limits, None
     return app
 
 
@@ -131,30 +134,46 @@ def _moved(path: str, new: str) -> Callable[..., Any]:
 
 def _handler(endpoint: Endpoint, lane: Lane | None) -> Callable[..., Any]:
     async def handle(http: HttpRequest) -> Response:
-        how: How | None = None
-        started = time.perf_counter()
-        times = stages.begin()
-        try:
-            answer = await _answer(endpoint, lane, http)
-            how = getattr(answer, "how", None)
-            with stages.stage("answer"):
-                body = answer.model_dump_json()
-            headers = {stages.HEADER: times.header()} if isinstance(answer, Shelf) else None
-            response = Response(body, media_type="application/json", headers=headers)
-        except Exception as error:
-            response = _refusal(endpoint.path, error)
-        metrics.SECONDS.labels(endpoint.path).observe(time.perf_counter() - started)
-        metrics.REQUESTS.labels(
-            endpoint.path,
-            str(response.status_code),
-            how.vector if how else "",
-            how.search if how else "",
-        ).inc()
-        for reason in how.fallbacks if how else ():
-            metrics.FALLBACKS.labels(reason).inc()
+        tracer = http.app.state.tracer
+        if tracer is None:
+            response, _ = await _handled(endpoint, lane, http, stages.begin())
+            return response
+        with tracer.request(endpoint.method, endpoint.path, http.headers) as span:
+            response, answer = await _handled(endpoint, lane, http, stages.begin(tracer))
+            tracer.tell(span, response.status_code, answer)
         return response
 
     return handle
+
+
+async def _handled(
+    endpoint: Endpoint, lane: Lane | None, http: HttpRequest, times: stages.StageTimes
+) -> tuple[Response, BaseModel | None]:
+    """The response to a request, counted, and the answer in it where there is one."""
+    answer: BaseModel | None = None
+    started = time.perf_counter()
+    try:
+        answer = await _answer(endpoint, lane, http)
+        with stages.stage("answer"):
+            body = answer.model_dump_json()
+        headers = {stages.HEADER: times.header()} if isinstance(answer, Shelf) else None
+        response = Response(body, media_type="application/json", headers=headers)
+    except Exception as error:
+        response = _refusal(endpoint.path, error)
+    how: How | None = getattr(answer, "how", None)
+    metrics.SECONDS.labels(endpoint.path).observe(time.perf_counter() - started)
+    # Work that nobody waits for any more may still be adding to them.
+    for name, took in tuple(times.seconds.items()):
+        _STAGE_SECONDS[name].observe(took)
+    metrics.REQUESTS.labels(
+        endpoint.path,
+        str(response.status_code),
+        how.vector if how else "",
+        how.search if how else "",
+    ).inc()
+    for reason in how.fallbacks if how else ():
+        metrics.FALLBACKS.labels(reason).inc()
+    return response, answer
 
 
 async def _answer(endpoint: Endpoint, lane: Lane | None, http: HttpRequest) -> BaseModel:

@@ -18,7 +18,7 @@ from colisten.serving.requests import EventRequest
 
 # Events of one body that are stored at once: they share the store's transactions.
 _AT_ONCE = 8
-_NOT_OF_EVENT = ("recommendation_id", "event_id")
+_NOT_OF_EVENT = ("recommendation_id",)
 
 
 class EventIntake:

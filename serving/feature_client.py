@@ -7,7 +7,7 @@ every loaded release has a client of its own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,7 +55,16 @@ class FeatureClient:
         Raises:
             FeatureError: The store is not open or cannot answer.
         """
-        return self._opened().read([user_id])
+        return self.read_all([user_id])
+
+    def read_all(self, user_ids: Sequence[str]) -> UserBatch:
+        """The same of several users, in order.
+
+        Raises:
+            UserUnreadable: What is stored of one of them is damaged.
+            FeatureError: As `read`.
+        """
+        return self._opened().read(user_ids)
 
     def push(self, event: Event) -> bool:
         """Put an event into its user's history; False where it was there already.

@@ -19,6 +19,7 @@ from colisten.index.resolve import resolve_index
 from colisten.release.lineage import servable
 from colisten.release.store import ReleaseStore
 from colisten.serving.environment import Environment
+from colisten.serving.tracing import exporters_of
 from colisten.settings.tree import Settings
 from colisten.threads import share_cores
 from colisten.variables import ARBITER, WORKERS
@@ -38,7 +39,8 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
         workers: Processes that answer.
 
     Raises:
-        ConfigError: The folder has no feature store, or the address cannot be listened on.
+        ConfigError: The folder has no feature store, the address cannot be listened on, or no
+            such exporter of traces is installed.
         ReleaseNotFound: No release is live.
     """
     # Resolved once: whoever comes to the folder by another path finds the same index server.
@@ -46,6 +48,7 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
     environment = Environment(home, settings)
     check_home(environment)
     check_address(host, port)
+    exporters_of(os.environ)
     with ExitStack() as stack:
         index = resolve_index(settings.index, ReleaseStore(home).index_settings())
         stack.enter_context(index_class(index.backend).companion(home, index))

@@ -46,7 +46,17 @@ CONNECTIONS_REFUSED = Counter(
     "colisten_connections_refused", "Connections over `serving.max_connections` of a worker."
 )
 EVENTS = Counter("colisten_events", "Pushed events by outcome.", ("outcome",))
-SHELVES = Counter("colisten_shelves", "Shelves by the arm that was shown.", ("arm",))
+SHELVES = Counter(
+    "colisten_shelves",
+    "Shelves by the arm that was shown, the release, and the stages that made them.",
+    ("arm", "release_id", "vector", "search"),
+)
+STAGE_SECONDS = Histogram(
+    "colisten_stage_seconds",
+    "Time of each stage of an answer, in seconds.",
+    ("stage",),
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
+)
 LOGGED = Counter(
     "colisten_logged",
     "Answers and events that were taken for the log of the experiment, written to it, and lost.",

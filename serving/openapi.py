@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -12,8 +12,10 @@ from pydantic.json_schema import models_json_schema
 
 from colisten.index.filter import RANGED
 from colisten.release.loaded import LoadedRelease
+from colisten.serving.examples import ANSWERS, PROBLEMS, REQUESTS
 from colisten.serving.incoming import DEADLINE_HEADER, MAX_DEADLINE_MS
 from colisten.serving.problems import MEDIA_TYPE, Problem
+from colisten.serving.stages import HEADER
 
 _ERRORS = {
     400: "The body does not fit; the answer names each field.",
@@ -31,6 +33,45 @@ _DEADLINE = {
     "in": "header",
     "description": "Milliseconds after which the answer is of no use any more.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS},
+}
+_STAGES = {
+    "description": "Milliseconds that each stage took; those that were passed.",
+    "schema": {"type": "string"},
+}
+_RETRY = {
+    "description": "Seconds after which it is worth asking again.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+# What to do with an answer: a shelf is shown, and what was done with it is told.
+_FIRST = "$response.body#/items/0/item_id"
+LINKS: Mapping[str, dict[str, Any]] = {
+    "recommend": {
+        "started": {
+            "operationId": "events",
+            "requestBody": {
+                "user_id": "$request.body#/user_id",
+                "item_id": _FIRST,
+                "recommendation_id": "$response.body#/request_id",
+            },
+        },
+        "near the first": {"operationId": "similar", "requestBody": {"item_id": _FIRST}},
+        "without the first": {
+            "operationId": "recommend",
+            "requestBody": {"user_id": "$request.body#/user_id", "exclude": [_FIRST]},
+        },
+    },
+    "events": {
+        "the next shelf": {
+            "operationId": "recommend",
+            "requestBody": {"user_id": "$request.body#/user_id"},
+        }
+    },
+    "release": {
+        "not older": {
+            "operationId": "recommend",
+            "requestBody": {"min_release": "$response.body#/release_id"},
+        }
+    },
 }
 
 
@@ -66,24 +107,26 @@ def describe(endpoints: Iterable[Described]) -> dict[str, Any]:
     )
     paths: dict[str, Any] = {}
     for one in endpoints:
-        answers = {"200": _content("Answered.", references[(one.answer, "serialization")])}
-        for status in one.statuses:
-            answers[str(status)] = _content(
-                _ERRORS[status], references[(Problem, "serialization")], MEDIA_TYPE
-            )
         operation: dict[str, Any] = {
             "operationId": one.name,
             "summary": one.summary,
             "parameters": [_DEADLINE],
-            "responses": answers,
+            "responses": _answers(one, references),
         }
         if one.request is not None:
-            body = _content("", references[(one.request, "validation")])
+            body = _content(
+                "", references[(one.request, "validation")], examples=REQUESTS[one.name]
+            )
             operation["requestBody"] = {"required": True, "content": body["content"]}
         paths.setdefault(one.path, {})[one.method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {"title": "colisten", "version": version("colisten")},
+        "info": {
+            "title": "colisten",
+            "version": version("colisten"),
+            "summary": "Shelves, similar items and events over the live release.",
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
         "servers": [{"url": "."}],
         "paths": paths,
         "components": {"schemas": definitions["$defs"]},
@@ -111,7 +154,34 @@ def with_words(document: dict[str, Any], release: LoadedRelease) -> dict[str, An
     return document
 
 
+def _answers(one: Described, references: dict[Any, Any]) -> dict[str, Any]:
+    """Every status of an endpoint with what comes with it."""
+    fits = _content(
+        "Answered.", references[(one.answer, "serialization")], examples=ANSWERS[one.name]
+    )
+    if one.name in LINKS:
+        fits["links"] = LINKS[one.name]
+    if one.name == "recommend":
+        fits["headers"] = {HEADER: _STAGES}
+    answers = {"200": fits}
+    for status in one.statuses:
+        answers[str(status)] = answer = _content(
+            _ERRORS[status],
+            references[(Problem, "serialization")],
+            MEDIA_TYPE,
+            examples={PROBLEMS[status]["code"]: PROBLEMS[status]},
+        )
+        if status == 429:
+            answer["headers"] = {"Retry-After": _RETRY}
+    return answers
+
+
 def _content(
-    description: str, schema: dict[str, Any], kind: str = "application/json"
+    description: str,
+    schema: dict[str, Any],
+    kind: str = "application/json",
+    *,
+    examples: Mapping[str, Any],
 ) -> dict[str, Any]:
-    return {"description": description, "content": {kind: {"schema": schema}}}
+    shown = {name: {"value": value} for name, value in examples.items()}
+    return {"description": description, "content": {kind: {"schema": schema, "examples": shown}}}

@@ -11,8 +11,7 @@ Nothing here raises for a dependency's sake.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import uuid4
 
 import numpy as np
@@ -27,47 +26,16 @@ from colisten.serving.active_release import ActiveRelease
 from colisten.serving.answers import How, SearchSource, Shelf, ShelfItem, VectorSource
 from colisten.serving.arms import ShownArm
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
-from colisten.serving.filters import asked_filter, offered, unknown_values
+from colisten.serving.filters import unknown_values
 from colisten.serving.index_client import IndexClient
 from colisten.serving.index_truth import FOREIGN, Allowed, answer_fault, as_fault
+from colisten.serving.request_state import RequestState, begun
 from colisten.serving.requests import RecommendRequest
 from colisten.serving.seen_memory import SeenMemory
-from colisten.serving.session import Session
 from colisten.serving.stages import stage
 
 _EXACT = "exact"
 _log = logger("serving.recommender")
-
-
-@dataclass
-class RequestState:
-    """What is known so far of one request, and why stages were left.
-
-    Attributes:
-        arm: By which it is answered.
-        request: As it was asked.
-        asked: Its filter.
-        session: What it says itself of the user.
-        allowed: Which items pass, bool [n_target]; None for all.
-        exclude: Ids of items that may not come.
-        user: What is known of the user, as a batch of one.
-        vector: Of the user, float32 [1, dim].
-    """
-
-    arm: ShownArm
-    request: RecommendRequest
-    asked: Filter
-    session: Session | None
-    fallbacks: list[str] = field(default_factory=list)
-    allowed: np.ndarray | None = None
-    exclude: list[str] = field(default_factory=list)
-    user: UserBatch | None = None
-    vector: np.ndarray | None = None
-
-    @property
-    def active(self) -> ActiveRelease:
-        """The one release that answers."""
-        return self.arm.active
 
 
 class Recommender:
@@ -107,18 +75,24 @@ class Recommender:
             Refused: The release does not declare what the filter asks, or does not know what the
                 request says of the user (400).
         """
-        state = _begun(arm, request)
-        nearest: tuple[SearchSource, list[ShelfItem]] | None = None
-        try:
-            state.exclude += self._had(state.active, request.user_id)
-            self._know(state)
-            if not arm.popular:
-                nearest = self._near(state)
-        except Exception:
-            # Not a dependency's failure but a fault of ours: the user still gets a shelf.
-            _log.exception("recommender_failed", release_id=state.active.release_id)
-            state.fallbacks.append("internal_error")
-        return _finished(state, nearest)
+        state = begun(arm, request)
+        self._know([state], {})
+        return self._finished(state)
+
+    def shelves(self, states: Sequence[RequestState]) -> Iterator[Shelf]:
+        """The shelves of several requests, each as if it were asked alone.
+
+        Those that one release answers share a read of the feature store and a run of the tower.
+
+        Args:
+            states: As `begun` makes them.
+        """
+        groups: dict[int, list[RequestState]] = {}
+        for state in states:
+            groups.setdefault(id(state.active), []).append(state)
+        for group in groups.values():
+            self._know(group, self._read_together(group))
+        return map(self._finished, states)
 
     def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
         """What the online store says of a user; a batch of one.
@@ -141,32 +115,63 @@ class Recommender:
         lately = release.item_ids[release.of_hashes(self._memory.of(user_id))]
         return [*seen_items(release, user_id, None), *map(str, lately)]
 
-    def _know(self, state: RequestState) -> None:
-        """Fill in the user, what they had, and their vector, as far as they are known."""
-        active, session = state.active, state.session
-        release = active.release
-        with stage("features"):
-            stored = self._stored(state)
-            state.user = user = stored
-            if stored is not None:
-                state.exclude += seen_items(release, None, stored)
-            if session is not None:
-                user_id, length = state.request.user_id, active.features.history_length
-                state.user = user = session.over(stored, user_id, release, length=length)
-                state.exclude += seen_items(release, None, user)
-        if user is None or not user.known[0]:
-            if not state.fallbacks:
-                state.fallbacks.append("user_unknown")
-            return
+    def _read_together(self, states: Sequence[RequestState]) -> dict[str, UserBatch]:
+        """Users by id from one read; none where that fails: then each is read by itself."""
+        active = states[0].active
+        names = [state.request.user_id for state in states]
+        user_ids = list(dict.fromkeys(name for name in names if name is not None))
+        if len(user_ids) < 2:
+            return {}
         try:
-            with stage("encode"):
-                vector = release.user_vectors(user)
-            # One user's numbers that no index takes are no failure of the index.
-            check_search(vector, 1, None)
-            state.vector = vector
-        except Exception as error:
-            _log.error("tower_failed", error=f"{type(error).__name__}: {error}"[:500])
-            state.fallbacks.append("tower_error")
+            with stage("features"):
+                users = self._features_breaker.call(
+                    lambda: active.features.read_all(user_ids), neutral=active.features.probe
+                )
+        except CallFailed:
+            return {}
+        read = {user_id: users.take([at]) for at, user_id in enumerate(user_ids)}
+        for user_id, user in read.items():
+            self._memory.note(user_id, user)
+        return read
+
+    def _know(self, states: Sequence[RequestState], read: Mapping[str, UserBatch]) -> None:
+        """Fill in users of one release, what they had, and their vectors, as far as is known.
+
+        Args:
+            states: Of the requests.
+            read: What the store said of some users.
+        """
+        known = []
+        for state in states:
+            try:
+                state.exclude += self._had(state.active, state.request.user_id)
+                with stage("features"):
+                    self._learn(state, read)
+            except Exception:
+                _fell(state)
+                continue
+            if state.user is not None and state.user.known[0]:
+                known.append(state)
+            elif not state.fallbacks:
+                state.fallbacks.append("user_unknown")
+        with stage("encode"):
+            _encode(known)
+
+    def _learn(self, state: RequestState, read: Mapping[str, UserBatch]) -> None:
+        """Fill in one user and what they had."""
+        release, session, user_id = state.active.release, state.session, state.request.user_id
+        if user_id is not None and user_id in read:
+            told = read[user_id]
+            stored = told if told.known[0] else None
+        else:
+            stored = self._stored(state)
+        state.user = stored
+        if stored is not None:
+            state.exclude += seen_items(release, None, stored)
+        if session is not None:
+            length = state.active.features.history_length
+            state.user = session.over(stored, user_id, release, length=length)
+            state.exclude += seen_items(release, None, state.user)
 
     def _stored(self, state: RequestState) -> UserBatch | None:
         """What the online store knows of the user; None where it knows nothing."""
@@ -183,6 +188,16 @@ class Recommender:
             state.fallbacks.append(failed.reason)
             return None
         return user if user.known[0] else None
+
+    def _finished(self, state: RequestState) -> Shelf:
+        """The answer to a request of which all is known that can be."""
+        nearest: tuple[SearchSource, list[ShelfItem]] | None = None
+        if not state.arm.popular and not state.fell:
+            try:
+                nearest = self._near(state)
+            except Exception:
+                _fell(state)
+        return _shelf(state, nearest)
 
     def _near(self, state: RequestState) -> tuple[SearchSource, list[ShelfItem]] | None:
         """Nearest items of the user's vector and which search gave them; None without either."""
@@ -257,23 +272,35 @@ class Recommender:
         return shown(release, [Pick(*one) for one in zip(items, scores, whys, strict=True)])
 
 
-def _begun(arm: ShownArm, request: RecommendRequest) -> RequestState:
-    """What a request asks, held against the release that answers; raises Refused."""
-    release = arm.active.release
-    state = RequestState(
-        arm,
-        request,
-        asked_filter(request.language, request.filter, release),
-        Session.of(request, release),
-    )
-    if arm.lost:
-        state.fallbacks.append("arm_release_missing")
-    state.allowed = offered(release, state.asked, state.fallbacks)
-    state.exclude = _recommendable(arm.active, request.exclude)
-    return state
+def _encode(states: Sequence[RequestState]) -> None:
+    """Fill in the vectors of known users of one release, from one run of the tower."""
+    if not states:
+        return
+    users = [state.user for state in states if state.user is not None]
+    release = states[0].active.release
+    try:
+        vectors = release.user_vectors(users[0] if len(users) == 1 else UserBatch.joined(users))
+        for at, state in enumerate(states):
+            # One user's numbers that no index takes are no failure of the index.
+            check_search(vectors[at : at + 1], 1, None)
+            state.vector = vectors[at : at + 1]
+    except Exception as error:
+        if len(states) > 1:
+            for state in states:
+                _encode([state])
+            return
+        _log.error("tower_failed", error=f"{type(error).__name__}: {error}"[:500])
+        states[0].fallbacks.append("tower_error")
 
 
-def _finished(state: RequestState, nearest: tuple[SearchSource, list[ShelfItem]] | None) -> Shelf:
+def _fell(state: RequestState) -> None:
+    """Not a dependency's failure but a fault of ours: the user still gets a shelf."""
+    _log.exception("recommender_failed", release_id=state.active.release_id)
+    state.fallbacks.append("internal_error")
+    state.fell = True
+
+
+def _shelf(state: RequestState, nearest: tuple[SearchSource, list[ShelfItem]] | None) -> Shelf:
     """The answer: what is nearest, or what is popular where that is None."""
     active, request, fallbacks = state.active, state.request, state.fallbacks
     if nearest is not None:
@@ -296,14 +323,6 @@ def _finished(state: RequestState, nearest: tuple[SearchSource, list[ShelfItem]]
         how=how,
         items=items,
     )
-
-
-def _recommendable(active: ActiveRelease, ids: Sequence[str]) -> list[str]:
-    """Those of a client's ids that could come back at all: the index is asked of no others."""
-    target = active.release.target
-    at = active.release.index_of(ids)
-    inside = (at >= target.start) & (at < target.stop)
-    return [item for item, within in zip(ids, inside.tolist(), strict=True) if within]
 
 
 def _popular(state: RequestState) -> tuple[VectorSource, list[ShelfItem]]:

@@ -27,7 +27,7 @@ from colisten.serving.answers import (
     Similar,
     Vector,
 )
-from colisten.serving.arms import Arms
+from colisten.serving.arms import Arms, ShownArm
 from colisten.serving.circuit_breaker import CallFailed, CircuitBreaker
 from colisten.serving.environment import Environment
 from colisten.serving.event_intake import EventIntake
@@ -40,6 +40,7 @@ from colisten.serving.popular_floor import PopularFloor
 from colisten.serving.problems import Fault, Problem, Refused
 from colisten.serving.recommender import Recommender
 from colisten.serving.release_order import ReleaseOrder
+from colisten.serving.request_state import RequestState, begun
 from colisten.serving.requests import (
     EventRequest,
     EventsRequest,
@@ -162,18 +163,8 @@ class Runtime:
             Refused: There is no such arm, the release does not declare what the filter asks, or
                 it is older than the request allows.
         """
-        live = self._active()
-        arm = self._arms.shown(self._arms.arm_of(request.user_id, request.arm), live)
-        if request.min_release is not None:
-            self._order.check(arm.active.release_id, request.min_release, pinned=arm.pinned)
-        shelf = self._recommender.shelf(arm, request)
-        if not arm.popular:
-            self._floor.note(shelf.how)
-        if request.arm is None:
-            metrics.SHELVES.labels(arm.name or "").inc()
-            if self._log is not None:
-                self._log.shown(shelf, request.surface)
-        return shelf
+        arm = self._arm(request)
+        return self._given(self._recommender.shelf(arm, request), arm, request)
 
     def recommend_batch(self, request: RecommendBatch) -> Shelves:
         """Several shelves, each answered or refused as if it had been asked alone.
@@ -182,7 +173,21 @@ class Runtime:
             Refused: No release is loaded.
         """
         self._active()
-        return Shelves(answers=[self._entry(one) for one in request.entries])
+        states = [self._begun(one) for one in request.entries]
+        fit = [one for one in states if isinstance(one, RequestState)]
+        shelves = self._recommender.shelves(fit)
+        return Shelves(
+            answers=[
+                ShelfEntry(status=one.status, shelf=None, problem=one)
+                if isinstance(one, Problem)
+                else ShelfEntry(
+                    status=200,
+                    shelf=self._given(next(shelves), one.arm, one.request),
+                    problem=None,
+                )
+                for one in states
+            ]
+        )
 
     def similar(self, request: SimilarRequest) -> Similar:
         """Items nearest to an item; see `colisten.serving.similar`."""
@@ -254,15 +259,33 @@ class Runtime:
             vector=active.release.user_vectors(user)[0].tolist(),
         )
 
-    def _entry(self, asked: RecommendRequest | Fault) -> ShelfEntry:
-        refused: tuple[int, Fault]
+    def _arm(self, request: RecommendRequest) -> ShownArm:
+        """What a request is answered by; raises Refused as `recommend` does."""
+        live = self._active()
+        arm = self._arms.shown(self._arms.arm_of(request.user_id, request.arm), live)
+        if request.min_release is not None:
+            self._order.check(arm.active.release_id, request.min_release, pinned=arm.pinned)
+        return arm
+
+    def _begun(self, asked: RecommendRequest | Fault) -> RequestState | Problem:
+        """One of several requests, or why it is refused."""
+        if isinstance(asked, Fault):
+            return Problem.of(400, asked)
         try:
-            if isinstance(asked, RecommendRequest):
-                return ShelfEntry(status=200, shelf=self.recommend(asked), problem=None)
-            refused = 400, asked
+            return begun(self._arm(asked), asked)
         except Refused as error:
-            refused = error.status, error.fault
-        return ShelfEntry(status=refused[0], shelf=None, problem=Problem.of(*refused))
+            return Problem.of(error.status, error.fault)
+
+    def _given(self, shelf: Shelf, arm: ShownArm, request: RecommendRequest) -> Shelf:
+        """A shelf that is about to be answered: counted, and written down."""
+        how = shelf.how
+        if not arm.popular:
+            self._floor.note(how)
+        if request.arm is None:
+            metrics.SHELVES.labels(shelf.arm or "", shelf.release_id, how.vector, how.search).inc()
+            if self._log is not None:
+                self._log.shown(shelf, request.surface)
+        return shelf
 
     def _watch(self, followed: Followed) -> ReleaseWatcher:
         return ReleaseWatcher(

@@ -23,6 +23,7 @@ from colisten.serving.drain import Drain, running_server
 from colisten.serving.environment import Environment, workers
 from colisten.serving.policy import PagePolicy
 from colisten.serving.runtime import Runtime
+from colisten.serving.tracing import tracer_of
 from colisten.settings.sections import ServingSettings
 from colisten.variables import ARBITER
 
@@ -54,6 +55,7 @@ class Colisten:
         self.runtime = Runtime.open(environment)
         app.state.runtime = self.runtime
         app.state.limits = environment.settings.serving
+        app.state.tracer = tracer_of(os.environ)
         drain = _bound(environment.settings.serving)
         if drain is not None:
             self.runtime.ends = lambda: drain.begun
@@ -69,6 +71,8 @@ class Colisten:
     def close(self) -> None:
         """Stop following releases and let go of connections."""
         self.runtime.close()
+        if app.state.tracer is not None:
+            app.state.tracer.close()
 
 
 def _bound(serving: ServingSettings) -> Drain | None:

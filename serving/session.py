@@ -22,7 +22,7 @@ from colisten.serving.problems import refused_field
 from colisten.serving.requests import ProfileRequest, RecommendRequest, SessionEvent
 from colisten.words import advice, shown
 
-_SHOWN_CHARS = 100
+_SHOWN_CHARS, _MOST_SHOWN = 100, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Session:
             if at[place] < 0
         ]
         alone = request.history_mode == "replace"
-        return cls(events, types, request.features, alone, unknown)
+        return cls(events, types, request.features, alone, unknown[:_MOST_SHOWN])
 
     def over(
         self, stored: UserBatch | None, user_id: str | None, release: LoadedRelease, *, length: int

@@ -18,6 +18,7 @@ class Event:
 
     Attributes:
         timestamp: Moment with a zone.
+        event_id: The sender's own name of it; None where it has none.
     """
 
     user_id: str
@@ -25,6 +26,7 @@ class Event:
     item_type: str
     signal: str
     timestamp: datetime
+    event_id: str | None = None
 
     @property
     def time(self) -> int:
@@ -43,7 +45,8 @@ class Event:
                 the moment is none at which anything can have happened (`colisten.data.moments`):
                 an event of the future would stay the newest, against which all others are aged.
         """
-        for field, value in (("user_id", self.user_id), ("item_id", self.item_id)):
+        own = () if self.event_id is None else (("event_id", self.event_id),)
+        for field, value in (("user_id", self.user_id), ("item_id", self.item_id), *own):
             if fault := id_fault(value):
                 raise EventRefused(f"The {field} {fault}.", field=field)
         # Before the words: over HTTP the body is judged before anybody knows the live release's.

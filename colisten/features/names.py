@@ -19,6 +19,8 @@ ITEM_METADATA = "item_metadata"
 ITEM_TEXT = "item_text"
 USER_PROFILE = "user_profile"
 USER_MUSIC = "user_music"
+USER_EVENT_IDS = "user_event_ids"
+EVENT_IDS = "event_ids"
 
 MUSIC_DIM_TAG = "music_dim"
 HISTORY_LENGTH_TAG = "history_length"

@@ -14,7 +14,7 @@ from typing import Any
 
 from colisten.data.moments import LATEST, utc
 from colisten.errors import ColistenError, FeatureError, UserUnreadable
-from colisten.features import names
+from colisten.features import event_ids, names
 from colisten.features.events import Event
 from colisten.features.lightfeast import EntityKey, FeatureStore, Value
 from colisten.features.row_turns import RedisTurns, RowTurns, SqliteTurns, StillMine
@@ -51,7 +51,8 @@ class OnlineWriter:
 
         Returns:
             False where there was nothing to write: the history held this very event or only
-            later ones than it can hold, and what was started is known to have been.
+            later ones than it can hold, and what was started is known to have been; or an event
+            of this id was stored before.
 
         Raises:
             UserUnreadable: The history that it belongs to is damaged.
@@ -75,12 +76,28 @@ class OnlineWriter:
         if seen is not None and event.signal in parse_json(seen.tags[names.STARTS_TAG]):
             # First: a crash in between leaves an event that is not yet stored, and is sent again.
             changes.insert(0, (seen.name, lambda held: _with_start(held, event)))
+        event_id = event.event_id if names.USER_EVENT_IDS in self._views else None
+        if event_id is not None and self._has_id(event, event_id):
+            return False
         changed = [self._change(view, event, change, still_mine) for view, change in changes]
+        if event_id is not None:
+            # Last: the id of an event that is not stored would have it lost when sent again.
+            self._change(
+                names.USER_EVENT_IDS, event, lambda held: _with_id(held, event_id), still_mine
+            )
         return any(changed)
+
+    def _has_id(self, event: Event, event_id: str) -> bool:
+        """Whether an event of the user came with this id before."""
+        _, held = self._read(names.USER_EVENT_IDS, _key(event))
+        try:
+            return event_ids.holds(_bytes(held.get(names.EVENT_IDS)), event_id)
+        except (TypeError, ValueError) as error:
+            raise damaged_row(error) from error
 
     def _change(self, view: str, event: Event, change: Change, still_mine: StillMine) -> bool:
         """Replace a user's row by what `change` makes of it; None leaves it, and False says so."""
-        key = EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=event.user_id)])
+        key = _key(event)
         newest, held = self._read(view, key)
         try:
             values = change(held)
@@ -153,12 +170,29 @@ def _with_event(held: Values, event: Event, length: int) -> dict[str, Value] | N
 def _with_start(held: Values, event: Event) -> dict[str, Value] | None:
     """All that a user had, with one more item; None where it is among it."""
     column = names.seen_column(event.item_type)
-    value = held.get(column)
-    stored = None if value is None else value.WhichOneof("val")
-    if value is not None and stored not in (None, "bytes_val"):
-        raise TypeError(f"what a user had is {stored}, not bytes_val")
-    seen = with_item(None if value is None else value.bytes_val, event.item_id)
+    seen = with_item(_bytes(held.get(column)), event.item_id)
     return None if seen is None else {column: Value(bytes_val=seen)}
+
+
+def _with_id(held: Values, event_id: str) -> dict[str, Value]:
+    """The latest event ids with one more."""
+    ids = event_ids.with_id(_bytes(held.get(names.EVENT_IDS)), event_id)
+    return {names.EVENT_IDS: Value(bytes_val=ids)}
+
+
+def _key(event: Event) -> EntityKey:
+    return EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=event.user_id)])
+
+
+def _bytes(value: Value | None) -> bytes | None:
+    """What a cell of bytes holds; None where it holds nothing."""
+    stored = None if value is None else value.WhichOneof("val")
+    if value is None or stored is None:
+        return None
+    if stored != "bytes_val":
+        raise TypeError(f"the row holds {stored}, not bytes_val")
+    held: bytes = value.bytes_val
+    return held
 
 
 def _list(value: Value | None, kind: str) -> list[Any]:

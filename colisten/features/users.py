@@ -110,6 +110,17 @@ class History:
         return History(offsets, self.items[kept], self.signals[kept], self.times[kept])
 
     @classmethod
+    def joined(cls, histories: Sequence[History]) -> History:
+        """The users of several, one after the other."""
+        counts = np.concatenate([one.counts for one in histories])
+        return cls(
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)]),
+            np.concatenate([one.items for one in histories]),
+            np.concatenate([one.signals for one in histories]),
+            np.concatenate([one.times for one in histories]),
+        )
+
+    @classmethod
     def empty(cls, users: int) -> History:
         """`users` users without an event."""
         none = np.zeros(0, np.int64)
@@ -165,6 +176,28 @@ class UserBatch:
             {name: history.take(at) for name, history in self.histories.items()},
             {name: values[at] for name, values in self.further.items()},
             None if self.seen is None else self.seen[at],
+        )
+
+    @classmethod
+    def joined(cls, batches: Sequence[UserBatch]) -> UserBatch:
+        """The users of several batches that were read by the same fields, one after the other.
+
+        What is further known or seen of some and not of all is known of none.
+        """
+        first = batches[0]
+        further = set(first.further).intersection(*(one.further for one in batches))
+        seen = [one.seen for one in batches if one.seen is not None]
+        return cls(
+            np.concatenate([one.user_ids for one in batches]),
+            np.concatenate([one.countries for one in batches]),
+            np.concatenate([one.ages for one in batches]),
+            np.concatenate([one.music for one in batches]),
+            {
+                name: History.joined([one.histories[name] for one in batches])
+                for name in first.histories
+            },
+            {name: np.concatenate([one.further[name] for one in batches]) for name in further},
+            np.concatenate(seen) if len(seen) == len(batches) else None,
         )
 
     @classmethod

@@ -50,6 +50,7 @@ def test_every_definition_is_registered(folder: Path) -> None:
         names.USER_MUSIC: True,
         **{names.history_view(item_type): True for item_type in ITEM_TYPES},
         names.seen_view("audiobook"): True,
+        names.USER_EVENT_IDS: True,
     }
     services = {service.name: service for service in store.list_feature_services()}
     assert set(services) == {names.TRAINING, names.SERVING, names.ITEMS}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from colisten.data.catalogue import Catalogue
 from colisten.errors import UserBusy
 from colisten.feature_repo.repo import build_feature_repo, materialize
-from colisten.features import names, online_writer, row_turns
+from colisten.features import event_ids, names, online_writer, row_turns
 from colisten.features.events import Event
 from colisten.features.lightfeast import Value
 from colisten.features.online_writer import _with_event
@@ -70,6 +71,44 @@ def test_redis_keeps_every_event_of_many_processes(
     redis_address: str, tiny_history: Path, tmp_path: Path, catalogue: Catalogue
 ) -> None:
     keep_all(tiny_history, tmp_path / "out", catalogue, online_store="redis", redis=redis_address)
+
+
+def known_by_id(history: Path, folder: Path, **features: Any) -> None:
+    """Several threads send events of the same ids, each stamped anew."""
+    settings = FeatureSettings(history_length=400, **features)
+    build_feature_repo(history, folder, as_of=CUT, features=settings)
+    materialize(folder, as_of=CUT)
+    online = [OnlineFeatures(folder, nowhere, FIELDS) for _ in range(2)]
+
+    def event(name: int, copy: int, user: str = "u0") -> Event:
+        moment = CUT + (10 * name + copy) * SECOND
+        return Event(user, f"p{name:03d}", "podcast", "stream", moment, f"id {name}")
+
+    sent = [event(name, copy) for copy in range(4) for name in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        new = list(pool.map(lambda at: online[at % 2].push(sent[at]), range(len(sent))))
+    assert sum(new) == 12
+    # The same id of another user, and of none, is another event.
+    assert online[0].push(event(3, 0, "u1"))
+    assert online[0].push(replace(event(3, 9), event_id=None))
+    for name in range(100, 100 + event_ids.MOST):
+        assert online[1].push(replace(event(3, name), event_id=f"id {name}"))
+    assert online[0].push(event(0, 5)) is True, "the oldest ids make room"
+    assert online[0].push(event(100 + event_ids.MOST - 1, 5)) is False
+    # What is there already says so, and its id is known from then on.
+    assert online[0].push(replace(event(0, 5), event_id="another")) is False
+    assert online[0].push(replace(event(0, 6), event_id="another")) is False
+
+
+def test_sqlite_knows_events_by_their_ids(tiny_history: Path, tmp_path: Path) -> None:
+    known_by_id(tiny_history, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_redis_knows_events_by_their_ids(
+    redis_address: str, tiny_history: Path, tmp_path: Path
+) -> None:
+    known_by_id(tiny_history, tmp_path / "out", online_store="redis", redis=redis_address)
 
 
 @pytest.mark.slow

@@ -15,10 +15,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import ServedHome
+from colisten.index import ExactIndex
+from colisten.release.store import ReleaseStore
+from colisten.serving.environment import Environment
+from colisten.serving.runtime import Runtime
+from colisten.settings.tree import load_settings
+from tests.conftest import CUT, ServedHome
+from tests.release.payloads import make_parts
 
 START_SECONDS = 180.0
 Home = ServedHome
+BARE = load_settings(None, ("index.backend=exact", "serving.follow_seconds=0.05"))
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,31 @@ def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     started = start(home, tmp_path_factory.mktemp("serve") / "log", "serving.debug_vectors=true")
     yield started
     stop(started)
+
+
+@pytest.fixture(scope="session")
+def published(
+    tiny_history: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ReleaseStore, ExactIndex, list[str]]:
+    """Two releases of hand-made towers in a folder without a feature store."""
+    folder = tmp_path_factory.mktemp("published")
+    store, index = ReleaseStore(folder / "out"), ExactIndex(folder / "out" / "index" / "exact")
+    ids = []
+    for seed in (0, 1):
+        parts = make_parts(folder / str(seed), tiny_history, CUT, seed=seed)
+        ids.append(store.publish(parts.payload(folder / f"payload-{seed}"), index))
+    store.promote(ids[0], index)
+    return store, index, ids
+
+
+@pytest.fixture
+def runtime(published: tuple[ReleaseStore, ExactIndex, list[str]]) -> Iterator[Runtime]:
+    store, index, ids = published
+    if store.live() != ids[0]:
+        store.promote(ids[0], index)
+    opened = Runtime.open(Environment(store.root, BARE))
+    yield opened
+    opened.close()
 
 
 def launch(

@@ -56,7 +56,7 @@ def test_every_endpoint_and_its_fields_are_documented() -> None:
 def test_every_reason_is_documented_and_none_else() -> None:
     source = "".join(
         (ROOT / "serving" / f"{name}.py").read_text()
-        for name in ("recommender", "similar", "filters")
+        for name in ("recommender", "request_state", "similar", "filters")
     )
     plain = set(re.findall(r'(?:fallbacks\.append\(|fallbacks=\[)"(\w+)"', source))
     guarded = {

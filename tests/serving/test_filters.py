@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from colisten.data.prepare import prepare_tables
 from colisten.features.users import UserBatch
-from colisten.index import ExactIndex
+from colisten.index import ExactIndex, open_index
+from colisten.index.lite_server import LiteServer
+from colisten.release.picks import seen_items
 from colisten.release.store import ReleaseStore
+from colisten.serving.answers import How
 from colisten.serving.app import build_app
 from colisten.serving.environment import Environment
 from colisten.serving.problems import Refused
@@ -32,16 +39,25 @@ DECLARED = {
     "minutes": "number",
     "published_at": "moment",
 }
-SETTINGS = load_settings(
-    None,
-    (
-        "index.backend=exact",
-        "serving.features_budget_ms=5000",
-        "serving.search_budget_ms=5000",
-        *(f"data.filterable.{name}={kind}" for name, kind in DECLARED.items()),
-    ),
+OVERRIDES = (
+    "index.backend=exact",
+    "serving.features_budget_ms=5000",
+    "serving.search_budget_ms=5000",
+    *(f"data.filterable.{name}={kind}" for name, kind in DECLARED.items()),
 )
+SETTINGS = load_settings(None, OVERRIDES)
 NARRATOR = "who's / reading"
+# Words of the catalogue that an index which puts them into its own language would obey.
+HOSTILE = (
+    '") or item_id != ("',
+    "' or 1 == 1 --",
+    "\\",
+    '\\"',
+    "%",
+    "{x}",
+    "a\nb",
+    'array_contains(genres, "crime")',
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +68,12 @@ def parts(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Parts:
     table = pq.read_table(folder / "tables" / "items.parquet")
     n = len(table)
     columns: dict[str, pa.Array] = {
-        "genres": pa.array([["crime", f"g{at % 3}", "x" * 300][at % 2 :] for at in range(n)]),
+        "genres": pa.array(
+            [
+                [*["crime", f"g{at % 3}", "x" * 300][at % 2 :], HOSTILE[at % len(HOSTILE)]]
+                for at in range(n)
+            ]
+        ),
         NARRATOR: pa.array([(None, "Ann", 'B "b"', " ", "x" * 300)[at % 5] for at in range(n)]),
         "minutes": pa.array([None if at % 4 == 0 else 10 * at for at in range(n)]),
         "published_at": pa.array(
@@ -229,3 +250,152 @@ def test_a_signal_without_a_phrase_explains_neutrally(
     monkeypatch.setattr(runtime._recommender, "_reasons", {"purchase": "you bought"})
     neutral = {item.why for item in runtime.recommend(asked).items}
     assert all(why is None or why.startswith("because of ") for why in neutral)
+
+
+WORDS = st.one_of(st.sampled_from([*HOSTILE, "crime", "g0", "g1", "no such"]), st.text(min_size=1))
+TELLERS = st.one_of(st.sampled_from(["Ann", 'B "b"', "x" * 256, *HOSTILE]), st.text(min_size=1))
+MINUTES = st.one_of(st.sampled_from([10, 100, 250.0, -1, 1e300]), st.integers(0, 1000))
+MOMENTS = st.integers(0, 120).map(lambda days: (CUT - timedelta(days=days)).isoformat())
+VALUES = {
+    "genres": WORDS,
+    NARRATOR: TELLERS,
+    "language": st.sampled_from(["en", "de", "sv", "de-AT"]),
+    "minutes": MINUTES,
+}
+
+
+def _some(columns: Sequence[str]) -> st.SearchStrategy[dict[str, list[Any]]]:
+    chosen = {name: st.lists(VALUES[name], min_size=1, max_size=3) for name in columns}
+    return st.fixed_dictionaries({}, optional=chosen)
+
+
+def _ends(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    pairs = st.tuples(values, values).map(sorted)
+    both = pairs.map(lambda pair: {"min": pair[0], "max": pair[1]})
+    return both | values.map(lambda one: {"min": one}) | values.map(lambda one: {"max": one})
+
+
+ASKED = st.fixed_dictionaries(
+    {
+        "include": _some(["genres", NARRATOR, "language"]),
+        "exclude": _some(["genres", NARRATOR, "minutes"]),
+        "ranges": st.fixed_dictionaries(
+            {}, optional={"minutes": _ends(MINUTES), "published_at": _ends(MOMENTS)}
+        ),
+    }
+)
+MANY = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+
+
+def passes(row: dict[str, Any], asked: dict[str, Any]) -> bool:
+    """The rule once more, from the words of the page alone."""
+
+    def has(column: str, values: list[Any]) -> bool:
+        held = row[column] if isinstance(row[column], list) else [row[column]]
+        wanted = [one.partition("-")[0] for one in values] if column == "language" else values
+        return any(one is not None and one in wanted for one in held)
+
+    def within(column: str, ends: dict[str, Any]) -> bool:
+        value = row[column]
+        if value is None:
+            return False
+        low, high = (
+            datetime.fromisoformat(end) if isinstance(end, str) else end
+            for end in (ends.get("min"), ends.get("max"))
+        )
+        return (low is None or low <= value) and (high is None or value <= high)
+
+    return (
+        all(has(*one) for one in asked["include"].items())
+        and not any(has(*one) for one in asked["exclude"].items())
+        and all(within(*one) for one in asked["ranges"].items())
+    )
+
+
+def fits(asked: dict[str, Any]) -> bool:
+    """Whether its words are short enough to be asked; others are refused, which others test."""
+    words = [
+        one
+        for part in ("include", "exclude")
+        for column, values in asked[part].items()
+        for one in values
+        if column in ("genres", NARRATOR)
+    ]
+    return all(0 < len(one.encode(errors="replace")) <= 256 for one in words)
+
+
+def same_as_brute_force(runtime: Runtime, parts: Parts, asked: dict[str, Any], k: int) -> How:
+    """A shelf holds the best of all that passes and was not had, and as many as there are."""
+    release = runtime._active().release
+    user = runtime._recommender.read(runtime._active(), "u")
+    had = set(seen_items(release, None, user))
+    start, count = _target(parts)
+    rows = parts.catalogue.table.slice(start, count).to_pylist()
+    open_rows = [
+        at for at, row in enumerate(rows) if passes(row, asked) and row["item_id"] not in had
+    ]
+    scores = release.item_vectors[open_rows] @ release.user_vectors(user)[0]
+    body = {"user_id": "u", "k": k, "filter": asked}
+    shelf = runtime.recommend(RecommendRequest.model_validate(body))
+    assert {item.item_id for item in shelf.items} <= {rows[at]["item_id"] for at in open_rows}
+    assert len({item.item_id for item in shelf.items}) == len(shelf.items)
+    expected = np.sort(scores)[::-1][:k]
+    np.testing.assert_allclose([item.score for item in shelf.items], expected, atol=1e-5)
+    return shelf.how
+
+
+@pytest.mark.usefixtures("known")
+@settings(MANY, max_examples=120)
+@given(asked=ASKED.filter(fits), k=st.integers(1, 500))
+def test_any_filter_gives_what_brute_force_gives(
+    runtime: Runtime, parts: Parts, asked: dict[str, Any], k: int
+) -> None:
+    how = same_as_brute_force(runtime, parts, asked, k)
+    assert (how.vector, how.search) == ("two_tower", "exact")
+
+
+@settings(MANY, max_examples=40)
+@given(asked=ASKED.filter(fits), k=st.integers(1, 500))
+def test_popular_shelves_are_full_whenever_enough_is_allowed(
+    runtime: Runtime, parts: Parts, asked: dict[str, Any], k: int
+) -> None:
+    body = {"user_id": "nobody", "k": k, "filter": asked}
+    shelf = runtime.recommend(RecommendRequest.model_validate(body))
+    open_ids = allowed(parts, lambda row: passes(row, asked))
+    assert shelf.how.search == "popular"
+    assert len(shelf.items) == min(k, len(open_ids))
+    assert {item.item_id for item in shelf.items} <= open_ids
+
+
+@pytest.mark.slow
+def test_no_word_of_a_filter_reaches_milvus_as_its_language(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    chosen = load_settings(None, (*OVERRIDES[1:], "index.backend=milvus"))
+    with LiteServer(home):
+        with open_index(home, chosen.index) as index:
+            store = ReleaseStore(home)
+            store.promote(
+                store.publish(parts.payload(tmp_path / "payload", settings=chosen), index), index
+            )
+        runtime = Runtime.open(Environment(home, chosen))
+        release = runtime._active().release
+        user = UserBatch.from_table(parts.rows.slice(0, 1), release.index_of, release.spec.fields)
+        monkeypatch.setattr(runtime._recommender, "read", lambda *_: user)
+        searches: Counter[tuple[str, tuple[str, ...]]] = Counter()
+
+        @settings(MANY, max_examples=60)
+        @given(asked=ASKED.filter(fits), k=st.integers(1, 500))
+        def ask(asked: dict[str, Any], k: int) -> None:
+            how = same_as_brute_force(runtime, parts, asked, k)
+            searches[how.search, tuple(how.fallbacks)] += 1
+
+        ask()
+        runtime.close()
+    # What nothing passes needs no index; everything else was found by it, and no rung was left.
+    reasons = {one for _, fallbacks in searches for one in fallbacks}
+    assert reasons <= {"filter_matches_nothing", "nothing_left"}
+    assert searches["milvus", ()] > 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,37 +19,7 @@ from colisten.serving.environment import Environment
 from colisten.serving.problems import Refused
 from colisten.serving.requests import EventRequest, RecommendRequest, SimilarRequest, VectorRequest
 from colisten.serving.runtime import Runtime
-from colisten.settings.tree import load_settings
-from tests.conftest import CUT
-from tests.release.payloads import make_parts
-from tests.serving.conftest import Home
-
-SETTINGS = load_settings(None, ("index.backend=exact", "serving.follow_seconds=0.05"))
-
-
-@pytest.fixture(scope="module")
-def published(
-    tiny_history: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[ReleaseStore, ExactIndex, list[str]]:
-    """Two releases of hand-made towers in a folder without a feature store."""
-    folder = tmp_path_factory.mktemp("published")
-    store, index = ReleaseStore(folder / "out"), ExactIndex(folder / "out" / "index" / "exact")
-    ids = []
-    for seed in (0, 1):
-        parts = make_parts(folder / str(seed), tiny_history, CUT, seed=seed)
-        ids.append(store.publish(parts.payload(folder / f"payload-{seed}"), index))
-    store.promote(ids[0], index)
-    return store, index, ids
-
-
-@pytest.fixture
-def runtime(published: tuple[ReleaseStore, ExactIndex, list[str]]) -> Iterator[Runtime]:
-    store, index, ids = published
-    if store.live() != ids[0]:
-        store.promote(ids[0], index)
-    opened = Runtime.open(Environment(store.root, SETTINGS))
-    yield opened
-    opened.close()
+from tests.serving.conftest import BARE, Home
 
 
 def soon(true: Callable[[], bool]) -> bool:
@@ -147,7 +117,7 @@ def test_it_follows_the_pointer_there_and_back(
 
 
 def test_before_the_first_release_it_is_not_ready_and_says_so(tmp_path: Path) -> None:
-    runtime = Runtime.open(Environment(tmp_path, SETTINGS))
+    runtime = Runtime.open(Environment(tmp_path, BARE))
     app = build_app()
     app.state.runtime = runtime
     assert not runtime.ready

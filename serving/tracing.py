@@ -1,0 +1,119 @@
+"""OpenTelemetry traces: a span a request, and in it one for each stage of the answer.
+
+Off where `OTEL_TRACES_EXPORTER` names no exporter; the sampler, the resource and where spans go are
+said by the other standard `OTEL_*` variables. A caller's `traceparent` is taken up. No span holds
+who asked or what was shown.
+"""
+
+from __future__ import annotations
+
+from colisten.extras import needs
+
+needs("opentelemetry")
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points, version
+
+from opentelemetry import propagate
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from colisten.errors import ConfigError
+from colisten.serving.answers import How
+from colisten.words import shown
+
+EXPORTER = "OTEL_TRACES_EXPORTER"
+DISABLED = "OTEL_SDK_DISABLED"
+_GROUP = "opentelemetry_traces_exporter"
+_OTLP = ("otlp_proto_http", "otlp_proto_grpc")
+"""What the packages call it; the specification's variable says otlp."""
+
+
+class Tracer:
+    """Makes the spans of one worker.
+
+    Args:
+        provider: Where they go.
+    """
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("colisten.serving", version("colisten"))
+
+    @contextmanager
+    def request(self, method: str, path: str, headers: Mapping[str, str]) -> Iterator[Span]:
+        """The span of one request, under that of its caller where the headers name one."""
+        with self._tracer.start_as_current_span(
+            f"{method} {path}",
+            context=propagate.extract(headers),
+            kind=SpanKind.SERVER,
+            attributes={"http.request.method": method, "http.route": path},
+            record_exception=False,
+        ) as span:
+            yield span
+
+    def stage(self, name: str) -> Span:
+        """The span of a stage of the current request, begun; whoever ends the stage ends it."""
+        return self._tracer.start_span(name)
+
+    @staticmethod
+    def tell(span: Span, status: int, answer: object) -> None:
+        """Write down in a request's span what came of it."""
+        span.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            span.set_status(Status(StatusCode.ERROR))
+        for name in ("release_id", "arm"):
+            value = getattr(answer, name, None)
+            if value is not None:
+                span.set_attribute(f"colisten.{name}", value)
+        how = getattr(answer, "how", None)
+        if isinstance(how, How):
+            span.set_attribute("colisten.vector", how.vector)
+            span.set_attribute("colisten.search", how.search)
+            span.set_attribute("colisten.fallbacks", how.fallbacks)
+
+    def close(self) -> None:
+        """Send what waits."""
+        self._provider.shutdown()
+
+
+def tracer_of(variables: Mapping[str, str]) -> Tracer | None:
+    """The tracer that the environment asks for; None where it asks for none.
+
+    Raises:
+        ConfigError: As `exporters_of`.
+    """
+    exporters = exporters_of(variables)
+    if not exporters:
+        return None
+    provider = TracerProvider()
+    for one in exporters:
+        provider.add_span_processor(BatchSpanProcessor(one.load()()))
+    return Tracer(provider)
+
+
+def exporters_of(variables: Mapping[str, str]) -> list[EntryPoint]:
+    """The exporters that the environment names, not yet made.
+
+    Raises:
+        ConfigError: One of them is not installed.
+    """
+    if variables.get(DISABLED, "").strip().lower() == "true":
+        return []
+    named = (one.strip() for one in variables.get(EXPORTER, "").split(","))
+    found = []
+    for name in named:
+        if name in ("", "none"):
+            continue
+        alike = (name, *_OTLP) if name == "otlp" else (name,)
+        made = [one for alias in alike for one in entry_points(group=_GROUP, name=alias)]
+        if not made:
+            known = ", ".join(sorted({one.name for one in entry_points(group=_GROUP)}))
+            raise ConfigError(
+                f"{EXPORTER} names the exporter {shown(name)}, which is not installed.",
+                f"Here are {known}; opentelemetry-exporter-otlp-proto-http has otlp.",
+            )
+        found.append(made[0])
+    return found
