@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.serving_path import Place, built, placed
+from benchmarks.serving_process import milvus
 from colisten.data import parquet
 from colisten.feature_repo.repo import materialize
 from colisten.feature_repo.stores import write_config
@@ -38,7 +40,7 @@ from colisten.release.popular import PopularLists
 from colisten.release.store import ReleaseStore
 from colisten.settings.sections import FeatureSettings, IndexSettings
 
-HOMES = "COLISTEN_BENCHMARK_HOMES"
+HOMES, MILVUS = "COLISTEN_BENCHMARK_HOMES", "milvus"
 LARGE = 250_000
 OTHERS = 3
 """Releases of the trained size beside each other, for swaps and arms."""
@@ -107,6 +109,14 @@ def on_redis(place: Place, address: str, folder: Path) -> Place:
 def of_server(address: str) -> IndexSettings:
     """Settings of a Milvus server."""
     return IndexSettings(backend="milvus", uri=address)
+
+
+def indexed(place: Place, address: str) -> None:
+    """Bring a live release to a Milvus server, where it is not there yet."""
+    store = ReleaseStore(place.home)
+    with open_index(place.home, of_server(address)) as index:
+        if not store.verify(store.resolve(), index).passed:
+            store.republish(store.resolve(), index)
 
 
 def remade(release: LoadedRelease, out: Path, *, size: int | None = None, seed: int = 0) -> Path:
@@ -194,10 +204,17 @@ def _golden(out: Path, release: LoadedRelease, ids: list[str], vectors: np.ndarr
 
 
 def main() -> None:
-    """Make every folder below the one that the command line names."""
+    """Make every folder below the one that the command line names, and the server's indexes."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    large(trained(folder), folder)
+    small = trained(folder)
+    places = [small, large(small, folder)]
+    with milvus(folder / MILVUS) as server:
+        for place in places if server is not None else ():
+            began = time.perf_counter()
+            indexed(place, server[0])
+            titles, took = len(place.release.item_vectors), time.perf_counter() - began
+            print(f"{titles:,} titles in the index server after {took:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

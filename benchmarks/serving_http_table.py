@@ -44,6 +44,7 @@ def markdown(result: dict[str, Any] | None) -> str:
             _number(result["recall"].get(name)),
         ]
         lines.append("| " + " | ".join(cells) + " |")
+    lines += [f"| {name} | not measured: {why[:80]} |" for name, why in result["failed"].items()]
     return "\n".join([*lines, "", _facts(result), "", *_overloads(result), "", *_stages(result)])
 
 

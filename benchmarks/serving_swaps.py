@@ -58,8 +58,7 @@ def measured(process: Process, place: Place, asking: Client) -> dict[str, Any]:
     expected: dict[tuple[str, str], Shown] = {}
     for release_id in ids:
         _promote(store, process, release_id)
-        for one in asking.ask(requests, Closed(4, None), shown).labels:
-            expected[one.release_id, one.user_id] = one
+        expected |= _shelves(asking, requests, release_id)
     capacity = asking.ask(requests, Closed(8, min(3.0, SECONDS)), shown)
     pace = SHARE * len(capacity.statuses) / capacity.took
     asked = asking.start(requests, Paced(pace, SECONDS), shown)
@@ -75,6 +74,19 @@ def measured(process: Process, place: Place, asking: Client) -> dict[str, Any]:
         **_counted(answers, expected, _had(place.release, users)),
         "ms": _by_time(answers, spans),
     }
+
+
+def _shelves(asking: Client, requests: Requests, release_id: str) -> dict[tuple[str, str], Shown]:
+    """Every user's shelf of one release, by both; asked again where somebody has none."""
+    found: dict[tuple[str, str], Shown] = {}
+    for _ in range(10):
+        labels = asking.ask(requests, Closed(4, None), shown).labels
+        right = [one for one in labels if one is not None and one.rung.startswith("two_tower")]
+        found |= {(one.release_id, one.user_id): one for one in right}
+        if len(found) == len(requests.bodies):
+            break
+    assert {release for release, _ in found} == {release_id}
+    return found
 
 
 def _swap(store: ReleaseStore, process: Process, ids: list[str]) -> Spans:
