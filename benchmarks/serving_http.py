@@ -121,27 +121,19 @@ def run() -> None:
     rows: dict[str, Any] = {}
     failed: dict[str, str] = {}
     found: dict[str, list[list[str]]] = {}
-    with homes() as folder, tempfile.TemporaryDirectory() as work, ground(folder, Path(work)) as on:
-        with client() as asking:
-            for way in WAYS:
-                if not on.has(way):
-                    continue
-                try:
-                    rows[way.name] = measured(way, on, asking, found)
-                except Exception as error:  # the others are worth having
-                    failed[way.name] = f"{type(error).__name__}: {error}"[:2000]
-                    print(f"{NAME}: {way.name}: {failed[way.name]}", flush=True)
-                told = {"facts": facts(on), "rows": rows, "recall": recalls(found)}
-                write_result(
-                    NAME,
-                    {
-                        "benchmark": NAME,
-                        **machine(),
-                        "load_before": _LOAD,
-                        **told,
-                        "failed": failed,
-                    },
-                )
+    with ExitStack() as stack:
+        folder = stack.enter_context(homes())
+        work = stack.enter_context(tempfile.TemporaryDirectory())
+        on = stack.enter_context(ground(folder, Path(work)))
+        asking = stack.enter_context(client())
+        for way in filter(on.has, WAYS):
+            try:
+                rows[way.name] = measured(way, on, asking, found)
+            except Exception as error:  # the others are worth having
+                failed[way.name] = f"{type(error).__name__}: {error}"[:2000]
+                print(f"{NAME}: {way.name}: {failed[way.name]}", flush=True)
+            told = {"facts": facts(on), "rows": rows, "recall": recalls(found), "failed": failed}
+            write_result(NAME, {"benchmark": NAME, **machine(), "load_before": _LOAD, **told})
 
 
 def facts(on: Ground) -> dict[str, Any]:
