@@ -93,9 +93,9 @@ class Process:
         return answer.status_code == 200 and holds in answer.text
 
     def wait_for_workers(self, count: int) -> None:
-        """Return once so many workers answer from one and the same release."""
+        """Return once so many workers serve what is live."""
         wait_until(lambda: self.status("/readyz") == 200, self)
-        wait_until(lambda: self.metric("colisten_release_workers") == count, self)
+        wait_until(lambda: self.metric("colisten_parts_well", part="release") == count, self)
 
     def release(self) -> dict[str, Any]:
         """What the worker says that happens to answer."""
