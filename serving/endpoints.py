@@ -38,7 +38,7 @@ class Endpoint:
     Attributes:
         request: Model of the body; None where there is none.
         run: Called with the runtime and, where there is a request model, the request.
-        errors: HTTP statuses besides 200, and besides those that every body and every queue has.
+        errors: HTTP statuses besides 200, and besides those that every body, header and queue has.
         lane: Where it waits for its turn; "none" for what takes no time.
         most_bytes: Longest body.
     """
@@ -62,9 +62,9 @@ class Endpoint:
     @property
     def statuses(self) -> tuple[int, ...]:
         """Every status besides 200."""
-        of_body = () if self.request is None else (400, 408, 413, 415)
+        of_body = () if self.request is None else (408, 413, 415)
         of_queue = () if self.lane == "none" else (429, 504)
-        return tuple(sorted({*self.errors, *of_body, *of_queue}))
+        return tuple(sorted({400, *self.errors, *of_body, *of_queue}))
 
 
 ENDPOINTS = (

@@ -18,7 +18,7 @@ from colisten.serving.problems import MEDIA_TYPE, Problem
 from colisten.serving.stages import HEADER
 
 _ERRORS = {
-    400: "The body does not fit; the answer names each field.",
+    400: "The body or a header does not fit; the answer names each field.",
     404: "No such thing.",
     408: "The body was not whole in time.",
     409: "The release that answers is older than the request allows, or that one is unknown.",

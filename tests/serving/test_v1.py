@@ -59,6 +59,18 @@ def client(runtime: Runtime) -> Iterator[TestClient]:
         yield opened
 
 
+@pytest.fixture
+def bare(published: tuple[ReleaseStore, ExactIndex, list[str]]) -> Iterator[TestClient]:
+    """A service whose folder has no feature store."""
+    settings = load_settings(None, ("index.backend=exact",))
+    runtime = Runtime.open(Environment(published[0].root, settings))
+    app = build_app()
+    app.state.runtime = runtime
+    with TestClient(app) as client:
+        yield client
+    runtime.close()
+
+
 def release_of(runtime: Runtime) -> LoadedRelease:
     assert runtime.live is not None
     return runtime.live
@@ -71,7 +83,7 @@ def shelf(client: TestClient, **asked: Any) -> dict[str, Any]:
     return told
 
 
-def ranked(answer: dict[str, Any]) -> list[tuple[str, float]]:
+def ranked(answer: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(item["item_id"], pytest.approx(item["score"], abs=1e-5)) for item in answer["items"]]
 
 
@@ -269,18 +281,6 @@ def test_a_body_of_events_that_no_store_took_is_no_200(bare: TestClient) -> None
     assert (answer.status_code, answer.json()["refused"]) == (200, 1)
 
 
-@pytest.fixture
-def bare(published: tuple[ReleaseStore, ExactIndex, list[str]]) -> Iterator[TestClient]:
-    """A service whose folder has no feature store."""
-    settings = load_settings(None, ("index.backend=exact",))
-    runtime = Runtime.open(Environment(published[0].root, settings))
-    app = build_app()
-    app.state.runtime = runtime
-    with TestClient(app) as client:
-        yield client
-    runtime.close()
-
-
 @pytest.mark.parametrize("path", sorted(MOVED))
 def test_a_path_of_before_leads_to_the_one_of_today(client: TestClient, path: str) -> None:
     method, new = MOVED[path]
@@ -318,15 +318,16 @@ def test_answers_are_not_older_than_is_asked(tiny_history: Path, tmp_path: Path)
     app = build_app()
     app.state.runtime = runtime
 
+    http = TestClient(app)
+
     def asked(least: str, arm: str = "live") -> tuple[int, str]:
-        answer = client.post(
-            "/v1/recommend", json={"user_id": "u", "arm": arm, "min_release": least}
-        )
+        body = {"user_id": "u", "arm": arm, "min_release": least}
+        answer = http.post("/v1/recommend", json=body)
         told = answer.json()
         assert ("retry-after" in answer.headers) == (answer.status_code == 503)
         return answer.status_code, told.get("code") or told["release_id"]
 
-    with TestClient(app) as client:
+    with http:
         assert asked(first) == (200, first)
         assert asked(second) == (409, "unknown_release")
         assert asked("r" + "0" * 16) == (409, "unknown_release")
