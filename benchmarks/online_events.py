@@ -135,7 +135,9 @@ class Service:
 
     def _send_all(self, sent: list[Event]) -> tuple[list[Answers], list[Event]]:
         """What came of each round of sending, and the events that were taken."""
-        rounds, taken, left = [], [], sent
+        rounds: list[Answers] = []
+        taken: list[Event] = []
+        left = sent
         while left and len(rounds) <= AGAIN:
             requests = Requests(self._process.port, EVENTS_PATH, [_body(each) for each in left])
             answers = self._asking.ask(requests, Closed(CLIENTS, None), numbered)

@@ -216,7 +216,9 @@ def run() -> None:
         place = trained(folder)
         for name, hits in SCENES.items():
             with tempfile.TemporaryDirectory() as work, opened(name, place, Path(work)) as scene:
-                for hit in hits if scene is not None else ():
+                for hit in hits:
+                    if scene is None:
+                        continue
                     rows[hit.__name__] = measured(scene, hit, asking)
                     print(f"{NAME}: {hit.__name__}: {rows[hit.__name__]}", flush=True)
             told = {"load_before": _LOAD, "facts": facts, "rows": rows}
@@ -345,7 +347,11 @@ def _well(process: Process, scene: Scene) -> bool:
 
 def _stopped(process: psutil.Process) -> Undo:
     process.suspend()
-    return process.resume
+
+    def undo() -> None:
+        process.resume()
+
+    return undo
 
 
 def _lite(scene: Scene) -> psutil.Process:
@@ -365,7 +371,11 @@ def _faked(file: Path) -> dict[str, str]:
 def _clock(scene: Scene, shift: str) -> Undo:
     file = scene.work / "clock"
     file.write_text(shift)
-    return lambda: file.write_text("+0") and None
+
+    def undo() -> None:
+        file.write_text("+0")
+
+    return undo
 
 
 def _republish(place: Place, index: Any) -> None:

@@ -172,7 +172,7 @@ def _written_items(
 ) -> list[str]:
     """Write the catalogue with its added rows, `more` from `at` on; its ids."""
     table = parquet.read(release.folder / "items.parquet").take(pa.array(rows))
-    ids = table.column("item_id").to_pylist()
+    ids: list[str] = table.column("item_id").to_pylist()
     for number in range(at, at + more):
         ids[number] = f"{ids[number]}-{number}"
     place = table.column_names.index("item_id")
@@ -210,7 +210,9 @@ def main() -> None:
     small = trained(folder)
     places = [small, large(small, folder)]
     with milvus(folder / MILVUS) as server:
-        for place in places if server is not None else ():
+        if server is None:
+            return
+        for place in places:
             began = time.perf_counter()
             indexed(place, server[0])
             titles, took = len(place.release.item_vectors), time.perf_counter() - began

@@ -285,7 +285,9 @@ def highest(trial: Trial, closed: dict[str, Any]) -> dict[str, Any]:
     connection.
     """
     soon = [row for row in closed.values() if row["p99"] is not None and row["p99"] < SOON_MS]
-    best = max(soon, key=lambda row: row["answers_per_second"], default=closed[str(CONNECTIONS[0])])
+    best: dict[str, Any] = closed[str(CONNECTIONS[0])]
+    if soon:
+        best = max(soon, key=lambda row: row["answers_per_second"])
     most = max(row["answers_per_second"] for row in closed.values())
     low, high, pace = 0.0, 1.15 * most, 0.85 * most
     for _ in range(STEPS):

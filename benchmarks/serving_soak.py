@@ -105,7 +105,8 @@ def soak(process: Process, place: Place, asking: Client, seconds: float) -> dict
 
 def _samples(process: Process, asked: Future[Answers]) -> list[tuple[float, list[float]]]:
     """Now and then the moment and what each worker holds of its own, in MB."""
-    samples, workers = [], process.workers()
+    samples: list[tuple[float, list[float]]] = []
+    workers = process.workers()
     while not asked.done() or len(samples) < 4:
         samples.append((time.time(), [one.memory_full_info().uss / 2**20 for one in workers]))
         time.sleep(SAMPLE_SECONDS)

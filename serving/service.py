@@ -8,6 +8,7 @@ needs("bentoml", "starlette")
 
 import gc
 import os
+from typing import Any
 
 import bentoml
 from starlette.middleware.gzip import GZipMiddleware
@@ -29,7 +30,7 @@ from colisten.variables import ARBITER
 
 app = build_app()
 # Smaller answers than this are one packet or two anyhow.
-COMPRESSION = {"minimum_size": 4096, "compresslevel": 5}
+COMPRESSION: dict[str, Any] = {"minimum_size": 4096, "compresslevel": 5}
 
 
 @bentoml.service(
