@@ -63,7 +63,8 @@ def trained(folder: Path) -> Place:
     """The trained release, with `OTHERS` beside it in one folder; the first is live."""
     home = folder / "home"
     if not (home / "others").exists():
-        place = built(folder)
+        # One that was interrupted has its trained release already.
+        place = placed(home) if ReleaseStore(home).live() else built(folder)
         store, release = ReleaseStore(home), place.release
         with open_index(home, EXACT) as index:
             for seed in range(1, OTHERS):
