@@ -24,7 +24,12 @@ from benchmarks import (
     scale,
     score_truth,
     sequential,
+    serving_arms,
+    serving_chaos,
+    serving_http,
     serving_path,
+    serving_soak,
+    serving_swaps,
     tables,
     threads,
     worlds,
@@ -50,8 +55,14 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "index_size": index_size.run,
     "online_events": online_events.run,
     "score_truth": score_truth.run,
+    "serving_http": serving_http.run,
+    "serving_swaps": serving_swaps.run,
+    "serving_arms": serving_arms.run,
+    "serving_soak": serving_soak.run,
+    "serving_chaos": serving_chaos.run,
 }
-GROUPS = {"public": tuple(public.MEASUREMENTS)}
+SERVING = ("serving_http", "serving_swaps", "serving_arms", "serving_soak", "serving_chaos")
+GROUPS = {"public": tuple(public.MEASUREMENTS), "serving": (*SERVING, "online_events")}
 """One name for several."""
 
 

@@ -1,36 +1,35 @@
 """Events that come at once: 10,000 of 50 users over four workers, on SQLite and on Redis.
 
-Every event is sent twice, as by a client that lost the answer, while another client sends events
-that no history may hold. Counted is what the store holds afterwards.
+Every fourth is sent twice, as by a client that lost the answer, while another client sends events
+that no history may hold. Counted is what the store holds afterwards. What was answered 503 is sent
+again, for so long and no longer: what was never taken is counted and must not be held.
 """
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-import psutil
 
 import colisten
+from benchmarks import serving_process
+from benchmarks.http_client import Client, client
+from benchmarks.http_load import Answers, Closed, Requests
 from benchmarks.pairs import machine, write_result
 from benchmarks.runs import world_window
+from benchmarks.serving_homes import on_redis
+from benchmarks.serving_path import Place
+from benchmarks.serving_process import EVENTS as EVENTS_PATH
+from benchmarks.serving_process import RECOMMEND, Process
 from colisten.features.events import Event
 from colisten.features.store import OnlineFeatures
 from colisten.json_files import parse_json
@@ -41,6 +40,10 @@ from colisten.steps.use_cases.release import promote_release
 NAME = "online_events"
 STORES = ("sqlite", "redis")
 USERS, EVENTS, WORKERS, CLIENTS, SHELVES = 50, 10_000, 4, 16, 200
+TWICE = 4
+"""Every so many-th event is sent twice."""
+AGAIN = 5
+"""How often what was answered 503 is sent again."""
 WORLD = WorldSettings(users=300, audiobooks=400, podcasts=400, days=120)
 SMALL = (
     "hgnn.max_steps=4",
@@ -52,66 +55,97 @@ SMALL = (
     "index.backend=exact",
     f"features.history_length={EVENTS // USERS + 100}",
 )
-PATIENT = ("serving.features_budget_ms=2000", "serving.search_budget_ms=2000")
+PATIENT = (
+    "serving.features_budget_ms=2000",
+    "serving.search_budget_ms=2000",
+    "index.backend=exact",
+)
 
 
 def run() -> None:
     """Both stores, in turn."""
     rows = {}
-    for store in STORES:
-        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            settings = [*SMALL]
-            if store == "redis":
-                address = stack.enter_context(_redis(Path(folder)))
-                settings += ["features.online_store=redis", f"features.redis={address}"]
-            out = Path(folder) / "out"
-            _release(Path(folder), out, settings)
-            rows[store] = stack.enter_context(_service(out, settings)).measure()
-        print(f"{store}: {rows[store]}")
-    write_result(NAME, {**machine(), "workers": WORKERS, "clients": CLIENTS, "rows": rows})
+    with tempfile.TemporaryDirectory() as work, client() as asking:
+        folder = Path(work)
+        made = _release(folder, folder / "out")
+        for store in STORES:
+            with ExitStack() as stack:
+                place = made
+                if store == "redis":
+                    redis = stack.enter_context(serving_process.redis(folder))
+                    place = on_redis(made, redis.address, folder / "redis")
+                process = stack.enter_context(
+                    serving_process.colisten(place.home, PATIENT, workers=WORKERS)
+                )
+                rows[store] = Service(place, process, asking).measure()
+            print(f"{NAME}: {store}: {rows[store]}", flush=True)
+    result = {**machine(), "workers": WORKERS, "clients": CLIENTS, "rows": rows}
+    write_result(NAME, result)
+    print(markdown(result))
+
+
+def told(_: int, status: int, answer: bytes) -> bool | None:
+    """Whether an event was new; None where it was not taken."""
+    return None if status != 200 else b'"new":true' in answer.replace(b" ", b"")
 
 
 class Service:
     """A running service and what is sent to it.
 
     Args:
-        out: Its folder.
-        url: Where it listens.
-        pid: Of its first process.
+        place: Its folder.
+        process: Its processes.
+        asking: Who sends.
     """
 
-    def __init__(self, out: Path, url: str, pid: int) -> None:
-        self.url = url
-        self._release = colisten.load_release(out)
-        self._out = out
-        self._process = psutil.Process(pid)
-        self._client = httpx.Client(timeout=30, limits=httpx.Limits(max_connections=64))
-        loaded = self._release.loaded
-        self._items = loaded.item_ids[loaded.target].tolist()
+    def __init__(self, place: Place, process: Process, asking: Client) -> None:
+        self._process = process
+        self._asking = asking
+        self._out = place.home
+        self._loaded = place.release
+        self._kind = self._loaded.manifest.target_type
+        self._items = self._loaded.item_ids[self._loaded.target].tolist()
+        self._client = httpx.Client(timeout=30, base_url=process.url)
 
     def measure(self) -> dict[str, Any]:
-        """Send all events twice, check what is kept, then how soon a shelf changes."""
+        """Send all events, check what is kept, then how soon a shelf changes."""
         events = self._events()
-        sent = [*events, *events]
+        sent = [*events, *events[::TWICE]]
         random.Random(0).shuffle(sent)
-        poison = _Poison(self)
-        before, started = self._cpu(), time.perf_counter()
-        with poison, ThreadPoolExecutor(CLIENTS) as pool:
-            answers = list(pool.map(self._send, sent))
-        seconds = time.perf_counter() - started
-        cpu = self._cpu() - before
-        latencies = np.array([took for _, took, _ in answers]) * 1e3
+        poison = _Poison(f"{self._process.url}{EVENTS_PATH}")
+        before = self._process.cpu_seconds()
+        with poison:
+            rounds, taken = self._send_all(sent)
+        cpu = self._process.cpu_seconds() - before
+        first = rounds[0]
+        requests = sum(len(each.statuses) for each in rounds) + poison.answers.total()
         return {
             "events": len(events),
-            "accepted_as_new": sum(new for new, _, _ in answers),
-            "kept": self._kept(events),
-            "sent_again_after_503": sum(again for _, _, again in answers),
+            "sent": len(sent),
+            "accepted_as_new": sum(each.labels.count(True) for each in rounds),
+            "kept": self._kept(taken),
+            "statuses": first.by_status(),
+            "never_taken": len({_key(each) for each in sent}) - len({_key(each) for each in taken}),
             "poison_refused": dict(poison.answers),
-            "requests_per_second": round((len(sent) + poison.answers.total()) / seconds),
-            "cpu_ms_per_request": round(1e3 * cpu / (len(sent) + poison.answers.total()), 2),
-            "latency_ms": _quantiles(latencies),
+            "requests_per_second": round(len(first.statuses) / first.took),
+            "cpu_ms_per_request": round(1e3 * cpu / requests, 2),
+            "latency_ms": first.milliseconds(50, 95, 99),
             "event_to_changed_shelf_ms": self._to_shelf(),
         }
+
+    def _send_all(self, sent: list[Event]) -> tuple[list[Answers], list[Event]]:
+        """What came of each round of sending, and the events that were taken."""
+        rounds: list[Answers] = []
+        taken: list[Event] = []
+        left = sent
+        while left and len(rounds) <= AGAIN:
+            requests = Requests(self._process.port, EVENTS_PATH, [_body(each) for each in left])
+            answers = self._asking.ask(requests, Closed(CLIENTS, None), numbered)
+            good = {number for number, new in answers.labels if new is not None}
+            taken += [left[number] for number in good]
+            left = [event for number, event in enumerate(left) if number not in good]
+            rounds.append(answers.relabelled([new for _, new in answers.labels]))
+        return rounds, taken
 
     def _events(self) -> list[Event]:
         start = _moment()
@@ -119,7 +153,7 @@ class Service:
             Event(
                 f"listener-{user}",
                 self._items[at % len(self._items)],
-                self._release.manifest.target_type,
+                self._kind,
                 "stream",
                 start + timedelta(milliseconds=at),
             )
@@ -127,29 +161,16 @@ class Service:
             for at in range(EVENTS // USERS)
         ]
 
-    def _send(self, event: Event) -> tuple[bool, float, int]:
-        """Whether it was new, how long the answer took, and how often it was sent again."""
-        body = {**vars(event), "timestamp": event.timestamp.isoformat()}
-        for again in range(100):
-            started = time.perf_counter()
-            answer = self._client.post(f"{self.url}/v1/events", json=body)
-            took = time.perf_counter() - started
-            if answer.status_code == 200:
-                return bool(parse_json(answer.content)["new"]), took, again
-            if answer.status_code != 503:
-                raise RuntimeError(answer.text)
-        raise RuntimeError(f"Never stored: {body}")
-
     def _kept(self, events: list[Event]) -> int:
         """How many events are held exactly once; raises where anything else is held."""
-        loaded = self._release.loaded
+        loaded = self._loaded
         store = OnlineFeatures(self._out / "features", loaded.index_of, loaded.spec.fields)
         users = sorted({event.user_id for event in events})
         batch = store.read(users)
-        history = batch.histories[self._release.manifest.target_type]
+        history = batch.histories[self._kind]
         owner = np.repeat(np.array(users, dtype=object), history.counts)
         held = Counter(zip(owner, loaded.item_ids[history.items], history.times, strict=True))
-        expected = Counter((each.user_id, each.item_id, each.time) for each in events)
+        expected = Counter({(each.user_id, each.item_id, each.time) for each in events})
         if held - expected:
             raise RuntimeError(f"Held without being sent, or twice: {held - expected}")
         return (held & expected).total()
@@ -159,31 +180,26 @@ class Service:
         took, user, at = [], "reader", _moment() + timedelta(minutes=1)
         for number in range(SHELVES):
             first = self._shelf(user)[0]
+            event = Event(user, first, self._kind, "stream", at + timedelta(seconds=number))
             started = time.perf_counter()
-            kind = self._release.manifest.target_type
-            self._send(Event(user, first, kind, "stream", at + timedelta(seconds=number)))
+            self._client.post(EVENTS_PATH, json=_body(event)).raise_for_status()
             if first in self._shelf(user):
                 raise RuntimeError(f"{first} came back.")
             took.append(1e3 * (time.perf_counter() - started))
         return _quantiles(np.array(took))
 
     def _shelf(self, user: str) -> list[str]:
-        asked = self._client.post(f"{self.url}/v1/recommend", json={"user_id": user})
+        asked = self._client.post(RECOMMEND, json={"user_id": user})
         answer = parse_json(asked.content)
         return [item["item_id"] for item in answer["items"]]
-
-    def _cpu(self) -> float:
-        """Seconds of the service's processes so far."""
-        times = [each.cpu_times() for each in self._process.children(recursive=True)]
-        return float(sum(each.user + each.system for each in times))
 
 
 class _Poison:
     """A client that sends events of 1969 for as long as others send theirs."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, url: str) -> None:
         self.answers: Counter[int] = Counter()
-        self._url = f"{service.url}/v1/events"
+        self._url = url
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._send)
 
@@ -202,60 +218,49 @@ class _Poison:
                 self.answers[client.post(self._url, json=body).status_code] += 1
 
 
-def _release(folder: Path, out: Path, settings: list[str]) -> None:
+def markdown(result: dict[str, Any] | None) -> str:
+    """The table of the page."""
+    if result is None:
+        return "Not measured yet."
+    lines = [
+        "| store | events, sent with repeats | new | kept once | never taken | a second | "
+        "p50 / p99 ms | event to changed shelf, p50 / p99 ms | of nonsense |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for store, row in result["rows"].items():
+        shelf, took = row["event_to_changed_shelf_ms"], row["latency_ms"]
+        poison = ", ".join(
+            f"{n:,} answered {status}" for status, n in row["poison_refused"].items()
+        )
+        lines.append(
+            f"| {store} | {row['events']:,}, {row['sent']:,} | {row['accepted_as_new']:,} | "
+            f"{row['kept']:,} | {row['never_taken']} | {row['requests_per_second']} | "
+            f"{took['p50']} / {took['p99']} | {shelf['p50']} / {shelf['p99']} | {poison} |"
+        )
+    about = f"{result['workers']} workers, {result['clients']} clients, {USERS} users. "
+    return "\n".join([*lines, "", f"{about}Measured on {result['date']}."])
+
+
+def numbered(number: int, status: int, answer: bytes) -> tuple[int, bool | None]:
+    """Which event it was, and whether it was new; None where it was not taken."""
+    return number, told(number, status, answer)
+
+
+def _release(folder: Path, out: Path) -> Place:
+    settings = load_settings(None, SMALL)
     window = world_window(folder / "world", simulate(folder / "world", WORLD))
-    made = colisten.run(
-        window.data, window.cut, out, load_settings(None, tuple(settings)), window_days=window.days
-    )
+    made = colisten.run(window.data, window.cut, out, settings, window_days=window.days)
     if not made.promoted:  # what it recommends is not what is measured
         promote_release(out, made.release_id)
+    return Place(out, settings, ())
 
 
-@contextmanager
-def _service(out: Path, settings: list[str]) -> Iterator[Service]:
-    port = _free_port()
-    command = [sys.executable, "-m", "colisten", "serve", "--out", str(out), "--port", str(port)]
-    command += ["--workers", str(WORKERS)]
-    for each in (*settings, *PATIENT):
-        command += ["--set", each]
-    with (out / "service.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                if httpx.get(f"{url}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.2)
-        time.sleep(5)  # the last of the workers
-        yield Service(out, url, process.pid)
-    finally:
-        os.kill(process.pid, signal.SIGTERM)
-        process.wait(60)
+def _body(event: Event) -> dict[str, Any]:
+    return {**vars(event), "timestamp": event.timestamp.isoformat()}
 
 
-@contextmanager
-def _redis(folder: Path) -> Iterator[str]:
-    port = _free_port()
-    binary = shutil.which("redis-server")
-    if binary is None:
-        raise RuntimeError("redis-server is not installed.")
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    try:
-        time.sleep(1)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _key(event: Event) -> tuple[str, str, datetime]:
+    return event.user_id, event.item_id, event.timestamp
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float]:

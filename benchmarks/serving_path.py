@@ -248,7 +248,7 @@ def bare_parts(place: Place) -> dict[str, Callable[[str], Any]]:
     asked = [
         (view, [field.name for field in view.features if field.name in wanted]) for view in views
     ]
-    session = _session(release.folder)
+    session = onnx_session(release.folder)
     inputs = np.zeros((1, release.spec.width), np.float32)
     vectors = np.array(release.item_vectors)
     query = vectors[0]
@@ -272,7 +272,7 @@ def bare_parts(place: Place) -> dict[str, Callable[[str], Any]]:
 def plain_stack(place: Place) -> Starlette:
     """What a platform team writes first over the same release and feature store."""
     release, store = place.release, open_store(place.home / "features")
-    session, vectors = _session(release.folder), np.array(release.item_vectors)
+    session, vectors = onnx_session(release.folder), np.array(release.item_vectors)
     service = store.get_feature_service(names.SERVING)
     history, schema = np.array(release.history_vectors), release.spec.fields.schema
     ids = release.item_ids[release.target]
@@ -296,7 +296,7 @@ def plain_stack(place: Place) -> Starlette:
     return Starlette(routes=[Route("/v1/recommend", recommend, methods=["POST"])])
 
 
-def _session(folder: Path) -> onnxruntime.InferenceSession:
+def onnx_session(folder: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(folder / "user_tower.onnx", options)

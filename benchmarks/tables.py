@@ -10,7 +10,19 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import index_size, public_tables, serving_path, world_claims, worlds
+from benchmarks import (
+    index_size,
+    online_events,
+    public_tables,
+    serving_arms,
+    serving_chaos,
+    serving_http,
+    serving_path,
+    serving_soak,
+    serving_swaps,
+    world_claims,
+    worlds,
+)
 from benchmarks.pairs import known_result, read_result
 from benchmarks.public import MEASUREMENTS, Measurement
 from colisten.ablations.registry import FULL
@@ -37,6 +49,17 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "claims": world_claims.markdown,
         "serving path": lambda: serving_path.markdown(known_result(serving_path.NAME)),
         "index by size": lambda: index_size.markdown(known_result(index_size.NAME)),
+        **{
+            each.NAME: lambda each=each: each.markdown(known_result(each.NAME))  # type: ignore[misc]
+            for each in (
+                serving_http,
+                serving_swaps,
+                serving_arms,
+                serving_soak,
+                serving_chaos,
+                online_events,
+            )
+        },
     },
     "docs/comparison.md": {
         "compared": lambda: public_tables.hits_table(MEASUREMENTS[COMPARED]),

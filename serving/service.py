@@ -8,15 +8,18 @@ needs("bentoml", "starlette")
 
 import gc
 import os
+from typing import Any
 
 import bentoml
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from colisten.child import end_with
 from colisten.logs import configure_logs
 from colisten.serving import metrics
 from colisten.serving.app import build_app
 from colisten.serving.connections import Bounds, bound_connections
+from colisten.serving.direct import DirectPath
 from colisten.serving.drain import Drain, running_server
 from colisten.serving.environment import Environment, workers
 from colisten.serving.policy import PagePolicy
@@ -26,6 +29,8 @@ from colisten.settings.sections import ServingSettings
 from colisten.variables import ARBITER
 
 app = build_app()
+# Smaller answers than this are one packet or two anyhow.
+COMPRESSION: dict[str, Any] = {"minimum_size": 4096, "compresslevel": 5}
 
 
 @bentoml.service(
@@ -78,6 +83,7 @@ def _bound(serving: ServingSettings) -> Drain | None:
         return None
     bounds = Bounds(serving.idle_seconds, serving.max_connections)
     bound_connections(server, bounds)
+    server.config.loaded_app = DirectPath(_wrapped(), server.config.loaded_app)
     return Drain(
         server,
         bounds,
@@ -88,7 +94,11 @@ def _bound(serving: ServingSettings) -> Drain | None:
     )
 
 
+def _wrapped() -> ASGIApp:
+    """The application within what BentoML's stack would have put around it of ours."""
+    return PagePolicy(GZipMiddleware(app, **COMPRESSION))
+
+
 # The decorators made a service of the class.
 Colisten.add_asgi_middleware(PagePolicy)  # type: ignore[attr-defined]
-# Smaller answers than this are one packet or two anyhow.
-Colisten.add_asgi_middleware(GZipMiddleware, minimum_size=4096, compresslevel=5)  # type: ignore[attr-defined]
+Colisten.add_asgi_middleware(GZipMiddleware, **COMPRESSION)  # type: ignore[attr-defined]

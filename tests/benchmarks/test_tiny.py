@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,13 @@ from benchmarks import (
     scale,
     score_truth,
     sequential,
+    serving_arms,
+    serving_chaos,
+    serving_homes,
+    serving_http,
     serving_path,
+    serving_soak,
+    serving_swaps,
     threads,
     worlds,
 )
@@ -45,6 +52,7 @@ from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
 from colisten.settings.tree import load_settings
 from colisten.simulator import WorldSettings, simulate
+from tests.conftest import ServedHome
 
 NODES = {"audiobook": 60, "podcast": 120}
 PAIRS = {
@@ -105,6 +113,35 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "ASKED": 5,
         "TOP": 20,
     },
+    serving_homes: {"LARGE": 100},
+    serving_http: {
+        "WAYS": serving_http.WAYS[:2],
+        "WORKERS": 1,
+        "CONNECTIONS": (1, 2),
+        "SECONDS": 0.3,
+        "PACE_SECONDS": 0.3,
+        "WARM_SECONDS": 0.1,
+        "STEPS": 1,
+        "RECALL_USERS": 2,
+        "STAGE_USERS": 2,
+        "TOP": 20,
+    },
+    serving_swaps: {"WORKERS": 1, "USERS": 5, "SECONDS": 3.0, "EVERY": 1.5},
+    serving_arms: {"REQUESTS": 60, "FLUSH_SECONDS": 0.2},
+    serving_soak: {
+        "WORKERS": 1,
+        "SECONDS": {"250k": 1.5},
+        "SAMPLE_SECONDS": 0.3,
+        "STARTS": 1,
+    },
+    serving_chaos: {
+        "SCENES": {"exact": (serving_chaos.fill_disk,)},
+        "WORKERS": 1,
+        "PACE": 20.0,
+        "BEFORE": 1.0,
+        "DURING": 1.5,
+        "AFTER": 2.0,
+    },
     index_size: {"SIZES": (30, 150), "ASKED": 3, "TOP": 20, "LITE_ITEMS": 100},
     score_truth: {"WORLD": WORLD, "SEEDS": (0,), "SETTINGS": QUICK},
     online_events: {
@@ -146,8 +183,14 @@ WRITES = {
     robustness: {"robustness"},
     online_events: {"online_events"},
     score_truth: {"score_truth"},
+    serving_http: {"serving_http"},
+    serving_swaps: {"serving_swaps"},
+    serving_arms: {"serving_arms"},
+    serving_soak: {"serving_soak"},
+    serving_chaos: {"serving_chaos"},
     public: {TINY.name},
 }
+SERVED = {serving_http, serving_swaps, serving_arms, serving_soak, serving_chaos}
 COMMITTED = {path.stem: json.loads(path.read_text()) for path in pairs.RESULTS.glob("*.json")}
 
 # The public sets' files differ in nothing but the set and the cut.
@@ -167,10 +210,29 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
+@pytest.fixture(scope="session")
+def trained_home(
+    served_home: ServedHome, tiny_history: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What `serving_homes.trained` makes, of the releases that other tests have trained."""
+    folder = tmp_path_factory.mktemp("homes")
+    ignored = shutil.ignore_patterns("endpoint.json", "work", "exposures")
+    shutil.copytree(served_home.folder, folder / "home", ignore=ignored)
+    (folder / "home" / "others").touch()
+    (folder / "world").symlink_to(tiny_history)
+    return folder
+
+
 @pytest.mark.parametrize("module", WRITES, ids=lambda module: module.__name__)
 def test_it_runs_and_writes_what_is_committed(
-    module: ModuleType, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType,
+    results: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if module in SERVED:
+        monkeypatch.setenv(serving_homes.HOMES, str(request.getfixturevalue("trained_home")))
     if module is public:
         simulate(tmp_path / TINY.of.folder, WORLD)
         monkeypatch.setenv("COLISTEN_REAL_DATA", str(tmp_path))
