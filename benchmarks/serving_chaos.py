@@ -38,7 +38,7 @@ from colisten.index import open_index
 from colisten.index.lite_server import LiteServer, endpoint_of
 from colisten.json_files import read_mapping
 from colisten.release.store import ReleaseStore
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 NAME = "serving_chaos"
 WORKERS, PACE = 2, 80.0

@@ -38,7 +38,8 @@ from colisten.release.manifest import Bound
 from colisten.release.payload import PAYLOAD
 from colisten.release.popular import PopularLists
 from colisten.release.store import ReleaseStore
-from colisten.settings.sections import FeatureSettings, IndexSettings
+from colisten.settings.index import IndexSettings
+from colisten.settings.sections import FeatureSettings
 
 HOMES, MILVUS = "COLISTEN_BENCHMARK_HOMES", "milvus"
 LARGE = 250_000

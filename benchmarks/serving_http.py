@@ -34,7 +34,7 @@ from benchmarks.serving_path import Place
 from benchmarks.serving_process import RECOMMEND, Process, colisten, cpu_of, listening, wait_until
 from benchmarks.serving_triton import Triton, triton
 from colisten.json_files import parse_json
-from colisten.settings.sections import IndexSettings
+from colisten.settings.index import IndexSettings
 
 NAME = "serving_http"
 __all__ = ["NAME", "WAYS", "markdown", "run"]

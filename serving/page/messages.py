@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from colisten.index.filter import FilterKind
 from colisten.serving.requests import Id, Request
+from colisten.settings.data import FilterKind
 
 MAX_TEXT = 200
 
