@@ -36,7 +36,7 @@ from benchmarks.serving_triton import Triton, triton
 from colisten.feature_repo.repo import materialize
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer, endpoint_of
-from colisten.json_files import read_mapping
+from colisten.json_files import parse_json, read_mapping
 from colisten.release.store import ReleaseStore
 from colisten.settings.sections import IndexSettings
 
@@ -325,7 +325,8 @@ def _named(process: Process, until: float) -> dict[str, str]:
     found: dict[str, str] = {}
     while time.time() < until:
         with suppress(httpx.HTTPError, ValueError):
-            told = httpx.get(f"{process.url}{serving_process.RELEASE}", timeout=1.0).json()
+            answer = httpx.get(f"{process.url}{serving_process.RELEASE}", timeout=1.0)
+            told: dict[str, Any] = parse_json(answer.content)
             for name, part in told.get("parts", {}).items():
                 if not part["ok"]:
                     found[name] = part["reason"]
