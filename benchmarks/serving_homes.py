@@ -45,7 +45,14 @@ LARGE = 250_000
 OTHERS = 3
 """Releases of the trained size beside each other, for swaps and arms."""
 EXACT = IndexSettings(backend="exact")
-_LEFT = ("steps", "cache", "exposures", "index", "work")  # of a folder that is copied
+_LEFT = (
+    "steps",
+    "cache",
+    "exposures",
+    "milvus.db",
+    "endpoint.json",
+    "work",
+)  # of a folder that is copied
 
 
 @contextmanager
