@@ -210,7 +210,7 @@ class _Run:
     async def _pace(self, way: Paced) -> None:
         start, sent = time.perf_counter(), 0
         while (now := time.perf_counter()) < self._end:
-            wanted = int((now - start) * way.a_second)
+            wanted = int((now - start) * way.a_second) + 1  # the first is due at once
             for at in range(sent, wanted):
                 self._due.append((next(self._numbers), start + at / way.a_second))
             sent = wanted

@@ -31,12 +31,12 @@ from benchmarks.http_load import LOST, Answers, Paced, Requests
 from benchmarks.pairs import machine, write_result
 from benchmarks.serving_homes import copied, homes, of_server, on_redis, trained
 from benchmarks.serving_path import Place
-from benchmarks.serving_process import RECOMMEND, Process, Redis, colisten
+from benchmarks.serving_process import RECOMMEND, Process, Redis, colisten, wait_until
 from benchmarks.serving_triton import Triton, triton
 from colisten.feature_repo.repo import materialize
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer, endpoint_of
-from colisten.json_files import read_mapping
+from colisten.json_files import parse_json, read_mapping
 from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
 
@@ -103,15 +103,16 @@ def fill_disk(scene: Scene) -> Undo:
 def damage_file(scene: Scene) -> Undo:
     """Other bytes in place, in the vectors of the live release."""
     file = scene.place.release.folder / "item_vectors.npy"
+    at = file.stat().st_size // 2
     with file.open("r+b") as stream:
-        stream.seek(-4096, os.SEEK_END)
-        kept = stream.read()
-        stream.seek(-4096, os.SEEK_END)
-        stream.write(os.urandom(4096))
+        stream.seek(at)
+        kept = stream.read(4096)
+        stream.seek(at)
+        stream.write(os.urandom(len(kept)))
 
     def undo() -> None:
         with file.open("r+b") as stream:
-            stream.seek(-4096, os.SEEK_END)
+            stream.seek(at)
             stream.write(kept)
 
     return undo
@@ -324,7 +325,8 @@ def _named(process: Process, until: float) -> dict[str, str]:
     found: dict[str, str] = {}
     while time.time() < until:
         with suppress(httpx.HTTPError, ValueError):
-            told = httpx.get(f"{process.url}{serving_process.RELEASE}", timeout=1.0).json()
+            answer = httpx.get(f"{process.url}{serving_process.RELEASE}", timeout=1.0)
+            told: dict[str, Any] = parse_json(answer.content)
             for name, part in told.get("parts", {}).items():
                 if not part["ok"]:
                     found[name] = part["reason"]
@@ -333,16 +335,19 @@ def _named(process: Process, until: float) -> dict[str, str]:
 
 
 def _well(process: Process, scene: Scene) -> bool:
-    """Whether every worker is there, ready, and says that all its parts are well."""
+    """Whether every worker is there, ready, and says before long that all its parts are well."""
+    body = {"user_id": str(scene.place.users[0])}
+
+    def well() -> bool:
+        told = [process.release()["parts"] for _ in range(2 * WORKERS)]
+        return all(part["ok"] for parts in told for part in parts.values())
+
     try:
         process.wait_for_workers(WORKERS)
-        told = [process.release()["parts"] for _ in range(2 * WORKERS)]
-        personal = process.answers(
-            RECOMMEND, {"user_id": str(scene.place.users[0])}, holds='"two_tower"'
-        )
+        wait_until(well, seconds=AFTER)
     except (RuntimeError, httpx.HTTPError):
         return False
-    return personal and all(part["ok"] for parts in told for part in parts.values())
+    return process.answers(RECOMMEND, body, holds='"two_tower"')
 
 
 def _stopped(process: psutil.Process) -> Undo:

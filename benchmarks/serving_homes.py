@@ -4,7 +4,7 @@ A release of 8,000 titles is trained; a larger one, or another of the same size,
 titles have a mixture of two vectors and the words of one of them. It goes through the store's own
 publishing, which verifies it, so its files, digests and golden set are those of any release.
 `python -m benchmarks.serving_homes FOLDER` makes all of them; a benchmark that finds FOLDER in the
-variable COLISTEN_BENCHMARK_HOMES takes them from there.
+variable BENCHMARK_HOMES takes them from there.
 """
 
 from __future__ import annotations
@@ -41,12 +41,19 @@ from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
 from colisten.settings.sections import FeatureSettings
 
-HOMES, MILVUS = "COLISTEN_BENCHMARK_HOMES", "milvus"
+HOMES, MILVUS = "BENCHMARK_HOMES", "milvus"
 LARGE = 250_000
 OTHERS = 3
 """Releases of the trained size beside each other, for swaps and arms."""
 EXACT = IndexSettings(backend="exact")
-_LEFT = ("steps", "cache", "exposures", "index", "work")  # of a folder that is copied
+_LEFT = (
+    "steps",
+    "cache",
+    "exposures",
+    "milvus.db",
+    "endpoint.json",
+    "work",
+)  # of a folder that is copied
 
 
 @contextmanager

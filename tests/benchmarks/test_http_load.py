@@ -112,6 +112,13 @@ def test_a_pace_is_kept_and_waiting_counts_from_when_it_was_due() -> None:
     assert (answers.milliseconds(100)["p100"] or 0) > 500
 
 
+def test_at_a_slow_pace_nobody_waits_for_the_next_to_be_due() -> None:
+    with server(lambda _: whole(200, SHELF)) as port:
+        answers = asked(requests(port), Paced(5, 0.7), rung)
+    assert len(answers.statuses) == 4
+    assert np.median(answers.seconds) < 0.1
+
+
 def test_where_nobody_listens_all_is_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -48,6 +48,8 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.alone import measured
 from benchmarks.graphs import random_graph
 from benchmarks.public_sets import FOOD_KITCHEN, Cut
+from colisten.index import open_index
+from colisten.release.store import ReleaseStore
 from colisten.sampling.supervision import SupervisedEdges
 from colisten.settings.sections import HGNNSettings
 from colisten.settings.tree import load_settings
@@ -218,6 +220,10 @@ def trained_home(
     folder = tmp_path_factory.mktemp("homes")
     ignored = shutil.ignore_patterns("endpoint.json", "work", "exposures")
     shutil.copytree(served_home.folder, folder / "home", ignore=ignored)
+    store = ReleaseStore(folder / "home")
+    with open_index(folder / "home", serving_homes.EXACT) as index:
+        for release_id in served_home.ids:
+            store.republish(release_id, index)
     (folder / "home" / "others").touch()
     (folder / "world").symlink_to(tiny_history)
     return folder
