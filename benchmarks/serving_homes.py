@@ -35,6 +35,7 @@ from colisten.json_files import write_json
 from colisten.release.golden_set import FOLDER, TOP, GoldenSet
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import Bound
+from colisten.release.neighbours import ItemNeighbours
 from colisten.release.payload import PAYLOAD
 from colisten.release.popular import PopularLists
 from colisten.release.store import ReleaseStore
@@ -151,6 +152,7 @@ def remade(release: LoadedRelease, out: Path, *, size: int | None = None, seed: 
     rows = np.insert(np.arange(len(release.item_ids)), target.stop, source + target.start)
     np.save(out / "item_vectors.npy", vectors)
     np.save(out / "history_vectors.npy", np.asarray(release.history_vectors)[rows])
+    _neighbours(out, release, source)
     ids = _written_items(out, release, rows, target.stop, more)
     _popular(out, release, more)
     _golden(out, release, ids[target.start : target.stop + more], vectors)
@@ -188,6 +190,17 @@ def _written_items(
     table = table.set_column(place, "item_id", pa.array(ids, pa.string()))
     parquet.write(table.combine_chunks(), out / "items.parquet")
     return ids
+
+
+def _neighbours(out: Path, release: LoadedRelease, source: np.ndarray) -> None:
+    """An added title has the neighbours of the one it was made of [more]."""
+    if release.neighbours is None:
+        return
+    items, strengths = release.neighbours.items, release.neighbours.strengths
+    moved = np.where(items >= release.target.stop, items + len(source), items).astype(np.int32)
+    ItemNeighbours(
+        np.concatenate([moved, moved[source]]), np.concatenate([strengths, strengths[source]])
+    ).write(out)
 
 
 def _popular(out: Path, release: LoadedRelease, more: int) -> None:
