@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks.score_truth import after_the_cut
 
-# A window of so few users tells errors apart down to about half of this.
-MOST_ERROR = 0.01
+# Starts grow by a half from the window that the rule learned on to the next in so small a world; the
+# committed result of full worlds is held to a third less.
+MOST_ERROR = 0.015
 
 
 @pytest.mark.slow
