@@ -133,7 +133,7 @@ def least_value(
 
     Args:
         measure: Recall of each query [Q] at a value; better, as a rule, the higher that is.
-        target: Recall on average, less a standard error.
+        target: Recall on average, less a standard error where a higher value is left to try.
         low: Where to begin.
         high: Where to give up.
 
@@ -144,7 +144,8 @@ def least_value(
     def reached(value: int) -> tuple[bool, float]:
         recall = measure(value)
         error = float(recall.std()) / np.sqrt(len(recall))
-        return float(recall.mean()) - error >= target, float(recall.mean())
+        margin = error if value < high else 0.0
+        return float(recall.mean()) - margin >= target, float(recall.mean())
 
     value, failed = low, 0
     while not (found := reached(value))[0]:

@@ -51,6 +51,7 @@ def test_a_target_is_reached_by_more_than_luck() -> None:
         return np.array([1.0, 0.9] * 2) if value < 8 else np.full(4, 0.96)
 
     assert least_value(measure, 0.95, 2, 64) == (8, 0.96), "a mean of .95 with an error is not .95"
+    assert least_value(measure, 0.95, 2, 4) == (4, 0.95), "it is where nothing is left to try"
 
 
 def test_ties_and_short_answers_are_counted() -> None:
