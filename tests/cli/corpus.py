@@ -146,6 +146,7 @@ READS: dict[str, tuple[str, ...]] = {
     "release publish": ("release", "publish", "{release}", "--out", "@"),
     "release rollback": ("release", "rollback", "--out", "@"),
     "release prune": ("release", "prune", "--out", "@"),
+    "triton write": ("triton", "write", "--out", "@"),
     "events push": (
         *("events", "push", "--out", "@", "--user", "u", "--item", "a000", "--type", "audiobook"),
     ),
@@ -179,6 +180,7 @@ WRITES: dict[str, tuple[str, ...]] = {
     ),
     "compile out": ("pipeline", "compile", "--out", "@"),
     "recommend to": ("recommend", "--out", "{home}", "--user", "u0001", "--to", "@"),
+    "triton repository": ("triton", "write", "--out", "{home}", "--repository", "@"),
 }
 UNWRITABLE = (
     *("a file", "below a file", "a loop", "a long name", "a long path", "a NUL", "/dev/null"),
