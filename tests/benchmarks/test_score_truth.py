@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.score_truth import after_the_cut
 
-# Starts grow by a half from the window that the rule learned on to the next in so small a world; the
-# committed result of full worlds is held to a third less.
+# Starts grow by a half from the window that the rule learned on to the next in so small a world;
+# docs/release.md says what they are worth in larger ones.
 MOST_ERROR = 0.015
 
 

@@ -13,6 +13,7 @@ from colisten.serving import index_truth, metrics
 from colisten.serving.endpoints import ENDPOINTS
 from colisten.serving.problems import CODES
 from colisten.serving.requests import EventRequest, EventsRequest
+from colisten.serving.triton_tower import ABSENT, ERROR, FOREIGN, UNCHECKED
 from colisten.variables import HOME, SETTINGS, WORKERS
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,9 @@ def test_every_endpoint_and_its_fields_are_documented() -> None:
             assert any(f"`{field}`" in row for row in rows), field
 
 
+TOWER_REASONS = {ABSENT, FOREIGN, ERROR}
+
+
 def test_every_reason_is_documented_and_none_else() -> None:
     source = "".join(
         (ROOT / "serving" / f"{name}.py").read_text()
@@ -61,9 +65,9 @@ def test_every_reason_is_documented_and_none_else() -> None:
     plain = set(re.findall(r'(?:fallbacks\.append\(|fallbacks=\[)"(\w+)"', source))
     guarded = {
         f"{breaker}_{why}"
-        for breaker in ("features", "index")
+        for breaker in ("features", "index", "triton")
         for why in ("timeout", "error", "resting")
-    } | {"index_refused", *index_truth.REASONS}
+    } | {"index_refused", *index_truth.REASONS, "triton_refused", *TOWER_REASONS, UNCHECKED}
     written = {
         reason
         for row in section("Fallbacks").splitlines()
@@ -85,7 +89,7 @@ def test_every_reason_of_a_part_is_documented() -> None:
         reason for row in rows for reason in re.findall(r"`(\w+)`", row.rsplit("|", 2)[1])
     } - {"reason"}
     # What loading and following log under such a name is no reason.
-    assert written == index | (plain & written)
+    assert written == index | TOWER_REASONS | (plain & written)
     assert {"release_refused", "release_absent", "files_changed", "features_empty"} <= plain
     assert {name for name in plain if name.startswith("features_")} <= written
 
