@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colisten.errors import ReleaseCorrupt
-from colisten.graph.relation import CO_LISTENED, Relation
 
 if TYPE_CHECKING:
     from colisten.graph.graph import CoListeningGraph
+    from colisten.graph.relation import Relation
 
 ITEMS, STRENGTHS = "neighbour_items.npy", "neighbour_strengths.npy"
 _NONE = -1
@@ -39,6 +39,9 @@ class ItemNeighbours:
     @classmethod
     def of(cls, graph: CoListeningGraph, target_type: str, each: int) -> ItemNeighbours:
         """The strongest `each` neighbours of every type that the graph says were co-listened."""
+        # Here, since serving reads what this makes and builds no graph.
+        from colisten.graph.relation import CO_LISTENED
+
         rows, items, strengths = [], [], []
         for (source, name, destination), relation in graph.relations.items():
             if (name, destination) != (CO_LISTENED, target_type):

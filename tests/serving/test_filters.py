@@ -26,6 +26,7 @@ from colisten.release.store import ReleaseStore
 from colisten.serving.answers import How
 from colisten.serving.app import build_app
 from colisten.serving.environment import Environment
+from colisten.serving.explanation import Phrases
 from colisten.serving.problems import Refused
 from colisten.serving.requests import RecommendRequest, SimilarRequest
 from colisten.serving.runtime import Runtime
@@ -247,7 +248,9 @@ def test_a_signal_without_a_phrase_explains_neutrally(
     asked = RecommendRequest(user_id="u", k=100)
     spoken = {str(item.why) for item in runtime.recommend(asked).items}
     assert any(why.startswith("because you listened to ") for why in spoken)
-    monkeypatch.setattr(runtime._recommender, "_reasons", {"purchase": "you bought"})
+    monkeypatch.setattr(
+        runtime._recommender, "_phrases", Phrases({"purchase": "you bought"}, "heard")
+    )
     neutral = {item.why for item in runtime.recommend(asked).items}
     assert all(why is None or why.startswith("because of ") for why in neutral)
 
@@ -398,5 +401,5 @@ def test_no_word_of_a_filter_reaches_milvus_as_its_language(
         runtime.close()
     # What nothing passes needs no index; everything else was found by it, and no rung was left.
     reasons = {one for _, fallbacks in searches for one in fallbacks}
-    assert reasons <= {"filter_matches_nothing", "nothing_left"}
+    assert reasons <= {"filter_matches_nothing", "language_not_offered", "nothing_left"}
     assert searches["milvus", ()] > 8
