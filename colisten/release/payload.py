@@ -21,7 +21,6 @@ from colisten.evaluation.score_calibration import CALIBRATION, ScoreCalibration
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.files import write_aside
-from colisten.graph.graph import CoListeningGraph
 from colisten.index.exact import ExactCollection
 from colisten.index.filter import NO_COLUMNS, FilterColumns, filter_columns
 from colisten.json_files import read_model, write_json
@@ -116,6 +115,9 @@ def assemble_payload(
         if graph is not None:
             _copy(graph, (GRAPH_FILE,), folder)
             if neighbours:
+                # Here, since serving reads payloads and builds no graph.
+                from colisten.graph.graph import CoListeningGraph
+
                 whole = CoListeningGraph.load(graph)
                 ItemNeighbours.of(whole, target_type, neighbours).write(folder)
         wanted = dict.fromkeys((*_ITEM_COLUMNS, *filterable))

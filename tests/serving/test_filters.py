@@ -402,4 +402,4 @@ def test_no_word_of_a_filter_reaches_milvus_as_its_language(
     # What nothing passes needs no index; everything else was found by it, and no rung was left.
     reasons = {one for _, fallbacks in searches for one in fallbacks}
     assert reasons <= {"filter_matches_nothing", "language_not_offered", "nothing_left"}
-    assert searches["milvus", ()] > 8
+    assert searches["milvus", ()] > 2
