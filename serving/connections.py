@@ -18,6 +18,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
 
+from colisten.json_files import to_json
 from colisten.serving import metrics
 from colisten.serving.problems import MEDIA_TYPE, Fault, Problem
 
@@ -113,7 +114,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if scope["type"] != "http" or scope["path"] in _ALWAYS:
             await self._open_app(scope, receive, send)
             return
-        body = Problem.of(503, _FULL).model_dump_json().encode()
+        body = to_json(Problem.of(503, _FULL)).encode()
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),

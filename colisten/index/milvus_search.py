@@ -10,7 +10,6 @@ from colisten.extras import needs
 
 needs("pymilvus")
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from pymilvus import MilvusClient
 from colisten.errors import VectorIndexError
 from colisten.index.milvus_filter import Fields
 from colisten.index.search_tuning import SearchRecord
-from colisten.json_files import to_json
+from colisten.json_files import parse_json, to_json
 from colisten.settings.index import IndexKind
+from colisten.words import known_word
 
 PROPERTY = "colisten.search"
 # Milvus' own: segments of fewer rows get no index and are searched whole.
@@ -60,7 +60,7 @@ class Shape:
 
 def unmeasured(kind: IndexKind, n: int, k: int) -> SearchRecord:
     """How a collection of n items is built, and searched until something is measured."""
-    if kind == "hnsw":
+    if known_word("index.kind", kind, tuple(_TYPES)) == "hnsw":
         ef = max(_UNMEASURED_EF, 4 * k)
         return SearchRecord(kind, _HNSW, "ef", ef, ef, k)
     lists = max(1, min(round(4 * n**0.5), n // 39, 65_536))
@@ -69,7 +69,7 @@ def unmeasured(kind: IndexKind, n: int, k: int) -> SearchRecord:
 
 def index_type(kind: IndexKind) -> str:
     """As Milvus calls it."""
-    return _TYPES[kind]
+    return _TYPES[known_word("index.kind", kind, tuple(_TYPES))]
 
 
 def largest(record: SearchRecord, n: int) -> int:
@@ -104,7 +104,7 @@ def read_record(properties: Mapping[str, Any] | None) -> SearchRecord | None:
     if not isinstance(told, str):
         return None
     try:
-        return SearchRecord.from_mapping(json.loads(told))
+        return SearchRecord.from_mapping(parse_json(told))
     except (ValueError, TypeError):
         return None
 

@@ -10,7 +10,6 @@ call; it is what loads and unloads models, see `control.py`.
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 import threading
 import time
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from colisten.errors import TowerAbsent, TowerBusy, TowerError
+from colisten.json_files import parse_json, to_json
 from colisten.triton.repository import INPUT, OUTPUT
 
 _HEADER = "Inference-Header-Content-Length"
@@ -124,7 +124,7 @@ def _path(model: str) -> str:
 @lru_cache(maxsize=64)
 def _head(shape: tuple[int, ...], size: int, timeout_us: int) -> bytes:
     """The JSON before the bytes; `timeout` is how long the request may wait in the queue."""
-    return json.dumps(
+    return to_json(
         {
             "parameters": {"timeout": timeout_us},
             "inputs": [
@@ -161,7 +161,7 @@ def _refusal(status: int, body: bytes) -> TowerError:
 
 def _message(body: bytes) -> str:
     try:
-        told: Any = json.loads(body[:_LARGEST_HEAD])
+        told: Any = parse_json(body[:_LARGEST_HEAD])
         return str(told["error"])[:300]
     except (ValueError, KeyError, TypeError):
         return "it does not say why."

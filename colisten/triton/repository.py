@@ -21,6 +21,7 @@ from colisten.files import file_digest, write_aside
 from colisten.release.manifest import Manifest
 from colisten.settings.triton import TritonBackend, TritonSettings
 from colisten.triton import tower_source
+from colisten.words import known_word
 
 TOWER = "user_tower.onnx"
 INPUT, OUTPUT = "features", "vectors"
@@ -70,7 +71,7 @@ class ModelConfig:
         """The file. What waits longer than its caller does is rejected, not computed for nobody."""
         return f"""\
 name: "{self.name}"
-backend: "{backend}"
+backend: "{known_word("triton.backend", backend, BACKENDS)}"
 max_batch_size: {self.batch}
 input [ {{ name: "{INPUT}" data_type: TYPE_FP32 dims: [ {self.width} ] }} ]
 output [ {{ name: "{OUTPUT}" data_type: TYPE_FP32 dims: [ {self.dim} ] }} ]
