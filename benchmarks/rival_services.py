@@ -31,6 +31,7 @@ from colisten.features import names
 from colisten.features.store import open_store
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
+from colisten.json_files import parse_json
 from colisten.settings.tree import Settings
 
 HOME, KIND, INDEX, EF = "RIVAL_HOME", "RIVAL_KIND", "RIVAL_INDEX", "RIVAL_EF"
@@ -94,7 +95,7 @@ def floor(place: Place) -> Starlette:
     parts = bare_parts(place)
 
     async def recommend(request: Request) -> Response:
-        user = (await request.body()).decode().split('"user_id": "', 1)[1].split('"', 1)[0]
+        user = parse_json(await request.body())["user_id"]
         parts["features"](user)
         parts["tower"](user)
         best: Any = parts["top 100"](user)
