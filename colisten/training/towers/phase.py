@@ -116,8 +116,11 @@ class _Trainer:
         self.average.n_averaged.fill_(1)
         self.share = torch.from_numpy(examples.item_shares(phase.rows))
         self.inputs = BatchInputs(examples, phase.held_out, settings.towers)
-        self.judged = HeldOut.of(examples, phase.held_out) if len(phase.held_out) else None
-        self.half_life = examples.half_life(settings.window_days)
+        self.judged: HeldOut | None = None
+        self.half_life = 0
+        if len(phase.held_out):
+            self.judged = HeldOut.of(examples, phase.held_out)
+            self.half_life = examples.half_life(settings.window_days)
 
     @property
     def averaged(self) -> TwoTowers:
