@@ -110,6 +110,10 @@ class VectorIndexError(ColistenError):
     """The vector index refuses or is out of reach."""
 
 
+class RecallMissed(VectorIndexError):
+    """An index does not find what is asked of it, however far it looks."""
+
+
 class FilterRefused(VectorIndexError):
     """A filter names a column that is not declared, or a value that is none of its kind.
 

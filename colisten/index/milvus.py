@@ -1,8 +1,8 @@
 """Milvus: a server in production, Milvus Lite on one machine.
 
-A server gets an HNSW index and filter expressions. Milvus Lite searches exhaustively and
-filters row by row in Python, so there this client asks for more than it needs and filters
-itself, and sends an expression only where that was not enough.
+A server gets an index of its own (see `milvus_tuning`) and filter expressions. Milvus Lite searches
+exhaustively and filters row by row in Python, so there this client asks for more than it needs and
+filters itself, and sends an expression only where that was not enough.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ from colisten.index.milvus_connection import PATIENCE_SECONDS, asking, connected
 from colisten.index.milvus_filter import Hit, best_hits, field_name
 from colisten.index.milvus_search import (
     Shape,
-    largest,
+    builds,
     search_params,
-    unmeasured,
-    write_record,
 )
+from colisten.index.milvus_tuning import Truths, tune_collection
 from colisten.index.protocol import (
     MAX_HITS,
     Hits,
@@ -45,7 +44,7 @@ from colisten.index.protocol import (
     check_search,
     check_width,
 )
-from colisten.index.search_tuning import Exact, SearchRecord, tuned
+from colisten.index.search_tuning import Exact, SearchRecord
 from colisten.index.supervised import SupervisedServer
 from colisten.settings.index import IndexSettings
 
@@ -130,7 +129,7 @@ class MilvusIndex(VectorIndex):
             self._forget(collection)
             self._client.drop_collection(collection, timeout=PATIENCE_SECONDS)
             items = MilvusCollection(collection, ids, vectors, columns, rows)
-            record = unmeasured(self._settings.kind, len(ids), self._settings.recall_k)
+            record = builds(self._settings.kind, len(ids), self._settings.recall_k)[0]
             items.write(self._client, None if self._lite else record)
         written = self.count(collection)
         if written != len(ids):
@@ -176,28 +175,20 @@ class MilvusIndex(VectorIndex):
         filters: Sequence[Filter],
     ) -> None:
         """See `VectorIndex.tune`; what was measured for the same target stays, as does a set ef."""
-        target, n = self._settings.recall, self.count(collection)
-        k, was = min(self._settings.recall_k, n), self._shape(collection)
-        set_by_hand = self._settings.ef is not None
-        if self._lite or target is None or set_by_hand or was.record is None:
-            return
-        if (was.record.target, was.record.k) == (target, k):
+        was = self._shape(collection)
+        if self._lite or was.record is None:
             return
 
         def search(record: SearchRecord, asked: Filter) -> Hits:
             self._keep(collection, replace(was, record=record))
-            return self.search(collection, queries, k, filter=asked)
+            return self.search(collection, queries, k=record.k, filter=asked)
 
+        def truths(k: int) -> Truths:
+            return [(asked, exact(queries, k, asked)) for asked in (EVERY_ITEM, *filters)]
+
+        n, settings = self.count(collection), self._settings
         try:
-            chosen = tuned(
-                replace(was.record, k=k),
-                search,
-                [(asked, exact(queries, k, asked)) for asked in (EVERY_ITEM, *filters)],
-                target=target,
-                high=largest(was.record, n),
-            )
-            with asking("record the search of", collection):
-                write_record(self._client, collection, chosen, PATIENCE_SECONDS)
+            tune_collection(self._client, collection, was.record, n, settings, search, truths)
         finally:
             self._forget(collection)
 

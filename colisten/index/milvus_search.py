@@ -12,7 +12,7 @@ needs("pymilvus")
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pymilvus import MilvusClient
@@ -28,7 +28,8 @@ PROPERTY = "colisten.search"
 # Milvus' own: segments of fewer rows get no index and are searched whole.
 SMALLEST_INDEXED = 1024
 LARGEST_EF = 32_768
-_HNSW = {"M": 16, "efConstruction": 200}
+# A graph of few edges falls apart where a filter hides most of its nodes: one of more may not.
+_HNSW = ({"M": 16, "efConstruction": 200}, {"M": 64, "efConstruction": 800})
 _TYPES: dict[IndexKind, str] = {"hnsw": "HNSW", "ivf": "IVF_FLAT"}
 _LOOK_SECONDS = 0.1
 # What collections were searched with before anything was measured.
@@ -58,13 +59,18 @@ class Shape:
         return cls(int(vector["params"]["dim"]), Fields.described(fields), record)
 
 
-def unmeasured(kind: IndexKind, n: int, k: int) -> SearchRecord:
-    """How a collection of n items is built, and searched until something is measured."""
-    if known_word("index.kind", kind, tuple(_TYPES)) == "hnsw":
-        ef = max(_UNMEASURED_EF, 4 * k)
-        return SearchRecord(kind, _HNSW, "ef", ef, ef, k)
+def builds(kind: IndexKind, n: int, k: int) -> list[SearchRecord]:
+    """How a collection of n items may be built, from the cheapest to what reaches any recall.
+
+    Each is searched as its record says until something is measured.
+    """
     lists = max(1, min(round(4 * n**0.5), n // 39, 65_536))
-    return SearchRecord(kind, {"nlist": lists}, "nprobe", lists, lists, k)
+    inverted = SearchRecord("ivf", {"nlist": lists}, "nprobe", lists, lists, k)
+    if known_word("index.kind", kind, tuple(_TYPES)) == "ivf":
+        return [inverted]
+    ef = max(_UNMEASURED_EF, 4 * k)
+    graphs = [SearchRecord(kind, built, "ef", ef, ef, k) for built in _HNSW]
+    return [*graphs, replace(inverted, asked=kind)]
 
 
 def index_type(kind: IndexKind) -> str:
@@ -116,6 +122,17 @@ def write_record(
     client.alter_collection_properties(
         collection, {PROPERTY: to_json(record.to_dict())}, timeout=seconds
     )
+
+
+def rebuild(client: MilvusClient, collection: str, record: SearchRecord, seconds: float) -> None:
+    """Give a collection another index; its rows stay."""
+    client.release_collection(collection, timeout=seconds)
+    client.drop_index(collection, "vector", timeout=seconds)
+    index = client.prepare_index_params()
+    index.add_index(
+        "vector", index_type=index_type(record.kind), metric_type="IP", params=record.built
+    )
+    client.create_index(collection, index, timeout=seconds)
 
 
 def load_indexed(client: MilvusClient, collection: str, n: int, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 Measured on users' own vectors against exact search, once without a filter and once with real ones:
 a graph that finds .95 of what is nearest may find .75 of what is nearest among a tenth of the
-items. The least value that reaches the target is taken, by its recall less one standard error over
+items. The least value that reaches the target is taken, by its recall less two standard errors over
 the users, so that other users meet it as well.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colisten.errors import VectorIndexError
+from colisten.errors import RecallMissed
 from colisten.index.filter import RANGED, Filter, FilterColumns
 from colisten.index.protocol import Hits
 from colisten.settings.index import IndexKind
@@ -27,6 +27,7 @@ Exact = Callable[[np.ndarray, int, Filter], Hits]
 """Exact answers: queries [Q, d], k, filter."""
 
 _TIE = 1e-5
+_ERRORS = 2.0  # by one, other users are below the target one time in six
 _STEPS = 3  # of bisection: the last one tells values apart that differ by an eighth
 _MOST_FILTERS = 6
 _COMMON = (0.02, 0.6)  # shares of items; below, an index looks at all that pass
@@ -47,6 +48,7 @@ class SearchRecord:
         target: Recall that was asked for; None where nothing was measured.
         recall, filtered_recall: Measured; of filters the lowest.
         queries, filters: How many were measured.
+        asked: Kind that the settings named, which another took the place of; None: `kind` itself.
     """
 
     kind: IndexKind
@@ -60,6 +62,7 @@ class SearchRecord:
     filtered_recall: float | None = None
     queries: int = 0
     filters: int = 0
+    asked: IndexKind | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -98,7 +101,7 @@ def tuned(
         high: The greatest value that may be tried.
 
     Raises:
-        VectorIndexError: It is not reached.
+        RecallMissed: It is not reached.
     """
 
     def measured(value: int, truth: tuple[Filter, Hits]) -> np.ndarray:
@@ -133,24 +136,24 @@ def least_value(
 
     Args:
         measure: Recall of each query [Q] at a value; better, as a rule, the higher that is.
-        target: Recall on average, less a standard error where a higher value is left to try.
+        target: Recall on average, less two standard errors where a higher value is left to try.
         low: Where to begin.
         high: Where to give up.
 
     Raises:
-        VectorIndexError: Not even `high` reaches it.
+        RecallMissed: Not even `high` reaches it.
     """
 
     def reached(value: int) -> tuple[bool, float]:
         recall = measure(value)
         error = float(recall.std()) / np.sqrt(len(recall))
-        margin = error if value < high else 0.0
+        margin = _ERRORS * error if value < high else 0.0
         return float(recall.mean()) - margin >= target, float(recall.mean())
 
     value, failed = low, 0
     while not (found := reached(value))[0]:
         if value >= high:
-            raise VectorIndexError(
+            raise RecallMissed(
                 f"The index finds {found[1]:.3f} of what is nearest at {value}, and "
                 f"index.recall asks for {target}.",
                 "Lower it, or take index.kind=ivf, which reaches any.",

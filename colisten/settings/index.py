@@ -34,8 +34,9 @@ class IndexSettings(Section):
     )
     kind: IndexKind = Field(
         "hnsw",
-        description="Index of a Milvus server's collections: hnsw (a graph; the fastest) or ivf "
-        "(lists, without compression; less memory, and reaches any recall).",
+        description="Index of a Milvus server's collections: hnsw (a graph; the fastest, and ivf "
+        "where it misses index.recall) or ivf (lists, without compression; less memory, and "
+        "reaches any recall).",
     )
     recall: float | None = Field(
         0.95,
