@@ -94,7 +94,7 @@ class ScoreCalibration(Part):
         k: Titles of a list that count as shown.
         users: Users that it was learned from.
         starts: First starts of theirs in the window.
-        rule: Logits to probabilities.
+        rule: Logits to probabilities; of a release, those of its own towers.
         reliability: By what it is of; without users in whom nobody is of that kind.
     """
 
@@ -161,6 +161,32 @@ def calibrate(
         rule=rule,
         reliability=reliabilities(pairs, _unseen(pairs, rule, len(users), seed), seed, confidence),
     )
+
+
+def carried(
+    calibration: ScoreCalibration, users: EligibleUsers, logits: Logits, activity: Activity
+) -> ScoreCalibration:
+    """The calibration for another training of its model, whose logits lie elsewhere.
+
+    What the rule says of what the other one shows is spread as it was; whether that is
+    true, only the next window can tell, so its reliability stays that of the window it has seen.
+
+    Args:
+        calibration: Of a model.
+        users: Some that the other one knows.
+        logits: The other model's, of these users.
+        activity: Of these users.
+    """
+    nothing = np.zeros(0, dtype=np.int64)
+    pairs = score_pairs(
+        users,
+        Ragged.of(nothing, nothing, len(users)),
+        logits,
+        activity,
+        k=calibration.k,
+        seed=0,
+    )
+    return calibration.model_copy(update={"rule": calibration.rule.carried(pairs)})
 
 
 def score_pairs(

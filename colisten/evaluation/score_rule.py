@@ -9,12 +9,15 @@ a sum of few terms, one set of weights for cold and one for warm users:
 with the logit of `colisten.evaluation.relative_logits`. The knot lies where a shelf ends: what is
 shown was selected for its score, so above it scores tell less than below. No slope is negative, so
 for one user probabilities keep the order of scores.
+
+The next training of the same model may spread its logits four times as wide and be no surer of
+anything. So its logits are first moved to where those lay that the rule was learned from: a few
+quantiles of what each of them shows to such users, and the middle of all, say where (`Landmarks`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Self
 
 import numpy as np
@@ -25,6 +28,9 @@ from colisten.features.users import UserBatch
 
 LEAST_STARTS = 30
 """With fewer starts there is no rule, and of a kind of user with fewer no slope of its own."""
+
+_LEAST_SHOWN = 200  # titles, of some twenty shelves
+_QUANTILES = (0.05, 0.5, 0.95)
 
 _Slope = Annotated[FiniteFloat, Field(ge=0)]
 _RIDGE = 1.0
@@ -91,8 +97,42 @@ class Pairs:
         )
 
 
+class Landmarks(Part):
+    """Where the logits of a model lie for one kind of user.
+
+    Attributes:
+        points: The median of all pairs, then quantiles of shown ones (`_QUANTILES`).
+    """
+
+    points: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+
+    @classmethod
+    def of(cls, pairs: Pairs) -> Self | None:
+        """Those of some pairs; None where they are too few, or too much alike, to say."""
+        shown = pairs.logits[pairs.shown]
+        if len(shown) < _LEAST_SHOWN:
+            return None
+        points = np.append(_median(pairs.logits, pairs.weights), np.quantile(shown, _QUANTILES))
+        if (np.diff(points) < _SMALL).any():
+            return None
+        return cls(points=tuple(points.tolist()))
+
+    def moved(self, logits: np.ndarray, to: Landmarks) -> np.ndarray:
+        """Logits by these landmarks as they would be by others, in their order: float64."""
+        own, other = np.array(self.points), np.array(to.points)
+        below, *_, above = np.diff(other) / np.diff(own)
+        out = np.interp(logits, own, other)
+        out += below * np.minimum(logits - own[0], 0) + above * np.maximum(logits - own[-1], 0)
+        return np.asarray(out)
+
+
 class KindRule(Part):
-    """The weights for one kind of user; see this module."""
+    """The weights for one kind of user; see this module.
+
+    Attributes:
+        learned: Landmarks of the model that it was learned from.
+        served: Those of the model whose logits it is given; None: the same.
+    """
 
     intercept: FiniteFloat
     knot: FiniteFloat
@@ -100,6 +140,18 @@ class KindRule(Part):
     above: _Slope
     own: FiniteFloat
     others: FiniteFloat
+    learned: Landmarks | None = None
+    served: Landmarks | None = None
+
+    def odds(self, logits: np.ndarray, users: Activity) -> np.ndarray:
+        """Log-odds of starts [B, k], for logits [B, k] of B users of this kind."""
+        logits = logits.astype(np.float64)
+        if self.learned is not None and self.served is not None:
+            logits = self.served.moved(logits, self.learned)
+        beyond = logits - self.knot
+        level = self.intercept + self.own * users.own + self.others * users.others
+        slopes = self.below * np.minimum(beyond, 0) + self.above * np.maximum(beyond, 0)
+        return np.asarray(level[:, None] + slopes)
 
 
 class ScoreRule(Part):
@@ -108,19 +160,23 @@ class ScoreRule(Part):
     cold: KindRule
     warm: KindRule
 
-    @cached_property
-    def _weights(self) -> np.ndarray:
-        """Weights of cold and of warm users, float64 [2, 6]."""
-        return np.array([list(each.model_dump().values()) for each in (self.cold, self.warm)])
-
     def probabilities(self, logits: np.ndarray, users: Activity) -> np.ndarray:
         """Of starts within the window, float64 [B, k], for logits [B, k] of B users."""
-        weights = self._weights[users.warm.astype(np.int64)]
-        intercept, knot, below, above, own, others = weights.T[:, :, None]
-        beyond = logits.astype(np.float64) - knot
-        odds = intercept + below * np.minimum(beyond, 0) + above * np.maximum(beyond, 0)
-        odds += own * users.own[:, None] + others * users.others[:, None]
+        odds = np.empty(logits.shape)
+        for rule, kind in ((self.cold, ~users.warm), (self.warm, users.warm)):
+            if kind.any():
+                odds[kind] = rule.odds(logits[kind], users.take(np.flatnonzero(kind)))
         return _sigmoid(odds)
+
+    def carried(self, pairs: Pairs) -> ScoreRule:
+        """The same rule for another training of the model, some of whose pairs are these."""
+        cold, warm = pairs.take(~pairs.activity.warm), pairs.take(pairs.activity.warm)
+        if self.cold.learned == self.warm.learned:
+            cold = warm = pairs
+        return ScoreRule(
+            cold=self.cold.model_copy(update={"served": Landmarks.of(cold)}),
+            warm=self.warm.model_copy(update={"served": Landmarks.of(warm)}),
+        )
 
 
 def fit_rule(pairs: Pairs) -> ScoreRule | None:
@@ -158,7 +214,7 @@ def _fit(pairs: Pairs, further: list[np.ndarray]) -> tuple[KindRule, list[float]
         used[falling] = False
     names = ("intercept", "below", "above", "own", "others")
     values = dict(zip(names, found.tolist(), strict=False))
-    return KindRule(knot=knot, **values), found[len(names) :].tolist()
+    return KindRule(knot=knot, learned=Landmarks.of(pairs), **values), found[len(names) :].tolist()
 
 
 def _knot(pairs: Pairs) -> float:
@@ -169,6 +225,13 @@ def _knot(pairs: Pairs) -> float:
     lowest = np.full(int(shown.users.max()) + 1, np.inf)
     np.minimum.at(lowest, shown.users, shown.logits)
     return float(np.median(lowest[np.isfinite(lowest)]))
+
+
+def _median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Of values [n] that stand for `weights` of their kind."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
 def _logistic(columns: np.ndarray, started: np.ndarray, weights: np.ndarray) -> np.ndarray:

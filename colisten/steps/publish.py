@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -24,8 +26,15 @@ from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import Columns, Computed, Setting
 
+if TYPE_CHECKING:
+    from colisten.evaluation.score_calibration import ScoreCalibration
+    from colisten.ranking.eligible import EligibleUsers
+    from colisten.ranking.events import EventLog
+
 # Users whose answers the release records.
 GOLDEN_USERS = 32
+# Users whose shelves say where the released towers' logits lie.
+CARRYING_USERS = 2_000
 
 
 class Publication(NamedTuple):
@@ -82,6 +91,7 @@ def publish(
     from colisten.release.store import ReleaseStore
 
     releases = ReleaseStore(home)
+    known = _Known(history, features, cut, data, engine)
     with tempfile.TemporaryDirectory() as work, open_index(home, index) as served:
         payload = assemble_payload(
             Path(work) / "payload",
@@ -92,12 +102,12 @@ def publish(
             hgnn=hgnn.folder,
             graph=graph.full_folder,
             metrics=table.table.model_dump(mode="json", exclude={"calibration"}),
-            calibration=table.table.calibration,
+            calibration=known.calibrated(table.table.calibration, towers, popularity_days),
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
             popularity_days=popularity_days,
-            golden_users=_golden_users(history, features, cut, data, engine),
+            golden_users=known.golden_users(),
             seen_items=store.seen_in_release,
             neighbours=store.neighbours_in_release,
         )
@@ -141,15 +151,57 @@ def _serve_features(
     materialize(home / "features", as_of=cut)
 
 
-def _golden_users(
-    history: History, features: Features, cut: datetime, data: DataSettings, engine: Engine
-) -> pa.Table:
-    """Feature rows of some users, evenly over all of them."""
-    from colisten.features.store import user_rows
-    from colisten.ranking.eligible import eligible_users
-    from colisten.ranking.events import EventLog
+@dataclass(frozen=True)
+class _Known:
+    """Users as of the cut."""
 
-    log = EventLog([history.folder], history.catalogue, data, engine)
-    users = eligible_users(log, cut).user_ids
-    some = users[:: max(1, len(users) // GOLDEN_USERS)][:GOLDEN_USERS]
-    return user_rows(features.open(), some.tolist(), cut)
+    history: History
+    features: Features
+    cut: datetime
+    data: DataSettings
+    engine: Engine
+
+    def golden_users(self) -> pa.Table:
+        """Feature rows of some, evenly over all of them."""
+        from colisten.features.store import user_rows
+
+        users = self._people.user_ids
+        some = users[:: max(1, len(users) // GOLDEN_USERS)][:GOLDEN_USERS]
+        return user_rows(self.features.open(), some.tolist(), self.cut)
+
+    def calibrated(
+        self, calibration: ScoreCalibration | None, towers: Towers, popularity_days: int
+    ) -> ScoreCalibration | None:
+        """The backtest's calibration, carried to the towers that are released."""
+        from colisten.evaluation.score_calibration import some_users
+        from colisten.features.store import users_as_of
+        from colisten.models.vector_layout import VectorLayout
+        from colisten.ranking.popularity import popularity_scores
+        from colisten.steps.scores import carry_scores
+
+        if calibration is None:
+            return None
+        people = self._people.take(some_users(self._people, 0, CARRYING_USERS))
+        tower = towers.open(self.engine.threads)
+        known = users_as_of(
+            self.features.open(),
+            people.user_ids.tolist(),
+            self.cut,
+            self.history.catalogue.index_of,
+            tower.spec,
+        )
+        layout = VectorLayout.read(towers.folder, tower.dim)
+        popular = popularity_scores(self._log, self.cut, popularity_days)
+        return carry_scores(calibration, people, known, tower, layout, popular)
+
+    @cached_property
+    def _log(self) -> EventLog:
+        from colisten.ranking.events import EventLog
+
+        return EventLog([self.history.folder], self.history.catalogue, self.data, self.engine)
+
+    @cached_property
+    def _people(self) -> EligibleUsers:
+        from colisten.ranking.eligible import eligible_users
+
+        return eligible_users(self._log, self.cut)

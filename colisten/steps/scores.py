@@ -13,7 +13,7 @@ from colisten.settings.sections import EvaluationSettings
 from colisten.steps.artifacts.tables import Events, History
 
 if TYPE_CHECKING:
-    from colisten.evaluation.score_calibration import ScoreCalibration
+    from colisten.evaluation.score_calibration import Logits, ScoreCalibration
     from colisten.evaluation.split import EvaluationSet
     from colisten.features.users import UserBatch
     from colisten.models.onnx_tower import OnnxUserTower
@@ -90,7 +90,6 @@ def calibrate_scores(
     Returns:
         None where there were too few starts, or the layout is not known.
     """
-    from colisten.evaluation.relative_logits import RelativeLogits
     from colisten.evaluation.score_calibration import calibrate, rows_among
     from colisten.evaluation.score_rule import Activity
     from colisten.ranking.ragged import Ragged
@@ -99,26 +98,60 @@ def calibrate_scores(
         return None
     people, window = sampled.people, sampled.window
     batch = known.take(sampled.of_people)
-    vectors = tower.user_vectors(batch)
     both = np.isin(sampled.of_window, sampled.of_people)
     kept = window.take(np.flatnonzero(both))
     own = window.targets.take(np.flatnonzero(both))
     started = Ragged.of(rows_among(people, kept)[own.rows], own.values, len(people))
-
-    order = np.argsort(-popular, kind="stable")
-    relative = RelativeLogits.over(layout, tower.item_vectors, order)
-
-    def logits(rows: np.ndarray) -> np.ndarray:
-        return relative.of(vectors[rows] @ tower.item_vectors.T, vectors[rows])
-
     days = (end - window.cut).days
     return calibrate(
         people,
         started,
-        logits,
+        _logits(tower, layout, batch, popular),
         Activity.of(batch, window.target_type),
         window_days=max(1, days),
         k=evaluation.k,
         seed=seed,
         confidence=evaluation.confidence,
     )
+
+
+def carry_scores(
+    calibration: ScoreCalibration | None,
+    people: EligibleUsers,
+    known: UserBatch,
+    tower: OnnxUserTower,
+    layout: VectorLayout | None,
+    popular: np.ndarray,
+) -> ScoreCalibration | None:
+    """What the scores of the last training are worth, after what an earlier one's were.
+
+    Args:
+        calibration: Of the towers that the window before the cut measured.
+        people: Users as of the cut.
+        known: What is known of them, row by row.
+        tower: The user tower and the item vectors that are released.
+        layout: Of their vectors; None where they do not say.
+        popular: Popularity of every target item as of the cut [n_target].
+    """
+    from colisten.evaluation.score_calibration import carried
+    from colisten.evaluation.score_rule import Activity
+
+    if calibration is None or layout is None:
+        return None
+    logits = _logits(tower, layout, known, popular)
+    return carried(calibration, people, logits, Activity.of(known, people.target_type))
+
+
+def _logits(
+    tower: OnnxUserTower, layout: VectorLayout, users: UserBatch, popular: np.ndarray
+) -> Logits:
+    from colisten.evaluation.relative_logits import RelativeLogits
+
+    vectors = tower.user_vectors(users)
+    order = np.argsort(-popular, kind="stable")
+    relative = RelativeLogits.over(layout, tower.item_vectors, order)
+
+    def logits(rows: np.ndarray) -> np.ndarray:
+        return relative.of(vectors[rows] @ tower.item_vectors.T, vectors[rows])
+
+    return logits

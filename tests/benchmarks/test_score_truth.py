@@ -9,9 +9,7 @@ import pytest
 
 from benchmarks.score_truth import after_the_cut
 
-# Starts grow by a half from the window that the rule learned on to the next in so small a world;
-# docs/release.md says what they are worth in larger ones.
-MOST_ERROR = 0.015
+MOST_ERROR = 0.01
 
 
 @pytest.mark.slow
@@ -22,7 +20,7 @@ def test_scores_are_true_on_a_window_that_nothing_was_learned_from(
     shown = found["after"]["shown"]
     assert shown["pairs"] == 10 * found["users"] > 10_000
     assert shown["starts"] > 200
-    assert found["backtest"]["shown"]["error"] < 0.01, "its own window, users it has not seen"
+    assert found["backtest"]["shown"]["error"] < MOST_ERROR, "its own window, users it has not seen"
     assert shown["error"] < MOST_ERROR
     # They tell users and titles apart, which one rate for all does not.
     assert shown["log_loss"] < 0.95 * found["instead"]["one rate for all"]["log_loss"]

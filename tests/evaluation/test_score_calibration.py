@@ -18,6 +18,7 @@ from colisten.evaluation.score_calibration import (
     SHOWN,
     ScoreCalibration,
     calibrate,
+    carried,
     probabilities,
     reliabilities,
     score_pairs,
@@ -168,6 +169,39 @@ def test_for_one_user_probabilities_keep_the_order_of_scores() -> None:
         assert np.isfinite(said).all()
         assert ((said >= 0) & (said <= 1)).all()
         assert (np.diff(np.take_along_axis(said, order, axis=1), axis=1) >= 0).all()
+
+
+def test_a_rule_goes_on_with_a_training_whose_logits_lie_elsewhere(
+    found: ScoreCalibration,
+) -> None:
+    planted = world()
+    said = found.rule.probabilities(planted.model, planted.activity)
+    elsewhere = np.where(planted.activity.warm[:, None], 4.0 * planted.model, planted.model - 3.0)
+    moved = carried(found, planted.users, elsewhere.__getitem__, planted.activity)
+    assert moved.reliability == found.reliability
+    again = moved.rule.probabilities(elsewhere, planted.activity)
+    np.testing.assert_allclose(again, said, rtol=1e-3)  # landmarks are of float32
+    stale = found.rule.probabilities(elsewhere, planted.activity)
+    assert np.abs(stale - said).mean() > 0.5 * said.mean()
+    # A few shelves say nothing of where logits lie, and logits that are all alike neither.
+    few = planted.take(np.arange(5))
+    unmoved = carried(found, few.users, few.logits, few.activity)
+    assert unmoved.rule.probabilities(planted.model, planted.activity) == pytest.approx(said)
+    flat = np.zeros_like(planted.model)
+    alike = carried(found, planted.users, flat.__getitem__, planted.activity)
+    assert np.isfinite(alike.rule.probabilities(flat, planted.activity)).all()
+
+
+def test_kinds_that_share_a_slope_share_their_landmarks() -> None:
+    lopsided = world(1500, warm=0.9, level=-7.5)
+    found = lopsided.calibrated()
+    assert found is not None
+    moved = carried(found, lopsided.users, lambda rows: 2 * lopsided.model[rows], lopsided.activity)
+    assert moved.rule.cold.served == moved.rule.warm.served
+    learned, served = moved.rule.warm.learned, moved.rule.warm.served
+    assert learned is not None
+    assert served is not None
+    assert served.points == pytest.approx(2 * np.array(learned.points), rel=0.02)
 
 
 def test_too_few_starts_give_no_rule_and_few_of_a_kind_no_slope_of_their_own() -> None:
