@@ -58,6 +58,7 @@ def push(
     from colisten.features.store import OnlineFeatures
     from colisten.features.users import UserFields
     from colisten.release.recording import live_items, record_event
+    from colisten.release.store import ReleaseStore
 
     moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", zone_needed=True)
     folder = out / "features"
@@ -68,7 +69,12 @@ def push(
 
     signal = signal or _start_signal(out)
     event = Event(user, item, item_type, signal, moment)
-    features = OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), UserFields())
+    features = OnlineFeatures(
+        folder,
+        lambda ids: np.full(len(ids), -1),
+        UserFields(),
+        bound=ReleaseStore(out).bound_features(),
+    )
     known = UserFields(features.types, features.signals)
     recorded = record_event(event, known, live_items(out), features.push)
     if as_json:

@@ -6,6 +6,7 @@
     │   └── (one class a fault: see colisten/data/violations.py)
     ├── GraphError             a co-listening graph cannot be built or read
     ├── FeatureError           the feature store cannot answer
+    │   ├── FeaturesRefused    files of the feature store hold code, or are not the release's
     │   ├── EventRefused       an event that no history may hold, now or later              exit 2
     │   ├── UserUnreadable     what is stored of one user is damaged; of others it is not
     │   └── UserBusy           others write this one user's row; an event can be sent again
@@ -68,6 +69,10 @@ class GraphError(ColistenError):
 
 class FeatureError(ColistenError):
     """The feature store cannot answer."""
+
+
+class FeaturesRefused(FeatureError):
+    """Files of the feature store hold what would be run as code, or are not those published."""
 
 
 class EventRefused(FeatureError):

@@ -82,7 +82,9 @@ class ActiveRelease:
         """
         release, files, copy = _protected(store.folder(release_id), copies)
         patience = environment.settings.serving.features_budget_ms / 1000
-        features = FeatureClient(environment.features, release, patience_seconds=patience)
+        features = FeatureClient(
+            environment.features, release, bound=store.bound_features, patience_seconds=patience
+        )
         features.look()
         tower = towers.hold(release)
         active = cls(release, features, datetime.now(UTC), files, copy, tower)

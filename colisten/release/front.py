@@ -29,14 +29,13 @@ from colisten.index.protocol import check_k
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import MANIFEST, Manifest
 from colisten.release.picks import Pick, popular_picks, reasons, seen_items, similar_picks
-from colisten.release.store import LIVE, ReleaseStore
+from colisten.release.store import FEATURES, LIVE, ReleaseStore
 from colisten.settings.sections import ServingSettings
 from colisten.words import known_word, shown
 
 if TYPE_CHECKING:
     from colisten.features.store import OnlineFeatures
 
-FEATURES = "features"
 _BATCH_USERS = 256
 
 
@@ -350,7 +349,12 @@ class Release:
             )
         from colisten.features.store import OnlineFeatures
 
-        return OnlineFeatures(self._features, self.loaded.index_of, self.loaded.spec.fields)
+        return OnlineFeatures(
+            self._features,
+            self.loaded.index_of,
+            self.loaded.spec.fields,
+            bound=ReleaseStore(self._features.parent).bound_features(),
+        )
 
 
 def load_release(

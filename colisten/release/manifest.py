@@ -50,6 +50,8 @@ class Bound(BaseModel):
         settings: What shaped the release; nothing of the machine it was made on.
         metrics: Figures from the window before the cut; none from after it.
         choices: What its training chose between, and why.
+        features: Digest over the feature store's sources that it was trained on; None where its
+            payload does not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +70,7 @@ class Bound(BaseModel):
     settings: dict[str, Any]
     metrics: dict[str, Any]
     choices: tuple[Choice, ...] = ()
+    features: str | None = None
 
 
 class Manifest(Bound):

@@ -27,6 +27,7 @@ from colisten.errors import (
     VectorIndexError,
     VerifyFailed,
 )
+from colisten.features.names import SOURCES
 from colisten.files import sweep_partials, write_aside
 from colisten.index.protocol import VectorIndex
 from colisten.logs import logger
@@ -45,6 +46,7 @@ _LOCK_SECONDS = 600.0
 _LOCK_LOOK_SECONDS = 0.05
 _ID = re.compile(r"r[0-9a-f]{16}")
 LIVE = "live"  # stands for whichever release is
+FEATURES = "features"  # folder of the feature store, and the line that says what is in it
 
 log = logger("release")
 
@@ -321,6 +323,35 @@ class ReleaseStore:
                     return IndexSettings.model_validate(known)
                 except ValidationError:
                     return None
+        return None
+
+    def bind_features(self, release_id: str) -> None:
+        """Note which feature store was built with a release: nothing else is opened from then on.
+
+        Raises:
+            ReleaseNotFound: There is none of that id.
+            ReleaseError: Its sources are not those that the release was trained on.
+            FeatureError: There is no feature store.
+        """
+        from colisten.features.repository import RepositoryFiles, source_digest
+
+        folder = self.root / FEATURES
+        digests = {**RepositoryFiles.read(folder).digests, SOURCES: source_digest(folder)}
+        trained_on = self.show(release_id).features
+        if trained_on not in (None, digests[SOURCES]):
+            raise ReleaseError(
+                f"The sources at {folder} are not those that release {release_id} was trained on.",
+                "Run `colisten run` again.",
+            )
+        with self._locked(None):
+            self._journal.append(FEATURES, release_id, digests=digests)
+
+    def bound_features(self) -> dict[str, str] | None:
+        """Digests of the feature store that was built last; None where nobody noted any."""
+        for entry in reversed(self._journal.entries()):
+            digests = entry.get("digests")
+            if entry["event"] == FEATURES and isinstance(digests, dict):
+                return {str(name): str(digest) for name, digest in digests.items()}
         return None
 
     def _publish_to(self, index: VectorIndex, release_id: str) -> Verification:

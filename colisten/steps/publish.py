@@ -100,10 +100,12 @@ def publish(
             golden_users=_golden_users(history, features, cut, data, engine),
             seen_items=store.seen_in_release,
             neighbours=store.neighbours_in_release,
+            features=features.digest,
         )
         release_id = releases.publish(payload, served)
         if decision.passed or releases.live() is None:
             _serve_features(home, history, text, cut, (data, store, engine))
+            releases.bind_features(release_id)
         if decision.passed:
             releases.promote(release_id, served)
     return Publication(

@@ -88,6 +88,7 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
             with open_index(out, settings.index) as index:
                 ids.append(ReleaseStore(out).publish(payload, index))
         with open_index(out, settings.index) as index:
+            ReleaseStore(out).bind_features(ids[0])
             ReleaseStore(out).promote(ids[0], index)
     return ids
 
