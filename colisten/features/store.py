@@ -61,7 +61,7 @@ def open_store(folder: Path, bound: Digests | None = None) -> FeatureStore:
             )
     if bound is not None and bound.get(names.SOURCES, "") not in ("", source_digest(folder)):
         raise FeaturesRefused(
-            f"The sources at {folder / names.SOURCES} are not those that the release was made with.",
+            f"{folder / names.SOURCES} holds other sources than the release was made with.",
             "Build them again: `colisten run` does.",
         )
     return store

@@ -17,7 +17,7 @@ from feast.protos.feast.core.Registry_pb2 import Registry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colisten.errors import FeatureError, FeaturesRefused
+from colisten.errors import FeaturesRefused
 from colisten.features.names import CONFIG_FILE, REGISTRY_FILE
 from colisten.features.registry import check_registry
 from colisten.features.repository import RepositoryFiles
@@ -42,12 +42,8 @@ def of_on_demand(registry: Registry) -> None:
     view = registry.on_demand_feature_views.add()
     view.spec.name, view.spec.project, view.spec.mode = "probe", "colisten", "python"
     udf = view.spec.feature_transformation.user_defined_function
-    udf.name, udf.body, udf.body_text, udf.mode = (
-        "probe",
-        dill.dumps(Executed()),
-        source(),
-        "python",
-    )
+    udf.name, udf.mode = "probe", "python"
+    udf.body, udf.body_text = dill.dumps(Executed()), source()
 
 
 def of_stream(registry: Registry) -> None:
@@ -207,10 +203,8 @@ def test_sources_are_read_only_as_they_were_bound(feature_folder: Path) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_definitions_or_refused(content: bytes) -> None:
-    try:
+    with suppress(FeaturesRefused):
         check_registry(content, "registry.db")
-    except FeatureError as error:
-        assert "registry.db" in str(error)
 
 
 def test_a_repository_that_is_open_answers_as_before(copy: Path, feature_folder: Path) -> None:
