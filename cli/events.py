@@ -57,8 +57,8 @@ def push(
     from colisten.features.names import CONFIG_FILE
     from colisten.features.store import OnlineFeatures
     from colisten.features.users import UserFields
+    from colisten.release.feature_files import bound_features
     from colisten.release.recording import live_items, record_event
-    from colisten.release.store import ReleaseStore
 
     moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", zone_needed=True)
     folder = out / "features"
@@ -73,7 +73,7 @@ def push(
         folder,
         lambda ids: np.full(len(ids), -1),
         UserFields(),
-        bound=ReleaseStore(out).bound_features(),
+        bound=bound_features(out),
     )
     known = UserFields(features.types, features.signals)
     recorded = record_event(event, known, live_items(out), features.push)

@@ -20,7 +20,8 @@
     │   └── TowerAbsent        it has not got the release's model
     ├── ReleaseError           a release cannot be written, read or switched
     │   ├── ReleaseNotFound    no release of that id                                    exit 2
-    │   ├── ReleaseCorrupt     a file's digest differs from the manifest
+    │   ├── ReleaseCorrupt     a file's digest differs from the manifest, or a pointer names none
+    │   ├── ReleaseUnsigned    a release is not signed by the key that is asked for
     │   ├── VerifyFailed       a candidate did not pass its own verification
     │   └── GateRefused        a candidate is worse than its gate allows
     ├── PipelineError          a pipeline step failed; names the step and its log
@@ -155,6 +156,10 @@ class ReleaseNotFound(ReleaseError):
 
 class ReleaseCorrupt(ReleaseError):
     """A file's digest differs from the manifest."""
+
+
+class ReleaseUnsigned(ReleaseError):
+    """A release is not signed, or not by the key that is asked for, or its content is another."""
 
 
 class VerifyFailed(ReleaseError):

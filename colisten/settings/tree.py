@@ -20,6 +20,7 @@ from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.experiment import ExperimentSettings
 from colisten.settings.index import IndexSettings
+from colisten.settings.release import ReleaseSettings
 from colisten.settings.secrets import SECRET
 from colisten.settings.section import Positive, Section
 from colisten.settings.sections import (
@@ -109,6 +110,7 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
     triton: TritonSettings = TritonSettings()
+    release: ReleaseSettings = ReleaseSettings()
     experiment: ExperimentSettings = ExperimentSettings()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from feast.protos.feast.core.Registry_pb2 import Registry
 from colisten.errors import FeatureError
 from colisten.features.names import REGISTRY_FILE
 from colisten.features.repository import Digests, RepositoryFiles
+from colisten.release.feature_files import bound_features
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.serving.feature_client import FeatureClient
@@ -35,7 +37,7 @@ def features(home: ServedHome, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bound(home: ServedHome) -> Callable[[], Digests | None]:
-    return ReleaseStore(home.folder).bound_features
+    return partial(bound_features, home.folder)
 
 
 def planted(content: bytes) -> bytes:
