@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from colisten.data.duckdb_connection import default_ibis_backend
 from colisten.data.moments import microseconds
 from colisten.errors import ColistenError, FeatureError, FeaturesRefused
 from colisten.features import names
@@ -51,7 +51,7 @@ def open_store(folder: Path, bound: Digests | None = None) -> FeatureStore:
     """
     store = open_online(folder, bound)
     # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
-    ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
+    default_ibis_backend().raw_sql("SET TimeZone = 'UTC'")
     for view in store.list_feature_views(allow_cache=True):
         source = Path(view.batch_source.path)
         if not source.exists():

@@ -86,9 +86,8 @@ class MilvusIndex(VectorIndex):
         self._closed = False
         if self._embedded:
             Path(self._uri).parent.mkdir(parents=True, exist_ok=True)
-        self._client = connected(
-            self._uri, embedded=self._embedded, with_token=not lite and settings.token_goes_there
-        )
+        named = not lite and settings.token_goes_there
+        self._client = connected(self._uri, embedded=self._embedded, with_token=named)
         if self._embedded:
             _embedded_users[self._uri] += 1
 
