@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import duckdb
 import typer
 from rich.table import Table
 
@@ -20,10 +19,10 @@ from colisten.cli.run import run_document, show_next, show_outcome, wide_console
 from colisten.cli.shelf import shown_score
 from colisten.cli.steps import shown_steps
 from colisten.data import parquet
+from colisten.data.duckdb_connection import connect
 from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError, PipelineError
 from colisten.experiments.plan import SIMULATED
-from colisten.interrupts import interruptible
 from colisten.json_files import read_mapping
 from colisten.settings.sections import EvaluationSettings
 from colisten.settings.tree import Settings
@@ -205,7 +204,7 @@ def _cut(report: WorldReport) -> datetime:
 
 def _two_users(world: Path, cut: datetime) -> tuple[str, str]:
     """A user who streamed several audiobooks before the cut and one who never touched any."""
-    with interruptible(duckdb.connect()) as connection:
+    with connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         scan = parquet.scan(world / "interactions.parquet")
         connection.execute(f"CREATE VIEW events AS FROM {scan}")

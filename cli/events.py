@@ -57,6 +57,7 @@ def push(
     from colisten.features.names import CONFIG_FILE
     from colisten.features.store import OnlineFeatures
     from colisten.features.users import UserFields
+    from colisten.release.feature_files import bound_features
     from colisten.release.recording import live_items, record_event
 
     moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", zone_needed=True)
@@ -68,7 +69,12 @@ def push(
 
     signal = signal or _start_signal(out)
     event = Event(user, item, item_type, signal, moment)
-    features = OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), UserFields())
+    features = OnlineFeatures(
+        folder,
+        lambda ids: np.full(len(ids), -1),
+        UserFields(),
+        bound=bound_features(out),
+    )
     known = UserFields(features.types, features.signals)
     recorded = record_event(event, known, live_items(out), features.push)
     if as_json:

@@ -101,14 +101,23 @@ def verify(
     as_json: JsonOption = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="Public key that it must be signed by (PEM)."),
+    ] = None,
 ) -> None:
     """Check a release's files, golden set and index collection; exit code 1 where one fails.
 
+    With --key, or release.public_key, its signature too.
+
     Example: colisten release verify live --out out
     """
-    index = _index(config, overrides)
+    settings = load_settings(config, tuple(overrides or ()))
+    public_key = key or settings.release.public_key
     with _shown_work() as listen:
-        verification = use_case.verify_release(out, release_id, index=index, listen=listen)
+        verification = use_case.verify_release(
+            out, release_id, index=settings.index, public_key=public_key, listen=listen
+        )
     _report(verification, as_json)
     if not verification.passed:
         raise typer.Exit(VerifyFailed.exit_code)
@@ -126,12 +135,35 @@ def promote(
 
     Example: colisten release promote r0123456789abcdef --out out
     """
-    index = _index(config, overrides)
+    settings = load_settings(config, tuple(overrides or ()))
+    keyed: dict[str, Any] = {"index": settings.index, "public_key": settings.release.public_key}
     with _shown_work() as listen:
-        verification = use_case.promote_release(out, release_id, index=index, listen=listen)
+        verification = use_case.promote_release(out, release_id, **keyed, listen=listen)
     _report(verification, as_json)
     if not as_json:
         Terminal().print(styled(release_id, "bold", " is live."))
+
+
+@app.command()
+def sign(
+    release_id: IdArgument,
+    out: OutOption,
+    key: Annotated[
+        Path, typer.Option("--key", metavar="FILE", help="Private Ed25519 key to sign with (PEM).")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a release, so that services with release.public_key serve it.
+
+    Its files are compared with their digests first. The key is read and not kept.
+
+    Example: colisten release sign live --out out --key release.key
+    """
+    name = use_case.sign_release(out, release_id, key)
+    if as_json:
+        print_document({"release_id": release_id, "key": name})
+    else:
+        Terminal().print(f"Signed by key {name}.")
 
 
 @app.command()
@@ -163,9 +195,10 @@ def rollback(
 
     Example: colisten release rollback --out out
     """
-    index = _index(config, overrides)
+    settings = load_settings(config, tuple(overrides or ()))
+    keyed: dict[str, Any] = {"index": settings.index, "public_key": settings.release.public_key}
     with _shown_work() as listen:
-        done = use_case.roll_back(out, index=index, listen=listen)
+        done = use_case.roll_back(out, **keyed, listen=listen)
     if as_json:
         print_document(asdict(done))
     else:

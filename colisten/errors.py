@@ -6,6 +6,7 @@
     │   └── (one class a fault: see colisten/data/violations.py)
     ├── GraphError             a co-listening graph cannot be built or read
     ├── FeatureError           the feature store cannot answer
+    │   ├── FeaturesRefused    files of the feature store hold code, or are not the release's
     │   ├── EventRefused       an event that no history may hold, now or later              exit 2
     │   ├── UserUnreadable     what is stored of one user is damaged; of others it is not
     │   └── UserBusy           others write this one user's row; an event can be sent again
@@ -19,7 +20,8 @@
     │   └── TowerAbsent        it has not got the release's model
     ├── ReleaseError           a release cannot be written, read or switched
     │   ├── ReleaseNotFound    no release of that id                                    exit 2
-    │   ├── ReleaseCorrupt     a file's digest differs from the manifest
+    │   ├── ReleaseCorrupt     a file's digest differs from the manifest, or a pointer names none
+    │   ├── ReleaseUnsigned    a release is not signed by the key that is asked for
     │   ├── VerifyFailed       a candidate did not pass its own verification
     │   └── GateRefused        a candidate is worse than its gate allows
     ├── PipelineError          a pipeline step failed; names the step and its log
@@ -68,6 +70,10 @@ class GraphError(ColistenError):
 
 class FeatureError(ColistenError):
     """The feature store cannot answer."""
+
+
+class FeaturesRefused(FeatureError):
+    """Files of the feature store hold what would be run as code, or are not those published."""
 
 
 class EventRefused(FeatureError):
@@ -154,6 +160,10 @@ class ReleaseNotFound(ReleaseError):
 
 class ReleaseCorrupt(ReleaseError):
     """A file's digest differs from the manifest."""
+
+
+class ReleaseUnsigned(ReleaseError):
+    """A release is not signed, or not by the key that is asked for, or its content is another."""
 
 
 class VerifyFailed(ReleaseError):

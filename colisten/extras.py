@@ -34,6 +34,7 @@ EXTRA_OF = {
     "httptools": "serving",
     "prometheus_client": "serving",
     "opentelemetry": "serving",
+    "cryptography": "signing",
     "evidently": "monitoring",
     "kfp": "pipelines",
     "redis": "redis",

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from colisten.data import parquet
+from colisten.data.duckdb_connection import ibis_backend
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
 from colisten.features.history import history_rows
@@ -226,7 +227,7 @@ def _write_history(
     interactions = history / "interactions.parquet"
     if not interactions.exists():
         raise FeatureError(f"No interactions at {interactions}.")
-    base = ibis.duckdb.connect(threads=engine.threads, memory_limit=engine.memory_limit)
+    base = ibis_backend(**engine.model_dump())
     try:
         base.raw_sql("SET TimeZone = 'UTC'")
         events = parquet.table(base, interactions)
@@ -252,7 +253,7 @@ def _write_seen(
     Earlier states are not kept: nothing but the shelf of today reads it.
     """
     schema = seen_schema(data.target_type)
-    base = ibis.duckdb.connect(threads=engine.threads, memory_limit=engine.memory_limit)
+    base = ibis_backend(**engine.model_dump())
     try:
         base.raw_sql("SET TimeZone = 'UTC'")
         events = parquet.table(base, history / "interactions.parquet")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from colisten.errors import ColistenError
 from colisten.features.users import nobody
 from colisten.logs import logger
+from colisten.release.feature_files import bound_features
 from colisten.release.loaded import LoadedRelease
 from colisten.release.private_copy import PrivateCopies, PrivateCopy, SourceFiles
 from colisten.release.store import ReleaseStore
@@ -78,11 +79,23 @@ class ActiveRelease:
             towers: Where its tower is.
 
         Raises:
-            ReleaseError: It is not there, corrupt, or does not answer.
+            ReleaseError: It is not there, corrupt, not signed as it must be, or does not answer.
         """
         release, files, copy = _protected(store.folder(release_id), copies)
+        try:
+            store.check_signature(release.manifest)
+        except BaseException:
+            files.close()
+            if copy is not None:
+                copy.close()
+            raise
         patience = environment.settings.serving.features_budget_ms / 1000
-        features = FeatureClient(environment.features, release, patience_seconds=patience)
+        features = FeatureClient(
+            environment.features,
+            release,
+            bound=partial(bound_features, store.root),
+            patience_seconds=patience,
+        )
         features.look()
         tower = towers.hold(release)
         active = cls(release, features, datetime.now(UTC), files, copy, tower)

@@ -7,15 +7,16 @@ every loaded release has a client of its own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from colisten.data import parquet
-from colisten.errors import FeatureError, UserUnreadable
+from colisten.errors import FeatureError, FeaturesRefused, UserUnreadable
 from colisten.features.events import Event
 from colisten.features.names import CONFIG_FILE, history_view
+from colisten.features.repository import Digests
 from colisten.features.store import OnlineFeatures
 from colisten.features.users import UserBatch
 from colisten.logs import logger
@@ -34,13 +35,24 @@ class FeatureClient:
     Args:
         folder: The feature repository.
         release: Whose catalogue and feature specification users are read by.
+        bound: Digests that the repository's files must have, as of now; None where nobody knows.
+
+    Attributes:
+        refused: Why the files that lie there now are not opened; None where they are.
         patience_seconds: See `OnlineFeatures`.
     """
 
     def __init__(
-        self, folder: Path, release: LoadedRelease, *, patience_seconds: float = 5.0
+        self,
+        folder: Path,
+        release: LoadedRelease,
+        *,
+        bound: Callable[[], Digests | None] = lambda: None,
+        patience_seconds: float = 5.0,
     ) -> None:
+        self.refused: str | None = None
         self._folder = folder
+        self._bound = bound
         self._patience = patience_seconds
         self._release = release
         self._lock = threading.Lock()
@@ -106,23 +118,32 @@ class FeatureClient:
 
         Called at load and now and then by the thread that follows releases: opening takes too
         long for a request. A store that is being rebuilt may be looked at again before it is
-        whole; then users are unknown for that while.
+        whole; then users are unknown for that while. Files that hold code, or that are not those
+        published with a release, are not opened: what was open stays, and `refused` says why.
         """
         with self._lock:
             now = self._identity()
             if now == self._seen and self._features is not None:
+                self.refused = None  # what was refused meanwhile is gone again
                 return
             try:
                 features = OnlineFeatures(
                     self._folder,
                     self._release.index_of,
                     self._release.spec.fields,
+                    bound=self._bound(),
                     patience_seconds=self._patience,
                 )
                 # The first read loads the online store's client, which takes seconds.
                 features.read([_NOBODY])
                 self._features = features
                 self._witnesses = _witnesses(self._folder, self._release.spec.types)
+            except FeaturesRefused as error:
+                # Tried again at every look: what was published last is noted after it was built.
+                if self.refused is None:
+                    _log.warning("feature_store_refused", error=str(error))
+                self.refused = self._why = str(error)
+                return
             except Exception as error:
                 # Feast raises whatever its parts do; meanwhile popular items answer.
                 self._features = None
@@ -130,6 +151,7 @@ class FeatureClient:
                 if now != self._seen:
                     _log.warning("feature_store_closed", error=str(error))
             else:
+                self.refused = None
                 _log.info("feature_store_open", folder=str(self._folder))
             # Opening may itself create online.db.
             self._seen = self._identity()

@@ -167,6 +167,8 @@ def _features_fault(active: ActiveRelease) -> tuple[str, str] | None:
     """A reason and a sentence; None where the store answers and knows whom it should."""
     try:
         active.features.probe()
+        if (refused := active.features.refused) is not None:
+            return "features_refused", f"What was open before answers. {refused}"
         if not active.features.holds_users():
             return "features_empty", "It knows none of the users in its own sources."
     except Exception as error:

@@ -92,13 +92,15 @@ def check_home(environment: Environment) -> None:
     Raises:
         ConfigError: There is no such folder, or no feature store in it.
         ReleaseNotFound: No release is live, or no release that was is there.
-        ReleaseCorrupt: No manifest of one can be read.
+        ReleaseCorrupt: No manifest of one can be read, or the pointer cannot be believed.
+        ReleaseUnsigned: None is signed by the key that settings name.
     """
     if not environment.home.is_dir():
         raise ConfigError(f"No folder {environment.home}.", "Give the --out of `colisten run`.")
-    store = ReleaseStore(environment.home)
+    store = ReleaseStore(environment.home, public_key=environment.settings.release.public_key)
     candidates = servable(store.releases)
     if not candidates:
+        store.live()  # says what is wrong with a pointer that is there
         raise ReleaseNotFound(
             f"No release is live in {environment.home}.",
             "`colisten run` makes one; `colisten release promote ID --out DIR` makes one live.",
@@ -111,7 +113,7 @@ def check_home(environment: Environment) -> None:
     faults: list[ReleaseError] = []
     for release_id in candidates:
         try:
-            store.show(release_id)
+            store.check_signature(store.show(release_id))
         except ReleaseError as error:
             faults.append(error)
         else:

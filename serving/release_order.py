@@ -11,9 +11,9 @@ import threading
 from pathlib import Path
 
 from colisten.release.journal import JOURNAL, Journal
+from colisten.release.lineage import MADE_LIVE
 from colisten.serving.problems import Fault, Refused
 
-_MADE_LIVE = ("promoted", "rolled_back")
 _SOON = {"Retry-After": "1"}
 
 
@@ -67,7 +67,7 @@ class ReleaseOrder:
             return
         for at, entry in enumerate(Journal(self._file).entries()):
             name, event = str(entry["release_id"]), entry["event"]
-            if event in _MADE_LIVE:
+            if event in MADE_LIVE:
                 self._live[name] = at
             elif event == "published":
                 self._published.setdefault(name, at)

@@ -35,6 +35,7 @@ from colisten.data.languages import wanted_language
 from colisten.data.moments import EARLIEST, parse_moment
 from colisten.errors import ConfigError, EventRefused
 from colisten.features.events import check_moment
+from colisten.release.manifest import ID_PATTERN
 from colisten.serving.problems import Fault, body_fault
 from colisten.settings.section import Name
 
@@ -105,7 +106,7 @@ Count = Annotated[int, Field(ge=1, le=MAX_ITEMS)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Numbers = Annotated[list[Number], Field(max_length=MAX_MUSIC)]
 EventId = Annotated[Id, Field(max_length=MAX_EVENT_ID)]
-ReleaseId = Annotated[str, Field(pattern=r"^r[0-9a-f]{16}$")]
+ReleaseId = Annotated[str, Field(pattern=rf"^{ID_PATTERN}$")]
 
 # The kind of a value is that of its column, which the release declares.
 FilterValue = Annotated[

@@ -72,7 +72,7 @@ class Runtime:
 
     def __init__(self, environment: Environment) -> None:
         serving = environment.settings.serving
-        store = ReleaseStore(environment.home)
+        store = ReleaseStore(environment.home, public_key=environment.settings.release.public_key)
         index = resolve_index(environment.settings.index, store.index_settings())
         self._debug_vectors = serving.debug_vectors
         self._index_source: SearchSource = index.backend

@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from tests import planted
+
 ROOT = Path(__file__).parents[1]
 SECONDS = 1_500
 
@@ -26,7 +28,7 @@ class Ahead:
     """
 
     def __init__(self) -> None:
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **planted.VARIABLES}
         self._pool = ThreadPoolExecutor(1)
         self._running: subprocess.Popen[str] | None = None
 

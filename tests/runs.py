@@ -13,6 +13,7 @@ import pytest
 
 from colisten.errors import ReportError
 from colisten.monitoring import drift
+from tests import planted
 from tests.ahead import Ahead, Made
 from tests.conftest import CUT
 from tests.demos import demo_command
@@ -51,7 +52,8 @@ def begun(name: str, beside: Ahead, data: Path, folder: Path) -> Made:
     # How many threads compute is the settings' to say: two, which is what `finished` takes.
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     if name == "piped":
-        by_kubeflow = command(data, out, door=("pipeline", "run"))
+        named = ("--set", f"features.redis={planted.REDIS}")
+        by_kubeflow = command(data, out, *named, door=("pipeline", "run"))
         return out, beside.start(by_kubeflow, **one_thread)
     place = (str(data), CUT.date().isoformat(), str(out), str(WINDOW_DAYS))
     return out, beside.start([sys.executable, "-c", LIBRARY, *place, *QUICK], **one_thread)

@@ -70,3 +70,19 @@ def test_a_file_keeps_the_limits(file: Path) -> None:
     assert not RETIRED & set(identifiers(tree))
     if not name.startswith(OUTERMOST):
         assert not take_all_settings(tree), "take the sections that are read"
+
+
+OPENS_DUCKDB = "colisten/data/duckdb_connection.py"
+
+
+@pytest.mark.parametrize(
+    "file", [*FILES, *sorted((ROOT / "benchmarks").rglob("*.py"))], ids=name_of
+)
+def test_duckdb_is_opened_in_one_place(file: Path) -> None:
+    if name_of(file) == OPENS_DUCKDB:
+        return
+    nodes = ast.walk(ast.parse(file.read_text()))
+    opened = [ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)]
+    assert not {"duckdb.connect", "ibis.duckdb.connect", "ibis.get_backend", "duckdb.sql"} & {
+        *opened
+    }, f"open it by {OPENS_DUCKDB}, which loads no extension"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
-
 from colisten.data import parquet
+from colisten.data.duckdb_connection import connect
 from colisten.data.moments import days_from, utc
-from colisten.interrupts import interruptible
 from colisten.settings.data import DataSettings
 
 # A backtest that learns from less than this share of the starts says little about the real fit.
@@ -32,7 +30,7 @@ def backtest_cut(source: Path, *, cut: datetime, window_days: int, data: DataSet
         data: Which items are recommended, and which signals count as a start.
     """
     wanted = days_from(cut, -window_days)
-    with interruptible(duckdb.connect()) as connection:
+    with connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         row = connection.execute(
             f"""

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.data.contract import AMOUNT, MOMENT, NUMBER, WHOLE, Column, Table, tables_of
+from colisten.data.duckdb_connection import connect
 from colisten.data.headers import Header, read_header
 from colisten.data.sql import sql_name
 from colisten.data.table_files import find_table
@@ -31,7 +32,6 @@ from colisten.data.violations import (
     TableUnreadable,
 )
 from colisten.errors import ConfigError, TableError
-from colisten.interrupts import interruptible
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 
@@ -137,15 +137,10 @@ def open_files(
 
 
 def _connect(engine: Engine, spill: str) -> duckdb.DuckDBPyConnection:
-    config = {
-        "threads": engine.threads,
-        "memory_limit": engine.memory_limit,
-        "temp_directory": spill,
-        "preserve_insertion_order": False,
-        "autoinstall_known_extensions": False,
-    }
     try:
-        connection = interruptible(duckdb.connect(config=config))
+        connection = connect(
+            **engine.model_dump(), temp_directory=spill, preserve_insertion_order=False
+        )
     except duckdb.Error as error:
         raise ConfigError(
             f"DuckDB refuses threads={engine.threads}, memory_limit={engine.memory_limit}: "

@@ -23,6 +23,7 @@ from colisten.data.summary import TableSummary
 from colisten.errors import ReportError
 from colisten.evaluation.split import evaluation_set
 from colisten.explain.logits import ServedTowers, UserSample
+from colisten.features.names import SOURCES
 from colisten.features.popularity import DailyPopularity, day_of
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, users_as_of
@@ -133,6 +134,7 @@ class ExplanationInputs:
         Raises:
             TableError: The tables cannot be read.
             ReportError: They are not those that the release was learned from.
+            FeaturesRefused: Its sources are not those that the release was trained on.
             FeatureError: The feature repository is gone.
         """
         catalogue = Catalogue.read(tables.history)
@@ -149,7 +151,7 @@ class ExplanationInputs:
         people = _people(past, tables, window_days)
         sample = UserSample.of(people, most_users=most_users, seed=seed)
         users = users_as_of(
-            open_store(features),
+            open_store(features, {SOURCES: release.manifest.features or ""}),
             sample.user_ids.tolist(),
             tables.cut,
             catalogue.index_of,

@@ -51,6 +51,9 @@ with _light():
         RepoConfig,
         ValueType,
     )
+    from feast.infra.registry.registry_store import RegistryStore
+    from feast.protos.feast.core.FeatureView_pb2 import FeatureView as FeatureViewProto
+    from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
     from feast.types import Array, Bytes, Float32, Int64, String, UnixTimestamp
@@ -63,11 +66,14 @@ __all__ = [
     "FeatureService",
     "FeatureStore",
     "FeatureView",
+    "FeatureViewProto",
     "Field",
     "FileSource",
     "Float32",
     "Int64",
     "PushSource",
+    "RegistryProto",
+    "RegistryStore",
     "RepoConfig",
     "String",
     "UnixTimestamp",

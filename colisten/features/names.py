@@ -8,6 +8,8 @@ PROJECT = "colisten"
 CONFIG_FILE = "feature_store.yaml"
 REGISTRY_FILE = "registry.db"
 ONLINE_FILE = "online.db"
+SOURCES = "sources"
+"""Folder of the offline sources, and their name among a repository's digests."""
 OFFLINE_STORE = "colisten.features.offline.FileOfflineStore"
 TIMESTAMP = "event_timestamp"
 

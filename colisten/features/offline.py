@@ -7,6 +7,7 @@ feature_store.yaml names this store by its class, as Feast foresees.
 
 from __future__ import annotations
 
+from colisten.data.duckdb_connection import default_ibis_backend
 from colisten.extras import needs
 
 needs("feast")
@@ -14,7 +15,6 @@ needs("feast")
 from pathlib import Path
 from typing import Any
 
-import ibis
 from feast.infra.offline_stores.duckdb import (
     DuckDBOfflineStore,
     DuckDBOfflineStoreConfig,
@@ -66,4 +66,4 @@ def _files(config: Any) -> dict[str, Any]:
 
 
 def _source(source: Any, repo_path: str) -> Any:
-    return parquet.table(ibis.get_backend(), Path(repo_path) / source.path)
+    return parquet.table(default_ibis_backend(), Path(repo_path) / source.path)

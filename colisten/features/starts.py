@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from colisten.data import parquet
+from colisten.data.duckdb_connection import connect
 from colisten.data.moments import utc
 from colisten.errors import FeatureError
-from colisten.interrupts import interruptible
 from colisten.settings.data import DataSettings
 
 
@@ -32,7 +31,7 @@ def first_starts(history: Path, *, as_of: datetime, data: DataSettings) -> pa.Ta
     """
     if as_of.tzinfo is None:
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
-    with interruptible(duckdb.connect()) as connection:
+    with connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         rows = connection.sql(
             f"""

@@ -10,22 +10,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from colisten.data.duckdb_connection import default_ibis_backend
 from colisten.data.moments import microseconds
-from colisten.errors import ColistenError, FeatureError
+from colisten.errors import ColistenError, FeatureError, FeaturesRefused
 from colisten.features import names
 from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore, String
 from colisten.features.online_users import OnlineUsers
 from colisten.features.online_writer import OnlineWriter, damaged_row
+from colisten.features.repository import Digests, RepositoryFiles, source_digest
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch, UserFields
-from colisten.files import located
 from colisten.json_files import parse_json
 from colisten.progress import track
 
@@ -38,15 +38,20 @@ _NOBODY = "nobody (is the store well?)"
 _BLOCK_ROWS = 10_000
 
 
-def open_store(folder: Path) -> FeatureStore:
+def open_store(folder: Path, bound: Digests | None = None) -> FeatureStore:
     """Open the repository that `colisten.feature_repo.repo.build_feature_repo` made at `folder`.
 
+    Args:
+        folder: Of the repository.
+        bound: Digests that its files and sources must have, where somebody knows them.
+
     Raises:
+        FeaturesRefused: Its files hold code, or are not those of `bound`.
         FeatureError: There is none, it was moved, or Feast cannot read it.
     """
-    store = open_online(folder)
+    store = open_online(folder, bound)
     # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
-    ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
+    default_ibis_backend().raw_sql("SET TimeZone = 'UTC'")
     for view in store.list_feature_views(allow_cache=True):
         source = Path(view.batch_source.path)
         if not source.exists():
@@ -54,30 +59,31 @@ def open_store(folder: Path) -> FeatureStore:
                 f"The feature repository at {folder} reads {source}, which does not exist.",
                 "A repository cannot be moved: build it where it will stay.",
             )
+    if bound is not None and bound.get(names.SOURCES, "") not in ("", source_digest(folder)):
+        raise FeaturesRefused(
+            f"{folder / names.SOURCES} holds other sources than the release was made with.",
+            "Build them again: `colisten run` does.",
+        )
     return store
 
 
-def open_online(folder: Path) -> FeatureStore:
+def open_online(folder: Path, bound: Digests | None = None) -> FeatureStore:
     """Open a repository for its online store alone, wherever it lies now.
 
     Registry and store are found beside the configuration; only the sources, which nothing online
     reads, are named by absolute path.
 
+    Args:
+        folder: Of the repository.
+        bound: Digests that its files must have, where somebody knows them.
+
     Raises:
+        FeaturesRefused: Its files hold code, or are not those of `bound`.
         FeatureError: There is none, or Feast cannot read it.
     """
-    if not (folder / names.CONFIG_FILE).exists():
-        raise FeatureError(f"No feature repository at {folder}.", "Build it first.")
-    try:
-        store = FeatureStore(repo_path=str(located(folder)))
-        views = store.list_feature_views(allow_cache=True)
-    except Exception as error:
-        raise FeatureError(f"Cannot open the feature repository at {folder}: {error}.") from error
-    if not views:  # Feast takes a registry that is gone for an empty one
-        raise FeatureError(
-            f"The registry of the feature repository at {folder} holds nothing.", "Build it again."
-        )
-    return store
+    files = RepositoryFiles.read(folder)
+    files.check(bound)
+    return files.open()
 
 
 def history_types(store: FeatureStore) -> tuple[str, ...]:
@@ -251,6 +257,7 @@ class OnlineFeatures:
         folder: Folder of the feature repository.
         catalogue_index_of: Item ids to catalogue index, -1 where unknown.
         fields: What `read` answers.
+        bound: Digests that the repository's files must have, where somebody knows them.
         patience_seconds: How long a read waits for a writer who has the SQLite file to itself.
 
     Attributes:
@@ -259,6 +266,7 @@ class OnlineFeatures:
         history_length: Most events of each.
 
     Raises:
+        FeaturesRefused: Its files hold code, or are not those of `bound`.
         FeatureError: The repository cannot be opened or keeps no history of a type.
     """
 
@@ -268,9 +276,12 @@ class OnlineFeatures:
         catalogue_index_of: Callable[[Any], np.ndarray],
         fields: UserFields,
         *,
+        bound: Digests | None = None,
         patience_seconds: float = 5.0,
     ) -> None:
-        self._store = open_online(folder)
+        files = RepositoryFiles.read(folder)
+        files.check(bound)
+        self._store = files.open()
         self.types = history_types(self._store)
         self.signals = history_signals(self._store)
         tags = _history_tags(self._store, self.types[0])
@@ -284,7 +295,7 @@ class OnlineFeatures:
         # and a slow one must not hold up other readers.
         is_file = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = nullcontext()
-        self._writer = OnlineWriter(open_online(folder) if is_file else self._store)
+        self._writer = OnlineWriter(files.open() if is_file else self._store)
         if is_file:
             self._using = threading.Lock()
             _wait_no_longer(self._store, patience_seconds)

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
+from colisten.data.duckdb_connection import ibis_backend
 from colisten.errors import GraphError
 from colisten.graph.colistening import co_listening
 from colisten.graph.folds import fold_of
@@ -69,7 +70,7 @@ def build_graph(
         GraphError: The tables cannot be read, `as_of` has no zone, or the fold does not exist.
     """
     with tempfile.TemporaryDirectory(prefix="colisten-graph-") as spill:
-        backend = ibis.duckdb.connect(**engine.model_dump(), temp_directory=spill)
+        backend = ibis_backend(**engine.model_dump(), temp_directory=spill)
         try:
             return build_graph_on(
                 backend,

@@ -16,12 +16,12 @@ from typing import Any
 import duckdb
 
 from colisten.data import parquet
+from colisten.data.duckdb_connection import connect
 from colisten.data.sql import sql_name, sql_text, sql_texts
 from colisten.data.violation import SHOWN_ROWS, BadRow, Violation
 from colisten.errors import ConfigError, TableError
 from colisten.importing.faults import SourceMissing, SourceUnreadable, UnreadableLine
 from colisten.importing.mapping import TableMapping, kind_of
-from colisten.interrupts import interruptible
 from colisten.settings.engine import Engine
 
 FILE = "colisten_file"
@@ -84,15 +84,9 @@ def open_engine(engine: Engine) -> Iterator[duckdb.DuckDBPyConnection]:
         ConfigError: DuckDB refuses the bounds.
     """
     with tempfile.TemporaryDirectory(prefix="colisten-import-") as folder:
-        config = {
-            "threads": engine.threads,
-            "memory_limit": engine.memory_limit,
-            "temp_directory": folder,
-            "autoinstall_known_extensions": False,
-        }
-        file = str(Path(folder) / "rows.duckdb")
+        file = Path(folder) / "rows.duckdb"
         try:
-            connection = interruptible(duckdb.connect(file, config=config))
+            connection = connect(file, **engine.model_dump(), temp_directory=folder)
         except duckdb.Error as error:
             raise ConfigError(f"DuckDB refuses {engine}: {first_line(error)}.") from error
         with connection:

@@ -66,7 +66,8 @@ class MilvusIndex(VectorIndex):
         settings: Which index a server's collections get, and what it has to find.
 
     A server's credentials come from the environment variable COLISTEN_MILVUS_TOKEN
-    ("user:password" or an API key).
+    ("user:password" or an API key), where settings name the address; beyond this machine only
+    over TLS.
 
     Raises:
         VectorIndexError: The server is out of reach or another process holds the folder.
@@ -84,7 +85,8 @@ class MilvusIndex(VectorIndex):
         self._closed = False
         if self._embedded:
             Path(self._uri).parent.mkdir(parents=True, exist_ok=True)
-        self._client = connected(self._uri, embedded=self._embedded)
+        named = not lite and settings.token_goes_there
+        self._client = connected(self._uri, embedded=self._embedded, with_token=named)
         if self._embedded:
             _embedded_users[self._uri] += 1
 

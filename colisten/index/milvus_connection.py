@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import grpc  # type: ignore[import-untyped]
 from pymilvus import MilvusClient, MilvusException
 
+from colisten.addresses import keeps_secrets
 from colisten.errors import VectorIndexError
 from colisten.variables import MILVUS_TOKEN
 
@@ -23,17 +24,29 @@ logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administrative calls
 
 
-def connected(uri: str, *, embedded: bool) -> MilvusClient:
+def connected(uri: str, *, embedded: bool, with_token: bool) -> MilvusClient:
     """A client of the server at `uri`, or of the folder that is one.
 
+    Args:
+        uri: Of the server, or the folder.
+        embedded: Whether it is a folder.
+        with_token: Whether the server is one that COLISTEN_MILVUS_TOKEN is meant for.
+
     Raises:
-        VectorIndexError: The server is out of reach or another process holds the folder.
+        VectorIndexError: The server is out of reach, another process holds the folder, or the
+            token would travel in clear.
     """
+    token = os.environ.get(MILVUS_TOKEN, "") if with_token and not embedded else ""
+    if token and not keeps_secrets(uri):
+        raise VectorIndexError(
+            f"{MILVUS_TOKEN} is not sent to {uri} in clear.",
+            "Give index.uri as https://host:port, or a server on this machine.",
+        )
     try:
         with asking("open", uri):
             return MilvusClient(
                 uri,
-                token=os.environ.get(MILVUS_TOKEN, ""),
+                token=token,
                 timeout=PATIENCE_SECONDS,
                 dedicated=True,
             )
@@ -42,7 +55,9 @@ def connected(uri: str, *, embedded: bool) -> MilvusClient:
             f"Milvus cannot be opened at {uri}: {error.what}",
             "One process at a time can open an embedded index; `LiteServer` shares it."
             if embedded
-            else "Is the server up? See index.uri.",
+            else "Is the server up? See index.uri."
+            if with_token
+            else f"Is the server up? {MILVUS_TOKEN} goes only where index.uri says.",
         ) from error
 
 

@@ -10,7 +10,8 @@ def resolve_index(settings: IndexSettings, published: IndexSettings | None) -> I
 
     What counts is what somebody set, not what differs from a default: `index.ef=300` tunes the
     server that was published to and does not leave it, and `index.backend=milvus` after a
-    publication for exact search means Milvus.
+    publication for exact search means Milvus. A server that only the journal names is searched
+    without the token: whoever writes there must not be who gets it.
 
     Args:
         settings: The `index` section, as it was loaded from files and overrides.
@@ -21,4 +22,5 @@ def resolve_index(settings: IndexSettings, published: IndexSettings | None) -> I
     whole = was | named
     if settings.uri is not None and whole.get("backend") == "exact":
         whole["backend"] = "milvus"  # exact search has no server
-    return IndexSettings.model_validate(whole)
+    resolved = IndexSettings.model_validate(whole)
+    return resolved if settings.uri is not None else resolved.as_published()

@@ -19,10 +19,10 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
+from colisten.data.duckdb_connection import connect
 from colisten.data.moments import sql_moment
 from colisten.data.sql import sql_text
 from colisten.errors import EvaluationError
-from colisten.interrupts import interruptible
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 
@@ -87,15 +87,7 @@ class EventLog:
         early, late = moment_literal(cut), moment_literal(end or cut)
         with (
             tempfile.TemporaryDirectory(prefix="colisten-evaluation-") as spill,
-            interruptible(
-                duckdb.connect(
-                    config={
-                        "threads": self.engine.threads,
-                        "memory_limit": self.engine.memory_limit,
-                        "temp_directory": spill,
-                    }
-                )
-            ) as tables,
+            connect(**self.engine.model_dump(), temp_directory=spill) as tables,
         ):
             tables.execute(
                 f"CREATE TEMP VIEW events AS SELECT *, {target} AS is_target, "

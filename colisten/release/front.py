@@ -26,6 +26,7 @@ from colisten.features.names import history_columns, profile_column
 from colisten.features.users import UserBatch
 from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.protocol import check_k
+from colisten.release.feature_files import FEATURES, bound_features
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import MANIFEST, Manifest
 from colisten.release.picks import Pick, popular_picks, reasons, seen_items, similar_picks
@@ -36,7 +37,6 @@ from colisten.words import known_word, shown
 if TYPE_CHECKING:
     from colisten.features.store import OnlineFeatures
 
-FEATURES = "features"
 _BATCH_USERS = 256
 
 
@@ -350,11 +350,21 @@ class Release:
             )
         from colisten.features.store import OnlineFeatures
 
-        return OnlineFeatures(self._features, self.loaded.index_of, self.loaded.spec.fields)
+        return OnlineFeatures(
+            self._features,
+            self.loaded.index_of,
+            self.loaded.spec.fields,
+            bound=bound_features(self._features.parent),
+        )
 
 
 def load_release(
-    place: str | Path, release_id: str | None = None, *, verify: bool = True, threads: int = 1
+    place: str | Path,
+    release_id: str | None = None,
+    *,
+    verify: bool = True,
+    threads: int = 1,
+    public_key: str | Path | None = None,
 ) -> Release:
     """Load a release.
 
@@ -363,18 +373,27 @@ def load_release(
         release_id: Which of the home's releases; None for the live one.
         verify: Compare every file with its digest first, which reads all of them.
         threads: Of ONNX Runtime.
+        public_key: File of the key that it must be signed by; None where any may be loaded.
 
     Raises:
         ReleaseNotFound: Nothing is live there, or there is no such release.
         ReleaseCorrupt: A file differs from the manifest.
+        ReleaseUnsigned: It is not signed by that key.
     """
     place = Path(place)
-    if release_id is None and (place / MANIFEST).is_file():
-        return Release(LoadedRelease.load(place, verify=verify, threads=threads))
-    store = ReleaseStore(place)
-    folder = store.folder(store.resolve(release_id or LIVE))
+    folder, alone = place, release_id is None and (place / MANIFEST).is_file()
+    if not alone:
+        store = ReleaseStore(place)
+        folder = store.folder(store.resolve(release_id or LIVE))
     loaded = LoadedRelease.load(folder, verify=verify, threads=threads)
-    return Release(loaded, place / FEATURES if (place / FEATURES).is_dir() else None)
+    if public_key is not None:
+        from colisten.release.signature import check_signature
+
+        if not verify:  # what is signed are the digests
+            loaded.manifest.check_files(folder)
+        check_signature(folder, loaded.manifest, Path(public_key))
+    has_users = not alone and (place / FEATURES).is_dir()
+    return Release(loaded, place / FEATURES if has_users else None)
 
 
 _PHRASES = ServingSettings().reasons

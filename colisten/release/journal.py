@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from colisten.json_files import parse_json, to_json
+from colisten.settings.index import IndexSettings
 
 JOURNAL = "journal.jsonl"
 
@@ -47,6 +50,34 @@ class Journal:
             if isinstance(entry, dict) and {"at", "event", "release_id"} <= entry.keys():
                 entries.append(entry)
         return entries
+
+    def moments(self, event: str, release_id: str) -> list[str]:
+        """When something happened to a release, oldest first."""
+        return [
+            str(entry["at"])
+            for entry in self.entries()
+            if entry["event"] == event and entry["release_id"] == release_id
+        ]
+
+    def software(self, release_id: str) -> dict[str, str]:
+        """Versions of what made a release, by name; empty where no line says it."""
+        for entry in self.entries():
+            made = entry.get("software")
+            if entry["release_id"] == release_id and isinstance(made, dict):
+                return {str(name): str(version) for name, version in made.items()}
+        return {}
+
+    def index_settings(self) -> IndexSettings | None:
+        """Which index the latest release was published to; None before any was."""
+        for entry in reversed(self.entries()):
+            index = entry.get("index")
+            if isinstance(index, dict):
+                known = {name: index[name] for name in ("backend", "uri") if name in index}
+                try:
+                    return IndexSettings.model_validate(known)
+                except ValidationError:
+                    return None
+        return None
 
     def _ends_whole(self) -> bool:
         with self._file.open("rb") as stream:

@@ -7,6 +7,7 @@ equal release; when and where it was published stands in the journal.
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,18 @@ from colisten.settings.tree import Settings, settings_from
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+SIGNATURE = "signature.json"
+UNBOUND = (MANIFEST, SIGNATURE)
+"""Files of a release's folder that its manifest does not name."""
 LIVE_ALIAS = "colisten_live"
+ID_PATTERN = "r[0-9a-f]{16}(?:[0-9a-f]{16})?"
+_ID = re.compile(ID_PATTERN)
+_DIGITS = 32
+
+
+def is_release_id(text: str) -> bool:
+    """Whether a text is the id of a release, of today or of before."""
+    return _ID.fullmatch(text) is not None
 
 
 class FileEntry(BaseModel):
@@ -50,6 +62,8 @@ class Bound(BaseModel):
         settings: What shaped the release; nothing of the machine it was made on.
         metrics: Figures from the window before the cut; none from after it.
         choices: What its training chose between, and why.
+        features: Digest over the feature store's sources that it was trained on; None where its
+            payload does not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,13 +82,14 @@ class Bound(BaseModel):
     settings: dict[str, Any]
     metrics: dict[str, Any]
     choices: tuple[Choice, ...] = ()
+    features: str | None = None
 
 
 class Manifest(Bound):
     """A release.
 
     Attributes:
-        release_id: "r" and 16 hex digits of the digest over all else.
+        release_id: "r" and 32 hex digits of the digest over all else; 16 in releases of before.
         collection: Index collection of its item vectors.
         files: By path relative to the release folder.
     """
@@ -82,6 +97,12 @@ class Manifest(Bound):
     release_id: str
     collection: str
     files: dict[str, FileEntry]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all but the names, which begin with it."""
+        fields = set(Bound.model_fields) & self.model_fields_set
+        return _digest(Bound(**self.model_dump(include=fields)), self.files)
 
     @property
     def data(self) -> DataSettings:
@@ -98,7 +119,7 @@ class Manifest(Bound):
         Raises:
             ReleaseError: A figure is not a number that JSON knows.
         """
-        release_id = _release_id(bound, files)
+        release_id = f"r{_digest(bound, files)[:_DIGITS]}"
         return cls(
             **bound.model_dump(exclude_unset=True),
             release_id=release_id,
@@ -120,9 +141,9 @@ class Manifest(Bound):
             raise ReleaseCorrupt(
                 f"Cannot read the release at {folder}: {error}.", "Publish it again."
             ) from error
-        fields = set(Bound.model_fields) & manifest.model_fields_set
-        bound = Bound(**manifest.model_dump(include=fields))
-        if manifest.release_id != _release_id(bound, manifest.files):
+        if not is_release_id(manifest.release_id) or not manifest.digest.startswith(
+            manifest.release_id[1:]
+        ):
             raise ReleaseCorrupt(f"{file} was changed after publishing.", "Publish it again.")
         return manifest
 
@@ -140,7 +161,7 @@ class Manifest(Bound):
         present = {
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
         }
-        extra = sorted(present - self.files.keys() - {MANIFEST})
+        extra = sorted(present - self.files.keys() - set(UNBOUND))
         if extra:
             raise ReleaseCorrupt(f"{folder} holds {extra[0]}, which its manifest does not name.")
         for name, entry in self.files.items():
@@ -154,13 +175,13 @@ class Manifest(Bound):
 
 
 def file_entries(folder: Path) -> dict[str, FileEntry]:
-    """Digest and size of every file under `folder` but the manifest, by relative path."""
+    """Digest and size of every file under `folder` that a manifest names, by relative path."""
     return {
         path.relative_to(folder).as_posix(): FileEntry(
             sha256=file_digest(path), bytes=path.stat().st_size
         )
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path.name not in UNBOUND
     }
 
 
@@ -192,7 +213,7 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
     return shaping
 
 
-def _release_id(bound: Bound, files: dict[str, FileEntry]) -> str:
+def _digest(bound: Bound, files: dict[str, FileEntry]) -> str:
     content = {
         "bound": bound.model_dump(mode="json", exclude_unset=True),
         "files": {name: entry.model_dump() for name, entry in files.items()},
@@ -204,4 +225,4 @@ def _release_id(bound: Bound, files: dict[str, FileEntry]) -> str:
             f"The release's settings or metrics hold no JSON: {error}.",
             "Write an undefined figure as null.",
         ) from error
-    return "r" + hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode()).hexdigest()

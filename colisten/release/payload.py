@@ -68,6 +68,7 @@ def assemble_payload(
     neighbours: int = 0,
     calibration: ScoreCalibration | None = None,
     feature_service: str = "serving_v1",
+    features: str | None = None,
 ) -> Path:
     """Write a payload folder that `ReleaseStore.publish` takes; it appears whole or not at all.
 
@@ -94,6 +95,7 @@ def assemble_payload(
             edges; 0 leaves them out.
         calibration: What its scores are worth as probabilities; None where nobody knows.
         feature_service: Feast service that users' features come from.
+        features: Digest of the feature store that it was trained on; None where nobody says.
 
     Returns:
         `out`.
@@ -161,9 +163,11 @@ def assemble_payload(
             settings=dict(shaping),
             metrics=metrics,
             choices=choices,
+            features=features,
         )
-        # Left unset where there are none: releases of a training without choices keep their ids.
-        content = bound.model_dump(mode="json", exclude=None if choices else {"choices"})
+        # Left unset where there are none: releases of a training without them keep their ids.
+        absent = {name for name in ("choices", "features") if not getattr(bound, name)}
+        content = bound.model_dump(mode="json", exclude=absent)
         write_json(folder / PAYLOAD, content, indent=1)
     return out
 

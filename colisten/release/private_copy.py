@@ -20,7 +20,7 @@ from typing import IO, Self
 from colisten.errors import FileError, ReleaseCorrupt, ReleaseError
 from colisten.files import file_digest, sweep_abandoned, write_aside
 from colisten.logs import logger
-from colisten.release.manifest import MANIFEST, Manifest
+from colisten.release.manifest import MANIFEST, UNBOUND, Manifest
 
 _Identity = tuple[int, ...]
 log = logger("release")
@@ -195,7 +195,7 @@ def _copy(source: Path, folder: Path, manifest: Manifest) -> None:
     present = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
     if missing := sorted(manifest.files.keys() - present):
         raise ReleaseCorrupt(f"{source / missing[0]} is missing.", "Publish the release again.")
-    if extra := sorted(present - manifest.files.keys() - {MANIFEST}):
+    if extra := sorted(present - manifest.files.keys() - set(UNBOUND)):
         raise ReleaseCorrupt(f"{source} holds {extra[0]}, which its manifest does not name.")
     with write_aside(folder) as aside:
         for name in (*manifest.files, MANIFEST):

@@ -8,17 +8,12 @@ call clears what is half written, and the same call again completes the work.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from colisten.errors import (
     ReleaseCorrupt,
@@ -27,23 +22,22 @@ from colisten.errors import (
     VectorIndexError,
     VerifyFailed,
 )
-from colisten.files import sweep_partials, write_aside
+from colisten.files import write_aside
 from colisten.index.protocol import VectorIndex
 from colisten.logs import logger
 from colisten.release.collection import write_collection
 from colisten.release.journal import JOURNAL, Journal
+from colisten.release.lineage import journaled_pointer
 from colisten.release.loaded import LoadedRelease
-from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest
+from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest, is_release_id
 from colisten.release.payload import bind_payload, copy_payload
 from colisten.release.pointer import Pointer
 from colisten.release.private_copy import in_use
 from colisten.release.software import software
 from colisten.release.verify import Verification, load_checked, verify_release
+from colisten.release.writing import LOCK_SECONDS, writers_turn
 from colisten.settings.index import IndexSettings
 
-_LOCK_SECONDS = 600.0
-_LOCK_LOOK_SECONDS = 0.05
-_ID = re.compile(r"r[0-9a-f]{16}")
 LIVE = "live"  # stands for whichever release is
 
 log = logger("release")
@@ -77,13 +71,21 @@ class ReleaseStore:
     Args:
         root: Output folder; releases lie in root/releases.
         lock_seconds: How long a writer waits for another one.
+        public_key: File of the key that releases must be signed by; None where any may be live.
     """
 
-    def __init__(self, root: Path, *, lock_seconds: float = _LOCK_SECONDS) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        lock_seconds: float = LOCK_SECONDS,
+        public_key: str | Path | None = None,
+    ) -> None:
         self.root = root
         self.releases = root / "releases"
         self._journal = Journal(self.releases / JOURNAL)
         self._lock_seconds = lock_seconds
+        self._public_key = None if public_key is None else Path(public_key)
 
     def folder(self, release_id: str) -> Path:
         """Folder of a release.
@@ -92,7 +94,7 @@ class ReleaseStore:
             ReleaseNotFound: There is none of that id.
         """
         folder = self.releases / release_id
-        if not _ID.fullmatch(release_id) or not (folder / MANIFEST).is_file():
+        if not is_release_id(release_id) or not (folder / MANIFEST).is_file():
             raise ReleaseNotFound(
                 f"No release '{release_id}' in {self.releases}.", "`release list` shows them."
             )
@@ -140,7 +142,7 @@ class ReleaseStore:
                     copy_payload(payload, aside, manifest)
                 log.info("release written", release_id=release_id, files=len(manifest.files))
             verification = self._publish_to(index, release_id)
-            if not self._moments("published", release_id):
+            if not self._journal.moments("published", release_id):
                 self._journal.append(
                     "published",
                     release_id,
@@ -186,16 +188,17 @@ class ReleaseStore:
         Raises:
             ReleaseNotFound: There is none of that id.
             ReleaseCorrupt: A file differs from its digest; what was live stays.
+            ReleaseUnsigned: It is not signed as it must be; what was live stays.
             VerifyFailed: It does not answer as recorded; what was live stays.
         """
         self.folder(release_id)
         with self._locked(index):
             verification = self._passed(release_id, index)
+            self.check_signature(self.show(release_id))
             current = self._pointer_now()
             if current is None or current.release_id != release_id:
                 previous = None if current is None else current.release_id
-                Pointer(release_id, previous).write(self.releases)
-                self._journal.append("promoted", release_id, previous=previous)
+                self._flip("promoted", Pointer(release_id, previous))
                 log.info("release promoted", release_id=release_id, previous=previous)
             self._align_alias(index)
         return verification
@@ -211,6 +214,7 @@ class ReleaseStore:
         Raises:
             ReleaseError: There is no previous release.
             ReleaseCorrupt: Its files differ from their digests; what was live stays.
+            ReleaseUnsigned: It is not signed as it must be; what was live stays.
         """
         nothing = ReleaseError(
             f"No release before the live one in {self.releases}.",
@@ -219,20 +223,25 @@ class ReleaseStore:
         if not self.releases.is_dir():
             raise nothing
         with self._locked(index):
-            current = Pointer.read(self.releases)
+            current = journaled_pointer(self.releases)
             if current is None or current.previous is None:
                 raise nothing
             folder = self.folder(current.previous)
-            Manifest.read(folder).check_files(folder)
-            Pointer(current.previous, current.release_id).write(self.releases)
-            self._journal.append("rolled_back", current.previous, previous=current.release_id)
+            manifest = Manifest.read(folder)
+            manifest.check_files(folder)
+            self.check_signature(manifest)
+            self._flip("rolled_back", Pointer(current.previous, current.release_id))
             log.info("rolled back", release_id=current.previous, left=current.release_id)
             self._align_alias(index)
         return current.previous
 
     def live(self) -> str | None:
-        """Id of the live release; None before anything was promoted. Takes no lock."""
-        pointer = Pointer.read(self.releases)
+        """Id of the live release; None before anything was promoted. Takes no lock.
+
+        Raises:
+            ReleaseCorrupt: The pointer cannot be read, or no line of the journal is behind it.
+        """
+        pointer = journaled_pointer(self.releases)
         return None if pointer is None else pointer.release_id
 
     def live_manifest(self) -> Manifest | None:
@@ -261,8 +270,8 @@ class ReleaseStore:
             state = "candidate"
             if pointer is not None and name in (pointer.release_id, pointer.previous):
                 state = "live" if name == pointer.release_id else "previous"
-            published = self._moments("published", name)
-            promoted = self._moments("promoted", name)
+            published = self._journal.moments("published", name)
+            promoted = self._journal.moments("promoted", name)
             states.append(
                 ReleaseState(
                     name,
@@ -305,23 +314,44 @@ class ReleaseStore:
 
     def software(self, release_id: str) -> dict[str, str]:
         """Versions of what made a release, by name; empty where its journal does not say."""
-        for entry in self._journal.entries():
-            made = entry.get("software")
-            if entry["release_id"] == release_id and isinstance(made, dict):
-                return {str(name): str(version) for name, version in made.items()}
-        return {}
+        return self._journal.software(release_id)
 
     def index_settings(self) -> IndexSettings | None:
         """Which index the latest release was published to; None before any was."""
-        for entry in reversed(self._journal.entries()):
-            index = entry.get("index")
-            if isinstance(index, dict):
-                known = {name: index[name] for name in ("backend", "uri") if name in index}
-                try:
-                    return IndexSettings.model_validate(known)
-                except ValidationError:
-                    return None
-        return None
+        return self._journal.index_settings()
+
+    def sign(self, release_id: str, key: Path) -> str:
+        """Sign a release whose files are whole; returns the name of the key.
+
+        Raises:
+            ReleaseNotFound: There is none of that id.
+            ReleaseCorrupt: A file differs from its digest; nothing is signed.
+            ConfigError: The file holds no private key.
+        """
+        from colisten.release.signature import sign_release
+
+        folder = self.folder(release_id)
+        with self._locked(None):
+            manifest = Manifest.read(folder)
+            manifest.check_files(folder)
+            name = sign_release(folder, manifest, key)
+            self._journal.append("signed", release_id, key=name)
+        log.info("release signed", release_id=release_id, key=name)
+        return name
+
+    def check_signature(self, manifest: Manifest) -> None:
+        """Refuse a release that is not signed by the store's key, where it has one.
+
+        Args:
+            manifest: As it is in use; its files were compared with it.
+
+        Raises:
+            ReleaseUnsigned: It has no such signature.
+        """
+        if self._public_key is not None:
+            from colisten.release.signature import check_signature
+
+            check_signature(self.releases / manifest.release_id, manifest, self._public_key)
 
     def _publish_to(self, index: VectorIndex, release_id: str) -> Verification:
         """Write the collection where it is missing or wrong, and verify."""
@@ -338,6 +368,11 @@ class ReleaseStore:
             )
         return verification
 
+    def _flip(self, event: str, pointer: Pointer) -> None:
+        # The line first: a pointer that no line is behind is not believed.
+        self._journal.append(event, pointer.release_id, previous=pointer.previous)
+        pointer.write(self.releases)
+
     def _align_alias(self, index: VectorIndex | None) -> None:
         """Let the alias mean what the pointer says; it may lag where the index is out of reach."""
         live = self._pointer_now()
@@ -352,38 +387,14 @@ class ReleaseStore:
 
     def _pointer_now(self) -> Pointer | None:
         try:
-            return Pointer.read(self.releases)
+            return journaled_pointer(self.releases)
         except ReleaseCorrupt as error:
             log.warning("pointer unreadable", reason=str(error))
             return None
 
-    def _moments(self, event: str, release_id: str) -> Names:
-        return [
-            str(entry["at"])
-            for entry in self._journal.entries()
-            if entry["event"] == event and entry["release_id"] == release_id
-        ]
-
     @contextmanager
     def _locked(self, index: VectorIndex | None) -> Iterator[None]:
-        """One writer at a time, over what earlier ones left."""
-        self.releases.mkdir(parents=True, exist_ok=True)
-        # The kernel frees the lock with its holder, however that one ends.
-        with (self.releases / ".lock").open("w") as lock:
-            end = time.monotonic() + self._lock_seconds
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > end:
-                        raise ReleaseError(
-                            f"Another process has been writing to {self.releases} for "
-                            f"{self._lock_seconds:.0f} s.",
-                            "Wait for it, or end it.",
-                        ) from None
-                    time.sleep(_LOCK_LOOK_SECONDS)
-            for left in sweep_partials(self.releases):
-                log.info("removed what a killed writer left", path=str(left))
+        """One writer at a time; the alias catches up with what a killed one left."""
+        with writers_turn(self.releases, self._lock_seconds):
             self._align_alias(index)
             yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from colisten.settings.section import Positive, Section, known_or_own
 
@@ -28,9 +28,10 @@ class IndexSettings(Section):
     )
     uri: str | None = Field(
         None,
-        pattern=r"^https?://[^@/]+/?$",
+        pattern=r"^https?://[^@/?#\s]+/?$",
         description="http://host:port of a Milvus server, its credentials in the environment "
-        "variable COLISTEN_MILVUS_TOKEN; null means Milvus Lite.",
+        "variable COLISTEN_MILVUS_TOKEN, which is sent to an address given here alone, and beyond "
+        "this machine by https:// alone; null means Milvus Lite.",
     )
     kind: IndexKind = Field(
         "hnsw",
@@ -54,6 +55,20 @@ class IndexSettings(Section):
         description="Candidates a search of a Milvus server's HNSW index keeps, whatever was "
         "measured; null: what index.recall needs.",
     )
+
+    # Whether somebody's settings name the address, and not a file that a run left.
+    _named: bool = PrivateAttr(True)
+
+    @property
+    def token_goes_there(self) -> bool:
+        """Whether the server at `uri` is sent COLISTEN_MILVUS_TOKEN."""
+        return self._named
+
+    def as_published(self) -> Self:
+        """The same, where `uri` is what a journal says: it is sent no token."""
+        copy = self.model_copy()
+        copy._named = False
+        return copy
 
     @field_validator("backend")
     @classmethod

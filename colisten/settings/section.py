@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from colisten.parts import is_own
+from colisten.settings.secrets import without_secrets
 
 # A word that tables hold: an item type, a signal. Files and fields take it through
 # `colisten.words.identifier`.
@@ -24,12 +32,19 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class Section(BaseModel):
     """A frozen group of settings that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _yes_is_no_number(cls, given: Any, read: ValidatorFunctionWrapHandler) -> Any:
-        """Refuse true where a number is asked for, which pydantic takes for 1."""
+    def _as_it_is_meant(
+        cls, given: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        """Refuse true where a number is asked for, which pydantic takes for 1, and secrets."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if not (isinstance(kind, type) and issubclass(kind, Section)):  # it looks itself
+            without_secrets(given)
         value = read(given)
         if not isinstance(value, BaseModel) and _bools(given) > _bools(value):
             raise PydanticCustomError("bool_for_number", "a number is wanted, not true or false")

@@ -195,7 +195,13 @@ class FeatureSettings(Section):
         "release holds to say why a title is recommended; 0: none.",
     )
     online_store: Literal["sqlite", "redis"] = Field("sqlite", description="Feast online store.")
-    redis: str = Field("127.0.0.1:6379", description="host:port[,password=...] of Redis.")
+    redis: str = Field(
+        "127.0.0.1:6379",
+        description="host:port of Redis and its options, as in "
+        "host:port,password=${REDIS_PASSWORD},ssl=true. ${VARIABLE} names an environment variable, "
+        "of a part or of the whole, that is read where a connection is made; a password itself is "
+        "refused.",
+    )
 
 
 class EvaluationSettings(Section):

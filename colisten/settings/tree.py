@@ -20,6 +20,8 @@ from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.experiment import ExperimentSettings
 from colisten.settings.index import IndexSettings
+from colisten.settings.release import ReleaseSettings
+from colisten.settings.secrets import SECRET
 from colisten.settings.section import Positive, Section
 from colisten.settings.sections import (
     EvaluationSettings,
@@ -108,6 +110,7 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
     triton: TritonSettings = TritonSettings()
+    release: ReleaseSettings = ReleaseSettings()
     experiment: ExperimentSettings = ExperimentSettings()
 
     @property
@@ -185,6 +188,11 @@ def settings_from(tree: dict[str, Any]) -> Settings:
                 f"Setting '{where.removesuffix('.[key]')}' cannot be {shown(first['input'])}.",
                 advice(first["input"], literal_words(first)),
             ) from error
+        if first["type"] == SECRET:
+            raise ConfigError(
+                f"Setting '{where}' spells out a secret, and settings end up in files and logs.",
+                "Name the environment variable that holds it, as in password=${REDIS_PASSWORD}.",
+            ) from None
         if first["type"] == "value_error":
             # Of a section as a whole: the sentence names its settings itself.
             raise ConfigError(f"{first['ctx']['error']}.", "See docs/settings.md.") from error
@@ -266,8 +274,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     for section in sections:
         tree = tree.setdefault(section, {})
         if not isinstance(tree, dict):
-            raise ConfigError(f"Override '{override}' goes below a value.")
-    tree[leaf] = parse_yaml(value, f"Override {shown(override)}")
+            raise ConfigError(f"Override of {shown(name)} goes below a value.")
+    # Without the value, which may be a secret that somebody mistyped.
+    tree[leaf] = parse_yaml(value, f"Override of {shown(name)}")
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 
 from colisten.data import parquet
-from colisten.interrupts import interruptible
+from colisten.data.duckdb_connection import connect
 from colisten.simulator.closeness import closeness
 from colisten.simulator.odds import signal_odds
 from colisten.simulator.report import Figure
@@ -59,7 +59,7 @@ def measure(folder: Path, settings: WorldSettings) -> tuple[Figure, ...]:
 def open_world(folder: Path, settings: WorldSettings) -> duckdb.DuckDBPyConnection:
     """DuckDB with views items, events, sampled (users) and picks (distinct sampled streams)."""
     # One thread: float sums must not depend on which worker came first.
-    base = interruptible(duckdb.connect(config={"threads": 1}))
+    base = connect(threads=1)
     for view, file in (("items", "items"), ("events", "interactions"), ("users", "users")):
         scan = parquet.scan(folder / f"{file}.parquet")
         base.execute(f"CREATE VIEW {view} AS SELECT * FROM {scan}")

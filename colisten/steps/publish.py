@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import pyarrow as pa
 
+from colisten.errors import ReleaseUnsigned
 from colisten.release.manifest import shaping_settings
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.index import IndexSettings
+from colisten.settings.release import ReleaseSettings
 from colisten.settings.sections import FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
@@ -59,6 +61,7 @@ def publish(
     data: Columns,
     store: Annotated[FeatureSettings, Setting("features")],
     index: IndexSettings,
+    keys: Annotated[ReleaseSettings, Setting("release")],
     popularity_days: Annotated[int, Setting("evaluation.popularity_days")],
     shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
     engine: Engine,
@@ -80,6 +83,7 @@ def publish(
         decision: The gate's verdict.
         cut: UTC moment.
         home: Folder that owns releases, online features and index.
+        keys: What it is signed with, and what must have signed it to be served.
         popularity_days: Days before the cut that popular lists count.
         shaping: Settings that shaped the release; its manifest carries them.
 
@@ -87,10 +91,11 @@ def publish(
         ReleaseError: A part is missing, or the candidate did not pass its own verification.
     """
     from colisten.index.opening import open_index
+    from colisten.release.feature_files import bind_features
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
 
-    releases = ReleaseStore(home)
+    releases = ReleaseStore(home, public_key=keys.public_key)
     known = _Known(history, features, cut, data, engine)
     with tempfile.TemporaryDirectory() as work, open_index(home, index) as served:
         payload = assemble_payload(
@@ -110,21 +115,29 @@ def publish(
             golden_users=known.golden_users(),
             seen_items=store.seen_in_release,
             neighbours=store.neighbours_in_release,
+            features=features.digest,
         )
         release_id = releases.publish(payload, served)
+        if keys.signing_key is not None:
+            releases.sign(release_id, Path(keys.signing_key))
         if decision.passed or releases.live() is None:
             _serve_features(home, history, text, cut, (data, store, engine))
+            bind_features(home, releases.show(release_id))
+        promoted, reasons = decision.passed, [*decision.reasons]
         if decision.passed:
-            releases.promote(release_id, served)
+            try:
+                releases.promote(release_id, served)
+            except ReleaseUnsigned as error:  # whoever has the key signs it, and promotes it then
+                promoted, reasons = False, [str(error), *reasons]
     return Publication(
         Published(
             release_id=release_id,
             folder=str(releases.folder(release_id)),
-            promoted=decision.passed,
-            reasons=decision.reasons,
+            promoted=promoted,
+            reasons=reasons,
             warnings=decision.warnings,
         ),
-        Metrics({"promoted": float(decision.passed)}),
+        Metrics({"promoted": float(promoted)}),
     )
 
 

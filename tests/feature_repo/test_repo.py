@@ -174,8 +174,8 @@ def test_a_repository_without_its_registry_is_a_feature_error(
 ) -> None:
     out = build_feature_repo(tiny_history, tmp_path / "out", as_of=CUT)
     (out / names.REGISTRY_FILE).unlink()
-    for _ in range(2):  # what Feast makes in its place has nothing in it
-        with pytest.raises(FeatureError, match="holds nothing"):
+    for _ in range(2):  # Feast would make one in its place
+        with pytest.raises(FeatureError, match="No such file"):
             open_store(out)
 
 

@@ -19,9 +19,9 @@ def test_the_default_needs_no_server(tmp_path: Path) -> None:
 
 
 def test_redis_by_configuration_alone() -> None:
-    features = FeatureSettings(online_store="redis", redis="cache:6380,password=p,retry=1")
+    features = FeatureSettings(online_store="redis", redis="cache:6380,password=${P},retry=1")
     kept = store_config(features)["online_store"]
     assert kept["type"] == "redis"
-    assert kept["connection_string"].startswith("cache:6380,password=p,retry=1,")
+    assert kept["connection_string"].startswith("cache:6380,password=${P},retry=1,")
     assert kept["connection_string"].count("retry=") == 1
     assert "socket_timeout=" in kept["connection_string"]

@@ -223,7 +223,7 @@ def test_a_registry_that_is_gone_is_no_empty_one(feature_folder: Path, tmp_path:
     shutil.copytree(feature_folder, copy)
     (copy / "registry.db").unlink()
     for _ in range(2):
-        with pytest.raises(FeatureError, match=r"(holds nothing|Cannot open)"):
+        with pytest.raises(FeatureError, match="Cannot open"):
             OnlineFeatures(copy, lambda ids: np.zeros(len(ids), np.int64), FIELDS)
 
 

@@ -20,6 +20,7 @@ from colisten.release.store import ReleaseStore
 from colisten.serving.environment import Environment
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
+from tests import planted
 from tests.conftest import CUT, ServedHome
 from tests.release.payloads import make_parts
 
@@ -99,10 +100,14 @@ def launch(
         *("serving.deadline_ms=30000", "serving.event_deadline_ms=30000"),
     )
     quick = ("serving.follow_seconds=0.1", "serving.drain_seconds=0.2")
-    for override in (*patient, *quick, *overrides):
+    named = f"features.redis={planted.REDIS}"
+    for override in (*patient, *quick, named, *overrides):
         command += ["--set", override]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        environment = {**os.environ, **planted.VARIABLES}
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
     return Service(process, f"http://127.0.0.1:{port}", home, log)
 
 

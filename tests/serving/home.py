@@ -19,6 +19,7 @@ from colisten.graph.build import build_graph
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.models.items import ItemBlocks
+from colisten.release.feature_files import bind_features
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
@@ -88,6 +89,7 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
             with open_index(out, settings.index) as index:
                 ids.append(ReleaseStore(out).publish(payload, index))
         with open_index(out, settings.index) as index:
+            bind_features(out, ReleaseStore(out).show(ids[0]))
             ReleaseStore(out).promote(ids[0], index)
     return ids
 

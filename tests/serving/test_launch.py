@@ -11,6 +11,7 @@ import pytest
 
 from colisten.errors import ConfigError, ReleaseCorrupt, ReleaseNotFound
 from colisten.index import ExactIndex
+from colisten.release.journal import JOURNAL, Journal
 from colisten.release.pointer import Pointer
 from colisten.release.store import ReleaseStore
 from colisten.serving.environment import Environment, workers
@@ -18,6 +19,19 @@ from colisten.serving.launch import check_address, check_home
 from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
+
+
+def live(releases: Path, release_id: str) -> None:
+    """A pointer, and the line that is behind it."""
+    Journal(releases / JOURNAL).append("promoted", release_id, previous=None)
+    Pointer(release_id).write(releases)
+
+
+def test_a_pointer_that_nothing_is_behind_is_said(tmp_path: Path) -> None:
+    (tmp_path / "releases").mkdir()
+    Pointer("r0123456789abcdef").write(tmp_path / "releases")
+    with pytest.raises(ReleaseCorrupt, match=r"no line of journal\.jsonl"):
+        check_home(Environment(tmp_path, Settings()))
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -32,7 +46,7 @@ def test_a_folder_without_a_live_release(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_feature_store(tmp_path: Path) -> None:
     (tmp_path / "releases").mkdir()
-    Pointer("r0123456789abcdef").write(tmp_path / "releases")
+    live(tmp_path / "releases", "r0123456789abcdef")
     with pytest.raises(ConfigError, match="No feature store"):
         check_home(Environment(tmp_path, Settings()))
 
@@ -41,7 +55,7 @@ def test_a_pointer_to_a_release_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "releases").mkdir()
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "feature_store.yaml").write_text("project: colisten")
-    Pointer("r0123456789abcdef").write(tmp_path / "releases")
+    live(tmp_path / "releases", "r0123456789abcdef")
     with pytest.raises(ReleaseNotFound, match="r0123456789abcdef"):
         check_home(Environment(tmp_path, Settings()))
 

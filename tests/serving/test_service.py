@@ -30,6 +30,7 @@ from colisten.index.lite_server import endpoint_of
 from colisten.models.export import read_specs
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.towers import TwoTowers, user_vectors
+from colisten.release.journal import Journal
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.serving.endpoints import ENDPOINTS
@@ -349,8 +350,10 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
     vectors = store.folder(other) / "item_vectors.npy"
     kept = vectors.read_bytes()
     pointer = store.releases / "LIVE"
-    before = pointer.read_text()
+    before, journal = pointer.read_text(), store.releases / "journal.jsonl"
+    said = journal.read_bytes()
     try:
+        Journal(journal).append("promoted", other, previous=live)
         vectors.write_bytes(kept[:-4] + np.float32(1.0).tobytes())
         assert vectors.read_bytes() != kept
         aside = pointer.with_name("aside")
@@ -368,6 +371,7 @@ def test_a_release_that_is_corrupt_is_not_taken_up(service: Service) -> None:
         # In this order: a release that is whole again and live would be taken up.
         aside.write_text(before)
         os.replace(aside, pointer)
+        journal.write_bytes(said)
         assert soon(lambda: service.get("/v1/release").json()["live"] == live)
         vectors.write_bytes(kept)
     assert shelf(service, "u0001")["release_id"] == live

@@ -66,6 +66,7 @@ def verify_release(
     release_id: str = LIVE,
     *,
     index: IndexSettings | None = None,
+    public_key: str | Path | None = None,
     listen: Listener = silent,
 ) -> Verification:
     """Check a release's files, golden set and index collection; what is wrong is in the result.
@@ -74,22 +75,30 @@ def verify_release(
         out: Folder that owns the releases.
         release_id: Its id, or `live`.
         index: Where its vectors are searched, as far as somebody set it.
+        public_key: File of the key that it must be signed by; None where none is asked for.
         listen: Called as the work begins and ends.
 
     Raises:
         ConfigError: `out` is no folder.
         ReleaseNotFound: There is none of that id, or none is live.
         ReleaseCorrupt: A file differs from its digest.
+        ReleaseUnsigned: It is not signed by that key.
         VectorIndexError: The index is out of reach.
     """
-    store = _store(out)
+    store = _store(out, public_key)
     release_id = store.resolve(release_id)
+    store.check_signature(store.show(release_id))
     with _at_work("verify", listen), _opened(store, index) as opened:
         return store.verify(release_id, opened)
 
 
 def promote_release(
-    out: Path, release_id: str, *, index: IndexSettings | None = None, listen: Listener = silent
+    out: Path,
+    release_id: str,
+    *,
+    index: IndexSettings | None = None,
+    public_key: str | Path | None = None,
+    listen: Listener = silent,
 ) -> Verification:
     """Verify a release, then make it the live one; a running service follows by itself.
 
@@ -98,7 +107,7 @@ def promote_release(
     Raises:
         VerifyFailed: It does not answer as recorded; what was live stays.
     """
-    store = _store(out)
+    store = _store(out, public_key)
     store.folder(release_id)
     with _at_work("promote", listen), _opened(store, index) as opened:
         return store.promote(release_id, opened)
@@ -127,7 +136,11 @@ def republish_release(
 
 
 def roll_back(
-    out: Path, *, index: IndexSettings | None = None, listen: Listener = silent
+    out: Path,
+    *,
+    index: IndexSettings | None = None,
+    public_key: str | Path | None = None,
+    listen: Listener = silent,
 ) -> Rollback:
     """Make the previous release live again; a second time undoes the first.
 
@@ -135,15 +148,16 @@ def roll_back(
 
     Args:
         out: Folder that owns the releases.
-        index: As `verify_release`.
+        index, public_key: As `verify_release`.
         listen: Called as the work begins and ends, and with that notice.
 
     Raises:
         ConfigError: `out` is no folder.
         ReleaseError: There is no previous release.
         ReleaseCorrupt: Its files differ from their digests; what was live stays.
+        ReleaseUnsigned: It is not signed by that key; what was live stays.
     """
-    store = _store(out)
+    store = _store(out, public_key)
     left = store.live()
     with _at_work("roll back", listen), _opened_if_there(store, index, listen) as opened:
         return Rollback(store.rollback(opened), left)
@@ -175,10 +189,30 @@ def prune_releases(
         return store.prune(keep, opened)
 
 
-def _store(out: Path) -> ReleaseStore:
+def sign_release(out: Path, release_id: str, key: Path) -> str:
+    """Sign a release whose files are whole, so that whoever has the public key may serve it.
+
+    Args:
+        out: Folder that owns the releases.
+        release_id: Its id, or `live`.
+        key: File of a private Ed25519 key.
+
+    Returns:
+        The name of the key.
+
+    Raises:
+        ConfigError: `out` is no folder, or the file holds no such key.
+        ReleaseNotFound: There is none of that id, or none is live.
+        ReleaseCorrupt: A file differs from its digest; nothing is signed.
+    """
+    store = _store(out)
+    return store.sign(store.resolve(release_id), key)
+
+
+def _store(out: Path, public_key: str | Path | None = None) -> ReleaseStore:
     if not out.is_dir():
         raise ConfigError(f"No folder {out}.", "Give the --out of `colisten run`.")
-    return ReleaseStore(out)
+    return ReleaseStore(out, public_key=public_key)
 
 
 def _opened(store: ReleaseStore, index: IndexSettings | None) -> VectorIndex:
