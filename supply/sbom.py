@@ -66,7 +66,7 @@ def is_strong(said: str) -> bool:
 
 def _told(name: str) -> str:
     """The free text of the package's metadata, first line."""
-    lines = (metadata(name).get("License") or "").splitlines()
+    lines = str(metadata(name).json.get("license", "")).splitlines()
     return lines[0] if lines else ""
 
 

@@ -30,7 +30,8 @@ def test_every_line_of_the_lock_is_one_file_by_its_digest() -> None:
 
 
 def test_the_lock_says_what_the_constraints_say() -> None:
-    found = {canonicalize_name(name): version for name, version in locked().items()}
+    found: dict[str, str] = {}
+    found |= {canonicalize_name(name): version for name, version in locked().items()}
     known = pins()
     assert {name: version for name, version in found.items() if known.get(name) != version} == {
         name: found[name] for name in ("setuptools",) if name in found
