@@ -1,5 +1,5 @@
 # Five words run everything. CI calls only these.
-.PHONY: setup lint test demo bench
+.PHONY: setup lint test demo bench sbom lock
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3.11
@@ -25,3 +25,9 @@ demo: setup  ## the main job on a simulated world
 
 bench: setup  ## every benchmark; results land in benchmarks/results
 	$(BIN)/python -m benchmarks
+
+sbom: setup  ## the bill of materials, and docs/licences.md
+	$(BIN)/python -m supply sbom
+
+lock: setup  ## requirements.lock, after a change of pyproject.toml or constraints.txt
+	$(BIN)/python -m supply lock

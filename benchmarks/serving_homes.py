@@ -32,6 +32,7 @@ from colisten.index import open_index
 from colisten.index.exact import ExactCollection
 from colisten.index.filter import NO_COLUMNS, FilterColumns
 from colisten.json_files import write_json
+from colisten.release.feature_files import bind_features
 from colisten.release.golden_set import FOLDER, TOP, GoldenSet
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import Bound
@@ -109,8 +110,13 @@ def on_redis(place: Place, address: str, folder: Path) -> Place:
     features = folder / "features"
     skip = shutil.ignore_patterns(f"{ONLINE_FILE}*")
     shutil.copytree(place.home / "features", features, ignore=skip)
-    (folder / "releases").symlink_to((place.home / "releases").resolve())
+    # A journal of its own, which says that this feature store belongs to the releases.
+    (folder / "releases").mkdir()
+    for one in (place.home / "releases").resolve().iterdir():
+        own = folder / "releases" / one.name
+        own.symlink_to(one) if one.is_dir() else shutil.copyfile(one, own)
     write_config(features, FeatureSettings(online_store="redis", redis=address))
+    bind_features(folder, place.release.manifest)
     as_of = datetime.fromisoformat(place.release.manifest.as_of)
     materialize(features, as_of=as_of)
     return Place(folder, place.settings, place.users)

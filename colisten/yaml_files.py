@@ -47,7 +47,7 @@ def parse_yaml(text: str, name: str) -> Any:
     if len(text) > LARGEST_BYTES:
         raise ConfigError(f"{name} has {len(text):,} characters; settings take less.", _ADVICE)
     try:
-        return yaml.load(text, _Loader)  # it is a safe loader
+        return yaml.load(text, _Loader)  # noqa: S506, it is a safe loader
     except RecursionError as error:
         raise ConfigError(f"{name} is nested too deeply.", _ADVICE) from error
     except (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError) as error:

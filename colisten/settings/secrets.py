@@ -10,7 +10,7 @@ import re
 
 from pydantic_core import PydanticCustomError
 
-SECRET = "secret_literal"
+SPELLED_OUT = "secret_literal"
 """Type of the error of a value that holds one."""
 
 _REFERENCE = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
@@ -37,7 +37,7 @@ def without_secrets(value: object) -> None:
     if isinstance(value, str):
         if any(literal.search(value) for literal in _LITERALS):
             raise PydanticCustomError(
-                SECRET, "it spells out a secret, as in password=... or user:password@host"
+                SPELLED_OUT, "it spells out a secret, as in password=... or user:password@host"
             )
     elif isinstance(value, dict):
         for key, inner in value.items():

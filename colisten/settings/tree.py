@@ -21,7 +21,7 @@ from colisten.settings.engine import Engine
 from colisten.settings.experiment import ExperimentSettings
 from colisten.settings.index import IndexSettings
 from colisten.settings.release import ReleaseSettings
-from colisten.settings.secrets import SECRET
+from colisten.settings.secrets import SPELLED_OUT
 from colisten.settings.section import Positive, Section
 from colisten.settings.sections import (
     EvaluationSettings,
@@ -188,7 +188,7 @@ def settings_from(tree: dict[str, Any]) -> Settings:
                 f"Setting '{where.removesuffix('.[key]')}' cannot be {shown(first['input'])}.",
                 advice(first["input"], literal_words(first)),
             ) from error
-        if first["type"] == SECRET:
+        if first["type"] == SPELLED_OUT:
             raise ConfigError(
                 f"Setting '{where}' spells out a secret, and settings end up in files and logs.",
                 "Name the environment variable that holds it, as in password=${REDIS_PASSWORD}.",

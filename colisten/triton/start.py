@@ -65,7 +65,8 @@ def common_arguments(repository: Path, ports: Ports, host: str = HOST) -> tuple[
 
 def image_command(repository: Path, ports: Ports | None = None) -> StartCommand:
     """Inside NVIDIA's image, which has both backends; listens on every address of its own."""
-    arguments = common_arguments(repository, ports or Ports(), "0.0.0.0")
+    everywhere = "0.0.0.0"  # noqa: S104, of a container
+    arguments = common_arguments(repository, ports or Ports(), everywhere)
     return StartCommand(("tritonserver", *arguments), {})
 
 
