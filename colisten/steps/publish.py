@@ -7,13 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import pyarrow as pa
-
 from colisten.release.manifest import shaping_settings
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.index import IndexSettings
-from colisten.settings.sections import FeatureSettings
+from colisten.settings.sections import EvaluationSettings, FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.measures import Measured
@@ -23,9 +21,6 @@ from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import Columns, Computed, Setting
-
-# Users whose answers the release records.
-GOLDEN_USERS = 32
 
 
 class Publication(NamedTuple):
@@ -50,7 +45,7 @@ def publish(
     data: Columns,
     store: Annotated[FeatureSettings, Setting("features")],
     index: IndexSettings,
-    popularity_days: Annotated[int, Setting("evaluation.popularity_days")],
+    evaluation: EvaluationSettings,
     shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
     engine: Engine,
 ) -> Publication:
@@ -71,13 +66,14 @@ def publish(
         decision: The gate's verdict.
         cut: UTC moment.
         home: Folder that owns releases, online features and index.
-        popularity_days: Days before the cut that popular lists count.
+        evaluation: What counts as popular.
         shaping: Settings that shaped the release; its manifest carries them.
 
     Raises:
         ReleaseError: A part is missing, or the candidate did not pass its own verification.
     """
     from colisten.index.opening import open_index
+    from colisten.ranking.popularity import PopularityRule
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
 
@@ -96,8 +92,7 @@ def publish(
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
-            popularity_days=popularity_days,
-            golden_users=_golden_users(history, features, cut, data, engine),
+            popularity=PopularityRule.of(evaluation),
             seen_items=store.seen_in_release,
             neighbours=store.neighbours_in_release,
         )
@@ -139,17 +134,3 @@ def _serve_features(
         text_vectors=text.vectors,
     )
     materialize(home / "features", as_of=cut)
-
-
-def _golden_users(
-    history: History, features: Features, cut: datetime, data: DataSettings, engine: Engine
-) -> pa.Table:
-    """Feature rows of some users, evenly over all of them."""
-    from colisten.features.store import user_rows
-    from colisten.ranking.eligible import eligible_users
-    from colisten.ranking.events import EventLog
-
-    log = EventLog([history.folder], history.catalogue, data, engine)
-    users = eligible_users(log, cut).user_ids
-    some = users[:: max(1, len(users) // GOLDEN_USERS)][:GOLDEN_USERS]
-    return user_rows(features.open(), some.tolist(), cut)
