@@ -51,6 +51,7 @@ with _light():
         RepoConfig,
         ValueType,
     )
+    from feast.infra.key_encoding_utils import serialize_entity_key
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
     from feast.types import Array, Bytes, Float32, Int64, String, UnixTimestamp
@@ -73,4 +74,5 @@ __all__ = [
     "UnixTimestamp",
     "Value",
     "ValueType",
+    "serialize_entity_key",
 ]
