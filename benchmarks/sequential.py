@@ -32,7 +32,7 @@ from colisten.evaluation.split import evaluation_set
 from colisten.evaluation.table import SLICES, evaluate
 from colisten.json_files import write_json
 from colisten.ranking.events import EventLog
-from colisten.ranking.popularity import popularity_scores
+from colisten.ranking.popularity import PopularityRule, popularity_scores
 from colisten.ranking.top_k import Scorer
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
@@ -41,6 +41,7 @@ from colisten.settings.sections import EvaluationSettings
 NAME = "sequential"
 VARIABLE = "COLISTEN_RECTOOLS_PYTHON"
 CUT, DAYS = "2013-11-15", 90
+RULE = PopularityRule(DAYS, title_listeners=1, list_listeners=1)
 # Longer than any list that is measured and what a user has had, but for very few.
 LISTED = 300
 GRID: dict[str, tuple[Any, ...]] = {"n_blocks": (1, 2), "epochs": (5, 10)}
@@ -86,7 +87,7 @@ def measured(folder: Path) -> dict[str, Any]:
         as_of=cut,
         window_days=DAYS,
         user_ids=window.user_ids,
-        fallback=popularity_scores(events, cut, DAYS),
+        fallback=popularity_scores(events, cut, RULE),
         evaluation=EvaluationSettings(),
         seed=0,
         baselines=(POPULARITY, SASREC, theirs),

@@ -18,6 +18,7 @@ from colisten.cli import (
     events,
     experiment,
     explain,
+    forget,
     graph,
     import_tables,
     pipeline,
@@ -80,6 +81,7 @@ app.command()(explain.explain)
 app.command()(recommend.recommend)
 app.command()(similar.similar)
 app.command()(serve.serve)
+app.command()(forget.forget)
 app.command()(settings.settings)
 app.command(hidden=True)(commands.commands)
 app.add_typer(release.app, name="release")

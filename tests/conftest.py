@@ -23,6 +23,7 @@ import pytest
 
 from colisten.features.users import UserFields
 from colisten.files import folder_digests
+from colisten.ranking.popularity import PopularityRule
 from colisten.settings.data import DataSettings
 from tests.ahead import Ahead, Made
 
@@ -30,6 +31,8 @@ DATA = DataSettings()
 ITEM_TYPES, SIGNALS = DATA.item_types, DATA.signal_names
 FIELDS = UserFields.of(DATA, music_dim=4)
 """What the tiny tables hold of users."""
+POPULARITY = PopularityRule(days=90, title_listeners=1, list_listeners=1)
+"""Every listener counts, where tables are tiny."""
 
 AHEAD = ("small_demo", "finished", "by_library", "piped")
 """Fixtures of what is made beside the tests, in the order in which tests come to them."""

@@ -23,7 +23,7 @@ from colisten.settings.tree import load_settings
 from colisten.steps.evaluate import evaluate
 from colisten.steps.settings import settings_json
 from colisten.text.vectors import embed_items, own_vectors
-from tests.conftest import CUT, write_tiny_source
+from tests.conftest import CUT, POPULARITY, write_tiny_source
 
 GUIDE = (Path(__file__).parents[1] / "docs/extending.md").read_text()
 
@@ -104,10 +104,10 @@ def test_a_popularity_of_ones_own(work: Path) -> None:
     exec(block("Popularity of your own"), {})
     folder = history(work)
     log = EventLog([folder], Catalogue.read(folder), data, engine)
-    assert popular_order(log, CUT, 90).tolist() == list(range(log.num_target))
+    assert popular_order(log, CUT, POPULARITY).tolist() == list(range(log.num_target))
     table = parquet.read(folder / "popularity.parquet")
     parquet.write(table.slice(5), folder / "popularity.parquet")
-    assert set(popular_order(log, CUT, 90)[-5:].tolist()) == set(range(5))
+    assert set(popular_order(log, CUT, POPULARITY)[-5:].tolist()) == set(range(5))
 
 
 def test_a_baseline_of_ones_own_is_a_line_and_counts_into_the_key(work: Path) -> None:

@@ -38,7 +38,7 @@ from colisten.release.popular import PopularLists, popular_lists
 from colisten.release.store import ReleaseStore
 from colisten.settings.tree import Settings
 from colisten.text.vectors import embed_items
-from tests.conftest import CUT, DATA, FIELDS, write_tiny_source
+from tests.conftest import CUT, DATA, FIELDS, POPULARITY, write_tiny_source
 from tests.graph.sections import of_graph
 from tests.release.payloads import make_parts
 
@@ -166,7 +166,7 @@ def _measured(history: Path, out: Path, catalogue: Catalogue) -> dict[str, Any]:
 def _released(history: Path, out: Path) -> dict[str, Any]:
     parts = make_parts(out / "parts", history, CUT)
     payload = parts.payload(out / "payload")
-    popular = popular_lists(EventLog([history], parts.catalogue, DATA), as_of=CUT, days=90)
+    popular = popular_lists(EventLog([history], parts.catalogue, DATA), CUT, POPULARITY)
     kept = PopularLists.read(payload / "popular.parquet")
     store = ReleaseStore(out)
     with ExactIndex(out / "index") as index:

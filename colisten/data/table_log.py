@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from colisten.errors import FileError
+from colisten.files import write_aside
 from colisten.logs import logger
 
 ENDING = ".arrows"
@@ -122,6 +124,75 @@ def logged(folder: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for file in sorted(folder.glob(f"*{ENDING}")):
         with file.open("rb") as source:
             yield from _whole(source, file, schema)
+
+
+def count_rows(file: Path, column: str, value: str) -> int:
+    """Rows of one file that have a value in a column of texts; none where it has no such column.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with file.open("rb") as source:
+        batches = list(_all(source))
+    return _count(batches) - _count([_others(rows, column, value) for rows in batches])
+
+
+def drop_rows(file: Path, column: str, value: str) -> int:
+    """Rewrite one file without those rows, whole or not at all; returns how many went.
+
+    Whoever is writing to it goes on in another file (see `TableLog`). What they still wrote to
+    this one meanwhile is kept in a file beside it. A torn tail is left out.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    with file.open("rb") as source:
+        batches = list(_all(source))
+        dropped = _replace(file, batches, column, value)
+        if not dropped:
+            return 0
+        source.seek(0)
+        late = list(_all(source))[len(batches) :]
+    if late:
+        dropped += _replace(file.with_name(f"{file.stem}-late{ENDING}"), late, column, value)
+    return dropped
+
+
+def _replace(file: Path, batches: list[pa.RecordBatch], column: str, value: str) -> int:
+    """Write batches as a file where they hold rows that go, or where there is no such file."""
+    kept = [_others(rows, column, value) for rows in batches]
+    dropped = _count(batches) - _count(kept)
+    if dropped or not file.exists():
+        written = file.stat() if file.exists() else None
+        with write_aside(file) as aside:
+            with pa.ipc.new_stream(str(aside), batches[0].schema, options=_OPTIONS) as writer:
+                for rows in kept:
+                    if rows.num_rows:
+                        writer.write_batch(rows)
+            if written is not None:  # so old that it is swept when it was due
+                os.utime(aside, ns=(written.st_atime_ns, written.st_mtime_ns))
+    return dropped
+
+
+def _count(batches: list[pa.RecordBatch]) -> int:
+    return sum(int(rows.num_rows) for rows in batches)
+
+
+def _others(rows: pa.RecordBatch, column: str, value: str) -> pa.RecordBatch:
+    if column not in rows.schema.names:
+        return rows
+    theirs = pc.fill_null(pc.equal(rows.column(column).cast(pa.string()), value), False)
+    return rows.filter(pc.invert(theirs))
+
+
+def _all(source: io.BufferedReader) -> Iterator[pa.RecordBatch]:
+    """The batches of a file, whatever its columns."""
+    try:
+        schema = pa.ipc.open_stream(source).schema
+    except (pa.ArrowException, OSError, EOFError):
+        return
+    source.seek(0)
+    yield from _whole(source, Path(source.name), schema)
 
 
 def _whole(source: io.BufferedReader, file: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

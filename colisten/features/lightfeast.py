@@ -51,6 +51,7 @@ with _light():
         RepoConfig,
         ValueType,
     )
+    from feast.infra.key_encoding_utils import serialize_entity_key
     from feast.infra.registry.registry_store import RegistryStore
     from feast.protos.feast.core.FeatureView_pb2 import FeatureView as FeatureViewProto
     from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
@@ -79,4 +80,5 @@ __all__ = [
     "UnixTimestamp",
     "Value",
     "ValueType",
+    "serialize_entity_key",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from colisten.features.users import UserBatch
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.ranking.events import EventLog
-from colisten.ranking.popularity import popularity, popularity_scores
+from colisten.ranking.popularity import PopularityRule, popularity, popularity_scores
 from colisten.ranking.rankers import (
     SUBJECT,
     MeanVectorRanker,
@@ -37,7 +37,7 @@ class ModelRankers:
         z: HGNN vectors [num_items, dim].
         towers: 2T-HGNN.
         towers_text: 2T without graph.
-        popularity_days: What recent popularity counts.
+        popularity: What counts as popular lately.
         seed: Of chance.
     """
 
@@ -47,7 +47,7 @@ class ModelRankers:
     z: np.ndarray
     towers: OnnxUserTower
     towers_text: OnnxUserTower
-    popularity_days: int
+    popularity: PopularityRule
     seed: int
 
     def rankers(self, users: UserBatch) -> list[Ranker]:
@@ -66,8 +66,8 @@ class ModelRankers:
 
     @cached_property
     def recent_popularity(self) -> np.ndarray:
-        """Scores of what is popular in the last `popularity_days`, float32 [num_target]."""
-        return popularity_scores(self.events, self.as_of, self.popularity_days)
+        """Scores of what is popular lately, float32 [num_target]."""
+        return popularity_scores(self.events, self.as_of, self.popularity)
 
     @cached_property
     def all_time_popularity(self) -> np.ndarray:

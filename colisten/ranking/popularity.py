@@ -1,8 +1,17 @@
-"""What is popular: how many users started an item. One meaning for what is measured and served."""
+"""What is popular: how many users started an item. One meaning for what is measured and served.
+
+An order by counts tells of the people who were counted, and of very few it tells all: the popular
+titles of a country with one listener are what that person listened to. So a title is ranked by how
+many started it only where enough did, and a country has a list of its own only where enough people
+started anything there (k-anonymity, Samarati and Sweeney 1998). Titles of fewer stand behind, in
+the order of the catalogue, which tells of nobody.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +22,35 @@ from colisten.data import parquet
 from colisten.data.contract import POPULARITY
 from colisten.data.moments import days_from, utc
 from colisten.ranking.events import EventLog, moment_literal
+from colisten.settings.sections import EvaluationSettings
+
+
+@dataclass(frozen=True)
+class PopularityRule:
+    """What counts as popular.
+
+    Attributes:
+        days: Days before a moment that count first.
+        title_listeners: Users who must have started a title for it to be ranked by how many did.
+        list_listeners: Users who must have started any title in a country for a list of its own.
+    """
+
+    days: int
+    title_listeners: int
+    list_listeners: int
+
+    @classmethod
+    def of(cls, evaluation: EvaluationSettings) -> Self:
+        """As settings have it."""
+        return cls(
+            evaluation.popularity_days,
+            evaluation.popularity_title_listeners,
+            evaluation.popularity_list_listeners,
+        )
+
+    def enough(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Listeners of each title, none where they are too few to be told."""
+        return np.where(counts >= self.title_listeners, counts, 0)
 
 
 def popularity(events: EventLog, as_of: datetime, window_days: int | None = None) -> np.ndarray:
@@ -36,21 +74,22 @@ def popularity(events: EventLog, as_of: datetime, window_days: int | None = None
     return counts
 
 
-def popular_order(events: EventLog, as_of: datetime, window_days: int) -> np.ndarray:
+def popular_order(events: EventLog, as_of: datetime, rule: PopularityRule) -> np.ndarray:
     """Every target item, int64 [num_target], most popular first.
 
     By a popularity of the tables' own where there is one, then by users who started it in the
-    last days, then by those who ever did, then by index.
+    last days, then by those who ever did, each where they are enough, then by index.
 
     Args:
         events: Events and items.
         as_of: Events at or after it are not seen.
-        window_days: Days that count first.
+        rule: What counts.
 
     Raises:
         EvaluationError: As `popularity`.
     """
-    lately, ever = popularity(events, as_of, window_days), popularity(events, as_of)
+    lately = rule.enough(popularity(events, as_of, rule.days))
+    ever = rule.enough(popularity(events, as_of))
     own = own_popularity(events, as_of)
     first = lately if own is None else own
     return np.lexsort((np.arange(len(lately)), -ever, -lately, -first)).astype(np.int64)
@@ -72,23 +111,25 @@ def own_popularity(events: EventLog, as_of: datetime) -> NDArray[np.float64] | N
     return scores[events.target]
 
 
-def popularity_scores(events: EventLog, as_of: datetime, window_days: int) -> np.ndarray:
+def popularity_scores(events: EventLog, as_of: datetime, rule: PopularityRule) -> np.ndarray:
     """Scores that rank target items in `popular_order`, float32 [num_target], each above zero."""
-    order = popular_order(events, as_of, window_days)
+    order = popular_order(events, as_of, rule)
     scores = np.empty(len(order), dtype=np.float32)
     scores[order] = np.arange(len(order), 0, -1)
     return scores
 
 
 def country_orders(
-    events: EventLog, as_of: datetime, window_days: int, everywhere: np.ndarray
+    events: EventLog, as_of: datetime, rule: PopularityRule, everywhere: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Per country the target items started there in the last days, int64, most popular first.
+
+    A country of too few listeners has none, and a title of too few there is in no list.
 
     Args:
         events: Events, with `users.parquet` in the first folder.
         as_of: Events at or after it are not seen.
-        window_days: Days that count.
+        rule: What counts.
         everywhere: `popular_order`, which decides between equals.
 
     Raises:
@@ -96,10 +137,16 @@ def country_orders(
     """
     people = parquet.scan(events.folders[0] / "users.parquet")
     with events.tables(as_of) as tables:
-        counted = tables.sql(
-            "SELECT country, local, count(DISTINCT user_id) AS users FROM past "
+        tables.execute(
+            "CREATE TEMP TABLE started AS SELECT DISTINCT country, local, user_id FROM past "
             f"JOIN candidates USING (item_id) JOIN {people} USING (user_id) "
-            f"WHERE {_started(as_of, window_days)} AND country IS NOT NULL GROUP BY ALL"
+            f"WHERE {_started(as_of, rule.days)} AND country IS NOT NULL"
+        )
+        counted = tables.sql(
+            "SELECT country, local, count(*) AS users FROM started WHERE country IN ("
+            "SELECT country FROM started GROUP BY country "
+            f"HAVING count(DISTINCT user_id) >= {rule.list_listeners:d}) "
+            f"GROUP BY ALL HAVING users >= {rule.title_listeners:d}"
         ).to_arrow_table()
     place = np.empty(len(everywhere), np.int64)
     place[everywhere] = np.arange(len(everywhere))

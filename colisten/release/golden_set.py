@@ -1,4 +1,7 @@
-"""The golden set: a few users with the answer they must get, wherever the release is loaded."""
+"""The golden set: a few users with the answer they must get, wherever the release is loaded.
+
+They are users who never were (`colisten.release.synthetic_users`): a release is copied around.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.errors import ReleaseError
-from colisten.features.users import UserFields
 from colisten.json_files import read_mapping, write_json
 
 FOLDER = "golden_set"
+NAMED = "synthetic"
 _FOLDER_BEFORE = "canary"  # of releases published until November 2026
-LIMIT = 32
+USERS = 32
 TOP = 10
 TOLERANCE = 1e-5
 
@@ -25,7 +28,8 @@ class GoldenSet:
     """C users, what the tower sees of them and what they are answered.
 
     Attributes:
-        rows: The feature store's answer, without the users' names.
+        rows: What a feature store would answer for them; releases published until November 2026
+            hold rows of real users, without their names.
         features: float32 [C, width].
         vectors: float32 [C, dim].
         top_ids: Ids of each one's ten nearest items, by exact search.
@@ -67,30 +71,10 @@ class GoldenSet:
             raise ReleaseError(f"Cannot read the golden set in {folder}: {error}.") from error
 
 
-def golden_rows(table: pa.Table | None, fields: UserFields) -> pa.Table:
-    """The columns of feature rows that the tower reads, users renamed.
-
-    A release is copied around and its golden set with it, so they carry no user id.
-
-    Args:
-        table: Feature rows (see `UserBatch.from_table`), of which the first 32 are taken; None
-            gives one user of whom nothing is known, which every release must answer as well.
-        fields: What the tower reads.
-
-    Raises:
-        ReleaseError: A column is missing.
-    """
-    schema = list(fields.schema)
-    unknown = {field.name: pa.array([None], field.type) for field in schema}
-    known = [] if table is None else [_columns(table.slice(0, LIMIT - 1), schema)]
-    rows = pa.concat_tables([*known, pa.table(unknown, schema=pa.schema(schema))])
-    names = pa.array([f"golden-{at:02d}" for at in range(len(rows))], pa.string())
-    return rows.set_column(0, schema[0], names).combine_chunks()
-
-
-def _columns(table: pa.Table, schema: list[pa.Field]) -> pa.Table:
-    missing = [field.name for field in schema if field.name not in table.column_names]
-    if missing:
-        raise ReleaseError(f"The golden rows lack the column {missing[0]}.")
-    columns = [table.column(field.name).cast(field.type) for field in schema]
-    return pa.table(columns, schema=pa.schema(schema))
+def holds_people(release: Path) -> bool:
+    """Whether a release is of a version that recorded answers to real users."""
+    try:
+        names = GoldenSet.read(release).rows["user_id"].to_pylist()
+    except (ReleaseError, KeyError):
+        return False
+    return not all(str(name).startswith(NAMED) for name in names)

@@ -27,11 +27,13 @@ from colisten.json_files import read_model, write_json
 from colisten.models.choices import read_choices
 from colisten.models.onnx_tower import OnnxUserTower
 from colisten.ranking.events import EventLog
-from colisten.release.golden_set import TOP, GoldenSet, golden_rows
+from colisten.ranking.popularity import PopularityRule
+from colisten.release.golden_set import TOP, USERS, GoldenSet
 from colisten.release.manifest import Bound, Manifest, file_entries
 from colisten.release.neighbours import ItemNeighbours
 from colisten.release.popular import popular_lists
 from colisten.release.seen import seen_by_users
+from colisten.release.synthetic_users import synthetic_users
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 
@@ -62,8 +64,7 @@ def assemble_payload(
     shaping: Mapping[str, Any],
     threads: int,
     as_of: datetime,
-    popularity_days: int,
-    golden_users: pa.Table | None,
+    popularity: PopularityRule,
     seen_items: bool = True,
     neighbours: int = 0,
     calibration: ScoreCalibration | None = None,
@@ -87,9 +88,7 @@ def assemble_payload(
         shaping: Settings that shaped it, see `manifest.shaping_settings`.
         threads: Of DuckDB, and of the tower that answers for the golden set.
         as_of: The cut.
-        popularity_days: Days before it that popular lists count.
-        golden_users: Feature rows (see `UserBatch.from_table`) of a few users, whose answers are
-            recorded; None records only the one of a user of whom nothing is known.
+        popularity: What popular lists count, and how many listeners they need.
         seen_items: Whether it holds what each user had started, by hash of their id.
         neighbours: Of how many neighbours of each type it holds a recommended item's strongest
             edges; 0 leaves them out.
@@ -129,7 +128,7 @@ def assemble_payload(
             items = items.set_column(items.column_names.index(name), name, column)
         parquet.write(items, folder / "items.parquet")
         log = EventLog([history], catalogue, data, Engine(threads=threads))
-        popular = popular_lists(log, as_of=as_of, days=popularity_days)
+        popular = popular_lists(log, as_of, popularity)
         popular.write(folder / "popular.parquet")
         if seen_items:
             seen_by_users(log, as_of).write(folder)
@@ -137,7 +136,8 @@ def assemble_payload(
             write_json(folder / CALIBRATION, calibration, indent=1, finite=True)
         tower = OnnxUserTower(folder, threads=threads)
         _check(tower, catalogue, target, towers)
-        golden = _golden_set(tower, catalogue, target, golden_users)
+        rows = synthetic_users(tower.spec, log, as_of, popularity, USERS)
+        golden = _golden_set(tower, catalogue, target, rows)
         golden.write(folder)
         choices = read_choices(towers)
         bound = Bound(
@@ -215,10 +215,9 @@ def _learned_from(log: EventLog, as_of: datetime) -> dict[str, int]:
 
 
 def _golden_set(
-    tower: OnnxUserTower, catalogue: Catalogue, target: slice, table: pa.Table | None
+    tower: OnnxUserTower, catalogue: Catalogue, target: slice, rows: pa.Table
 ) -> GoldenSet:
     spec = tower.spec
-    rows = golden_rows(table, spec.fields)
     batch = UserBatch.from_table(rows, catalogue.index_of, spec.fields)
     features = encode_users(spec, batch, tower.history_vectors)
     vectors = tower.from_features(features)

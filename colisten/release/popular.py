@@ -13,18 +13,24 @@ from colisten.data import parquet
 from colisten.errors import ReleaseError
 from colisten.files import write_aside
 from colisten.ranking.events import EventLog
-from colisten.ranking.popularity import country_orders, own_popularity, popular_order
+from colisten.ranking.popularity import (
+    PopularityRule,
+    country_orders,
+    own_popularity,
+    popular_order,
+)
 
 COUNTRY_LENGTH = 1000
 
 
 @dataclass(frozen=True)
 class PopularLists:
-    """Items by how many users started them lately.
+    """Items by how many users started them lately, where enough did (`PopularityRule`).
 
     Attributes:
         everywhere: int64 [n_target], catalogue index of every target item, most popular first.
-        countries: Per country the items started there, at most 1000, most popular first.
+        countries: Per country with enough listeners the items with enough of them there, at most
+            1000, most popular first.
     """
 
     everywhere: np.ndarray
@@ -68,18 +74,18 @@ class PopularLists:
         return cls(lists.pop(None), lists)
 
 
-def popular_lists(events: EventLog, *, as_of: datetime, days: int) -> PopularLists:
+def popular_lists(events: EventLog, as_of: datetime, rule: PopularityRule) -> PopularLists:
     """Rank target items as `colisten.ranking.popularity` does, for all users and by country.
 
     Args:
         events: Checked tables and the catalogue.
         as_of: Events at or after it are not seen.
-        days: Days before it that count.
+        rule: What counts, and how many listeners a list and a title need.
     """
-    everywhere = popular_order(events, as_of, days)
+    everywhere = popular_order(events, as_of, rule)
     # A popularity of the tables' own knows no country.
     own = own_popularity(events, as_of) is not None
-    local = {} if own else country_orders(events, as_of, days, everywhere)
+    local = {} if own else country_orders(events, as_of, rule, everywhere)
     start = events.target.start
     return PopularLists(
         everywhere + start,

@@ -54,6 +54,14 @@ class PrivateCopies:
         """Those in the folder for temporary files (TMPDIR), one place a user."""
         return cls(Path(tempfile.gettempdir()) / f"colisten-releases-{os.getuid()}")
 
+    @classmethod
+    def sweep_of_user(cls) -> None:
+        """Remove the copies that no process holds, where this user has any."""
+        folder = Path(tempfile.gettempdir()) / f"colisten-releases-{os.getuid()}"
+        with suppress(FileError):  # somebody else's holds none of ours
+            if folder.is_dir():
+                cls(folder)
+
     def take(self, source: Path) -> PrivateCopy:
         """Hold a copy of a release folder, made and checked here or by another process.
 

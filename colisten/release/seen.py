@@ -50,6 +50,16 @@ class SeenItems:
             return np.zeros(0, np.int64)
         return self.items[self.offsets[at] : self.offsets[at + 1]].astype(np.int64)
 
+    def without(self, user_id: str) -> SeenItems:
+        """The same, of everybody else."""
+        own = id_hashes([user_id])[0]
+        kept = np.asarray(self.users) != own
+        lengths = np.diff(self.offsets)
+        offsets = np.append(0, np.cumsum(lengths[kept])).astype(np.int64)
+        return SeenItems(
+            np.asarray(self.users)[kept], offsets, np.asarray(self.items)[np.repeat(kept, lengths)]
+        )
+
     def in_memory(self) -> SeenItems:
         """The same, no part of which is mapped from a file."""
         return SeenItems(*(np.array(part) for part in (self.users, self.offsets, self.items)))

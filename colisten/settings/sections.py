@@ -222,6 +222,16 @@ class EvaluationSettings(Section):
     popularity_days: Positive = Field(
         90, description="Days before the cut that the recent popularity list counts."
     )
+    popularity_title_listeners: Positive = Field(
+        5,
+        description="Users who must have started a title for it to be ranked by how many did, and "
+        "to be in a country's popular list; others follow in the order of the catalogue.",
+    )
+    popularity_list_listeners: Positive = Field(
+        20,
+        description="Users who must have started a title in a country for it to have a popular "
+        "list of its own; others are shown what is popular everywhere.",
+    )
     block_megabytes: Positive = Field(
         256, description="Memory of one block of scores, users x items."
     )

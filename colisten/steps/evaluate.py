@@ -76,6 +76,7 @@ def evaluate(
     from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
+    from colisten.ranking.popularity import PopularityRule
     from colisten.reports.evaluation import to_html
     from colisten.settings.baselines import chosen_baselines
     from colisten.steps.scores import Sampled, calibrate_scores, end_of
@@ -92,7 +93,7 @@ def evaluate(
         z=vectors.z,
         towers=towers.open(engine.threads),
         towers_text=towers_text.open(engine.threads),
-        popularity_days=evaluation.popularity_days,
+        popularity=PopularityRule.of(evaluation),
         seed=seed,
     )
     sampled = Sampled.of(eligible_users(log, as_of), window, seed)

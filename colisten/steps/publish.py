@@ -9,15 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import pyarrow as pa
-
 from colisten.errors import ReleaseUnsigned
 from colisten.release.manifest import shaping_settings
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.index import IndexSettings
 from colisten.settings.release import ReleaseSettings
-from colisten.settings.sections import FeatureSettings
+from colisten.settings.sections import EvaluationSettings, FeatureSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
 from colisten.steps.artifacts.measures import Measured
@@ -32,9 +30,8 @@ if TYPE_CHECKING:
     from colisten.evaluation.score_calibration import ScoreCalibration
     from colisten.ranking.eligible import EligibleUsers
     from colisten.ranking.events import EventLog
+    from colisten.ranking.popularity import PopularityRule
 
-# Users whose answers the release records.
-GOLDEN_USERS = 32
 # Users whose shelves say where the released towers' logits lie.
 CARRYING_USERS = 2_000
 
@@ -62,7 +59,7 @@ def publish(
     store: Annotated[FeatureSettings, Setting("features")],
     index: IndexSettings,
     keys: Annotated[ReleaseSettings, Setting("release")],
-    popularity_days: Annotated[int, Setting("evaluation.popularity_days")],
+    evaluation: EvaluationSettings,
     shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
     engine: Engine,
 ) -> Publication:
@@ -84,19 +81,21 @@ def publish(
         cut: UTC moment.
         home: Folder that owns releases, online features and index.
         keys: What it is signed with, and what must have signed it to be served.
-        popularity_days: Days before the cut that popular lists count.
+        evaluation: What counts as popular.
         shaping: Settings that shaped the release; its manifest carries them.
 
     Raises:
         ReleaseError: A part is missing, or the candidate did not pass its own verification.
     """
     from colisten.index.opening import open_index
+    from colisten.ranking.popularity import PopularityRule
     from colisten.release.feature_files import bind_features
     from colisten.release.payload import assemble_payload
     from colisten.release.store import ReleaseStore
 
     releases = ReleaseStore(home, public_key=keys.public_key)
     known = _Known(history, features, cut, data, engine)
+    popularity = PopularityRule.of(evaluation)
     with tempfile.TemporaryDirectory() as work, open_index(home, index) as served:
         payload = assemble_payload(
             Path(work) / "payload",
@@ -107,12 +106,11 @@ def publish(
             hgnn=hgnn.folder,
             graph=graph.full_folder,
             metrics=table.table.model_dump(mode="json", exclude={"calibration"}),
-            calibration=known.calibrated(table.table.calibration, towers, popularity_days),
+            calibration=known.calibrated(table.table.calibration, towers, popularity),
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
-            popularity_days=popularity_days,
-            golden_users=known.golden_users(),
+            popularity=popularity,
             seen_items=store.seen_in_release,
             neighbours=store.neighbours_in_release,
             features=features.digest,
@@ -174,16 +172,8 @@ class _Known:
     data: DataSettings
     engine: Engine
 
-    def golden_users(self) -> pa.Table:
-        """Feature rows of some, evenly over all of them."""
-        from colisten.features.store import user_rows
-
-        users = self._people.user_ids
-        some = users[:: max(1, len(users) // GOLDEN_USERS)][:GOLDEN_USERS]
-        return user_rows(self.features.open(), some.tolist(), self.cut)
-
     def calibrated(
-        self, calibration: ScoreCalibration | None, towers: Towers, popularity_days: int
+        self, calibration: ScoreCalibration | None, towers: Towers, rule: PopularityRule
     ) -> ScoreCalibration | None:
         """The backtest's calibration, carried to the towers that are released."""
         from colisten.evaluation.score_calibration import some_users
@@ -204,7 +194,7 @@ class _Known:
             tower.spec,
         )
         layout = VectorLayout.read(towers.folder, tower.dim)
-        popular = popularity_scores(self._log, self.cut, popularity_days)
+        popular = popularity_scores(self._log, self.cut, rule)
         return carry_scores(calibration, people, known, tower, layout, popular)
 
     @cached_property

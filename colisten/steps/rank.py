@@ -66,6 +66,7 @@ def rank(
     from colisten.ranking.events import EventLog
     from colisten.ranking.lists import rank_lists
     from colisten.ranking.model_rankers import ModelRankers
+    from colisten.ranking.popularity import PopularityRule
 
     catalogue = history.catalogue
     log = EventLog([history.folder, events.folder], catalogue, data, engine)
@@ -78,7 +79,7 @@ def rank(
         z=vectors.z,
         towers=tower,
         towers_text=tower,
-        popularity_days=evaluation.popularity_days,
+        popularity=PopularityRule.of(evaluation),
         seed=seed,
     )
     users = users_as_of(

@@ -60,7 +60,7 @@ def recommend(
     from colisten.ranking.eligible import eligible_users
     from colisten.ranking.events import EventLog
     from colisten.ranking.model_rankers import POPULARITY, WITHOUT_GRAPH
-    from colisten.ranking.popularity import popularity_scores
+    from colisten.ranking.popularity import PopularityRule, popularity_scores
     from colisten.ranking.rankers import SUBJECT, PopularityRanker, VectorRanker
     from colisten.ranking.recommend import recommend as write
     from colisten.steps.metrics_file import write_metrics
@@ -73,7 +73,7 @@ def recommend(
     users = users_as_of(
         features.open(), people.user_ids.tolist(), cut, catalogue.index_of, tower.spec
     )
-    popular = popularity_scores(log, cut, evaluation.popularity_days)
+    popular = popularity_scores(log, cut, PopularityRule.of(evaluation))
     best = VectorRanker(SUBJECT, tower.user_vectors(users), tower.item_vectors, popular)
     without_graph = VectorRanker(
         WITHOUT_GRAPH, text_tower.user_vectors(users), text_tower.item_vectors, popular

@@ -147,6 +147,8 @@ READS: dict[str, tuple[str, ...]] = {
     "release rollback": ("release", "rollback", "--out", "@"),
     "release prune": ("release", "prune", "--out", "@"),
     "triton write": ("triton", "write", "--out", "@"),
+    "forget": ("forget", "u0001", "--out", "@"),
+    "forget tables": ("forget", "u0001", "--out", "{home}", "--tables", "@", "--dry-run"),
     "events push": (
         *("events", "push", "--out", "@", "--user", "u", "--item", "a000", "--type", "audiobook"),
     ),

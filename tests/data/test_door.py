@@ -35,7 +35,7 @@ from colisten.ranking.events import EventLog
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.settings.tree import Settings
 from colisten.text.vectors import item_texts
-from tests.conftest import CUT, DATA, ITEM_TYPES, SIGNALS, START
+from tests.conftest import CUT, DATA, ITEM_TYPES, POPULARITY, SIGNALS, START
 from tests.graph.sections import of_graph
 
 NOW = CUT + timedelta(days=60)
@@ -187,7 +187,7 @@ def go_on(history: Path, folder: Path, lite: MilvusIndex) -> None:
             one, other = (index.search("c", vectors, 9, filter=asked) for index in (exact, lite))
             assert one[0] == other[0]
 
-    popular = popular_lists(EventLog([history], catalogue, DATA), as_of=CUT, days=90)
+    popular = popular_lists(EventLog([history], catalogue, DATA), CUT, POPULARITY)
     popular.write(folder / "popular.parquet")
     again = PopularLists.read(folder / "popular.parquet")
     assert set(again.countries) == set(popular.countries)

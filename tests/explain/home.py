@@ -27,6 +27,7 @@ from colisten.models.items import ItemFeatureSpec, encode_items
 from colisten.models.knn_term import KnnTermLayout
 from colisten.models.member import Member, UserMember
 from colisten.models.towers import TwoTowers, tower_vectors
+from colisten.ranking.popularity import PopularityRule
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
@@ -111,8 +112,7 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
         shaping=shaping_settings(settings),
         threads=settings.threads,
         as_of=CUT,
-        popularity_days=settings.evaluation.popularity_days,
-        golden_users=rows.slice(0, 4),
+        popularity=PopularityRule.of(settings.evaluation),
     )
     store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
     store.promote(store.publish(payload, index), index)

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from colisten.errors import EvaluationError
-from colisten.ranking.popularity import popular_order, popularity, popularity_scores
+from colisten.ranking.popularity import (
+    PopularityRule,
+    country_orders,
+    popular_order,
+    popularity,
+    popularity_scores,
+)
 from colisten.ranking.rankers import PopularityRanker
 from tests.evaluation.conftest import DAY, at, catalogue_of, event_log, write_events
+
+EVERYONE = PopularityRule(days=30, title_listeners=1, list_listeners=1)
 
 
 def test_counts_users_who_streamed_within_the_window_and_before_the_moment(
@@ -44,8 +59,73 @@ def test_who_is_equal_lately_is_ranked_by_all_time_and_then_by_index(
         ("u3", "a3", "audiobook", "stream", -40),
     ]
     books = event_log(write_events(tmp_path, log), catalogue_of(["a0", "a1", "a2", "a3", "a4"]))
-    assert popular_order(books, DAY, 30).tolist() == [2, 1, 3, 0, 4]
-    assert popularity_scores(books, DAY, 30).tolist() == [2, 4, 5, 3, 1]
+    assert popular_order(books, DAY, EVERYONE).tolist() == [2, 1, 3, 0, 4]
+    assert popularity_scores(books, DAY, EVERYONE).tolist() == [2, 4, 5, 3, 1]
+
+
+def heard(folder: Path, audience: Mapping[str, Sequence[str]], people: Mapping[str, str]) -> Path:
+    """Each title with its listeners, and the country of each listener."""
+    log = [
+        (user, item, "audiobook", "stream", -1)
+        for item, users in audience.items()
+        for user in users
+    ]
+    write_events(folder, log)
+    columns = {"user_id": list(people), "country": list(people.values())}
+    pq.write_table(pa.table(columns), folder / "users.parquet")
+    return folder
+
+
+def test_titles_of_few_are_ranked_by_the_catalogue(tmp_path: Path) -> None:
+    """Two listeners are too few to be told from one, or from none."""
+    users = [f"u{at}" for at in range(5)]
+    audience = {"a3": users[:2], "a2": users[:1], "a4": users[:4], "a1": users[:3]}
+    folder = heard(tmp_path, audience, dict.fromkeys(users, "SE"))
+    books = event_log(folder, catalogue_of(["a0", "a1", "a2", "a3", "a4"]))
+    rule = replace(EVERYONE, title_listeners=3)
+    assert popular_order(books, DAY, rule).tolist() == [4, 1, 0, 2, 3]
+    assert popular_order(books, DAY, EVERYONE).tolist() == [4, 1, 3, 2, 0]
+    nobody = replace(EVERYONE, title_listeners=6)
+    assert popular_order(books, DAY, nobody).tolist() == [0, 1, 2, 3, 4], "and never empty"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 11), st.integers(0, 3)), min_size=1, max_size=60, unique=True
+    ),
+    st.integers(1, 6),
+    st.integers(1, 8),
+)
+@settings(max_examples=25, deadline=None)
+def test_no_list_and_no_title_in_it_is_of_few(
+    pairs: list[tuple[int, int]], titles: int, lists: int
+) -> None:
+    """Whoever listened to what: lists are those of enough people, each title of enough of them."""
+    where = {f"u{user}": ("SE", "DE", "FI")[user % 3] for user in range(12)}
+    audience: dict[str, list[str]] = {}
+    for user, item in pairs:
+        audience.setdefault(f"a{item}", []).append(f"u{user}")
+    with TemporaryDirectory() as place:
+        books = event_log(
+            heard(Path(place), audience, where), catalogue_of(["a0", "a1", "a2", "a3"])
+        )
+        rule = PopularityRule(days=30, title_listeners=titles, list_listeners=lists)
+        everywhere = popular_order(books, DAY, rule)
+        found = country_orders(books, DAY, rule, everywhere)
+        assert sorted(everywhere.tolist()) == [0, 1, 2, 3]
+        for country in ("SE", "DE", "FI"):
+            here = {
+                item: {user for user in users if where[user] == country}
+                for item, users in audience.items()
+            }
+            told = {item: len(users) for item, users in here.items() if len(users) >= titles}
+            enough = len(set().union(*here.values())) >= lists
+            assert (country in found) == bool(enough and told)
+            listed = [f"a{item}" for item in found.get(country, np.zeros(0, int)).tolist()]
+            assert set(listed) == (set(told) if enough else set())
+            assert [told[item] for item in listed] == sorted(
+                (told[item] for item in listed), reverse=True
+            )
 
 
 def test_ranks_everyone_alike() -> None:

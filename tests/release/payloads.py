@@ -18,6 +18,7 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
+from colisten.ranking.popularity import PopularityRule
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.settings.tree import Settings
@@ -110,8 +111,7 @@ class Parts:
             "shaping": shaping_settings(settings),
             "threads": 2,
             "as_of": self.as_of,
-            "popularity_days": settings.evaluation.popularity_days,
-            "golden_users": self.rows,
+            "popularity": PopularityRule.of(settings.evaluation),
         }
         return assemble_payload(out, **{**arguments, **changes})
 

@@ -50,7 +50,6 @@ def test_user_vectors_are_transform_then_tower(
     features = encode_users(release.spec, batch, np.load(parts.towers / "history_vectors.npy"))
     np.testing.assert_allclose(vectors, release.tower.from_features(features), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
-    np.testing.assert_allclose(vectors, release.golden_set().vectors[:-1], atol=1e-6)
 
 
 def test_the_shelf_follows_the_taste(release: LoadedRelease, batch: UserBatch) -> None:
@@ -142,12 +141,6 @@ def test_a_user_of_whom_nothing_is_known_gets_a_vector(release: LoadedRelease) -
     assert nobody.column("country").to_pylist() == [None]
     batch = UserBatch.from_table(nobody, release.index_of, FIELDS)
     np.testing.assert_allclose(release.user_vectors(batch), golden.vectors[-1:], atol=1e-6)
-
-
-def test_golden_users_name_no_user(release: LoadedRelease) -> None:
-    assert release.golden_set().rows.column("user_id").to_pylist() == [
-        f"golden-{at:02d}" for at in range(13)
-    ]
 
 
 def test_histories_of_another_catalogue_are_refused(

@@ -21,7 +21,7 @@ from colisten.release.manifest import Manifest
 from colisten.release.payload import bind_payload
 from colisten.release.popular import PopularLists, popular_lists
 from colisten.settings.data import DataSettings
-from tests.conftest import CUT, DATA
+from tests.conftest import CUT, DATA, POPULARITY
 from tests.release.payloads import Parts
 
 
@@ -39,7 +39,7 @@ def popular_by_hand(parts: Parts, country: str | None = None) -> dict[str, int]:
 
 
 def test_popular_lists_are_plain_counts(parts: Parts) -> None:
-    lists = popular_lists(EventLog([parts.history], parts.catalogue, DATA), as_of=CUT, days=90)
+    lists = popular_lists(EventLog([parts.history], parts.catalogue, DATA), CUT, POPULARITY)
     assert sorted(lists.everywhere) == list(range(40))
     assert sorted(lists.countries) == ["DE", "SE"]
     for country in (None, "DE", "SE"):
@@ -69,7 +69,7 @@ def test_without_events_or_users_every_item_is_listed(parts: Parts, tmp_path: Pa
     users = pq.read_table(parts.history / "users.parquet")
     pq.write_table(events.slice(0, 0), tmp_path / "interactions.parquet")
     pq.write_table(users.slice(0, 0), tmp_path / "users.parquet")
-    lists = popular_lists(EventLog([tmp_path], parts.catalogue, DATA), as_of=CUT, days=90)
+    lists = popular_lists(EventLog([tmp_path], parts.catalogue, DATA), CUT, POPULARITY)
     assert lists.everywhere.tolist() == list(range(40))
     assert lists.countries == {}
 
@@ -122,11 +122,6 @@ def test_towers_of_another_catalogue_are_refused(parts: Parts, tmp_path: Path) -
         )
     with pytest.raises(ConfigError, match="'magazine' is unknown"):
         parts.payload(tmp_path / "out", data=DataSettings(target_type="magazine"))
-
-
-def test_golden_rows_without_a_column_are_refused(parts: Parts, tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match="podcast_signals"):
-        parts.payload(tmp_path / "out", golden_users=parts.rows.drop_columns("podcast_signals"))
 
 
 def test_what_the_training_chose_travels_into_the_manifest(

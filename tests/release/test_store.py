@@ -47,7 +47,7 @@ def test_a_release_of_yesterday_is_read(
     one = store.publish(payload, index)
     written = json.loads((store.folder(one) / "manifest.json").read_text())
     assert "filterable" not in written
-    assert store.promote(one, index).golden_users == 13
+    assert store.promote(one, index).golden_users == 32
     release = store.load_live()
     assert release.columns.kinds == {"language": "keyword"}
     assert release.manifest.data == DataSettings(signals=weights)
@@ -70,7 +70,7 @@ def test_from_payload_to_live(
     verification = store.promote(one, index)
     assert verification.passed
     assert verification.index_recall == 1.0
-    assert verification.golden_users == 13
+    assert verification.golden_users == 32
     assert store.live() == one
     assert index.resolve_alias(LIVE_ALIAS) == f"release_{one}"
 
@@ -136,7 +136,7 @@ def test_equal_inputs_make_equal_releases_anywhere(
         {"settings": Settings(seed=1)},
         {"metrics": {"k": 10}},
         {"feature_service": "serving_v2"},
-        {"golden_users": None},
+        {"seen_items": False},
         {"hgnn": None, "graph": None},
     ],
 )

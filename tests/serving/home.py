@@ -14,7 +14,7 @@ from colisten.evaluation.score_calibration import ScoreCalibration
 from colisten.evaluation.score_rule import KindRule, ScoreRule
 from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.features.starts import first_starts
-from colisten.features.store import open_store, training_rows, user_rows
+from colisten.features.store import open_store, training_rows
 from colisten.graph.build import build_graph
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
@@ -28,7 +28,7 @@ from colisten.text.vectors import embed_items
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from colisten.training.towers.loop import train_towers
 from colisten.training.towers.settings import TowersTraining
-from tests.conftest import DATA
+from tests.conftest import DATA, POPULARITY
 from tests.graph.sections import of_graph, of_hgnn
 
 QUICK = (
@@ -77,14 +77,12 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
     store = open_store(features)
     examples = first_starts(history, as_of=as_of, data=DATA)
     rows = training_rows(store, examples)
-    people = sorted(set(examples.column("user_id").to_pylist()))[:8]
-    golden = user_rows(store, people, as_of)
     ids = []
     with LiteServer(out):
         for seed in seeds:
             told = {"neighbours": 8, "calibration": CALIBRATION} if seed == seeds[0] else {}
             payload = _payload(
-                history, out, catalogue, text, rows, golden, as_of=as_of, seed=seed, told=told
+                history, out, catalogue, text, rows, as_of=as_of, seed=seed, told=told
             )
             with open_index(out, settings.index) as index:
                 ids.append(ReleaseStore(out).publish(payload, index))
@@ -100,7 +98,6 @@ def _payload(
     catalogue: Catalogue,
     text: np.ndarray,
     rows: pa.Table,
-    golden: pa.Table,
     *,
     as_of: datetime,
     seed: int,
@@ -139,7 +136,6 @@ def _payload(
         shaping=shaping_settings(settings),
         threads=settings.threads,
         as_of=as_of,
-        popularity_days=settings.evaluation.popularity_days,
-        golden_users=golden,
+        popularity=POPULARITY,
         **told,
     )
