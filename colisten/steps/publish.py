@@ -118,15 +118,17 @@ def publish(
         release_id = releases.publish(payload, served)
         if keys.signing_key is not None:
             releases.sign(release_id, Path(keys.signing_key))
-        if decision.passed or releases.live() is None:
-            _serve_features(home, history, text, cut, (data, store, engine))
-            bind_features(home, releases.show(release_id))
         promoted, reasons = decision.passed, [*decision.reasons]
-        if decision.passed:
+        if promoted:
             try:
-                releases.promote(release_id, served)
+                releases.check_signature(releases.show(release_id))
             except ReleaseUnsigned as error:  # whoever has the key signs it, and promotes it then
                 promoted, reasons = False, [str(error), *reasons]
+        if promoted or releases.live() is None:
+            _serve_features(home, history, text, cut, (data, store, engine))
+            bind_features(home, releases.show(release_id))
+        if promoted:
+            releases.promote(release_id, served)
     return Publication(
         Published(
             release_id=release_id,
