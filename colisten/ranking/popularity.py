@@ -1,10 +1,10 @@
 """What is popular: how many users started an item. One meaning for what is measured and served.
 
 An order by counts tells of the people who were counted, and of very few it tells all: the popular
-titles of a country with one listener are what that person listened to. So a title is ranked by how
-many started it only where enough did, and a country has a list of its own only where enough people
-started anything there (k-anonymity, Samarati and Sweeney 1998). Titles of fewer stand behind, in
-the order of the catalogue, which tells of nobody.
+titles of a country with one listener are what that person listened to. So a country has a list of
+its own only where enough people started anything there, and a title is in it only where enough of
+them started that (k-anonymity, Samarati and Sweeney 1998). The order of all titles by all listeners
+holds nobody's history, and is what a small catalogue or a new type has to stand on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PopularityRule:
 
     Attributes:
         days: Days before a moment that count first.
-        title_listeners: Users who must have started a title for it to be ranked by how many did.
+        title_listeners: Users in a country who must have started a title for it to be in its list.
         list_listeners: Users who must have started any title in a country for a list of its own.
     """
 
@@ -47,10 +47,6 @@ class PopularityRule:
             evaluation.popularity_title_listeners,
             evaluation.popularity_list_listeners,
         )
-
-    def enough(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Listeners of each title, none where they are too few to be told."""
-        return np.where(counts >= self.title_listeners, counts, 0)
 
 
 def popularity(events: EventLog, as_of: datetime, window_days: int | None = None) -> np.ndarray:
@@ -78,7 +74,7 @@ def popular_order(events: EventLog, as_of: datetime, rule: PopularityRule) -> np
     """Every target item, int64 [num_target], most popular first.
 
     By a popularity of the tables' own where there is one, then by users who started it in the
-    last days, then by those who ever did, each where they are enough, then by index.
+    last days, then by those who ever did, then by index.
 
     Args:
         events: Events and items.
@@ -88,8 +84,8 @@ def popular_order(events: EventLog, as_of: datetime, rule: PopularityRule) -> np
     Raises:
         EvaluationError: As `popularity`.
     """
-    lately = rule.enough(popularity(events, as_of, rule.days))
-    ever = rule.enough(popularity(events, as_of))
+    lately = popularity(events, as_of, rule.days)
+    ever = popularity(events, as_of)
     own = own_popularity(events, as_of)
     first = lately if own is None else own
     return np.lexsort((np.arange(len(lately)), -ever, -lately, -first)).astype(np.int64)

@@ -25,7 +25,7 @@ COUNTRY_LENGTH = 1000
 
 @dataclass(frozen=True)
 class PopularLists:
-    """Items by how many users started them lately, where enough did (`PopularityRule`).
+    """Items by how many users started them lately; of countries by `PopularityRule`.
 
     Attributes:
         everywhere: int64 [n_target], catalogue index of every target item, most popular first.

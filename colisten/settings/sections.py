@@ -224,8 +224,8 @@ class EvaluationSettings(Section):
     )
     popularity_title_listeners: Positive = Field(
         5,
-        description="Users who must have started a title for it to be ranked by how many did, and "
-        "to be in a country's popular list; others follow in the order of the catalogue.",
+        description="Users in a country who must have started a title for it to be in the popular "
+        "list of that country.",
     )
     popularity_list_listeners: Positive = Field(
         20,
