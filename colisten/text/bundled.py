@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from colisten.errors import TextError
-from colisten.extras import needs
 from colisten.files import combined_digest, folder_digests
 
 
@@ -33,10 +32,8 @@ class BundledModel:
         """Where it lies.
 
         Raises:
-            ConfigError: The package is not installed.
-            TextError: Its files are not those of the digest.
+            TextError: The package is not there, or its files are not those of the digest.
         """
-        needs(self.package)
         spec = find_spec(self.package)  # of a package at the top: nothing of it is run
         places = list(spec.submodule_search_locations or ()) if spec is not None else []
         folder = Path(places[0]) / "model" if places else Path(self.package)

