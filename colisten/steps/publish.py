@@ -133,4 +133,4 @@ def _serve_features(
         engine=engine,
         text_vectors=text.vectors,
     )
-    materialize(home / "features", as_of=cut)
+    materialize(home / "features", as_of=cut, keep_days=features.online_keep_days)
