@@ -13,7 +13,7 @@ from rich.text import Text
 from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, OptionalDataOption, SetOption, renamed
 from colisten.data.checks import check_tables
-from colisten.data.violation import TableViolations, Violation
+from colisten.data.violation import WITHHELD, TableViolations, Violation
 from colisten.errors import ConfigError
 from colisten.settings.tree import load_settings
 from colisten.terminal import Terminal
@@ -49,6 +49,10 @@ def check(
     data: OptionalDataOption = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
+    show_ids: Annotated[
+        bool,
+        typer.Option("--show-ids", help="Show users' ids and moments in rows; else … is in place."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     if folder is not None:
@@ -60,7 +64,7 @@ def check(
     try:
         report = check_tables(data, data=settings.data, engine=settings.engine)
     except (Violation, TableViolations) as broken:
-        raise refused(broken, as_json=as_json) from None
+        raise refused(broken, as_json=as_json, ids=show_ids) from None
     if as_json:
         print_document({"ok": True, "report": report.to_dict()})
     else:
@@ -72,17 +76,20 @@ def check(
 check.__doc__ = _HELP
 
 
-def refused(broken: Violation | TableViolations, *, as_json: bool) -> typer.Exit:
-    """The end of a command whose tables are at fault, once every violation is printed."""
+def refused(broken: Violation | TableViolations, *, as_json: bool, ids: bool = False) -> typer.Exit:
+    """The end of a command whose tables are at fault, once every violation is printed.
+
+    Who a row is of, and when, is withheld unless `ids`.
+    """
     if as_json:
-        violations = [violation.to_dict() for violation in broken.violations]
+        violations = [violation.to_dict(ids=ids) for violation in broken.violations]
         print_document({"ok": False, "violations": violations})
     else:
-        _print_violations(broken.violations)
+        _print_violations(broken.violations, ids)
     return typer.Exit(broken.exit_code)
 
 
-def _print_violations(violations: tuple[Violation, ...]) -> None:
+def _print_violations(violations: tuple[Violation, ...], ids: bool) -> None:
     """Every violation with its first rows and what to do, to standard error."""
     console = Terminal(stderr=True)
     for violation in violations:
@@ -94,19 +101,24 @@ def _print_violations(violations: tuple[Violation, ...]) -> None:
         )
         console.print(Text(f"  {counted}{violation.detail}"), soft_wrap=True)
         if violation.rows:
-            console.print(Padding.indent(_rows(violation), 2))
+            console.print(Padding.indent(_rows(violation, ids), 2))
         console.print(Text(f"  Do: {violation.do}\n"), soft_wrap=True)
     noun = "violation" if len(violations) == 1 else "violations"
     console.print(f"{len(violations)} {noun}; nothing was written.")
 
 
-def _rows(violation: Violation) -> Table:
+def _rows(violation: Violation, ids: bool) -> Table:
     names = list(violation.rows[0].values)
     table = Table(box=None, pad_edge=False)
     table.add_column("row", justify="right")
     for name in names:
         table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=32)
     for row in violation.rows:
-        values = (row.values[name] for name in names)
-        table.add_row(str(row.number), *(Text("null" if v is None else repr(v)) for v in values))
+        table.add_row(str(row.number), *map(_cell, row.told(violation.column, ids=ids).values()))
     return table
+
+
+def _cell(value: str | None) -> Text:
+    if value is None:
+        return Text("null")
+    return Text(value if value is WITHHELD else repr(value))

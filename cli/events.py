@@ -81,7 +81,7 @@ def push(
         print_document({"new": recorded.new, "known_item": recorded.known_item})
         return
     state = "is now" if recorded.new else "was already"
-    lines = [f"{_short(user)}: {signal} of {_short(item)} {state} in the online history."]
+    lines = [f"The {signal} of {_short(item)} {state} in the user's online history."]
     if recorded.known_item is None:
         lines.append("No release is live, so nobody could tell whether the item has this type.")
     elif not recorded.known_item:

@@ -82,6 +82,7 @@ def run_(
             release_arguments(Window(data, moment, window_days), home, settings),
             root=home.out / "pipeline",
             use_cache=use_cache,
+            keep_days=settings.cache_keep_days,
             listen=listen,
         )
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from colisten.data import parquet
-from colisten.data.moments import utc
+from colisten.data.moments import days_from, utc
 from colisten.errors import FeatureError
 from colisten.feature_repo.carry_over import carry_over, writers_waiting
 from colisten.feature_repo.entities import ITEM, USER
@@ -22,8 +22,8 @@ from colisten.feature_repo.services import feature_services
 from colisten.feature_repo.sources import MOMENT, write_sources
 from colisten.feature_repo.stores import store_config, write_config
 from colisten.feature_repo.views import event_id_view, item_views, seen_views, user_views
-from colisten.features.lightfeast import FeatureStore, RepoConfig
-from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP
+from colisten.features.lightfeast import FeatureStore, FeatureView, RepoConfig
+from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP, TYPE_TAG
 from colisten.features.store import open_store
 from colisten.files import located, write_aside
 from colisten.logs import logger
@@ -35,6 +35,8 @@ from colisten.settings.sections import FeatureSettings
 log = logger("feature_repo")
 
 _WRITE_ROWS = 5000
+_USER = "user_id"
+_TEXT = pa.string()
 
 
 def build_feature_repo(
@@ -102,7 +104,7 @@ def build_feature_repo(
     return out
 
 
-def materialize(folder: Path, *, as_of: datetime) -> None:
+def materialize(folder: Path, *, as_of: datetime, keep_days: int | None = None) -> None:
     """Fill the online store with every entity's newest values strictly before `as_of`.
 
     What `FeatureStore.materialize` does, for sources sorted by entity and time: it ranks all
@@ -111,6 +113,12 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
     are. SQLite's file is replaced whole; a process that reads from the old one must open the store
     anew.
 
+    Args:
+        folder: Of the repository.
+        as_of: Moment with a zone.
+        keep_days: Users without an event for so many days before it are left out, whatever else
+            is known of them; None keeps all.
+
     Raises:
         FeatureError: `folder` holds no repository, or the online store refuses.
     """
@@ -118,12 +126,12 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
     store = open_store(folder)
     if store.config.online_store.type != "sqlite":
-        _fill(store, as_of)
+        _fill(store, as_of, keep_days)
     else:
         file = located(folder) / ONLINE_FILE
         with ExitStack() as stack, write_aside(file) as aside:
             store.config.online_store.path = str(aside)
-            _fill(store, as_of)
+            _fill(store, as_of, keep_days)
             try:
                 stack.enter_context(writers_waiting(file))
                 kept = carry_over(file, aside, as_of)
@@ -135,27 +143,45 @@ def materialize(folder: Path, *, as_of: datetime) -> None:
     log.info("online store filled", folder=str(folder), as_of=as_of.isoformat())
 
 
-def _fill(store: FeatureStore, as_of: datetime) -> None:
+def _fill(store: FeatureStore, as_of: datetime, keep_days: int | None) -> None:
     views = [view for view in store.list_feature_views() if view.online]
+    kept = None if keep_days is None else _active(views, as_of, keep_days)
     try:
         store.provider.update_infra(store.project, [], views, [], store.list_entities(), False)
         for view in track(views, "online store"):
-            for rows in _newest(Path(view.batch_source.path), view.join_keys[0], as_of):
+            users = kept if view.join_keys[0] == _USER else None
+            for rows in _newest(Path(view.batch_source.path), view.join_keys[0], as_of, users):
                 store.write_to_online_store(view.name, df=rows.to_pandas())
     except Exception as error:
         raise FeatureError(f"Cannot fill the online store: {error}.") from error
 
 
-def _newest(source: Path, key: str, as_of: datetime) -> Iterator[pa.Table]:
+def _active(views: Sequence[FeatureView], as_of: datetime, days: int) -> pa.Array:
+    """Users with an event in the last days before `as_of`."""
+    moment = pc.field(TIMESTAMP)
+    since = moment >= pa.scalar(days_from(as_of, -days), MOMENT)
+    lately = since & (moment < pa.scalar(utc(as_of), MOMENT))
+    users = [
+        parquet.read(Path(view.batch_source.path), columns=[_USER], filters=lately).column(_USER)
+        for view in views
+        if TYPE_TAG in view.tags
+    ]
+    return pc.unique(pa.chunked_array([part for each in users for part in each.chunks], _TEXT))
+
+
+def _newest(source: Path, key: str, as_of: datetime, users: pa.Array | None) -> Iterator[pa.Table]:
     """The newest row before `as_of` of each entity of a sorted file, in portions.
 
-    An entity whose rows straddle two row groups comes twice, the newer row later.
+    An entity whose rows straddle two row groups comes twice, the newer row later. Of `users`
+    alone, where that is given.
     """
     before = pa.scalar(utc(as_of), MOMENT)
     with parquet.opened(source) as file:
         for group in range(file.num_row_groups):
             rows = file.read_row_group(group)
             rows = rows.filter(pc.less(rows.column(TIMESTAMP), before))
+            if users is not None:
+                rows = rows.filter(pc.is_in(rows.column(key), value_set=users))
             if not len(rows):
                 continue
             entities = rows.column(key).combine_chunks()

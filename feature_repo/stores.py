@@ -23,6 +23,7 @@ from colisten.files import write_aside
 from colisten.settings.sections import FeatureSettings
 
 _WRITE_ROWS = 5000
+_DAY_SECONDS = 24 * 3600
 # A request has a deadline: redis-py would try again for about eight seconds.
 _REDIS_PATIENCE = {"socket_connect_timeout": "1", "socket_timeout": "2", "retry": "null"}
 
@@ -45,6 +46,9 @@ def store_config(
         if features.online_store == "redis"
         else {"type": "sqlite", "path": online}
     )
+    if features.online_store == "redis" and features.online_keep_days is not None:
+        # Set anew with every write: what goes is who was not written for so long.
+        online_store["key_ttl_seconds"] = features.online_keep_days * _DAY_SECONDS
     return {
         "project": PROJECT,
         "provider": "local",

@@ -39,6 +39,7 @@ _CACHED = re.compile(r"Task '?([\w-]+)'? cache hit")
 _STEPS_OWN = "  "
 _MOMENT = re.compile(r"(-\d+)+$")
 _TAIL_LINES = 30
+_DAY_SECONDS = 24 * 3600.0
 _PLACEHOLDER = "{{$"
 
 
@@ -104,6 +105,7 @@ def run_local(
     *,
     root: Path,
     use_cache: bool = True,
+    keep_days: int | None = None,
     listen: Callable[[StepEvent], None] = lambda event: None,
 ) -> dict[str, Any]:
     """Run a compiled pipeline function to its end on this machine.
@@ -113,6 +115,7 @@ def run_local(
         arguments: Its parameters.
         root: Folder for artifacts, the cache and `run.log`.
         use_cache: Take unchanged steps from earlier runs under the same root.
+        keep_days: Days after which finished steps of earlier runs no longer count; None: never.
         listen: Called at every change of a step.
 
     Returns:
@@ -131,6 +134,7 @@ def run_local(
             )
     root.mkdir(parents=True, exist_ok=True)
     with _only_runner(root) as lock:
+        _expire(root / "cache", keep_days)
         log = _RunLog(root / "run.log", listen)
         local.init(
             runner=local.SubprocessRunner(use_venv=False),
@@ -245,6 +249,16 @@ def _holder_lives(lock: TextIO) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _expire(cache: Path, keep_days: int | None) -> None:
+    """Forget steps that were finished too long ago; what they left is swept with the run's end."""
+    if keep_days is None:
+        return
+    oldest = time.time() - keep_days * _DAY_SECONDS
+    for entry in cache.glob("*.json"):
+        if entry.stat().st_mtime < oldest:
+            entry.unlink()
 
 
 def _sweep(root: Path) -> None:

@@ -30,6 +30,7 @@ from colisten.serving.answers import (
 )
 from colisten.serving.arms import Arms, ShownArm
 from colisten.serving.circuit_breaker import CallFailed, CircuitBreaker
+from colisten.serving.discretion import withhold
 from colisten.serving.environment import Environment
 from colisten.serving.event_intake import EventIntake
 from colisten.serving.explanation import Phrases
@@ -302,6 +303,7 @@ class Runtime:
         how = shelf.how
         if not arm.popular:
             self._floor.note(how)
+        withhold(shelf, self._environment.settings.serving)
         if request.arm is None and not request.preview:
             metrics.SHELVES.labels(shelf.arm or "", shelf.release_id, how.vector, how.search).inc()
             if self._log is not None:

@@ -11,6 +11,9 @@ from colisten.errors import TableError
 
 SHOWN_ROWS = 5
 _SHOWN_CHARS = 60
+# Who and when: a row's number finds it for whoever has the file, and tells nobody else.
+_USER, _MOMENT = "user_id", "timestamp"
+WITHHELD = "…"
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,24 @@ class BadRow:
     number: int
     values: dict[str, str | None]
 
-    def __str__(self) -> str:
-        shown = ", ".join(f"{name}={_short(value)}" for name, value in self.values.items())
+    def told(self, column: str | None, *, ids: bool = False) -> dict[str, str | None]:
+        """What it holds as others may see it: `WITHHELD` for who it was and when.
+
+        Args:
+            column: At fault, whose moment is told.
+            ids: Tell everything.
+        """
+        return {
+            name: value if ids or _is_told(name, value, column) else WITHHELD
+            for name, value in self.values.items()
+        }
+
+    def text(self, column: str | None) -> str:
+        """As a sentence has it."""
+        told = self.told(column).items()
+        shown = ", ".join(
+            f"{name}={value if value is WITHHELD else _short(value)}" for name, value in told
+        )
         return f"row {self.number}: {shown}"
 
 
@@ -63,7 +82,7 @@ class Violation(TableError):
         self.detail = detail or self.says
         what = f"{self.place}: {self._counted()}{self.detail}."
         if self.rows:
-            what += f" First: {'; '.join(str(row) for row in self.rows)}."
+            what += f" First: {'; '.join(row.text(column) for row in self.rows)}."
         super().__init__(what, do or self.advice)
 
     @property
@@ -94,14 +113,14 @@ class Violation(TableError):
             do=self.do,
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """The violation as plain values, for JSON."""
+    def to_dict(self, *, ids: bool = False) -> dict[str, Any]:
+        """The violation as plain values, for JSON; `ids` as of `BadRow.told`."""
         return {
             "violation": self.kind,
             "table": self.table,
             "column": self.column,
             "count": self.count,
-            "rows": [{"row": row.number, **row.values} for row in self.rows],
+            "rows": [{"row": row.number, **row.told(self.column, ids=ids)} for row in self.rows],
             "what": self.detail,
             "do": self.do,
         }
@@ -123,6 +142,12 @@ class TableViolations(TableError):
         self.violations = tuple(violations)
         lines = "".join(f"\n  {violation.kind}: {violation}" for violation in self.violations)
         super().__init__(f"{len(self.violations)} violations in the input tables:{lines}")
+
+
+def _is_told(name: str, value: str | None, column: str | None) -> bool:
+    if name == _USER:
+        return value is None or not value.strip()
+    return name != _MOMENT or name == column
 
 
 def _short(value: str | None) -> str:

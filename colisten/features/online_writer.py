@@ -151,8 +151,8 @@ def _with_event(held: Values, event: Event, length: int) -> dict[str, Value] | N
     lists = [_list(held.get(column), kind) for column, kind in zip(columns, _LISTS, strict=True)]
     if len({len(values) for values in lists}) > 1:
         raise UserUnreadable(
-            f"The {event.item_type} history of user {event.user_id[:80]!r} has ids, "
-            "signals and times that differ in number.",
+            f"The {event.item_type} history of a user has ids, signals and times that differ in "
+            "number.",
             "The feature store is damaged; rebuild it.",
         )
     events = set(zip(lists[2], lists[0], lists[1], strict=True))

@@ -105,30 +105,39 @@ def _histories(
     """What each of some users heard of one type: a set of items that nobody's history holds."""
     lengths = np.where(rng.random(users) < _NO_HISTORY, 0, rng.integers(*_EVENTS, size=users))
     shares = _shares(len(ids), head=_HEAD)
-    drawn: list[list[str]] = [[] for _ in range(users)]
+    drawn = {user: np.zeros(0, np.int64) for user in range(users)}  # ranks
     wanted = np.flatnonzero(lengths).tolist()
     for _ in range(_TRIES):
         for user in wanted:
             length = min(int(lengths[user]), len(ids))
-            drawn[user] = rng.choice(ids, length, replace=False, p=shares).tolist()
-        wanted = _held({user: drawn[user] for user in wanted}, tables)
+            drawn[user] = rng.choice(len(ids), length, replace=False, p=shares)
+        wanted = _held({user: drawn[user] for user in wanted}, ids, tables)
         lengths[wanted] *= 2  # the more titles, the fewer have heard them all
-    for user in wanted:
-        drawn[user] = []
-    return drawn
+    return [[] if user in wanted else ids[ranks].tolist() for user, ranks in drawn.items()]
 
 
-def _held(drawn: Mapping[int, list[str]], tables: duckdb.DuckDBPyConnection) -> list[int]:
-    """Which of some sets of items are among those of one person."""
-    pairs = [(user, item, len(items)) for user, items in drawn.items() for item in items]
-    if not pairs:
+def _held(
+    drawn: Mapping[int, np.ndarray], ids: np.ndarray, tables: duckdb.DuckDBPyConnection
+) -> list[int]:
+    """Which of some sets of items, given by rank, are among those of one person."""
+    if not drawn:
         return []
-    users, items, sizes = zip(*pairs, strict=True)
-    columns = {"drawn_user": users, "item_id": pa.array(items, pa.string()), "size": sizes}
+    sizes = [len(ranks) for ranks in drawn.values()]
+    ranks = np.concatenate(list(drawn.values()))
+    columns = {
+        "drawn_user": np.repeat(list(drawn), sizes),
+        "item_id": pa.array(ids[ranks].tolist(), pa.string()),
+        "rank": ranks,
+        "size": np.repeat(sizes, sizes),
+    }
     tables.register("drawn", pa.table(columns))
+    # Few people have heard the least popular item of a set; only theirs are counted.
     found = tables.sql(
-        "SELECT DISTINCT drawn_user FROM ("
-        "SELECT drawn_user FROM past JOIN drawn USING (item_id) GROUP BY drawn_user, user_id "
+        "WITH rarest AS (SELECT drawn_user, arg_max(item_id, rank) AS item_id FROM drawn "
+        "GROUP BY drawn_user), holders AS (SELECT DISTINCT drawn_user, user_id FROM past "
+        "JOIN rarest USING (item_id)) SELECT DISTINCT drawn_user FROM ("
+        "SELECT drawn_user FROM holders JOIN past USING (user_id) "
+        "JOIN drawn USING (drawn_user, item_id) GROUP BY drawn_user, user_id "
         "HAVING count(DISTINCT item_id) = any_value(size)) ORDER BY drawn_user"
     ).fetchall()
     return [int(user) for (user,) in found]

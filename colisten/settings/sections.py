@@ -194,6 +194,11 @@ class FeatureSettings(Section):
         description="Strongest co-listening neighbours of each recommended title, by type, that a "
         "release holds to say why a title is recommended; 0: none.",
     )
+    online_keep_days: Positive | None = Field(
+        None,
+        description="Days without an event after which a user's rows leave the online store: on "
+        "SQLite with the next run, on Redis by themselves; null keeps them.",
+    )
     online_store: Literal["sqlite", "redis"] = Field("sqlite", description="Feast online store.")
     redis: str = Field(
         "127.0.0.1:6379",
@@ -336,6 +341,16 @@ class ServingSettings(PageSettings):
         },
         description="By signal what a reason says between 'because' and a title; of others it says "
         "'because of'.",
+    )
+    say_why: bool = Field(
+        True,
+        description="Say why a title is on a shelf, which tells whoever sees it of its user's "
+        "history and country; false leaves `why` and `explanation` null.",
+    )
+    say_unknown: bool = Field(
+        True,
+        description="Say that nothing is known of a user (`user_unknown`), which tells whoever "
+        "asks who is one; false gives the popular shelf alone. Metrics count it either way.",
     )
     heard: Name = Field(
         "heard",

@@ -98,6 +98,11 @@ class Settings(Section):
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     threads: Positive = Field(2, description="Threads of DuckDB and torch.")
     memory_limit: str = Field("4GB", description="DuckDB memory limit before it spills to disk.")
+    cache_keep_days: Positive | None = Field(
+        30,
+        description="Days after which the next run removes finished steps that no run used since, "
+        "with the users' rows in them; null: only what three newer runs did without.",
+    )
     data: DataSettings = DataSettings()
     text: TextSettings = TextSettings()
     graph: GraphSettings = GraphSettings()

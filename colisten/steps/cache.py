@@ -16,6 +16,7 @@ import ctypes
 import fcntl
 import gc
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ KEPT_RUNS = 3
 _ENTRY = "entry.json"
 _RUNS = "runs.json"
 _DIGITS = 16
+_DAY_SECONDS = 24 * 3600.0
 
 Result = TypeVar("Result")
 
@@ -133,6 +135,7 @@ class StepCache:
         if self.use_cache and not changes_world:
             finished: Result | None = _finished(step, folder, key)
             if finished is not None:
+                os.utime(folder / _ENTRY)  # when it was used last
                 notify("cached")
                 return finished
         shutil.rmtree(folder, ignore_errors=True)
@@ -190,7 +193,7 @@ def step_cache(
                 shutil.rmtree(folder, ignore_errors=True)
         cache = StepCache(root, settings, use_cache, listen, plan=plan or Plan())
         yield cache
-        _sweep(root, workflow, sorted(cache.used))
+        _sweep(root, workflow, sorted(cache.used), settings.cache_keep_days)
 
 
 def seconds_behind(artifact: Artifact) -> float | None:
@@ -240,8 +243,8 @@ def _finished(step: Callable[..., Result], folder: Path, key: str) -> Result | N
     return returned(**results)
 
 
-def _sweep(root: Path, workflow: str, used: list[str]) -> None:
-    """Remove entries that none of the newest runs used."""
+def _sweep(root: Path, workflow: str, used: list[str], keep_days: int | None) -> None:
+    """Remove entries that none of the newest runs used, and those that none used for so long."""
     file = root / _RUNS
     try:
         runs = read_mapping(file)
@@ -250,9 +253,18 @@ def _sweep(root: Path, workflow: str, used: list[str]) -> None:
     runs[workflow] = [used, *(run for run in runs.get(workflow, ()) if run != used)][:KEPT_RUNS]
     write_json(file, runs)
     in_use = {name for newest in runs.values() for run in newest for name in run}
+    oldest = 0.0 if keep_days is None else time.time() - keep_days * _DAY_SECONDS
     for folder in root.iterdir():
-        if folder.is_dir() and folder.name not in in_use:
+        if folder.is_dir() and (folder.name not in in_use or _used(folder) < oldest):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _used(folder: Path) -> float:
+    """When an entry was made or used last, in seconds."""
+    try:
+        return (folder / _ENTRY).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _free_memory() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -28,8 +26,6 @@ from colisten.steps.settings import Columns, Computed, Setting
 
 if TYPE_CHECKING:
     from colisten.evaluation.score_calibration import ScoreCalibration
-    from colisten.ranking.eligible import EligibleUsers
-    from colisten.ranking.events import EventLog
     from colisten.ranking.popularity import PopularityRule
 
 # Users whose shelves say where the released towers' logits lie.
@@ -94,8 +90,17 @@ def publish(
     from colisten.release.store import ReleaseStore
 
     releases = ReleaseStore(home, public_key=keys.public_key)
-    known = _Known(history, features, cut, data, engine)
     popularity = PopularityRule.of(evaluation)
+    calibration = _carried(
+        table.table.calibration,
+        history,
+        features,
+        towers,
+        cut,
+        data=data,
+        popularity=popularity,
+        engine=engine,
+    )
     with tempfile.TemporaryDirectory() as work, open_index(home, index) as served:
         payload = assemble_payload(
             Path(work) / "payload",
@@ -106,7 +111,7 @@ def publish(
             hgnn=hgnn.folder,
             graph=graph.full_folder,
             metrics=table.table.model_dump(mode="json", exclude={"calibration"}),
-            calibration=known.calibrated(table.table.calibration, towers, popularity),
+            calibration=calibration,
             shaping=shaping,
             threads=engine.threads,
             as_of=cut,
@@ -161,52 +166,42 @@ def _serve_features(
         engine=engine,
         text_vectors=text.vectors,
     )
-    materialize(home / "features", as_of=cut)
+    materialize(home / "features", as_of=cut, keep_days=features.online_keep_days)
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Users as of the cut."""
+def _carried(
+    calibration: ScoreCalibration | None,
+    history: History,
+    features: Features,
+    towers: Towers,
+    cut: datetime,
+    *,
+    data: DataSettings,
+    popularity: PopularityRule,
+    engine: Engine,
+) -> ScoreCalibration | None:
+    """The backtest's calibration, carried to the towers that are released."""
+    from colisten.evaluation.score_calibration import some_users
+    from colisten.features.store import users_as_of
+    from colisten.models.vector_layout import VectorLayout
+    from colisten.ranking.eligible import eligible_users
+    from colisten.ranking.events import EventLog
+    from colisten.ranking.popularity import popularity_scores
+    from colisten.steps.scores import carry_scores
 
-    history: History
-    features: Features
-    cut: datetime
-    data: DataSettings
-    engine: Engine
-
-    def calibrated(
-        self, calibration: ScoreCalibration | None, towers: Towers, rule: PopularityRule
-    ) -> ScoreCalibration | None:
-        """The backtest's calibration, carried to the towers that are released."""
-        from colisten.evaluation.score_calibration import some_users
-        from colisten.features.store import users_as_of
-        from colisten.models.vector_layout import VectorLayout
-        from colisten.ranking.popularity import popularity_scores
-        from colisten.steps.scores import carry_scores
-
-        if calibration is None:
-            return None
-        people = self._people.take(some_users(self._people, 0, CARRYING_USERS))
-        tower = towers.open(self.engine.threads)
-        known = users_as_of(
-            self.features.open(),
-            people.user_ids.tolist(),
-            self.cut,
-            self.history.catalogue.index_of,
-            tower.spec,
-        )
-        layout = VectorLayout.read(towers.folder, tower.dim)
-        popular = popularity_scores(self._log, self.cut, rule)
-        return carry_scores(calibration, people, known, tower, layout, popular)
-
-    @cached_property
-    def _log(self) -> EventLog:
-        from colisten.ranking.events import EventLog
-
-        return EventLog([self.history.folder], self.history.catalogue, self.data, self.engine)
-
-    @cached_property
-    def _people(self) -> EligibleUsers:
-        from colisten.ranking.eligible import eligible_users
-
-        return eligible_users(self._log, self.cut)
+    if calibration is None:
+        return None
+    log = EventLog([history.folder], history.catalogue, data, engine)
+    everybody = eligible_users(log, cut)
+    people = everybody.take(some_users(everybody, 0, CARRYING_USERS))
+    tower = towers.open(engine.threads)
+    known = users_as_of(
+        features.open(),
+        people.user_ids.tolist(),
+        cut,
+        history.catalogue.index_of,
+        tower.spec,
+    )
+    layout = VectorLayout.read(towers.folder, tower.dim)
+    popular = popularity_scores(log, cut, popularity)
+    return carry_scores(calibration, people, known, tower, layout, popular)

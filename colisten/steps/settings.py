@@ -67,8 +67,8 @@ TypesAndSignals = Annotated[
     DataSettings, Computed(_unweighted), Without("filterable", "user_features", "text_vectors")
 ]
 
-# Of the features: what a release holds beside the model, which shapes no training.
-IN_RELEASE = ("seen_in_release", "neighbours_in_release")
+# Of the features: what a release and the online store hold beside the model; shapes no training.
+IN_RELEASE = ("seen_in_release", "neighbours_in_release", "online_keep_days")
 
 
 def settings_of(step: Step, settings: Settings) -> dict[str, Any]:

@@ -71,8 +71,10 @@ def runtime(home: Path) -> Iterator[Runtime]:
 
 def test_an_event_is_stored_once(home: Path) -> None:
     again = {"--at": "2025-07-02T00:00:00+02:00"}
-    assert push(home, again) == Told(0, "u0060: stream of a030 is now in the online history.\n")
-    assert push(home, again).said == "u0060: stream of a030 was already in the online history.\n"
+    assert push(home, again) == Told(0, "The stream of a030 is now in the user's online history.\n")
+    assert (
+        push(home, again).said == "The stream of a030 was already in the user's online history.\n"
+    )
 
 
 def test_an_item_of_another_type_is_refused(home: Path) -> None:

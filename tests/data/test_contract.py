@@ -93,6 +93,21 @@ def test_a_violation_says_where_how_many_which_and_what_to_do() -> None:
     assert violation.violations == (violation,)
 
 
+def test_who_a_row_is_of_and_when_is_withheld() -> None:
+    """The row's number says where to look; who may look has the file."""
+    moment = "2031-05-06 07:08:09+00:00"
+    values: dict[str, str | None] = {"user_id": "u0042", "item_id": "a7", "timestamp": moment}
+    signal = violations.UnknownSignal("interactions", "signal", count=1, rows=[BadRow(3, values)])
+    future = violations.FutureTimestamp("interactions", "timestamp", count=1, rows=signal.rows)
+    assert "First: row 3: user_id=…, item_id='a7', timestamp=…." in str(signal)
+    assert f"user_id=…, item_id='a7', timestamp='{moment}'" in str(future), "it is at fault"
+    for violation in (signal, future):
+        assert "u0042" not in str(violation) + str(violation.to_dict())
+        assert violation.to_dict(ids=True)["rows"] == [{"row": 3, **values}]
+    blank = violations.BlankId("users", "user_id", count=1, rows=[BadRow(0, {"user_id": " "})])
+    assert "user_id=' '" in str(blank)
+
+
 @pytest.mark.parametrize(
     ("kind", "accepted", "refused"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -99,6 +100,29 @@ def test_an_earlier_moment_fills_an_earlier_state(
         assert np.array_equal(one.items, other.items)
         assert np.array_equal(one.times, other.times)
         assert one.times.max() < int(HALF.timestamp()) * 1_000_000
+
+
+def test_users_of_long_ago_leave_the_online_store(tiny_history: Path, tmp_path: Path) -> None:
+    """Who did nothing lately goes with all that is known of them; everybody else stays whole."""
+    catalogue, days = Catalogue.read(tiny_history), 15
+    out = build_feature_repo(tiny_history, tmp_path / "features", as_of=CUT)
+    events = pq.read_table(tiny_history / "interactions.parquet")
+    lately = events.filter(pc.greater_equal(events["timestamp"], CUT - timedelta(days=days)))
+    active = set(lately["user_id"].to_pylist())
+    ids = [f"u{user:04d}" for user in range(80)]
+    assert 10 < len(active) < len(ids)
+    states = []
+    for keep_days in (None, days):
+        materialize(out, as_of=CUT, keep_days=keep_days)
+        states.append(OnlineFeatures(out, catalogue.index_of, FIELDS).read(ids))
+    assert states[0].known.all()
+    assert [user for user, known in zip(ids, states[1].known, strict=True) if known] == sorted(
+        active
+    )
+    rows = np.flatnonzero(states[1].known)
+    for item_type in ITEM_TYPES:
+        one, other = (state.take(rows).histories[item_type] for state in states)
+        assert np.array_equal(one.times, other.times)
 
 
 def test_a_rebuild_serves_the_old_state_until_the_new_is_whole(

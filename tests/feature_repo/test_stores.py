@@ -25,3 +25,10 @@ def test_redis_by_configuration_alone() -> None:
     assert kept["connection_string"].startswith("cache:6380,password=${P},retry=1,")
     assert kept["connection_string"].count("retry=") == 1
     assert "socket_timeout=" in kept["connection_string"]
+
+
+def test_rows_of_redis_may_end_by_themselves() -> None:
+    kept = store_config(FeatureSettings(online_store="redis", online_keep_days=30))["online_store"]
+    assert kept["key_ttl_seconds"] == 30 * 86_400
+    for features in (FeatureSettings(online_store="redis"), FeatureSettings(online_keep_days=30)):
+        assert "key_ttl_seconds" not in store_config(features)["online_store"]

@@ -1,4 +1,5 @@
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,25 @@ def test_without_cache_every_step_runs(tmp_path: Path) -> None:
         listen=events.append,
     )
     assert [event.state for event in events].count("done") == 2
+
+
+def test_steps_that_were_finished_long_ago_run_again(tmp_path: Path) -> None:
+    events_of(tmp_path, limit=6)
+    first = {path.name for path in (tmp_path / "runs").iterdir()}
+    for entry in (tmp_path / "cache").glob("*.json"):
+        old = entry.stat().st_mtime - 8 * 86_400
+        os.utime(entry, (old, old))
+    for keep_days, state in ((9, "cached"), (7, "done")):
+        events: list[StepEvent] = []
+        run_local(
+            arithmetic,
+            {"number": 3, "limit": 6},
+            root=tmp_path,
+            keep_days=keep_days,
+            listen=events.append,
+        )
+        assert [event.state for event in events].count(state) == 2
+    assert not first & {path.name for path in (tmp_path / "runs").iterdir()}
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:

@@ -22,6 +22,11 @@ from colisten.steps.cache import KEPT_RUNS, StepCache, StepEvent, seconds_behind
 CALLS: list[str] = []
 
 
+def entries(root: Path) -> list[str]:
+    """Steps whose results are there."""
+    return sorted(entry.parent.name.split("-")[0] for entry in root.glob("*/entry.json"))
+
+
 class Drawn(NamedTuple):
     """Vectors."""
 
@@ -200,3 +205,20 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     )
     assert killed.returncode == -9
     assert states(tmp_path) == ["draw cached", "total done"]
+
+
+def test_what_no_run_used_for_long_is_removed(tmp_path: Path) -> None:
+    """Three other runs may never come: rows of users do not stay for want of them."""
+    days, kept = 30, Settings(seed=1)
+    states(tmp_path, kept)
+    for entry in tmp_path.glob("*/entry.json"):
+        old = entry.stat().st_mtime - (days + 1) * 86_400
+        os.utime(entry, (old, old))
+    assert states(tmp_path, kept) == ["draw cached", "total cached"], "used now, and so not old"
+    assert entries(tmp_path) == ["draw", "total"]
+    for entry in tmp_path.glob("draw-*/entry.json"):
+        os.utime(entry, (old, old))
+    states(tmp_path, Settings(seed=2, cache_keep_days=None))
+    assert entries(tmp_path) == ["draw", "draw", "total", "total"], "null keeps them"
+    states(tmp_path, Settings(seed=2))
+    assert entries(tmp_path) == ["draw", "total", "total"]
