@@ -23,11 +23,11 @@ logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administrative calls
 
 
-def connected(uri: str, *, embedded: bool) -> MilvusClient:
-    """A client of the server at `uri`, or of the folder that is one.
+def connected(uri: str) -> MilvusClient:
+    """A client of the server at `uri`.
 
     Raises:
-        VectorIndexError: The server is out of reach or another process holds the folder.
+        VectorIndexError: The server is out of reach.
     """
     try:
         with asking("open", uri):
@@ -40,9 +40,7 @@ def connected(uri: str, *, embedded: bool) -> MilvusClient:
     except VectorIndexError as error:
         raise VectorIndexError(
             f"Milvus cannot be opened at {uri}: {error.what}",
-            "One process at a time can open an embedded index; `LiteServer` shares it."
-            if embedded
-            else "Is the server up? See index.uri.",
+            "Is the server up? See index.uri.",
         ) from error
 
 
