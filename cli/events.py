@@ -68,9 +68,11 @@ def push(
 
     signal = signal or _start_signal(out)
     event = Event(user, item, item_type, signal, moment)
-    features = OnlineFeatures(folder, lambda ids: np.full(len(ids), -1), UserFields())
+    items = live_items(out)
+    index_of = (lambda ids: np.full(len(ids), -1)) if items is None else items.index_of
+    features = OnlineFeatures(folder, index_of, UserFields())
     known = UserFields(features.types, features.signals)
-    recorded = record_event(event, known, live_items(out), features.push)
+    recorded = record_event(event, known, items, features.push)
     if as_json:
         print_document({"new": recorded.new, "known_item": recorded.known_item})
         return
