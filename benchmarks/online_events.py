@@ -58,6 +58,7 @@ SMALL = (
 PATIENT = (
     "serving.features_budget_ms=2000",
     "serving.search_budget_ms=2000",
+    "serving.events_a_second=1000000",  # what is measured is the store
     "index.backend=exact",
 )
 

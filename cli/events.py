@@ -69,14 +69,12 @@ def push(
 
     signal = signal or _start_signal(out)
     event = Event(user, item, item_type, signal, moment)
-    features = OnlineFeatures(
-        folder,
-        lambda ids: np.full(len(ids), -1),
-        UserFields(),
-        bound=bound_features(out),
-    )
+    items = live_items(out)
+    # Without a release nobody can tell which items are unknown, and all are kept alike.
+    index_of = (lambda ids: np.zeros(len(ids), int)) if items is None else items.index_of
+    features = OnlineFeatures(folder, index_of, UserFields(), bound=bound_features(out))
     known = UserFields(features.types, features.signals)
-    recorded = record_event(event, known, live_items(out), features.push)
+    recorded = record_event(event, known, items, features.push)
     if as_json:
         print_document({"new": recorded.new, "known_item": recorded.known_item})
         return

@@ -27,8 +27,10 @@ def main() -> None:
     from colisten.cli.app import answer
     from colisten.cli.documents import asks_json, print_error_document
     from colisten.interrupts import close_own_connection
+    from colisten.private import write_privately
     from colisten.terminal import print_error
 
+    write_privately(os.environ)
     atexit.register(close_own_connection)
     try:
         end_on_signals()

@@ -19,6 +19,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from colisten.telemetry import switch_off
 from colisten.threads import set_policy
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from colisten.simulator import simulate
     from colisten.steps.use_cases.run import run
 
-# Before anything that reads it is loaded; threads.py says why.
+# Before anything that reads them is loaded; threads.py and telemetry.py say why.
 set_policy(os.environ)
+switch_off(os.environ)
 
 # The service and other rooms are inside the package: files in a wheel, links in a checkout. Where
 # links are not followed (a Bento) or cannot be made, they lie beside it.

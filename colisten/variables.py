@@ -15,13 +15,16 @@ SETTINGS = f"{PREFIX}SETTINGS"
 WORKERS = f"{PREFIX}WORKERS"
 LOG_LEVEL = f"{PREFIX}LOG_LEVEL"
 MILVUS_TOKEN = f"{PREFIX}MILVUS_TOKEN"
+TOKEN = f"{PREFIX}TOKEN"
+UMASK = f"{PREFIX}UMASK"
 DEBUG = f"{PREFIX}DEBUG"
 # Process whose end ends the workers; set by `colisten serve` alone.
 ARBITER = f"{PREFIX}ARBITER"
-KNOWN = (HOME, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, DEBUG, ARBITER)
+KNOWN = (HOME, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, TOKEN, UMASK, DEBUG, ARBITER)
 
 # As alike as LOGLEVEL and LOG_LEVEL; names that others set for themselves are less so.
 ALIKE = 0.75
+OCTAL = re.compile(r"0*[0-7]{1,3}")
 # Kubernetes tells every pod of a service named colisten where it is.
 OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_\w+)?)$")
 
@@ -30,7 +33,8 @@ def check_variables(variables: Mapping[str, str]) -> None:
     """Refuse a variable that is probably a known one misspelt.
 
     Raises:
-        ConfigError: Its name is nearly a known one, or `COLISTEN_DEBUG` is neither 0 nor 1.
+        ConfigError: Its name is nearly a known one, `COLISTEN_DEBUG` is neither 0 nor 1, or
+            `COLISTEN_UMASK` is no mask.
     """
     tails = {name.removeprefix(PREFIX): name for name in KNOWN}
     for name in variables:
@@ -45,3 +49,6 @@ def check_variables(variables: Mapping[str, str]) -> None:
                 f"The nearest known one is {tails[near[0]]!r}.",
             )
     known_word(DEBUG, variables.get(DEBUG) or "0", ("0", "1"))
+    mask = variables.get(UMASK) or "077"
+    if not OCTAL.fullmatch(mask):
+        raise ConfigError(f"{UMASK} is {shown(mask)}, which is no octal mask.", "Write e.g. 027.")

@@ -36,7 +36,7 @@ from colisten.serving.lanes import Busy, Lane, TooLate
 from colisten.serving.openapi import describe, with_words
 from colisten.serving.page.routes import page_routes
 from colisten.serving.problems import MEDIA_TYPE, Fault, Problem, Refused, body_fault, new_instance
-from colisten.serving.requests import FORMS
+from colisten.serving.requests import FORMS, EventsRequest
 from colisten.settings.sections import ServingSettings
 
 # Answering is mostly Python, which one thread at a time runs: more threads would only queue
@@ -61,7 +61,8 @@ _log = logger("serving.app")
 def build_app(limits: ServingSettings | None = None) -> Starlette:
     """The application; `app.state.runtime` must be set before the first request.
 
-    `app.state.tracer` may be set to a `colisten.serving.tracing.Tracer`.
+    `app.state.tracer` may be set to a `colisten.serving.tracing.Tracer`, `app.state.pace` to a
+    `colisten.serving.event_pace.EventPace`.
 
     Args:
         limits: How long requests may take and how many may wait; None, also later as
@@ -102,6 +103,7 @@ def build_app(limits: ServingSettings | None = None) -> Starlette:
         routes += [Route(path, answer, methods=["GET"]), _options(path, "GET")]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _spoken})
     app.state.runtime, app.state.limits, app.state.tracer = None, limits, None
+    app.state.pace = None
     return app
 
 
@@ -187,7 +189,10 @@ async def _answer(endpoint: Endpoint, lane: Lane | None, http: HttpRequest) -> B
         check_type(http)
         seconds = limits and limits.body_seconds
         body = await body_of(http, most_bytes=endpoint.most_bytes, seconds=seconds)
-        given.append(endpoint.request.model_validate_json(body))
+        request = endpoint.request.model_validate_json(body)
+        if isinstance(request, EventsRequest) and http.app.state.pace is not None:
+            http.app.state.pace.take(request.count)
+        given.append(request)
     work: Callable[[], BaseModel] = functools.partial(endpoint.run, *given)
     if lane is None:
         return work()

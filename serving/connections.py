@@ -18,16 +18,20 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
 
-from colisten.json_files import to_json
 from colisten.serving import metrics
-from colisten.serving.problems import MEDIA_TYPE, Fault, Problem
+from colisten.serving.door import PROBES
+from colisten.serving.problems import Fault, Refused, send_problem
 
 _SWEEP_SECONDS = 0.25
 # How long a connection without a request is kept once the worker takes no new ones.
 _LINGER_SECONDS = 0.5
 # Whoever looks after the worker gets through to it even then.
-_ALWAYS = {"/livez", "/healthz", "/readyz", "/metrics"}
-_FULL = Fault(code="busy", detail="The worker has no connection to spare.")
+_ALWAYS = {*PROBES, "/metrics"}
+_FULL = Refused(
+    503,
+    Fault(code="busy", detail="The worker has no connection to spare."),
+    {"Retry-After": "1", "Connection": "close"},
+)
 
 
 @dataclass
@@ -114,15 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if scope["type"] != "http" or scope["path"] in _ALWAYS:
             await self._open_app(scope, receive, send)
             return
-        body = to_json(Problem.of(503, _FULL)).encode()
-        headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"retry-after", b"1"),
-            (b"connection", b"close"),
-        ]
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send_problem(send, _FULL)
 
 
 def bound_connections(server: Server, bounds: Bounds) -> None:

@@ -17,13 +17,18 @@ from colisten.features.names import CONFIG_FILE
 from colisten.files import located
 from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
+from colisten.logs import logger
 from colisten.release.lineage import servable
 from colisten.release.store import ReleaseStore
+from colisten.serving.door import Admission
 from colisten.serving.environment import Environment
 from colisten.serving.tracing import exporters_of
+from colisten.settings.sections import ServingSettings
 from colisten.settings.tree import Settings
 from colisten.threads import share_cores
-from colisten.variables import ARBITER, WORKERS
+from colisten.variables import ARBITER, TOKEN, WORKERS
+
+_log = logger("serving.launch")
 
 
 def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int) -> None:
@@ -49,7 +54,9 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
     environment = Environment(home, settings)
     check_home(environment)
     check_address(host, port)
+    check_operators(environment.settings.serving, port)
     environment = with_page(environment, host)
+    warn_if_open(Admission.of(environment.settings.serving, os.environ), host)
     exporters_of(os.environ)
     with ExitStack() as stack:
         index = resolve_index(settings.index, ReleaseStore(home).index_settings())
@@ -62,7 +69,6 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
                 WORKERS: str(workers),
                 ARBITER: str(os.getpid()),
                 "BENTOML_HOME": bentoml_home,
-                "BENTOML_DO_NOT_TRACK": "True",
             }
         )
         # BentoML reads its environment on import.
@@ -78,12 +84,27 @@ def with_page(environment: Environment, host: str) -> Environment:
     serving = environment.settings.serving
     if serving.page is not None:
         return environment
-    try:
-        shown = ip_address(host).is_loopback
-    except ValueError:
-        shown = host == "localhost"
-    page = serving.model_copy(update={"page": shown})
+    page = serving.model_copy(update={"page": loopback(host)})
     return Environment(environment.home, environment.settings.model_copy(update={"serving": page}))
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def warn_if_open(admission: Admission, host: str) -> None:
+    """Say so where everybody who reaches the service may read and write what people did."""
+    if admission.token is None and not loopback(host):
+        _log.warning(
+            "open_to_all",
+            host=host,
+            why="whoever reaches this address reads and writes what people did, unasked",
+            do=f"set serving.token_file or {TOKEN}, or let a mesh ask who they are",
+        )
 
 
 def check_home(environment: Environment) -> None:
@@ -139,6 +160,21 @@ def check_address(host: str, port: int) -> None:
                 f"Cannot listen on {host}:{port}: {reason}.",
                 "Give another --host (an IP address) or --port.",
             ) from error
+
+
+def check_operators(serving: ServingSettings, port: int) -> None:
+    """Refuse an operators' port that is the service's own or cannot be listened on.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if serving.operator_port is None:
+        return
+    if serving.operator_port == port:
+        raise ConfigError(
+            f"serving.operator_port is {port}, which is the service's own.", "Give another one."
+        )
+    check_address(serving.operator_host, serving.operator_port)
 
 
 @contextmanager

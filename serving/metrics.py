@@ -45,6 +45,9 @@ FALLBACKS = Counter(
 CONNECTIONS_REFUSED = Counter(
     "colisten_connections_refused", "Connections over `serving.max_connections` of a worker."
 )
+TURNED_AWAY = Counter(
+    "colisten_turned_away", "Requests that were not let in, by the code of why.", ("code",)
+)
 VECTORS = Counter(
     "colisten_vectors",
     "Users' vectors by where they were computed, where `serving.tower` is triton.",

@@ -7,16 +7,21 @@ of this one occurrence are added where it is sent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from uuid import uuid4
 
 from pydantic import BaseModel, Field, ValidationError
 
+if TYPE_CHECKING:
+    from starlette.types import Send
+
 MEDIA_TYPE = "application/problem+json"
-MAX_ERRORS = 100
+MAX_ERRORS = 20
 # Faults that are told apart, for each that is named.
 _LOOKED_AT = 20
-_FIELD_CHARS = 100
+# With each character written as \u0000, an answer of so many faults is below 10 kB.
+_FIELD_CHARS = 40
+_IN_DETAIL = 5
 _TYPE = "urn:problem-type:colisten:"
 
 Code = Literal[
@@ -26,6 +31,8 @@ Code = Literal[
     "not_json",
     "slow_body",
     "no_cors",
+    "foreign_host",
+    "no_token",
     "moved",
     "busy",
     "too_late",
@@ -44,6 +51,8 @@ TITLES: Mapping[Code, str] = {
     "not_json": "The body is not declared as JSON",
     "slow_body": "The body was not whole in time",
     "no_cors": "Other sites may not ask",
+    "foreign_host": "The service has another name",
+    "no_token": "The token is missing",
     "moved": "The path has moved",
     "busy": "More is asked than can be answered in time",
     "too_late": "The deadline is over",
@@ -71,7 +80,8 @@ class Fault(BaseModel):
     code: Code = Field(description="For programs; the page of the service lists them.")
     detail: str = Field(description="What is wrong here, as a sentence.")
     fields: list[FieldError] = Field(
-        default_factory=list, description="Fields of the body that are at fault, up to 100."
+        default_factory=list,
+        description=f"Fields of the body that are at fault, up to {MAX_ERRORS}.",
     )
 
 
@@ -122,6 +132,15 @@ class Refused(Exception):
         super().__init__(fault.detail)
 
 
+async def send_problem(send: Send, refused: Refused) -> None:
+    """Answer a request that reached no application (ASGI)."""
+    body = Problem.of(refused.status, refused.fault).model_dump_json().encode()
+    told = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **refused.headers}
+    headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 def refused_field(field: str, message: str, status: int = 400) -> Refused:
     """A refusal for the sake of one field of the body."""
     fields = [FieldError(field=field, message=message)]
@@ -146,7 +165,7 @@ def body_fault(
         known = tuple(root)
         details = error.errors(include_url=False)[:most]
         faults = [_field_error(detail, known) for detail in details]
-    message = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
+    message = "; ".join(f"{one.field}: {one.message}" for one in faults[:_IN_DETAIL])
     return Fault(code="bad_body", detail=message, fields=faults)
 
 

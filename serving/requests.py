@@ -26,6 +26,7 @@ from pydantic import (
     WithJsonSchema,
     WrapValidator,
     field_validator,
+    model_validator,
 )
 
 from colisten.data.contract import MAX_AGE
@@ -48,7 +49,9 @@ MAX_EVENT_ID = 200
 MAX_MUSIC = 4096
 MAX_SHELVES = 64
 MAX_EVENTS = 500
-_FEW_FAULTS = 20
+MAX_FIELDS = 64
+# Of one entry of many: their answers add up.
+_FEW_FAULTS = 3
 # An event of the two longest ids fits, each of their bytes written as \u0000.
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -121,6 +124,14 @@ class Request(BaseModel):
     """A body that refuses fields it does not know and values of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: object) -> object:
+        # Before each is found unknown: a body holds tens of thousands of them.
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            raise ValueError(f"has {len(value):,} fields; at most {MAX_FIELDS} can be told")
+        return value
 
 
 class RangeRequest(Request):
@@ -305,6 +316,11 @@ class EventsRequest(
     ]
 ):
     """One event, or several."""
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.root.events) if isinstance(self.root, EventBatch) else 1
 
 
 # Parts of a field's place that are ours and not the sender's.

@@ -15,6 +15,7 @@ from colisten.errors import ReportError
 from colisten.monitoring import drift
 from tests import planted
 from tests.ahead import Ahead, Made
+from tests.calls import recording
 from tests.conftest import CUT
 from tests.demos import demo_command
 
@@ -31,6 +32,9 @@ QUICK = (
 )
 
 
+CALLS = "calls"
+"""Beside what `small_demo` left: whom it called (`tests/calls.py`)."""
+
 LIBRARY = """
 import sys, torch, colisten
 from colisten.settings.tree import load_settings
@@ -43,7 +47,8 @@ def begun(name: str, beside: Ahead, data: Path, folder: Path) -> Made:
     """Have made in an empty folder what a fixture of that name gives; see `tests/conftest.py`."""
     out = folder / "out"
     if name == "small_demo":
-        return folder / "it's", beside.start(demo_command(folder / "it's"))
+        noted = recording(folder / CALLS)
+        return folder / "it's", beside.start(demo_command(folder / "it's"), **noted)
     if name == "finished":
         awkward = folder / "signal=preview" / "[d]"
         shutil.copytree(data, awkward)

@@ -79,3 +79,9 @@ def test_workers_are_a_plain_number(text: str) -> None:
     else:
         with pytest.raises(ConfigError, match="COLISTEN_WORKERS"):
             workers({"COLISTEN_WORKERS": text})
+
+
+@pytest.mark.parametrize("mask", ["8", "0o77", "1777", "rwx", "-1"])
+def test_a_mask_is_octal(mask: str) -> None:
+    with pytest.raises(ConfigError, match="COLISTEN_UMASK"):
+        check_variables({"COLISTEN_UMASK": mask})

@@ -18,14 +18,19 @@ from colisten.features import event_ids, names
 from colisten.features.events import Event
 from colisten.features.lightfeast import EntityKey, FeatureStore, Value
 from colisten.features.row_turns import RedisTurns, RowTurns, SqliteTurns, StillMine
-from colisten.features.seen import with_item
+from colisten.features.seen import read_seen, with_item
 from colisten.json_files import parse_json
 
 Values = Mapping[str, Value]
+IndexOf = Callable[[Any], Any]
 Change = Callable[[Values], dict[str, Value] | None]
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _NOBODY = "nobody (is the store well?)"
+# Whoever sends events on items that no release has takes this share of a history's places at most,
+# and what was started of them is noted up to so many titles.
+_UNKNOWN_SHARE = 0.1
+_MOST_SEEN = 10_000
 _LISTS = ("string_list_val", "string_list_val", "int64_list_val")
 
 
@@ -34,10 +39,12 @@ class OnlineWriter:
 
     Args:
         store: Whose online store is written; on SQLite nobody else may read on its connection.
+        index_of: Item ids to catalogue index, -1 where unknown.
     """
 
-    def __init__(self, store: FeatureStore) -> None:
+    def __init__(self, store: FeatureStore, index_of: IndexOf) -> None:
         self._store = store
+        self._index_of = index_of
         views = store.list_feature_views(allow_cache=True)
         self._views = {view.name: view for view in views}
         turns = SqliteTurns if store.config.online_store.type == "sqlite" else RedisTurns
@@ -47,7 +54,8 @@ class OnlineWriter:
         """Put an event into its user's history, and a start among all that they had.
 
         The next read sees it. The history stays in the order of time, item and signal and keeps
-        the most recent events, as the offline store would have it.
+        the most recent events, as the offline store would have it; but events on items that the
+        catalogue lacks make room for one another before they do for those that a model reads.
 
         Returns:
             False where there was nothing to write: the history held this very event or only
@@ -70,12 +78,12 @@ class OnlineWriter:
         history = names.history_view(event.item_type)
         length = int(self._views[history].tags[names.HISTORY_LENGTH_TAG])
         changes: list[tuple[str, Change]] = [
-            (history, lambda held: _with_event(held, event, length))
+            (history, lambda held: _with_event(held, event, length, self._index_of))
         ]
         seen = self._views.get(names.seen_view(event.item_type))
         if seen is not None and event.signal in parse_json(seen.tags[names.STARTS_TAG]):
             # First: a crash in between leaves an event that is not yet stored, and is sent again.
-            changes.insert(0, (seen.name, lambda held: _with_start(held, event)))
+            changes.insert(0, (seen.name, lambda held: _with_start(held, event, self._index_of)))
         event_id = event.event_id if names.USER_EVENT_IDS in self._views else None
         if event_id is not None and self._has_id(event, event_id):
             return False
@@ -145,7 +153,9 @@ def damaged_row(why: object) -> UserUnreadable:
     )
 
 
-def _with_event(held: Values, event: Event, length: int) -> dict[str, Value] | None:
+def _with_event(
+    held: Values, event: Event, length: int, index_of: IndexOf
+) -> dict[str, Value] | None:
     """The history columns with one more event; None where it adds nothing."""
     columns = names.history_columns(event.item_type)
     lists = [_list(held.get(column), kind) for column, kind in zip(columns, _LISTS, strict=True)]
@@ -157,7 +167,7 @@ def _with_event(held: Values, event: Event, length: int) -> dict[str, Value] | N
         )
     events = set(zip(lists[2], lists[0], lists[1], strict=True))
     fresh = (event.time, event.item_id, event.signal)
-    recent = sorted(events | {fresh})[-length:]
+    recent = _recent(sorted(events | {fresh}), length, index_of)
     if fresh in events or fresh not in recent:
         return None
     changed = {}
@@ -167,10 +177,32 @@ def _with_event(held: Values, event: Event, length: int) -> dict[str, Value] | N
     return changed
 
 
-def _with_start(held: Values, event: Event) -> dict[str, Value] | None:
-    """All that a user had, with one more item; None where it is among it."""
+def _recent(events: list[tuple[Any, ...]], length: int, index_of: IndexOf) -> list[tuple[Any, ...]]:
+    """The last events; of those on unknown items no more than their share, once there is no room.
+
+    Args:
+        events: In order; each with its item's id at 1.
+        length: How many are kept.
+        index_of: As of `OnlineWriter`.
+    """
+    over = len(events) - length
+    if over <= 0:
+        return events
+    unknown = [at for at, index in enumerate(index_of([one[1] for one in events])) if index < 0]
+    share = max(1, int(length * _UNKNOWN_SHARE))
+    leaving = set(unknown[: max(0, min(over, len(unknown) - share))])
+    kept = [event for at, event in enumerate(events) if at not in leaving]
+    return kept[-length:]
+
+
+def _with_start(held: Values, event: Event, index_of: IndexOf) -> dict[str, Value] | None:
+    """All that a user had, with one more item; None where it is among it, or may not be noted."""
     column = names.seen_column(event.item_type)
-    seen = with_item(_bytes(held.get(column)), event.item_id)
+    stored = _bytes(held.get(column))
+    # Known items are as many as the catalogue has; of others anybody can think of more.
+    if len(read_seen(stored)) >= _MOST_SEEN and index_of([event.item_id])[0] < 0:
+        return None
+    seen = with_item(stored, event.item_id)
     return None if seen is None else {column: Value(bytes_val=seen)}
 
 

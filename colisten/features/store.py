@@ -295,7 +295,7 @@ class OnlineFeatures:
         # and a slow one must not hold up other readers.
         is_file = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = nullcontext()
-        self._writer = OnlineWriter(files.open() if is_file else self._store)
+        self._writer = OnlineWriter(files.open() if is_file else self._store, catalogue_index_of)
         if is_file:
             self._using = threading.Lock()
             _wait_no_longer(self._store, patience_seconds)

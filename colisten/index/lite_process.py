@@ -1,4 +1,4 @@
-"""The child process of `LiteServer`: python -m colisten.index.lite_process FOLDER PORT PARENT."""
+"""The child process of `LiteServer`: python -m colisten.index.lite_process FOLDER SOCKET PARENT."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from pathlib import Path
 
 from colisten.child import end_with
 from colisten.extras import needs
+from colisten.index.lite_socket import remove_socket
 
-HOST = "127.0.0.1"
 
-
-def serve(database: Path, port: int, parent: int) -> None:
-    """Hold a Milvus Lite folder and answer on loopback until a signal or the parent's end.
+def serve(database: Path, place: Path, parent: int) -> None:
+    """Hold a Milvus Lite folder and answer at a socket until a signal or the parent's end.
 
     Args:
         database: Folder.
-        port: Where to listen on 127.0.0.1.
+        place: The socket, in a folder of its own, which goes with this process.
         parent: Process whose end ends this one, so that a killed parent leaves no orphan that
             keeps the folder locked.
     """
     needs("milvus_lite")
-    from milvus_lite.cmdline import main
+    from milvus_lite.adapter.grpc.server import run_server
 
     def end(number: int, frame: object) -> None:
         raise KeyboardInterrupt  # what Milvus Lite shuts down cleanly on
@@ -31,8 +30,12 @@ def serve(database: Path, port: int, parent: int) -> None:
     signal.signal(signal.SIGINT, end)  # a shell may have set it to be ignored
 
     end_with(parent)
-    main(["server", "--data-dir", str(database), "--host", HOST, "--port", str(port)])
+    try:
+        # It joins what it calls host and port by a colon.
+        run_server(str(database), "unix", place)
+    finally:
+        remove_socket(place)
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    serve(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

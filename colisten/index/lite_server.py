@@ -1,20 +1,17 @@
-"""Milvus Lite as a server on loopback, so that several processes share one embedded index.
+"""Milvus Lite as a server of this user's, so that several processes share one embedded index.
 
 Milvus Lite's database folder belongs to one process at a time. Publishing, promoting and serving
-are several, so one child process holds the folder and the others talk to it. It listens on
-127.0.0.1 only and ends with the process that started it.
+are several, so one child process holds the folder and the others talk to it, at a socket that no
+other user reaches (`colisten.index.lite_socket`). It ends with the process that started it.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,10 +19,10 @@ from typing import Self
 from colisten.child import lives
 from colisten.errors import VectorIndexError
 from colisten.files import located
+from colisten.index.lite_socket import address_of, called, listens, new_socket, remove_socket
 from colisten.json_files import read_mapping, write_json
 from colisten.logs import logger
 
-HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.1
@@ -46,19 +43,15 @@ def endpoint_of(root: Path) -> Path:
 
 
 def live_endpoint(root: Path) -> str | None:
-    """URI of the server that holds `root`'s index now; None where none runs.
+    """Address of the server that holds `root`'s index now; None where none runs.
 
     A file that a killed server left behind is not believed: the process must live, be ours and
     listen.
     """
-    pid, port = _told(root)
-    if pid is None or not _serves(pid, database_of(root)):
+    pid, place = _told(root)
+    if pid is None or not _serves(pid, database_of(root)) or not listens(place):
         return None
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        if probe.connect_ex((HOST, port)) != 0:
-            return None
-    return f"http://{HOST}:{port}"
+    return address_of(place)
 
 
 class LiteServer:
@@ -81,6 +74,7 @@ class LiteServer:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._process: subprocess.Popen[bytes] | None = None
+        self._socket = Path()
         self.uri = ""
 
     def __enter__(self) -> Self:
@@ -88,12 +82,12 @@ class LiteServer:
         if running is not None:
             self.uri = running
             return self
-        with _reserved_port() as port:
-            self._process = self._spawn(port)
-            up = self._wait(port)
-        if up:
-            self.uri = f"http://{HOST}:{port}"
-            write_json(endpoint_of(self._root), {"pid": self._process.pid, "port": port})
+        self._socket = new_socket()
+        self._process = self._spawn()
+        if self._wait():
+            self.uri = address_of(self._socket)
+            told = {"pid": self._process.pid, "socket": str(self._socket)}
+            write_json(endpoint_of(self._root), told)
             log.info("index server started", uri=self.uri, pid=self._process.pid)
             return self
         self._stop()
@@ -133,10 +127,8 @@ class LiteServer:
         """
         if self._process is None:
             return True
-        port = int(self.uri.rsplit(":", 1)[1])
         try:
-            with socket.create_connection((HOST, port), timeout=seconds) as probe:
-                probe.settimeout(seconds)
+            with called(self._socket, seconds) as probe:
                 probe.sendall(_HTTP2_GREETING)
                 return bool(probe.recv(1))
         except OSError:
@@ -146,51 +138,51 @@ class LiteServer:
     def _log(self) -> Path:
         return database_of(self._root).with_name("server.log")
 
-    def _spawn(self, port: int) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> subprocess.Popen[bytes]:
         database = database_of(self._root)
         database.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "colisten.index.lite_process"]
-        command += [str(database), str(port), str(os.getpid())]
+        command += [str(database), str(self._socket), str(os.getpid())]
         with self._log.open("wb") as output:
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
 
-    def _wait(self, port: int) -> bool:
+    def _wait(self) -> bool:
         assert self._process is not None
         end = time.monotonic() + _START_SECONDS
         while time.monotonic() < end and self._process.poll() is None:
-            # The port is bound only once the database is open.
-            with socket.socket() as probe:
-                probe.settimeout(1.0)
-                if probe.connect_ex((HOST, port)) == 0:
-                    return self._process.poll() is None
+            # It is there only once the database is open.
+            if listens(self._socket):
+                return self._process.poll() is None
             time.sleep(_POLL_SECONDS)
         return False
 
     def _stop(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
+        if process is None:
             return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        remove_socket(self._socket)
 
     def _last_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it printed nothing"
 
 
-def _told(root: Path) -> tuple[int | None, int]:
-    """Process and port that the endpoint's file names; no process where it names none."""
+def _told(root: Path) -> tuple[int | None, Path]:
+    """Process and socket that the endpoint's file names; no process where it names none."""
     try:
         endpoint = read_mapping(endpoint_of(root))
-        return int(endpoint["pid"]), int(endpoint["port"])
+        return int(endpoint["pid"]), Path(endpoint["socket"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None, 0
+        return None, Path()
 
 
 def _serves(pid: int, database: Path) -> bool:
@@ -200,16 +192,3 @@ def _serves(pid: int, database: Path) -> bool:
     except OSError:
         return not Path("/proc").is_dir() and lives(pid)
     return os.fsencode(database) in arguments
-
-
-@contextmanager
-def _reserved_port() -> Iterator[int]:
-    """A free port that nobody else is given while the block lasts.
-
-    gRPC binds with SO_REUSEPORT, so two servers that picked the same free port would both get
-    it, and half of each one's requests. Holding it bound the same way keeps it ours.
-    """
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind((HOST, 0))
-        yield int(holder.getsockname()[1])

@@ -12,7 +12,6 @@ from colisten.extras import needs
 needs("pymilvus", "milvus_lite")
 
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -24,7 +23,9 @@ import pyarrow as pa
 from pymilvus import MilvusException
 
 from colisten.errors import VectorIndexError
+from colisten.files import located
 from colisten.index.filter import EVERY_ITEM, ITEM_ID, NO_COLUMNS, Filter
+from colisten.index.lite_embedded import hold, let_go
 from colisten.index.lite_server import database_of, live_endpoint
 from colisten.index.milvus_collection import WRITE_SECONDS, MilvusCollection
 from colisten.index.milvus_connection import PATIENCE_SECONDS, asking, connected
@@ -53,15 +54,14 @@ _LITE_FACTOR = 4
 _NOT_LOADED = 101  # the code of a collection that lies on disk only
 
 _DEFAULTS = IndexSettings()
-_embedded_users: Counter[str] = Counter()
 
 
 class MilvusIndex(VectorIndex):
     """A `VectorIndex` on Milvus.
 
     Args:
-        uri: http(s)://host:port of a server, or the folder (ending in .db) of an embedded
-            Milvus Lite, which one process at a time can open.
+        uri: http(s)://host:port of a server, unix:path of a Milvus Lite, or the folder of an
+            embedded one, which one process at a time can open.
         lite: Whether a server at `uri` is Milvus Lite.
         settings: Which index a server's collections get, and what it has to find.
 
@@ -76,19 +76,25 @@ class MilvusIndex(VectorIndex):
     def __init__(
         self, uri: str, *, lite: bool = False, settings: IndexSettings = _DEFAULTS
     ) -> None:
-        self._embedded = not uri.startswith(("http://", "https://"))
-        self._lite = lite or self._embedded
+        self._embedded = (
+            None if uri.startswith(("http:", "https:", "unix:")) else located(Path(uri))
+        )
+        self._lite = lite or self._embedded is not None
         self._settings = settings
-        self._uri = str(Path(uri).absolute()) if self._embedded else uri
+        self._uri = uri
         self._shapes: dict[str, Shape] = {}
         self._lock = threading.Lock()
         self._closed = False
-        if self._embedded:
-            Path(self._uri).parent.mkdir(parents=True, exist_ok=True)
-        named = not lite and settings.token_goes_there
-        self._client = connected(self._uri, embedded=self._embedded, with_token=named)
-        if self._embedded:
-            _embedded_users[self._uri] += 1
+        named = not self._lite and settings.token_goes_there
+        if self._embedded is not None:
+            self._embedded.parent.mkdir(parents=True, exist_ok=True)
+            self._uri = hold(self._embedded)
+        try:
+            self._client = connected(self._uri, with_token=named)
+        except VectorIndexError:
+            if self._embedded is not None:
+                let_go(self._embedded)
+            raise
 
     @classmethod
     def open(cls, root: Path, settings: IndexSettings) -> Self:
@@ -102,7 +108,7 @@ class MilvusIndex(VectorIndex):
 
     @classmethod
     def address(cls, root: Path, settings: IndexSettings) -> str | None:
-        """See `VectorIndex.address`; a Milvus Lite that is started again has another port."""
+        """See `VectorIndex.address`; a Milvus Lite started again has another socket."""
         return live_endpoint(root) if settings.uri is None else settings.uri
 
     @classmethod
@@ -277,13 +283,8 @@ class MilvusIndex(VectorIndex):
             return
         self._closed = True
         self._client.close()
-        if not self._embedded:
-            return
-        _embedded_users[self._uri] -= 1
-        if _embedded_users[self._uri] == 0:
-            from milvus_lite.server_manager import server_manager_instance
-
-            server_manager_instance.release_server(self._uri)
+        if self._embedded is not None:
+            let_go(self._embedded)
 
     def _counted(self, collection: str, timeout: float) -> int:
         answer = self._client.query(

@@ -24,19 +24,17 @@ logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 PATIENCE_SECONDS = 30.0  # of a search without a deadline and of small administrative calls
 
 
-def connected(uri: str, *, embedded: bool, with_token: bool) -> MilvusClient:
-    """A client of the server at `uri`, or of the folder that is one.
+def connected(uri: str, *, with_token: bool) -> MilvusClient:
+    """A client of the server at `uri`.
 
     Args:
-        uri: Of the server, or the folder.
-        embedded: Whether it is a folder.
+        uri: Of the server.
         with_token: Whether the server is one that COLISTEN_MILVUS_TOKEN is meant for.
 
     Raises:
-        VectorIndexError: The server is out of reach, another process holds the folder, or the
-            token would travel in clear.
+        VectorIndexError: The server is out of reach, or the token would travel in clear.
     """
-    token = os.environ.get(MILVUS_TOKEN, "") if with_token and not embedded else ""
+    token = os.environ.get(MILVUS_TOKEN, "") if with_token else ""
     if token and not keeps_secrets(uri):
         raise VectorIndexError(
             f"{MILVUS_TOKEN} is not sent to {uri} in clear.",
@@ -53,9 +51,7 @@ def connected(uri: str, *, embedded: bool, with_token: bool) -> MilvusClient:
     except VectorIndexError as error:
         raise VectorIndexError(
             f"Milvus cannot be opened at {uri}: {error.what}",
-            "One process at a time can open an embedded index; `LiteServer` shares it."
-            if embedded
-            else "Is the server up? See index.uri."
+            "Is the server up? See index.uri."
             if with_token
             else f"Is the server up? {MILVUS_TOKEN} goes only where index.uri says.",
         ) from error

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from colisten.settings.baselines import BASELINE_NAMES, BaselineChoice
+from colisten.settings.door import DoorSettings
 from colisten.settings.page import PageSettings
 from colisten.settings.section import Name, Positive, Section, Share
 
@@ -271,7 +272,7 @@ class GateSettings(Section):
     )
 
 
-class ServingSettings(PageSettings):
+class ServingSettings(PageSettings, DoorSettings):
     """How the service meets its deadline and follows releases."""
 
     features_budget_ms: Positive = Field(

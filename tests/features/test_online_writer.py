@@ -173,7 +173,7 @@ def test_a_history_holds_the_latest_events_in_whatever_order_they_come(
 ) -> None:
     held: dict[str, Value] = {}
     for event in events:
-        held = _with_event(held, event, length) or held
+        held = _with_event(held, event, length, nowhere) or held
     expected = sorted({(each.time, each.item_id, each.signal) for each in events})[-length:]
     ids, signals, times = names.history_columns("podcast")
     if events:
@@ -181,4 +181,42 @@ def test_a_history_holds_the_latest_events_in_whatever_order_they_come(
         kept = zip(*(each.val for each in stored), held[signals].string_list_val.val, strict=True)
         assert list(kept) == expected
     for event in events:
-        assert _with_event(held, event, length) is None
+        assert _with_event(held, event, length, nowhere) is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sent=st.lists(st.tuples(st.booleans(), st.integers(0, 60)), max_size=60),
+    length=st.integers(1, 30),
+)
+def test_events_on_unknown_items_leave_what_a_model_reads(
+    sent: list[tuple[bool, int]], length: int
+) -> None:
+    def index_of(ids: Any) -> np.ndarray:
+        return np.array([0 if one.startswith("known") else -1 for one in ids])
+
+    held: dict[str, Value] = {}
+    for known, at in sent:
+        item = f"known{at}" if known else f"new{at}"
+        event = Event("u", item, "podcast", "stream", CUT + at * SECOND)
+        held = _with_event(held, event, length, index_of) or held
+    ids = names.history_columns("podcast")[0]
+    kept = list(held[ids].string_list_val.val) if sent else []
+    share = max(1, length // 10)
+    latest = sorted({at for known, at in sent if known})[-max(0, length - share) or len(sent) :]
+    if length > share:
+        assert {f"known{at}" for at in latest} <= set(kept)
+    assert len(kept) <= length
+    strangers = sum(one.startswith("new") for one in kept)
+    assert strangers <= max(share, length - (len(kept) - strangers))
+
+
+def test_starts_of_unknown_items_are_noted_up_to_a_bound() -> None:
+    column = names.seen_column("audiobook")
+    full = np.arange(online_writer._MOST_SEEN, dtype=np.uint64).tobytes()
+    held = {column: Value(bytes_val=full)}
+    event = Event("u", "a001", "audiobook", "stream", CUT)
+    assert online_writer._with_start(held, event, nowhere) is None
+    noted = online_writer._with_start(held, event, lambda ids: np.zeros(len(ids), int))
+    assert noted is not None
+    assert len(noted[column].bytes_val) == len(full) + 8

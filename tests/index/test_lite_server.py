@@ -117,10 +117,11 @@ def test_a_client_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
         assert index.search("mine", VECTORS[:1], 1)[0] == [["a"]]
     with pytest.raises(VectorIndexError):
         index.search("mine", VECTORS[:1], 1, deadline=0.5)
-    port = first.uri.rsplit(":", 1)[1]
+    place = Path(first.uri.removeprefix("unix:"))
+    place.parent.mkdir(mode=0o700)
     command = [sys.executable, "-m", "colisten.index.lite_process"]
     again = subprocess.Popen(
-        [*command, str(tmp_path / "index" / "milvus.db"), port, str(os.getpid())],
+        [*command, str(tmp_path / "index" / "milvus.db"), str(place), str(os.getpid())],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -140,29 +141,43 @@ def test_a_client_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
         index.close()
 
 
-def test_it_listens_on_loopback_and_a_second_one_uses_it(tmp_path: Path) -> None:
+def ports(process: int) -> set[str]:
+    """Addresses of the network at which a process listens."""
+    links = (link.readlink() for link in Path(f"/proc/{process}/fd").iterdir() if link.is_symlink())
+    own = {str(link)[8:-1] for link in links if str(link).startswith("socket:[")}
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    return {row[1] for row in rows if row[9] in own and row[3] == "0A"}
+
+
+def test_it_has_no_port_and_a_second_one_uses_it(tmp_path: Path) -> None:
     with LiteServer(tmp_path) as first:
-        port = int(first.uri.rsplit(":", 1)[1])
-        listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
-        addresses = {
-            line.split()[1].split(":")[0]
-            for line in listening.splitlines()
-            if f":{port:04X} " in line and line.split()[3] == "0A"
-        }
-        assert addresses
-        assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F"}
+        assert first.pid is not None
+        assert ports(first.pid) == set()
+        folder = Path(first.uri.removeprefix("unix:")).parent
+        assert folder.stat().st_mode & 0o777 == 0o700
 
         with LiteServer(tmp_path) as second:
             assert second.uri == first.uri
             assert second.pid is None
         assert live_endpoint(tmp_path) == first.uri
-
-        settings = IndexSettings(uri=first.uri)
-        with open_index(tmp_path / "elsewhere", settings) as index:
+        with open_index(tmp_path, MILVUS) as index:
             assert isinstance(index, MilvusIndex)
-            assert index.describe()["uri"] == first.uri
+            assert index.describe() == {"backend": "milvus", "kind": "lite"}
     assert live_endpoint(tmp_path) is None
     assert not endpoint_of(tmp_path).exists()
+    assert not folder.exists()
+
+
+def test_in_this_process_it_has_no_port_either(tmp_path: Path) -> None:
+    before = ports(os.getpid())
+    with open_index(tmp_path, MILVUS) as index, open_index(tmp_path, MILVUS) as other:
+        index.create("mine", IDS, VECTORS)
+        assert other.count("mine") == 4
+        assert ports(os.getpid()) == before
 
 
 @pytest.mark.slow
@@ -185,13 +200,13 @@ with LiteServer(root) as server:
 
 
 def test_an_endpoint_is_believed_only_of_its_own_server(tmp_path: Path) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+    place = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(place))
         other.listen()
-        port = other.getsockname()[1]
         endpoint_of(tmp_path).parent.mkdir(parents=True)
-        own, gone = ({"pid": pid, "port": port} for pid in (os.getpid(), 2**22 + 1))
-        for left in (json.dumps(own), json.dumps(gone), "{}", "[]"):
+        told = ({"pid": pid, "socket": str(place)} for pid in (os.getpid(), 2**22 + 1))
+        for left in (*map(json.dumps, told), '{"pid": 1, "port": 19530}', "{}", "[]"):
             endpoint_of(tmp_path).write_text(left)
             assert live_endpoint(tmp_path) is None
         endpoint_of(tmp_path).write_text("{half")

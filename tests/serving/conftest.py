@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from colisten.serving.environment import Environment
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
 from tests import planted
+from tests.calls import recording
 from tests.conftest import CUT, ServedHome
 from tests.release.payloads import make_parts
 
@@ -45,6 +46,22 @@ class Service:
         return httpx.get(f"{self.url}{path}", timeout=30)
 
 
+@dataclass(frozen=True)
+class Guarded:
+    """A service that asks for a token, has a port for operators, and waits for nobody.
+
+    Attributes:
+        operators: The URL of that port.
+        headers: What shows the token.
+        calls: Whom its processes called (`tests/calls.py`).
+    """
+
+    service: Service
+    operators: str
+    headers: dict[str, str]
+    calls: Path
+
+
 @pytest.fixture(scope="session")
 def home(served_home: Home) -> Home:
     return served_home
@@ -54,6 +71,23 @@ def home(served_home: Home) -> Home:
 def service(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     started = start(home, tmp_path_factory.mktemp("serve") / "log", "serving.debug_vectors=true")
     yield started
+    stop(started)
+
+
+@pytest.fixture(scope="session")
+def guarded(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "token").write_text("a-token-of-the-tests\n")
+    operators = free_port()
+    started = start(
+        home,
+        folder / "log",
+        *(f"serving.token_file={folder / 'token'}", f"serving.operator_port={operators}"),
+        *("serving.idle_seconds=1", "serving.body_seconds=1"),
+        environment=recording(folder / "calls"),
+    )
+    shows = {"Authorization": "Bearer a-token-of-the-tests"}
+    yield Guarded(started, f"http://127.0.0.1:{operators}", shows, folder / "calls")
     stop(started)
 
 
@@ -87,35 +121,54 @@ def launch(
     log: Path,
     *overrides: str,
     workers: int = 1,
+    environment: Mapping[str, str] | None = None,
 ) -> Service:
     """Start the service on a free loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "colisten", "serve", "--out", str(home.folder)]
     command += ["--port", str(port), "--workers", str(workers)]
     # Budgets are for a machine of one's own; here everything shares two cores with the tests.
     patient = (
         *("serving.features_budget_ms=2000", "serving.search_budget_ms=2000"),
         *("serving.deadline_ms=30000", "serving.event_deadline_ms=30000"),
+        "serving.events_a_second=100000",
     )
     quick = ("serving.follow_seconds=0.1", "serving.drain_seconds=0.2")
     named = f"features.redis={planted.REDIS}"
     for override in (*patient, *quick, named, *overrides):
         command += ["--set", override]
     with log.open("wb") as output:
-        environment = {**os.environ, **planted.VARIABLES}
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **planted.VARIABLES, **(environment or {})},
         )
     return Service(process, f"http://127.0.0.1:{port}", home, log)
 
 
+def free_port() -> int:
+    """A port of loopback that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def start(
-    home: Home, log: Path, *overrides: str, seconds: float = START_SECONDS, workers: int = 1
+    home: Home,
+    log: Path,
+    *overrides: str,
+    seconds: float = START_SECONDS,
+    workers: int = 1,
+    environment: Mapping[str, str] | None = None,
 ) -> Service:
     """Start the service on a free loopback port and wait until it is ready."""
-    started = launch(home, log, *overrides, workers=workers)
+    return ready(launch(home, log, *overrides, workers=workers, environment=environment), seconds)
+
+
+def ready(started: Service, seconds: float = START_SECONDS) -> Service:
+    """Wait until a service that was started is ready."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and started.process.poll() is None:
         try:
@@ -125,7 +178,7 @@ def start(
             pass
         time.sleep(0.2)
     stop(started)
-    raise AssertionError(f"The service did not start:\n{log.read_text()[-4000:]}")
+    raise AssertionError(f"The service did not start:\n{started.log.read_text()[-4000:]}")
 
 
 def stop(service: Service) -> int:

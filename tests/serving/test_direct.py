@@ -1,4 +1,4 @@
-"""Requests for the service's own paths pass by what BentoML puts before every application."""
+"""Requests for the service's own answers pass by what BentoML puts before every application."""
 
 from __future__ import annotations
 
@@ -31,16 +31,20 @@ async def send(_: MutableMapping[str, Any]) -> None: ...
     [
         ("http", "/v1/recommend", "own"),
         ("http", "/v1/nothing", "own"),
-        ("http", "/v1", "rest"),
-        ("http", "/v1x/recommend", "rest"),
-        ("http", "/recommend", "rest"),
+        ("http", "/nothing", "own"),
+        ("http", "/", "own"),
+        ("http", "/metrics", "own"),
+        ("http", "/docs", "own"),
         ("http", "/readyz", "rest"),
-        ("http", "/", "rest"),
+        ("http", "/livez", "rest"),
+        ("http", "/readyz/more", "own"),
+        ("http", "/static_content/swagger-ui.css", "rest"),
+        ("http", "/static_content", "own"),
         ("websocket", "/v1/recommend", "rest"),
         ("lifespan", None, "rest"),
     ],
 )
-def test_only_requests_below_the_prefix_go_straight(kind: str, path: str | None, who: str) -> None:
+def test_all_but_what_bentoml_answers_goes_straight(kind: str, path: str | None, who: str) -> None:
     seen: list[str] = []
     app = DirectPath(noting("own", seen), noting("rest", seen))
     scope: Scope = {"type": kind} | ({} if path is None else {"path": path})

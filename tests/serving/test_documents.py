@@ -14,7 +14,7 @@ from colisten.serving.endpoints import ENDPOINTS
 from colisten.serving.problems import CODES
 from colisten.serving.requests import EventRequest, EventsRequest
 from colisten.serving.triton_tower import ABSENT, ERROR, FOREIGN, UNCHECKED
-from colisten.variables import HOME, SETTINGS, WORKERS
+from colisten.variables import HOME, SETTINGS, TOKEN, UMASK, WORKERS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/serving.md").read_text()
@@ -95,7 +95,8 @@ def test_every_reason_of_a_part_is_documented() -> None:
 
 
 def test_every_variable_is_documented() -> None:
-    assert set(re.findall(r"^\| `(COLISTEN_\w+)`", PAGE, re.MULTILINE)) == {HOME, SETTINGS, WORKERS}
+    named = {HOME, SETTINGS, WORKERS, TOKEN, UMASK}
+    assert set(re.findall(r"^\| `(COLISTEN_\w+)`", PAGE, re.MULTILINE)) == named
 
 
 def test_every_file_has_its_line_in_the_readme() -> None:

@@ -11,11 +11,14 @@ import pytest
 
 from colisten.errors import ConfigError, ReleaseCorrupt, ReleaseNotFound
 from colisten.index import ExactIndex
+from colisten.logs import configure_logs
 from colisten.release.journal import JOURNAL, Journal
 from colisten.release.pointer import Pointer
 from colisten.release.store import ReleaseStore
+from colisten.serving.door import Admission
 from colisten.serving.environment import Environment, workers
-from colisten.serving.launch import check_address, check_home
+from colisten.serving.launch import check_address, check_home, check_operators, warn_if_open
+from colisten.settings.sections import ServingSettings
 from colisten.settings.tree import Settings
 from tests.conftest import CUT
 from tests.release.payloads import make_parts
@@ -87,6 +90,29 @@ def test_an_address_in_use() -> None:
             check_address("127.0.0.1", taken.getsockname()[1])
     with pytest.raises(ConfigError, match="IP address"):
         check_address("300.1.2.3", 3000)
+
+
+def test_the_operators_port_is_another_and_free() -> None:
+    check_operators(ServingSettings(), 3000)
+    with pytest.raises(ConfigError, match="the service's own"):
+        check_operators(ServingSettings(operator_port=3000), 3000)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError, match="Cannot listen"):
+            check_operators(ServingSettings(operator_port=taken.getsockname()[1]), 3000)
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "warned"),
+    [("0.0.0.0", None, True), ("127.0.0.1", None, False), ("::", b"x", False), ("::", None, True)],
+)
+def test_a_service_that_is_open_to_all_says_so(
+    host: str, token: bytes | None, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs()
+    warn_if_open(Admission(token=token), host)
+    assert ("open_to_all" in capsys.readouterr().err) is warned
 
 
 def test_the_command_exits_with_2(tmp_path: Path) -> None:

@@ -241,6 +241,26 @@ def test_an_event_that_can_never_be_stored_is_its_senders_fault(
     others_are_well(client)
 
 
+def test_events_on_unknown_items_leave_a_personal_shelf(client: TestClient) -> None:
+    def shelf() -> list[str]:
+        answer = client.post("/v1/recommend", json={"user_id": "u0064", "k": 40}).json()
+        assert answer["how"]["vector"] == "two_tower"
+        return [item["item_id"] for item in answer["items"]]
+
+    before = shelf()
+    for kind in ("audiobook", "podcast"):
+        strange = [
+            EVENT
+            | {"user_id": "u0064", "item_id": f"nobody's {at}", "item_type": kind}
+            | {"timestamp": next(MOMENT).isoformat()}
+            for at in range(200)
+        ]
+        answer = client.post("/v1/events", json={"events": strange}).json()
+        assert answer["accepted"] == 200
+        assert not any(one["known_item"] for one in answer["events"])
+    assert shelf() == before
+
+
 def test_an_event_of_the_wrong_type_is_its_senders_fault(client: TestClient) -> None:
     for _ in range(10):
         answer = client.post("/v1/events", json=EVENT | {"item_type": "podcast"})

@@ -23,7 +23,7 @@ def address(url: str) -> tuple[str, int]:
 
 def head(path: str, headers: Mapping[str, object], method: str = "POST") -> bytes:
     """A request's head, whole."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: x"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     lines += [f"{name}: {one}" for name, one in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode()
 
