@@ -56,13 +56,13 @@ def tune_collection(
         VectorIndexError: The server is out of reach or does not finish.
     """
     k, target = min(settings.recall_k, n), settings.recall
-    ladder = builds(settings.kind, n, k)
+    choices = builds(settings.kind, n, k)
     if (record.asked or record.kind) != settings.kind:
-        record = _rebuilt(client, collection, ladder[0], n)
+        record = _rebuilt(client, collection, choices[0], n)
     if target is None or settings.ef is not None or (record.target, record.k) == (target, k):
         return
-    known = [each.built for each in ladder]
-    further = ladder[known.index(record.built) + 1 :] if record.built in known else ladder[1:]
+    known = [each.built for each in choices]
+    further = choices[known.index(record.built) + 1 :] if record.built in known else choices[1:]
     asked = truths(k)
     for stronger in (*further, None):
         try:
