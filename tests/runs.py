@@ -17,6 +17,7 @@ from tests import planted
 from tests.ahead import Ahead, Made
 from tests.conftest import CUT
 from tests.demos import demo_command
+from tests.key_pairs import pair
 
 WINDOW_DAYS = 30
 # Baselines are tuned for longer than all else takes; `test_notebook` has a run with them.
@@ -52,7 +53,14 @@ def begun(name: str, beside: Ahead, data: Path, folder: Path) -> Made:
     # How many threads compute is the settings' to say: two, which is what `finished` takes.
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     if name == "piped":
+        private, public = pair(folder, "release")
         named = ("--set", f"features.redis={planted.REDIS}")
+        named += (
+            "--set",
+            f"release.signing_key={private}",
+            "--set",
+            f"release.public_key={public}",
+        )
         by_kubeflow = command(data, out, *named, door=("pipeline", "run"))
         return out, beside.start(by_kubeflow, **one_thread)
     place = (str(data), CUT.date().isoformat(), str(out), str(WINDOW_DAYS))
