@@ -54,13 +54,10 @@ def begun(name: str, beside: Ahead, data: Path, folder: Path) -> Made:
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     if name == "piped":
         private, public = pair(folder, "release")
-        named = ("--set", f"features.redis={planted.REDIS}")
-        named += (
-            "--set",
-            f"release.signing_key={private}",
-            "--set",
-            f"release.public_key={public}",
-        )
+        said = (planted.REDIS, private, public)
+        names = ("features.redis", "release.signing_key", "release.public_key")
+        pairs = zip(names, said, strict=True)
+        named = [part for name, value in pairs for part in ("--set", f"{name}={value}")]
         by_kubeflow = command(data, out, *named, door=("pipeline", "run"))
         return out, beside.start(by_kubeflow, **one_thread)
     place = (str(data), CUT.date().isoformat(), str(out), str(WINDOW_DAYS))
