@@ -357,6 +357,6 @@ def test_a_run_signs_what_it_publishes(piped: Path) -> None:
     bound = bound_features(piped)
     assert bound is not None
     assert bound["sources"] == manifest.features
+    others = ReleaseStore(piped, public_key=pair(piped.parent, "other")[1])
     with pytest.raises(ReleaseUnsigned):
-        other = pair(piped.parent, "other")[1]
-        ReleaseStore(piped, public_key=other).check_signature(manifest)
+        others.check_signature(manifest)
