@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -42,11 +43,12 @@ def list_(out: OutOption, as_json: JsonOption = False) -> None:
     if not states:
         Terminal().print(f"No release in {out / 'releases'} yet. `colisten run` publishes one.")
         return
-    table = Table()
+    # Narrow, since an id takes two fifths of a terminal.
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("release", "state"):
         table.add_column(heading, no_wrap=True)
     for heading in ("learned until", "published", "promoted"):
-        table.add_column(heading)
+        table.add_column(heading, min_width=len("2026-01-01"))
     for state in states:
         table.add_row(
             state.release_id,

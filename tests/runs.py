@@ -18,6 +18,7 @@ from tests.ahead import Ahead, Made
 from tests.calls import recording
 from tests.conftest import CUT
 from tests.demos import demo_command
+from tests.key_pairs import pair
 
 WINDOW_DAYS = 30
 # Baselines are tuned for longer than all else takes; `test_notebook` has a run with them.
@@ -57,7 +58,11 @@ def begun(name: str, beside: Ahead, data: Path, folder: Path) -> Made:
     # How many threads compute is the settings' to say: two, which is what `finished` takes.
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     if name == "piped":
-        named = ("--set", f"features.redis={planted.REDIS}")
+        private, public = pair(folder, "release")
+        said = (planted.REDIS, private, public)
+        names = ("features.redis", "release.signing_key", "release.public_key")
+        pairs = zip(names, said, strict=True)
+        named = [part for name, value in pairs for part in ("--set", f"{name}={value}")]
         by_kubeflow = command(data, out, *named, door=("pipeline", "run"))
         return out, beside.start(by_kubeflow, **one_thread)
     place = (str(data), CUT.date().isoformat(), str(out), str(WINDOW_DAYS))

@@ -151,6 +151,8 @@ def test_what_keeps_a_secret() -> None:
 @pytest.mark.slow
 def test_a_run_by_kubeflow_leaves_no_secret(piped: Path) -> None:
     assert not holding(piped)
+    key = (piped.parent / "release.key").read_text().splitlines()[1]
+    assert not holding(piped, key)
     # What was said in its place is in the steps' parameters, so the search looks where it should.
     assert holding(piped, REFERENCE)
 

@@ -21,12 +21,15 @@ import pytest
 
 import colisten
 from colisten.cli.run import next_commands
+from colisten.errors import ReleaseUnsigned
 from colisten.files import combined_digest, folder_digests
+from colisten.release.feature_files import bound_features
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseStore
 from colisten.settings.tree import load_settings
 from tests.ahead import Made
 from tests.conftest import CUT, START, write_tiny_source
+from tests.key_pairs import pair
 from tests.runs import QUICK, WINDOW_DAYS, command, no_drift, run
 
 pytestmark = pytest.mark.slow
@@ -343,3 +346,17 @@ def test_a_cut_outside_the_data_is_refused(tmp_path: Path, tiny_source: Path) ->
 
 def test_quick_settings_are_settings() -> None:
     assert load_settings(None, QUICK).hgnn.max_steps == 20
+
+
+def test_a_run_signs_what_it_publishes(piped: Path) -> None:
+    store = ReleaseStore(piped, public_key=piped.parent / "release.pub")
+    manifest = store.live_manifest()
+    assert manifest is not None
+    store.check_signature(manifest)
+    assert manifest.features is not None
+    bound = bound_features(piped)
+    assert bound is not None
+    assert bound["sources"] == manifest.features
+    others = ReleaseStore(piped, public_key=pair(piped.parent, "other")[1])
+    with pytest.raises(ReleaseUnsigned):
+        others.check_signature(manifest)

@@ -8,13 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from colisten.errors import ConfigError, ReleaseCorrupt, ReleaseError, ReleaseUnsigned
 from colisten.index import ExactIndex
@@ -23,18 +17,8 @@ from colisten.release.lineage import servable
 from colisten.release.manifest import MANIFEST, SIGNATURE, Bound, Manifest, file_entries
 from colisten.release.pointer import Pointer
 from colisten.release.store import ReleaseStore
+from tests.key_pairs import pair
 from tests.release.payloads import Parts
-
-
-def pair(folder: Path, name: str) -> tuple[Path, Path]:
-    """Files of a private and a public key."""
-    key = Ed25519PrivateKey.generate()
-    private, public = folder / f"{name}.key", folder / f"{name}.pub"
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    public.write_bytes(
-        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    )
-    return private, public
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from colisten.serving.environment import Environment
 from colisten.serving.launch import check_home
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import Settings, load_settings
-from tests.release.test_signature import pair
+from tests.key_pairs import pair
 
 
 def settings(*more: str) -> Settings:
