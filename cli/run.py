@@ -163,11 +163,16 @@ def next_commands(out: Path, *, live: bool) -> list[str]:
     program = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "colisten" else "colisten"
     if not live:
         return [f"{program} release list --out {folder}"]
-    # The user of the first list: somebody the service knows.
-    user = parquet.read(out / "recommendations.parquet", columns=["user_id"])["user_id"][0].as_py()
-    body = shlex.quote(to_json({"user_id": user, "k": 5}))
+    from colisten.release.store import ReleaseStore
+
+    # By what somebody does, who need not be anybody: output is copied around.
+    store = ReleaseStore(out)
+    manifest = store.show(store.resolve())
+    item = parquet.read(out / "recommendations.parquet", columns=["item_id"])["item_id"][0].as_py()
+    session = [{"item_id": item, "signal": manifest.start_signals[0]}]
+    body = shlex.quote(to_json({"history": session, "k": 5}))
     return [
-        f"{program} recommend --out {folder} --user {shlex.quote(user)} -k 5",
+        f"{program} similar --out {folder} --item {shlex.quote(item)} -k 5",
         f"{program} serve --out {folder}",
         f"curl -H 'content-type: application/json' -d {body} http://127.0.0.1:3000/v1/recommend",
         f"{program} release show live --out {folder}",

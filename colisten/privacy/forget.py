@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import html
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from colisten.index.opening import open_index
 from colisten.index.protocol import VectorIndex
 from colisten.index.resolve import resolve_index
 from colisten.json_files import to_json
+from colisten.pages import escape
 from colisten.privacy.online import OnlineRows
 from colisten.privacy.places import Finished, ParquetTable, Place, RowLog, tables_in
 from colisten.privacy.releases import SeenInRelease
@@ -209,7 +209,7 @@ def _named(home: Path, user_id: str, tables: Sequence[Path]) -> Iterator[Found]:
 
 def _as_a_word(user_id: str) -> re.Pattern[bytes]:
     """An id as a text has it: plain, in JSON or in HTML, and not within a longer word."""
-    spelled = {user_id, html.escape(user_id), to_json(user_id)[1:-1]}
+    spelled = {user_id, escape(user_id), to_json(user_id)[1:-1]}
     spelled.add(to_json(user_id)[1:-1].encode("ascii", "backslashreplace").decode())
     either = b"|".join(sorted(re.escape(one.encode()) for one in spelled))
     return re.compile(rb"(?<![\w\\])(?:" + either + rb")(?!\w)")

@@ -77,9 +77,9 @@ def test_the_small_demo_shows_what_the_page_says(small_demo: Small) -> None:
     assert first["run"]["promoted"]
     pages = {"drift.html", "evaluation.html", "experiment.html", "graph.html", "model_card.html"}
     assert pages <= {page.name for page in (folder / "run" / "reports").iterdir()}
-    recommend, serve, curl = map(shlex.split, first["run"]["next"][:3])
+    similar, serve, curl = map(shlex.split, first["run"]["next"][:3])
     assert (serve[1], curl[0]) == ("serve", "curl")
-    code, text, _ = called(*recommend[1:])
+    code, text, _ = called(*similar[1:])
     assert code == 0
     assert first["run"]["release_id"] in text
 

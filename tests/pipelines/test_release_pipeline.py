@@ -26,6 +26,7 @@ from colisten.files import combined_digest, folder_digests
 from colisten.release.feature_files import bound_features
 from colisten.release.manifest import Manifest
 from colisten.release.store import ReleaseStore
+from colisten.serving.requests import RecommendRequest
 from colisten.settings.tree import load_settings
 from tests.ahead import Made
 from tests.conftest import CUT, START, write_tiny_source
@@ -182,12 +183,15 @@ def test_the_live_release_can_be_explained(finished: Path) -> None:
 
 
 def test_what_to_do_next_works_as_it_is_printed(finished: Path) -> None:
-    recommend, serve, curl, *others = map(shlex.split, next_commands(finished, live=True))
+    similar, serve, curl, *others = map(shlex.split, next_commands(finished, live=True))
     assert serve[:2] == ["colisten", "serve"]
     asked = json.loads(curl[curl.index("-d") + 1])
-    lists = pq.read_table(finished / "recommendations.parquet", columns=["user_id"])
-    assert asked["user_id"] in lists["user_id"].to_pylist()
-    for command_line in (recommend, *others):
+    RecommendRequest.model_validate(asked)
+    lists = pq.read_table(finished / "recommendations.parquet")
+    assert asked["history"][0]["item_id"] in lists["item_id"].to_pylist()
+    told = " ".join([*similar, *serve, *curl, *(word for line in others for word in line)])
+    assert not [user for user in set(lists["user_id"].to_pylist()) if user in told], "no ids"
+    for command_line in (similar, *others):
         done = subprocess.run(
             [sys.executable, "-m", *command_line], capture_output=True, text=True, check=False
         )

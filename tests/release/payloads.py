@@ -18,11 +18,10 @@ from colisten.data.catalogue import Catalogue
 from colisten.data.interactions import read_interactions
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch
-from colisten.ranking.popularity import PopularityRule
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.settings.tree import Settings
-from tests.conftest import FIELDS
+from tests.conftest import FIELDS, POPULARITY
 
 TYPES = ("audiobook", "podcast")
 DIM, HISTORY_DIM, MUSIC_DIM = 8, 6, 4
@@ -111,7 +110,7 @@ class Parts:
             "shaping": shaping_settings(settings),
             "threads": 2,
             "as_of": self.as_of,
-            "popularity": PopularityRule.of(settings.evaluation),
+            "popularity": POPULARITY,
         }
         return assemble_payload(out, **{**arguments, **changes})
 
