@@ -75,6 +75,12 @@ class FeatureClient:
         return self._opened().push(event)
 
     @property
+    def bounded(self) -> bool:
+        """Whether what is asked keeps to the patience by itself: of a file, not of a server."""
+        features = self._features
+        return features is None or features.bounded
+
+    @property
     def history_length(self) -> int:
         """Most events of a history; where the store is not open, as many as it has by default."""
         features = self._features

@@ -2,15 +2,16 @@
 
 `FeatureStore.get_online_features` resolves names anew, copies every value into an answer of its
 own and on into Python: milliseconds where the rows take tenths. Here what is read is settled
-once, and the store is asked as Feast itself asks it.
+once, and the store is asked in its own terms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
-from colisten.features.lightfeast import EntityKey, FeatureStore
+from colisten.features.lightfeast import EntityKey, FeatureStore, Value
 
 Rows = list[Any]
 """Per entity what a view holds of it: a mapping of feature to value, or None."""
@@ -27,8 +28,8 @@ class OnlineRows(Protocol):
 
 def online_rows(store: FeatureStore, views: Sequence[View]) -> OnlineRows:
     """How a store's views are read with the fewest trips."""
-    kind = _OneTrip if store.config.online_store.type == "redis" else _TripAView
-    return kind(store, views)
+    kinds: dict[str, Callable[..., OnlineRows]] = {"redis": _OneTrip, "sqlite": _OneStatement}
+    return kinds.get(store.config.online_store.type, _TripAView)(store, views)
 
 
 class _TripAView:
@@ -69,3 +70,63 @@ class _OneTrip:
             ]
             for at, (name, features, _) in enumerate(self._fields)
         ]
+
+
+class _OneStatement:
+    """From SQLite, all views' features of an entity as one row.
+
+    Each row that is fetched lets other threads run in between, and may wait for them afterwards:
+    so what is a row a feature to Feast is one of all features here. It is also one moment of the
+    file, whatever is written meanwhile.
+    """
+
+    def __init__(self, store: FeatureStore, views: Sequence[View]) -> None:
+        # Feast imports a store's module, and what that needs, where a repository names the store.
+        from feast.infra.key_encoding_utils import serialize_entity_key
+        from feast.infra.online_stores.sqlite import _quote_id, _table_id
+
+        config = store.config
+        version = config.entity_key_serialization_version
+        versioned = config.registry.enable_online_feature_view_versioning
+        self._connection = store.provider.online_store._get_conn(config)
+        self._serialized: Callable[[EntityKey], bytes] = partial(
+            serialize_entity_key, entity_key_serialization_version=version
+        )
+        self._features = [features for _, features in views]
+        self._cells = ", ".join(
+            f"(SELECT value FROM {_quote_id(_table_id(config.project, view, versioned))} "
+            f"WHERE entity_key = asked.entity_key AND feature_name = {_text(feature)})"
+            for view, features in views
+            for feature in features
+        )
+
+    def read(self, keys: Sequence[EntityKey]) -> list[Rows]:
+        asked = ", ".join(f"({at}, ?)" for at in range(len(keys)))
+        found = self._connection.execute(
+            f"WITH asked(place, entity_key) AS (VALUES {asked}) "
+            f"SELECT {self._cells} FROM asked ORDER BY place",
+            [self._serialized(key) for key in keys],
+        ).fetchall()
+        answers: list[Rows] = []
+        start = 0
+        for features in self._features:
+            part = slice(start, start + len(features))
+            answers.append([_parsed(features, cells[part]) for cells in found])
+            start = part.stop
+        return answers
+
+
+def _parsed(features: Sequence[str], cells: Sequence[bytes | None]) -> dict[str, Value] | None:
+    """Features that are stored; None where none is."""
+    row = {}
+    for feature, cell in zip(features, cells, strict=True):
+        if cell is not None:
+            row[feature] = value = Value()
+            value.ParseFromString(cell)
+    return row or None
+
+
+def _text(value: str) -> str:
+    """A literal of SQL."""
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"

@@ -257,6 +257,7 @@ class OnlineFeatures:
         types: Item types that it keeps histories of.
         signals: Signals that these may hold.
         history_length: Most events of each.
+        bounded: Whether a read keeps to `patience_seconds` by itself.
 
     Raises:
         FeatureError: The repository cannot be opened or keeps no history of a type.
@@ -282,10 +283,10 @@ class OnlineFeatures:
         # it, or see ids of one event and times of another: Feast writes feature by feature. On a
         # connection of their own they see whole transactions. Redis takes a row as one command,
         # and a slow one must not hold up other readers.
-        is_file = self._store.config.online_store.type == "sqlite"
+        self.bounded = self._store.config.online_store.type == "sqlite"
         self._using: AbstractContextManager[Any] = nullcontext()
-        self._writer = OnlineWriter(open_online(folder) if is_file else self._store)
-        if is_file:
+        self._writer = OnlineWriter(open_online(folder) if self.bounded else self._store)
+        if self.bounded:
             self._using = threading.Lock()
             _wait_no_longer(self._store, patience_seconds)
 
