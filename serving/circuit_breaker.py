@@ -11,8 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from colisten.errors import (
@@ -28,6 +27,8 @@ from colisten.logs import logger
 
 T = TypeVar("T")
 _FIRST_SHARE = 0.05
+# Of a budget; and how many budgets a call waits for at most, whatever else there is to do.
+_TICKS, _LONGEST = 10, 10
 _NO_OUTAGE = (EventRefused, FilterRefused, TowerAbsent, TowerBusy, UserBusy, UserUnreadable)
 _log = logger("serving.circuit_breaker")
 
@@ -55,6 +56,10 @@ class CallRefused(CallFailed):
         super().__init__(reason)
 
 
+class _Late(Exception):
+    """The budget is over; its cause says what was waited for."""
+
+
 class CircuitBreaker:
     """Budget and circuit breaker around one dependency.
 
@@ -67,8 +72,6 @@ class CircuitBreaker:
             so that a moment of overload costs little and an outage is not asked about often.
             After a rest a single call probes: by its neutral question where it has one.
         threads: Calls in flight at once; a call that finds none free waits within its budget.
-            0 calls in the caller's own thread: work that keeps to the budget by itself, and raises
-            TimeoutError where it cannot.
     """
 
     def __init__(
@@ -84,9 +87,7 @@ class CircuitBreaker:
         self._budget = budget_seconds
         self._failures = failures
         self._longest_rest = rest_seconds
-        self._pool = (
-            ThreadPoolExecutor(threads, thread_name_prefix=f"breaker-{name}") if threads else None
-        )
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"breaker-{name}")
         self._lock = threading.Lock()
         self._failed = 0
         self._rests = 0
@@ -97,6 +98,8 @@ class CircuitBreaker:
         self,
         work: Callable[[], T],
         neutral: Callable[[], object] | None = None,
+        *,
+        bounded: bool = False,
     ) -> T:
         """Run `work` within the budget.
 
@@ -104,6 +107,8 @@ class CircuitBreaker:
             work: Asks the dependency.
             neutral: Asks it of nobody and nothing in particular. Where it is answered, failures
                 are those of single keys or messages, and the dependency goes on being asked.
+            bounded: Whether both keep to the budget by themselves, and raise TimeoutError where
+                they cannot: then they run in the caller's own thread.
 
         Raises:
             CallRefused: The fault is of this one event, filter or user: it counts neither as a
@@ -112,48 +117,63 @@ class CircuitBreaker:
         """
         probe = self._admit()
         if probe and neutral is not None:
-            if not self._answers(neutral):
+            if not self._answers(neutral, bounded):
                 self._note_failure(None, probe)
                 raise CallFailed(f"{self.name}_resting")
             self._note_answer()
             probe = False
-        future = self._submit(work)
         try:
-            result = future.result(timeout=self._budget)
-        except FutureTimeout as error:
-            # The work itself may have raised a TimeoutError; then the future is done.
-            late = self._pool is None or not future.done()
-            future.cancel()
-            self._note_failure(error, probe, neutral)
-            raise CallFailed(f"{self.name}_{'timeout' if late else 'error'}") from error
+            result = self._asked(work, bounded)
+        except _Late as late:
+            self._note_failure(late.__cause__, probe, neutral, bounded)
+            raise CallFailed(f"{self.name}_timeout") from late.__cause__
         except _NO_OUTAGE as error:
             if probe:
                 self._probe_again()
             raise CallRefused(f"{self.name}_refused", error) from error
         except Exception as error:
-            self._note_failure(error, probe, neutral)
+            self._note_failure(error, probe, neutral, bounded)
             raise CallFailed(f"{self.name}_error") from error
-        finally:
-            # A future and the error that was raised from it hold each other: what the error's
-            # frames hold, such as a cursor, would stay until the collector comes by.
-            del future
         self._note_answer()
         return result
 
     def close(self) -> None:
         """Let go of the threads; calls in flight end by themselves."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, work: Callable[[], T]) -> Future[T]:
-        if self._pool is not None:
-            return self._pool.submit(work)
-        future: Future[T] = Future()
+    def _asked(self, work: Callable[[], T], bounded: bool) -> T:
+        """What the work gives within the budget; raises _Late, or what the work raises.
+
+        Where this process has more to do than cores to do it with, the work waits for its turn as
+        this thread does. So the later this thread comes back from a tick, the less of it is
+        counted: else a service with much to do would take a store for slow.
+        """
+        if bounded:
+            try:
+                return work()
+            except TimeoutError as error:
+                raise _Late from error
+        future = self._pool.submit(work)
+        tick, left = self._budget / _TICKS, self._budget
+        begun = time.monotonic()
+        end = begun + _LONGEST * self._budget
         try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-        return future
+            while True:
+                try:
+                    return future.result(timeout=tick)
+                except TimeoutError as error:
+                    if future.done():  # the work itself raised it
+                        raise
+                    now = time.monotonic()
+                    left -= tick * tick / max(tick, now - begun)
+                    begun = now
+                    if left < tick / 2 or now >= end:
+                        future.cancel()
+                        raise _Late from error
+        finally:
+            # A future and the error that was raised from it hold each other: what the error's
+            # frames hold, such as a cursor, would stay until the collector comes by.
+            del future
 
     def _admit(self) -> bool:
         """Let a call through or refuse it; returns whether it probes a resting dependency."""
@@ -172,16 +192,12 @@ class CircuitBreaker:
         with self._lock:
             self._resting_until = time.monotonic()
 
-    def _answers(self, neutral: Callable[[], object]) -> bool:
+    def _answers(self, neutral: Callable[[], object], bounded: bool) -> bool:
         """Whether the dependency answers a question that no key or message can spoil."""
-        future = self._submit(neutral)
         try:
-            future.result(timeout=self._budget)
+            self._asked(neutral, bounded)
         except Exception:
-            future.cancel()
             return False
-        finally:
-            del future
         return True
 
     def _note_answer(self) -> None:
@@ -193,13 +209,14 @@ class CircuitBreaker:
         error: BaseException | None,
         probe: bool,
         neutral: Callable[[], object] | None = None,
+        bounded: bool = False,
     ) -> None:
         with self._lock:
             judged = self._judging  # by another call that failed beside this one
             judges = not judged and neutral is not None and self._failed + 1 == self._failures
             self._judging |= judges
         # A failing call may be the only one: it asks itself, and waits a second budget for that.
-        down = not (judges and neutral is not None and self._answers(neutral))
+        down = not (judges and neutral is not None and self._answers(neutral, bounded))
         with self._lock:
             if judges:
                 self._judging = False

@@ -20,7 +20,6 @@ def tower_place(environment: Environment, parts: Parts) -> TowerPlace:
         triton.deadline_ms / 1000,
         failures=serving.rest_after,
         rest_seconds=serving.rest_seconds,
-        threads=0,
     )
     return TritonPlace(
         environment.home,

@@ -172,7 +172,7 @@ class TritonTower(UserTower):
             return self.fault.reason
         try:
             return self._breaker.call(
-                lambda: self.model.infer(features), neutral=self.model.answers
+                lambda: self.model.infer(features), neutral=self.model.answers, bounded=True
             )
         except CallRefused as refused:
             if not isinstance(refused.error, TowerAbsent):

@@ -11,6 +11,7 @@ import pytest
 
 from colisten.errors import EventRefused, FilterRefused, UserUnreadable
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
+from tests.serving.load import busy
 
 Make = Callable[..., CircuitBreaker]
 
@@ -62,6 +63,30 @@ def test_slow_work_costs_its_budget_and_no_more(make: Make) -> None:
     assert time.monotonic() - started < 1
     gate.set()
     assert caught.value.reason == "index_timeout"
+
+
+def test_a_process_that_has_much_to_do_does_not_take_the_dependency_for_slow(make: Make) -> None:
+    def work() -> int:
+        for _ in range(8):
+            time.sleep(0)  # as a client of a socket: lets others run, and waits for its turn
+        return 7
+
+    breaker = make(budget=0.05)
+    with busy(3):
+        assert [breaker.call(work) for _ in range(4)] == [7] * 4
+
+
+def test_what_keeps_to_the_budget_by_itself_runs_in_the_callers_own_thread(make: Make) -> None:
+    breaker = make()
+    assert breaker.call(threading.get_ident, bounded=True) == threading.get_ident()
+
+    def late() -> None:
+        raise TimeoutError
+
+    for reason in ["index_timeout"] * 3 + ["index_resting"]:
+        with pytest.raises(CallFailed) as caught:
+            breaker.call(late, bounded=True)
+        assert caught.value.reason == reason
 
 
 def test_after_failures_in_a_row_it_is_not_asked_then_probed_once(
@@ -191,7 +216,7 @@ def test_one_success_forgets_earlier_failures(make: Make) -> None:
 
 
 def hang() -> None:
-    time.sleep(0.2)
+    time.sleep(0.3)
 
 
 @pytest.mark.parametrize("fault", [refuse, hang])
