@@ -17,8 +17,10 @@ N, D = 600, 40
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few columns and no giving up, so that small vectors are pruned too."""
+    monkeypatch.setattr(pruned, "FIRST", 3)
     monkeypatch.setattr(pruned, "COLUMNS", 8)
     monkeypatch.setattr(pruned, "_FEW", 1)
+    monkeypatch.setattr(pruned, "_ENOUGH", 20)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
