@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,8 @@ from colisten.serving.environment import Environment
 from colisten.serving.feature_client import FeatureClient
 from colisten.serving.followed import Followed, Identity
 from colisten.serving.index_truth import IndexTrust
-from colisten.serving.nearest import NearestItems
+from colisten.serving.nearest import NearestItems, Query
+from colisten.serving.pace import at_once
 from colisten.serving.parts import Parts
 from colisten.serving.tower_place import TowerPlace, UserTower
 
@@ -43,6 +43,7 @@ class ActiveRelease:
 
     Attributes:
         release: Vectors, tower, catalogue, popular lists.
+        nearest: Exact search over its vectors.
         features: Users as this release reads them.
         loaded_at: UTC.
         files: Where it was published.
@@ -52,6 +53,7 @@ class ActiveRelease:
     """
 
     release: LoadedRelease
+    nearest: NearestItems
     features: FeatureClient
     loaded_at: datetime
     files: SourceFiles
@@ -67,6 +69,8 @@ class ActiveRelease:
         environment: Environment,
         copies: PrivateCopies | None,
         towers: TowerPlace,
+        *,
+        rest: Callable[[], None] = at_once,
     ) -> ActiveRelease:
         """Read, verify and warm up a release.
 
@@ -76,20 +80,29 @@ class ActiveRelease:
             environment: Folder and settings.
             copies: Where its copy lies; None reads it into memory.
             towers: Where its tower is.
+            rest: Called now and then, so that others get to work.
 
         Raises:
             ReleaseError: It is not there, corrupt, or does not answer.
         """
         release, files, copy = _protected(store.folder(release_id), copies)
+        rest()
         patience = environment.settings.serving.features_budget_ms / 1000
         features = FeatureClient(environment.features, release, patience_seconds=patience)
         features.look()
+        rest()
         tower = towers.hold(release)
-        active = cls(release, features, datetime.now(UTC), files, copy, tower)
+        nearest = NearestItems(release, rest)
+        active = cls(release, nearest, features, datetime.now(UTC), files, copy, tower)
         try:
-            active.nearest.of(active.nobody(), 1)
-            _ = release.scale  # computed here and not by the first request
+            # Computed here and not by the first request.
+            active.nearest.of(Query(active.nobody()[0], 1))
+            for first in (lambda: release.scale, lambda: release.relative_logits):
+                rest()
+                first()
+            rest()
             release.index_of([])
+            rest()
             release.of_hashes(np.zeros(1, np.uint64))
         except BaseException:
             active.close()
@@ -102,11 +115,6 @@ class ActiveRelease:
         self.files.close()
         if self.copy is not None:
             self.copy.close()
-
-    @cached_property
-    def nearest(self) -> NearestItems:
-        """Exact search over its vectors; made as it is loaded."""
-        return NearestItems(self.release)
 
     def nobody(self) -> np.ndarray:
         """The vector of a user of whom nothing is known, float32 [1, dim]: something to warm by."""
@@ -129,7 +137,7 @@ def _protected(
             _log.warning("release_not_copied", error=str(error), instead="memory")
         else:
             try:
-                return LoadedRelease.load(copy.folder, verify=False), copy.source, copy
+                return LoadedRelease.read(copy.folder, copy.manifest), copy.source, copy
             except BaseException:
                 copy.close()
                 raise

@@ -32,16 +32,20 @@ from colisten.serving import metrics, stages
 from colisten.serving.answers import How, Shelf
 from colisten.serving.endpoints import ENDPOINTS, MOVED, MOVED_ON, Endpoint
 from colisten.serving.incoming import body_of, check_type, deadline_of
-from colisten.serving.lanes import Busy, Lane, TooLate
+from colisten.serving.lanes import Busy, Lane, Together, TooLate
 from colisten.serving.openapi import describe, with_words
 from colisten.serving.page.routes import page_routes
 from colisten.serving.problems import MEDIA_TYPE, Fault, Problem, Refused, body_fault, new_instance
 from colisten.serving.requests import FORMS
 from colisten.settings.sections import ServingSettings
 
-# Answering is mostly Python, which one thread at a time runs: more threads would only queue
-# inside the budgets of the feature store and the index instead of before them.
+# Answering is mostly Python, which one thread at a time runs, and products of matrices, which run
+# beside it: more threads would get into each other's way. What waits is answered together.
+ASKING = 2
+TOGETHER = 16
+"""Shelves that are made at once, at most: the first waits for the last."""
 THREADS = 4
+"""Requests that store something, in work at once."""
 BATCHES = 2
 """Bodies of several requests in work at once, beside those of one."""
 INTERNAL = Fault(code="internal", detail="This is a fault of the service; its log says more.")
@@ -70,7 +74,7 @@ def build_app(limits: ServingSettings | None = None) -> Starlette:
     # Work runs in threads because the feature store and index clients block. Events have their
     # own: they wait longest for a store that is locked, and who asks for a shelf must not.
     lanes = {
-        "asking": Lane("asking", THREADS),
+        "asking": Lane("asking", ASKING),
         "batches": Lane("batches", BATCHES),
         "writing": Lane("writing", THREADS),
     }
@@ -182,6 +186,10 @@ async def _answer(endpoint: Endpoint, lane: Lane | None, http: HttpRequest) -> B
     runtime, limits = http.app.state.runtime, http.app.state.limits
     usual = limits and (limits.event_deadline_ms if endpoint.writes else limits.deadline_ms)
     deadline = deadline_of(http, usual)
+    most_waiting = limits.waiting if limits else sys.maxsize
+    if lane is not None:
+        # Who cannot be answered in time costs no more than to say so.
+        lane.check(deadline, most_waiting)
     given: list[Any] = [runtime]
     if endpoint.request is not None:
         check_type(http)
@@ -191,7 +199,9 @@ async def _answer(endpoint: Endpoint, lane: Lane | None, http: HttpRequest) -> B
     work: Callable[[], BaseModel] = functools.partial(endpoint.run, *given)
     if lane is None:
         return work()
-    most_waiting = limits.waiting if limits else sys.maxsize
+    if endpoint.together is not None:
+        asked = given[1], stages.current()
+        work = Together(endpoint.together, runtime, asked, TOGETHER)
     return await lane.run(work, deadline=deadline, most_waiting=most_waiting)
 
 

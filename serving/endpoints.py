@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -38,6 +38,8 @@ class Endpoint:
     Attributes:
         request: Model of the body; None where there is none.
         run: Called with the runtime and, where there is a request model, the request.
+        together: Called with the runtime and several requests and their times; None where each
+            is answered by itself.
         errors: HTTP statuses besides 200, and besides those that every body, header and queue has.
         lane: Where it waits for its turn; "none" for what takes no time.
         most_bytes: Longest body.
@@ -51,6 +53,7 @@ class Endpoint:
     answer: type[BaseModel]
     errors: tuple[int, ...]
     run: Callable[..., Any]
+    together: Callable[[Runtime, Sequence[Any]], Sequence[Any]] | None = None
     lane: LaneName = "asking"
     most_bytes: int = MAX_BODY_BYTES
 
@@ -77,6 +80,7 @@ ENDPOINTS = (
         Shelf,
         (409, 503),
         Runtime.recommend,
+        Runtime.recommend_all,
     ),
     Endpoint(
         "recommend_batch",

@@ -1,20 +1,60 @@
-"""Exact search over the release in use, in this process: no copy of it, no hop, no wait."""
+"""Exact search over the release in use, in this process: no copy of it, no hop, no wait.
+
+One query reads all of the vectors, or the first columns of all of them; what comes together is
+searched together, and reads them once. The answer to a query is the same, to the last bit, whatever
+comes beside it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from colisten.errors import ReleaseError
 from colisten.index.exact import best_of
 from colisten.index.protocol import check_width
-from colisten.index.pruned import PrunedVectors
+from colisten.index.pruned import FirstScores, PrunedVectors
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
+from colisten.serving.pace import at_once
 
 _FEW = 8
+# By how much a score may differ that is made in another order, in units of the square root of the
+# number of its terms.
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)
 _log = logger("serving.nearest")
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What is searched for one user.
+
+    Attributes:
+        vector: float32 [dim], of unit length.
+        k: Most items, 1 or more.
+        allowed: bool [n_target], which items may come; None for all.
+        left_out: Ids of items that may not.
+    """
+
+    vector: np.ndarray
+    k: int
+    allowed: np.ndarray | None = None
+    left_out: Sequence[str] = ()
+
+
+class Found(NamedTuple):
+    """Nearest first, ties by index.
+
+    Attributes:
+        items: Catalogue indices.
+        scores: Inner products.
+    """
+
+    items: list[int]
+    scores: list[float]
 
 
 class NearestItems:
@@ -22,60 +62,99 @@ class NearestItems:
 
     Args:
         release: Whose vectors; where they are many and long they are turned once, which takes
-            about a second and a quarter of their memory more.
+            about a second and a third of their memory more.
+        rest: Called now and then meanwhile, so that others get to work.
     """
 
-    def __init__(self, release: LoadedRelease) -> None:
+    def __init__(self, release: LoadedRelease, rest: Callable[[], None] = at_once) -> None:
         self._release = release
-        self._rows = np.arange(release.target.start, release.target.stop, dtype=np.int64)
+        self._vectors = release.item_vectors
+        self._start = release.target.start
+        self._slack = _ROUNDING * max(1, self._vectors.shape[1]) ** 0.5
         self._pruned: PrunedVectors | None = None
-        if PrunedVectors.pays(release.item_vectors):
-            self._pruned = PrunedVectors(release.item_vectors, _queries(release))
+        if PrunedVectors.pays(self._vectors):
+            self._pruned = PrunedVectors(self._vectors, _queries(release), rest)
 
-    def of(
-        self,
-        query: np.ndarray,
-        k: int,
-        *,
-        allowed: np.ndarray | None = None,
-        left_out: Sequence[str] = (),
-    ) -> tuple[list[int], list[float]]:
-        """The k nearest items: catalogue indices and scores, nearest first, ties by index.
+    def of(self, query: Query) -> Found:
+        """The k nearest items of one query; raises as `of_all`."""
+        return self.of_all([query])[0]
 
-        Args:
-            query: float32 [1, dim], of unit length.
-            k: Most items, 1 or more.
-            allowed: bool [n_target], which items may come; None for all.
-            left_out: Ids of items that may not.
+    def of_all(self, queries: Sequence[Query]) -> list[Found]:
+        """The nearest items of each query.
 
         Raises:
-            VectorIndexError: The query is not as long as the vectors.
+            VectorIndexError: A query is not as long as the vectors.
         """
-        vectors = self._release.item_vectors
-        check_width(query, vectors.shape[1], self._release.release_id)
-        allowed = self._but(allowed, left_out)
-        places = None if allowed is None else np.flatnonzero(allowed)
-        many = places is None or len(places) * _FEW > len(vectors)
+        for query in queries:
+            check_width(query.vector[None], self._vectors.shape[1], self._release.release_id)
+        gone = [self._places(query.left_out) for query in queries]
+        # Vectors of a few are gathered; many are scored with all others, which costs less.
+        many = [at for at, query in enumerate(queries) if self._is_for_many(query, gone[at])]
+        together = np.array([queries[at].vector for at in many], np.float32)
+        firsts: dict[int, FirstScores] = {}
+        rough: dict[int, np.ndarray] = {}
         if many and self._pruned is not None:
-            found = self._pruned.candidates(query[0], k, allowed)
-            places, many = (places, many) if found is None else (found, False)
-        if many:
-            scores = vectors @ query[0]
-            scores = scores if places is None else scores[places]
-        else:
-            scores = vectors[places] @ query[0]
-        rows = self._rows if places is None else self._rows[places]
-        best = best_of(scores, rows, min(k, len(rows)))
-        return rows[best].tolist(), scores[best].tolist()
+            firsts = dict(zip(many, self._pruned.first(together), strict=True))
+        elif many:
+            rough = dict(zip(many, self._products(together), strict=True))
+        return [
+            self._found(query, gone[at], firsts.get(at), rough.get(at))
+            for at, query in enumerate(queries)
+        ]
 
-    def _but(self, allowed: np.ndarray | None, left_out: Sequence[str]) -> np.ndarray | None:
-        if not left_out:
-            return allowed
-        n = len(self._rows)
-        mask = np.ones(n, dtype=bool) if allowed is None else allowed.copy()
-        gone = self._release.index_of(left_out) - self._release.target.start
-        mask[gone[(gone >= 0) & (gone < n)]] = False
-        return mask
+    def _is_for_many(self, query: Query, gone: np.ndarray) -> bool:
+        n = len(self._vectors)
+        allowed = n if query.allowed is None else np.count_nonzero(query.allowed)
+        return bool((allowed - len(gone)) * _FEW > n)
+
+    def _products(self, queries: np.ndarray) -> np.ndarray:
+        """Scores of all items, float32 [B, n]."""
+        if len(queries) == 1:
+            return np.asarray((self._vectors @ queries[0])[None])
+        return np.asarray(queries @ self._vectors.T)
+
+    def _found(
+        self,
+        query: Query,
+        gone: np.ndarray,
+        first: FirstScores | None,
+        rough: np.ndarray | None,
+    ) -> Found:
+        places: np.ndarray | None = None
+        if first is not None and self._pruned is not None:
+            places = self._pruned.candidates(
+                query.vector, query.k, query.allowed, left_out=gone, first=first
+            )
+            if places is None:  # too many are left
+                rough = self._products(query.vector[None])[0]
+        if places is None:
+            mask = np.ones(len(self._vectors), bool) if query.allowed is None else query.allowed
+            places = np.flatnonzero(mask)
+            places = places[~np.isin(places, gone)] if len(gone) else places
+        own = self._vectors[places] @ query.vector if rough is None else rough[places]
+        return self._best(query, places, own)
+
+    def _best(self, query: Query, places: np.ndarray, rough: np.ndarray) -> Found:
+        """The best of some places.
+
+        A product of matrices adds in an order that depends on how many rows and columns it has. So
+        such scores say what comes into question, and what stands in an answer is added up row by
+        row.
+        """
+        k = min(query.k, len(places))
+        if k == 0:
+            return Found([], [])
+        if k < len(places):
+            least = np.partition(rough, len(rough) - k)[len(rough) - k]
+            places = places[rough >= least - self._slack]
+        scores = np.einsum("nd,d->n", self._vectors[places], query.vector)
+        best = best_of(scores, places, k)
+        return Found((places[best] + self._start).tolist(), scores[best].tolist())
+
+    def _places(self, ids: Sequence[str]) -> np.ndarray:
+        """Where items lie that may not come, int64; those that could not anyhow are left out."""
+        places = self._release.index_of(ids) - self._start
+        return np.asarray(places[(places >= 0) & (places < len(self._vectors))])
 
 
 def _queries(release: LoadedRelease) -> np.ndarray:

@@ -6,13 +6,14 @@
 
 An arm that shows what is popular begins at the bottom, and leaves no stage for a reason.
 Each stage that is left has a reason: it stands in the answer's `how.fallbacks` and is counted.
-Nothing here raises for a dependency's sake.
+Nothing here raises for a dependency's sake. Requests that come together pass each stage together;
+each is answered as if it had come alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from uuid import uuid4
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -21,22 +22,21 @@ from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.protocol import check_search
 from colisten.logs import logger
 from colisten.release.explanation import explained
-from colisten.release.loaded import LoadedRelease
-from colisten.release.picks import Pick, popular_picks, reasons, seen_items
+from colisten.release.picks import Pick, reasons, seen_items
 from colisten.serving.active_release import ActiveRelease
-from colisten.serving.answers import How, SearchSource, Shelf, ShelfItem, VectorSource
-from colisten.serving.arms import ShownArm
+from colisten.serving.answers import SearchSource, Shelf, ShelfItem
 from colisten.serving.circuit_breaker import CallFailed, CallRefused, CircuitBreaker
 from colisten.serving.explanation import Phrases, as_answer
-from colisten.serving.filters import unknown_values
 from colisten.serving.index_client import IndexClient
 from colisten.serving.index_truth import FOREIGN, Allowed, answer_fault, as_fault
-from colisten.serving.request_state import RequestState, begun
-from colisten.serving.requests import RecommendRequest
+from colisten.serving.nearest import Query
+from colisten.serving.request_state import Nearest, RequestState
 from colisten.serving.seen_memory import SeenMemory
-from colisten.serving.stages import stage
+from colisten.serving.shelf import shelf_of, shown
+from colisten.serving.stages import stage, taken_of
 
 _EXACT = "exact"
+_BESIDE = 16  # searches by the index that are waited for at once
 _log = logger("serving.recommender")
 
 
@@ -69,22 +69,17 @@ class Recommender:
         self._index_source = index_source
         self._phrases = phrases
         self._memory = SeenMemory()
+        self._beside = ThreadPoolExecutor(_BESIDE, thread_name_prefix="search")
 
-    def shelf(self, arm: ShownArm, request: RecommendRequest) -> Shelf:
-        """The shelf of one user, from the one release of an arm.
+    def close(self) -> None:
+        """Let go of the threads; searches in flight end by themselves."""
+        self._beside.shutdown(wait=False, cancel_futures=True)
 
-        Raises:
-            Refused: The release does not declare what the filter asks, or does not know what the
-                request says of the user (400).
-        """
-        state = begun(arm, request)
-        self._know([state], {})
-        return self._finished(state)
+    def shelves(self, states: Sequence[RequestState]) -> list[Shelf | Exception]:
+        """The shelf of each request, from the one release of its arm, or a fault of ours.
 
-    def shelves(self, states: Sequence[RequestState]) -> Iterator[Shelf]:
-        """The shelves of several requests, each as if it were asked alone.
-
-        Those that one release answers share a read of the feature store and a run of the tower.
+        Those that one release answers share a read of the feature store, a run of the tower and a
+        search.
 
         Args:
             states: As `begun` makes them.
@@ -93,8 +88,10 @@ class Recommender:
         for state in states:
             groups.setdefault(id(state.active), []).append(state)
         for group in groups.values():
-            self._know(group, self._read_together(group))
-        return map(self._finished, states)
+            with taken_of(tuple(times for state in group for times in state.times)):
+                self._know(group, self._read_together(group))
+                self._find(group)
+        return [self._finished(state) for state in states]
 
     def read(self, active: ActiveRelease, user_id: str) -> UserBatch:
         """What the online store says of a user; a batch of one.
@@ -105,6 +102,7 @@ class Recommender:
         user = self._features_breaker.call(
             lambda: active.features.read(user_id),
             neutral=active.features.probe,
+            bounded=active.features.bounded,
         )
         self._memory.note(user_id, user)
         return user
@@ -127,7 +125,9 @@ class Recommender:
         try:
             with stage("features"):
                 users = self._features_breaker.call(
-                    lambda: active.features.read_all(user_ids), neutral=active.features.probe
+                    lambda: active.features.read_all(user_ids),
+                    neutral=active.features.probe,
+                    bounded=active.features.bounded,
                 )
         except CallFailed:
             return {}
@@ -191,44 +191,55 @@ class Recommender:
             return None
         return user if user.known[0] else None
 
-    def _finished(self, state: RequestState) -> Shelf:
+    def _find(self, states: Sequence[RequestState]) -> None:
+        """Fill in what is nearest to the users of one release whose vectors are known."""
+        asking = [
+            state
+            for state in states
+            if state.vector is not None and not state.arm.popular and not state.fell
+        ]
+        for state in asking:
+            if state.allowed is not None and not state.allowed.any():
+                state.nearest = Nearest(_EXACT, [], [])
+        left = [state for state in asking if state.nearest is None]
+        if not left:
+            return
+        with stage("search"):
+            if self._index_source != _EXACT:
+                # Each waits for its answer: side by side.
+                ask = map if len(left) == 1 else self._beside.map
+                for state, found in zip(left, ask(self._asked_index, left), strict=True):
+                    state.nearest = found
+            _search([state for state in left if state.nearest is None and not state.fell])
+
+    def _asked_index(self, state: RequestState) -> Nearest | None:
+        try:
+            found = self._indexed(state)
+        except Exception:
+            _fell(state)
+            return None
+        return None if found is None else Nearest(self._index_source, *found)
+
+    def _finished(self, state: RequestState) -> Shelf | Exception:
         """The answer to a request of which all is known that can be."""
         nearest: tuple[SearchSource, list[ShelfItem]] | None = None
-        if not state.arm.popular and not state.fell:
+        with taken_of(state.times):
             try:
-                nearest = self._near(state)
-            except Exception:
-                _fell(state)
-        return _shelf(state, nearest)
+                if state.nearest is not None and not state.fell:
+                    search, items, scores = state.nearest
+                    try:
+                        nearest = search, self._explained(state, items, scores)
+                    except Exception:
+                        _fell(state)
+                return shelf_of(state, nearest)
+            except Exception as error:
+                return error
 
-    def _near(self, state: RequestState) -> tuple[SearchSource, list[ShelfItem]] | None:
-        """Nearest items of the user's vector and which search gave them; None without either."""
-        query, k = state.vector, state.request.k
-        if query is None:
-            return None
-        if state.allowed is not None and not state.allowed.any():
-            return _EXACT, []
-        if self._index_source != _EXACT:
-            with stage("search"):
-                indexed = self._indexed(state, query, k)
-            if indexed is not None:
-                return self._index_source, self._explained(state, *indexed)
-        try:
-            with stage("search"):
-                found = state.active.nearest.of(
-                    query, k, allowed=state.allowed, left_out=state.exclude
-                )
-        except Exception as error:
-            _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
-            state.fallbacks.append("exact_error")
-            return None
-        return _EXACT, self._explained(state, *found)
-
-    def _indexed(
-        self, state: RequestState, query: np.ndarray, k: int
-    ) -> tuple[list[int], list[float]] | None:
+    def _indexed(self, state: RequestState) -> tuple[list[int], list[float]] | None:
         """What the index answers; None where it does not, or not as this release's would."""
-        active, exclude = state.active, state.exclude
+        active, exclude, k = state.active, state.exclude, state.request.k
+        query = state.vector
+        assert query is not None
         release, distrusted = active.release, active.index.fault
         if distrusted is not None:
             state.fallbacks.append(distrusted.reason)
@@ -326,65 +337,29 @@ def _encode(states: Sequence[RequestState]) -> None:
         states[0].fallbacks.append("tower_error")
 
 
+def _search(states: Sequence[RequestState]) -> None:
+    """Fill in what exact search finds for users of one release, from one reading of its vectors."""
+    if not states:
+        return
+    queries = [
+        Query(state.vector[0], state.request.k, state.allowed, state.exclude)
+        for state in states
+        if state.vector is not None
+    ]
+    try:
+        for state, found in zip(states, states[0].active.nearest.of_all(queries), strict=True):
+            state.nearest = Nearest(_EXACT, *found)
+    except Exception as error:
+        if len(states) > 1:
+            for state in states:
+                _search([state])
+            return
+        _log.error("exact_search_failed", error=f"{type(error).__name__}: {error}"[:500])
+        states[0].fallbacks.append("exact_error")
+
+
 def _fell(state: RequestState) -> None:
     """Not a dependency's failure but a fault of ours: the user still gets a shelf."""
     _log.exception("recommender_failed", release_id=state.active.release_id)
     state.fallbacks.append("internal_error")
     state.fell = True
-
-
-def _shelf(state: RequestState, nearest: tuple[SearchSource, list[ShelfItem]] | None) -> Shelf:
-    """The answer: what is nearest, or what is popular where that is None."""
-    active, request, fallbacks = state.active, state.request, state.fallbacks
-    if nearest is not None:
-        search, items = nearest
-        how = How(vector="two_tower", search=search, fallbacks=fallbacks)
-    else:
-        with stage("search"):
-            vector, items = _popular(state)
-        how = How(vector=vector, search="popular", fallbacks=fallbacks)
-    how.unknown = unknown_values(request.language, request.filter, active.release, state.asked)
-    if state.session is not None:
-        how.unknown += state.session.unknown
-    if not items and (state.allowed is None or state.allowed.any()):
-        how.fallbacks.append("nothing_left")
-    return Shelf(
-        request_id=str(uuid4()),
-        arm=state.arm.name,
-        release_id=active.release_id,
-        user_id=request.user_id,
-        how=how,
-        items=items,
-    )
-
-
-def _popular(state: RequestState) -> tuple[VectorSource, list[ShelfItem]]:
-    """The most popular items that may be shown, the user's country first."""
-    release, request = state.active.release, state.request
-    country = request.country
-    if state.user is not None and state.user.countries[0] is not None:
-        country = str(state.user.countries[0])
-    picks = popular_picks(
-        release,
-        request.k,
-        country=country,
-        allowed=state.allowed,
-        left_out=set(release.index_of(state.exclude).tolist()),
-    )
-    local = country is not None and country in release.popular_lists.countries
-    return ("popular_country" if local else "popular"), shown(release, picks)
-
-
-def shown(release: LoadedRelease, picks: Sequence[Pick]) -> list[ShelfItem]:
-    """Picks as they stand on a shelf."""
-    return [
-        ShelfItem(
-            item_id=release.item_ids[pick.item],
-            title=release.titles[pick.item],
-            rank=rank,
-            score=None,
-            inner_product=pick.score,
-            why=pick.why,
-        )
-        for rank, pick in enumerate(picks, start=1)
-    ]

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from colisten.features.users import UserBatch
 from colisten.index.filter import Filter
 from colisten.serving.active_release import ActiveRelease
+from colisten.serving.answers import SearchSource
 from colisten.serving.arms import ShownArm
 from colisten.serving.filters import asked_filter, offered
 from colisten.serving.requests import RecommendRequest
 from colisten.serving.session import Session
+from colisten.serving.stages import Several, current
+
+
+class Nearest(NamedTuple):
+    """What was found for a user's vector.
+
+    Attributes:
+        search: By what.
+        items: Catalogue indices, nearest first.
+        scores: Inner products.
+    """
+
+    search: SearchSource
+    items: list[int]
+    scores: list[float]
 
 
 @dataclass
@@ -29,7 +46,9 @@ class RequestState:
         exclude: Ids of items that may not come.
         user: What is known of the user, as a batch of one.
         vector: Of the user, float32 [1, dim].
+        nearest: What was found for it; None where what is popular answers.
         fell: Whether a fault of ours ended it: what is popular answers.
+        times: Who is told how long its stages take.
     """
 
     arm: ShownArm
@@ -41,7 +60,9 @@ class RequestState:
     exclude: list[str] = field(default_factory=list)
     user: UserBatch | None = None
     vector: np.ndarray | None = None
+    nearest: Nearest | None = None
     fell: bool = False
+    times: Several = field(default_factory=current)
 
     @property
     def active(self) -> ActiveRelease:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
 from colisten.errors import FileError
 from colisten.experiments.plan import ExperimentPlan
@@ -13,7 +14,7 @@ from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.release.private_copy import PrivateCopies
 from colisten.release.store import ReleaseStore
-from colisten.serving import metrics
+from colisten.serving import metrics, stages
 from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
 from colisten.serving.answers import (
     Accepted,
@@ -37,6 +38,7 @@ from colisten.serving.exposure_log import ExposureLog
 from colisten.serving.followed import Followed, LivePointer, arm_part
 from colisten.serving.index_client import IndexClient
 from colisten.serving.inspection import Inspector
+from colisten.serving.pace import Unhurried
 from colisten.serving.parts import EXPOSURES, FEATURES, FILES, INDEX, PARTS, RELEASE, TOWER, Parts
 from colisten.serving.popular_floor import PopularFloor
 from colisten.serving.problems import Fault, Problem, Refused
@@ -54,6 +56,7 @@ from colisten.serving.requests import (
 from colisten.serving.similar import similar
 from colisten.serving.tower_opening import tower_place
 
+E = TypeVar("E", bound=Exception | Problem)
 _PUSH_SECONDS = 2.0
 # Parts without which answers are popular ones.
 _FOR_ANSWERS = (FILES, FEATURES, INDEX)
@@ -154,6 +157,7 @@ class Runtime:
         self._watcher.close()
         self._arms.close()
         self._towers.close()
+        self._recommender.close()
         self._intake.close()
         if self._log is not None:
             self._log.close()
@@ -168,8 +172,27 @@ class Runtime:
             Refused: There is no such arm, the release does not declare what the filter asks, or
                 it is older than the request allows.
         """
-        arm = self._arm(request)
-        return self._given(self._recommender.shelf(arm, request), arm, request)
+        (outcome,) = self.recommend_all([(request, stages.current())])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def recommend_all(
+        self, asked: Sequence[tuple[RecommendRequest, stages.Several]]
+    ) -> list[Shelf | Exception]:
+        """Shelves of several users who asked by themselves, or why one has none.
+
+        Args:
+            asked: Each request, and who is told how long its stages take.
+        """
+        begins: list[RequestState | Exception] = []
+        for request, times in asked:
+            try:
+                with stages.taken_of(times):
+                    begins.append(begun(self._arm(request), request))
+            except Exception as error:
+                begins.append(error)
+        return self._answered(begins)
 
     def recommend_batch(self, request: RecommendBatch) -> Shelves:
         """Several shelves, each answered or refused as if it had been asked alone.
@@ -179,20 +202,15 @@ class Runtime:
         """
         self._active()
         states = [self._begun(one) for one in request.entries]
-        fit = [one for one in states if isinstance(one, RequestState)]
-        shelves = self._recommender.shelves(fit)
-        return Shelves(
-            answers=[
-                ShelfEntry(status=one.status, shelf=None, problem=one)
-                if isinstance(one, Problem)
-                else ShelfEntry(
-                    status=200,
-                    shelf=self._given(next(shelves), one.arm, one.request),
-                    problem=None,
-                )
-                for one in states
-            ]
-        )
+        answers = []
+        for one in self._answered(states):
+            if isinstance(one, Problem):
+                answers.append(ShelfEntry(status=one.status, shelf=None, problem=one))
+            elif isinstance(one, Exception):
+                raise one
+            else:
+                answers.append(ShelfEntry(status=200, shelf=one, problem=None))
+        return Shelves(answers=answers)
 
     def similar(self, request: SimilarRequest) -> Similar:
         """Items nearest to an item; see `colisten.serving.similar`."""
@@ -297,6 +315,21 @@ class Runtime:
         except Refused as error:
             return Problem.of(error.status, error.fault)
 
+    def _answered(self, begins: Sequence[RequestState | E]) -> list[Shelf | E | Exception]:
+        """What has begun, with its shelf in its place."""
+        states = [one for one in begins if isinstance(one, RequestState)]
+        shelves = zip(states, self._recommender.shelves(states), strict=True)
+        outcomes: list[Shelf | E | Exception] = []
+        for one in begins:
+            if not isinstance(one, RequestState):
+                outcomes.append(one)
+                continue
+            state, shelf = next(shelves)
+            if isinstance(shelf, Shelf):
+                shelf = self._given(shelf, state.arm, state.request)
+            outcomes.append(shelf)
+        return outcomes
+
     def _given(self, shelf: Shelf, arm: ShownArm, request: RecommendRequest) -> Shelf:
         """A shelf that is about to be answered: counted, and written down."""
         how = shelf.how
@@ -317,9 +350,15 @@ class Runtime:
         )
 
     def _load(self, release_id: str) -> ActiveRelease:
-        active = ActiveRelease.load(
-            self._store, release_id, self._environment, self._copies, self._towers
-        )
+        """A release, ready to answer; without haste where another one answers meanwhile."""
+        parts = self._store, release_id, self._environment, self._copies, self._towers
+        if self._watcher.current is None:
+            active = ActiveRelease.load(*parts)
+        else:
+            # Workers one after the other: meanwhile the others have the cores.
+            turn = nullcontext() if self._copies is None else self._copies.turn()
+            with turn:
+                active = ActiveRelease.load(*parts, rest=Unhurried())
         self._inspector.judge_index(active)
         return active
 

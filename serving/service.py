@@ -8,6 +8,7 @@ needs("bentoml", "starlette")
 
 import gc
 import os
+import sys
 from typing import Any
 
 import bentoml
@@ -29,6 +30,8 @@ from colisten.settings.sections import ServingSettings
 from colisten.variables import ARBITER
 
 app = build_app()
+# How long a thread that computes keeps another one waiting, which has an answer to give.
+_SWITCH_SECONDS = 0.0005
 # Smaller answers than this are one packet or two anyhow.
 COMPRESSION: dict[str, Any] = {"minimum_size": 4096, "compresslevel": 5}
 
@@ -49,6 +52,7 @@ class Colisten:
 
     def __init__(self) -> None:
         configure_logs()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         if arbiter := os.environ.get(ARBITER):
             # A worker whose arbiter was killed would hold the port.
             end_with(int(arbiter))

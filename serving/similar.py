@@ -7,8 +7,8 @@ from colisten.serving.active_release import ActiveRelease
 from colisten.serving.answers import How, Similar
 from colisten.serving.filters import asked_filter, offered, unknown_values
 from colisten.serving.problems import Fault, FieldError, Refused
-from colisten.serving.recommender import shown
 from colisten.serving.requests import SimilarRequest
+from colisten.serving.shelf import shown
 
 _SHOWN_CHARS = 80
 

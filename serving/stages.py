@@ -1,9 +1,12 @@
-"""How long each stage of one answer took: for its `Server-Timing` header, metrics and traces."""
+"""How long each stage of one answer took: for its `Server-Timing` header, metrics and traces.
+
+A stage that is passed for several requests at once took each of them as long as it took.
+"""
 
 from __future__ import annotations
 
 import time
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Literal, Protocol, get_args
 
 Stage = Literal["features", "encode", "search", "why", "explain", "answer"]
@@ -18,9 +21,16 @@ class OpenSpan(Protocol):
 
 
 class Spans(Protocol):
-    """Makes spans of stages; see `colisten.serving.tracing`."""
+    """Makes spans of the stages of one request; see `colisten.serving.tracing`."""
 
     def stage(self, name: str, /) -> OpenSpan: ...
+
+
+class Tracing(Protocol):
+    """Makes spans of requests; see `colisten.serving.tracing`."""
+
+    def here(self) -> Spans:
+        """Below the span that is current: stages may be passed in another thread."""
 
 
 class StageTimes:
@@ -39,33 +49,54 @@ class StageTimes:
         return ", ".join(f"{name};dur={took * 1e3:.2f}" for name, took in self.seconds.items())
 
 
-_now: ContextVar[StageTimes | None] = ContextVar("stage_times", default=None)
+Several = tuple[StageTimes, ...]
+_now: ContextVar[Several] = ContextVar("stage_times", default=())
 
 
-def begin(spans: Spans | None = None) -> StageTimes:
+def begin(tracing: Tracing | None = None) -> StageTimes:
     """Take the time of what follows in this context, and in threads that carry it on."""
-    times = StageTimes(spans)
-    _now.set(times)
+    times = StageTimes(None if tracing is None else tracing.here())
+    _now.set((times,))
     return times
+
+
+def current() -> Several:
+    """Whose time is taken now."""
+    return _now.get()
+
+
+class taken_of:  # noqa: N801 - reads as the statement that it is
+    """Takes the time of a block's stages for some requests: `with taken_of(times): ...`."""
+
+    __slots__ = ("_times", "_token")
+
+    def __init__(self, times: Several) -> None:
+        # What comes as several requests may be one to who asked.
+        self._times = times if len(times) < 2 else tuple(dict.fromkeys(times))
+
+    def __enter__(self) -> None:
+        self._token: Token[Several] = _now.set(self._times)
+
+    def __exit__(self, *_: object) -> None:
+        _now.reset(self._token)
 
 
 class stage:  # noqa: N801 - reads as the statement that it is
     """Takes the time of a block: `with stage("search"): ...`."""
 
-    __slots__ = ("_name", "_span", "_started", "_times")
+    __slots__ = ("_name", "_spans", "_started", "_times")
 
     def __init__(self, name: Stage) -> None:
         self._name: Stage = name
 
     def __enter__(self) -> None:
         self._times = times = _now.get()
-        self._span = None if times is None or times.spans is None else times.spans.stage(self._name)
+        self._spans = [one.spans.stage(self._name) for one in times if one.spans is not None]
         self._started = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        times = self._times
-        if times is not None:
-            took = time.perf_counter() - self._started
+        took = time.perf_counter() - self._started
+        for times in self._times:
             times.seconds[self._name] = times.seconds.get(self._name, 0.0) + took
-            if self._span is not None:
-                self._span.end()
+        for span in self._spans:
+            span.end()

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points, version
 
-from opentelemetry import propagate
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -54,9 +55,9 @@ class Tracer:
         ) as span:
             yield span
 
-    def stage(self, name: str) -> Span:
-        """The span of a stage of the current request, begun; whoever ends the stage ends it."""
-        return self._tracer.start_span(name)
+    def here(self) -> RequestSpans:
+        """Where the stages of the current request have theirs."""
+        return RequestSpans(self._tracer, get_current())
 
     @staticmethod
     def tell(span: Span, status: int, answer: object) -> None:
@@ -77,6 +78,23 @@ class Tracer:
     def close(self) -> None:
         """Send what waits."""
         self._provider.shutdown()
+
+
+class RequestSpans:
+    """Makes the spans of one request's stages, in whatever thread they are passed.
+
+    Args:
+        tracer: Makes them.
+        context: Of the request.
+    """
+
+    def __init__(self, tracer: trace.Tracer, context: Context) -> None:
+        self._tracer = tracer
+        self._context = context
+
+    def stage(self, name: str) -> Span:
+        """The span of a stage, begun; whoever ends the stage ends it."""
+        return self._tracer.start_span(name, self._context)
 
 
 def tracer_of(variables: Mapping[str, str]) -> Tracer | None:

@@ -13,7 +13,8 @@ import os
 import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -69,14 +70,21 @@ class PrivateCopies:
         try:
             with self._lock("making") as making:
                 fcntl.flock(making, fcntl.LOCK_EX)  # the kernel frees it with its holder
-                if not _whole(folder):
+                if not _whole(source, folder, manifest):
                     watch.trust()  # what is copied from here on is checked
                     _copy(source, folder, manifest)
         except BaseException:
             watch.close()
             held.close()
             raise
-        return PrivateCopy(folder, held, watch)
+        return PrivateCopy(folder, manifest, held, watch)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until no other process of this user has the turn, and keep it meanwhile."""
+        with self._lock("turn") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # the kernel frees it with its holder
+            yield
 
     def _lock(self, name: str) -> IO[bytes]:
         return (self._folder / name).open("ab")
@@ -93,11 +101,15 @@ class PrivateCopy:
 
     Attributes:
         folder: Where it lies.
+        manifest: What it is.
         source: The files that it was made of.
     """
 
-    def __init__(self, folder: Path, held: IO[bytes], source: SourceFiles) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, held: IO[bytes], source: SourceFiles
+    ) -> None:
         self.folder = folder
+        self.manifest = manifest
         self.source = source
         self._held = held
 
@@ -183,9 +195,11 @@ def in_use(folder: Path) -> bool:
     return False
 
 
-def _whole(folder: Path) -> bool:
+def _whole(source: Path, folder: Path, manifest: Manifest) -> bool:
     try:
-        Manifest.read(folder).check_files(folder)
+        if (folder / MANIFEST).read_bytes() != (source / MANIFEST).read_bytes():
+            return False
+        manifest.check_files(folder)
     except (OSError, ReleaseError):
         return False
     return True

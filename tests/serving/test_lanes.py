@@ -6,12 +6,13 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import chain
 from typing import Any
 
 import pytest
 
-from colisten.serving.lanes import Busy, Lane, TooLate
+from colisten.serving.lanes import Busy, Lane, Together, TooLate
 
 
 class Gate:
@@ -89,7 +90,7 @@ def test_work_that_has_begun_holds_its_thread_after_its_deadline() -> None:
     async def test(lane: Lane, gate: Gate) -> None:
         for _ in range(2):
             with pytest.raises(TooLate):
-                await lane.run(gate, deadline=time.monotonic() + 0.05, most_waiting=0)
+                await lane.run(gate, deadline=time.monotonic() + 0.3, most_waiting=0)
         with pytest.raises(Busy):
             await lane.run(lambda: None, deadline=math.inf, most_waiting=0)
         gate.opened.set()
@@ -159,5 +160,99 @@ def test_callers_that_go_away_leave_no_place_taken() -> None:
         assert not late.done()
         gate.opened.set()
         assert await late == "done"
+
+    run(test)
+
+
+class Squares:
+    """Squares numbers, several at once, and remembers which came together."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+
+    def of_all(self, numbers: Sequence[int]) -> list[int | Exception]:
+        self.groups.append([*numbers])
+        return [ValueError(number) if number < 0 else number**2 for number in numbers]
+
+    def of(self, number: int, *, most: int = 3) -> Together[int, int]:
+        return Together(Squares.of_all, self, number, most)
+
+
+def test_what_waits_together_is_done_together_and_each_has_its_own_outcome() -> None:
+    async def test(lane: Lane, gate: Gate) -> None:
+        squares, others = Squares(), Squares()
+        held = await fill(lane, gate, 1)
+        held += await fill(lane, gate, 1)
+        work = [squares.of(1), others.of(9), squares.of(-2), squares.of(3), squares.of(4)]
+        tasks = []
+        for one in work:
+            task = asyncio.create_task(lane.run(one, deadline=math.inf, most_waiting=9))
+            tasks.append(task)
+            await asyncio.sleep(0)
+        gate.opened.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*held)
+        assert [found[at] for at in (0, 1, 3, 4)] == [1, 81, 9, 16]
+        assert isinstance(found[2], ValueError)
+        # No more than three at once, in the order of arrival, and no other's among them.
+        assert all(len(group) <= 3 for group in squares.groups)
+        assert sorted(chain(*squares.groups)) == [-2, 1, 3, 4]
+        assert len(squares.groups) < 4
+        assert others.groups == [[9]]
+
+    run(test)
+
+
+def test_threads_without_work_get_their_share_of_what_waits() -> None:
+    class Slow(Squares):
+        def of_all(self, numbers: Sequence[int]) -> list[int | Exception]:
+            time.sleep(0.2)
+            return super().of_all(numbers)
+
+    async def test(lane: Lane, _: Gate) -> None:
+        slow = Slow()
+        tasks = [
+            lane.run(Together(Slow.of_all, slow, at, 16), deadline=math.inf, most_waiting=9)
+            for at in range(2)
+        ]
+        started = time.monotonic()
+        assert await asyncio.gather(*tasks) == [0, 1]
+        assert time.monotonic() - started < 0.39
+
+    run(test)
+
+
+def test_who_comes_too_late_is_left_out_of_what_is_done_together() -> None:
+    async def test(lane: Lane, gate: Gate) -> None:
+        squares = Squares()
+        held = await fill(lane, gate, 2)
+        soon = time.monotonic() + 0.1
+        tasks = [
+            asyncio.create_task(lane.run(squares.of(at), deadline=end, most_waiting=9))
+            for at, end in enumerate([math.inf, soon, math.inf])
+        ]
+        with pytest.raises(TooLate):
+            await tasks[1]
+        gate.opened.set()
+        assert await tasks[0] == 0
+        assert await tasks[2] == 4
+        await asyncio.gather(*held)
+        assert 1 not in chain(*squares.groups)
+
+    run(test)
+
+
+def test_a_fault_of_what_is_done_together_is_everybodys() -> None:
+    class Broken(Squares):
+        def of_all(self, numbers: Sequence[int]) -> list[int | Exception]:
+            raise RuntimeError("broken")
+
+    async def test(lane: Lane, _: Gate) -> None:
+        broken = Broken()
+        for _again in range(2):
+            with pytest.raises(RuntimeError, match="broken"):
+                await lane.run(
+                    Together(Broken.of_all, broken, 1, 3), deadline=math.inf, most_waiting=0
+                )
 
     run(test)

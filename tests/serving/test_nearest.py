@@ -18,6 +18,7 @@ from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.index import pruned
 from colisten.release.loaded import LoadedRelease
+from colisten.serving.answers import Shelf
 from colisten.serving.environment import Environment
 from colisten.serving.requests import RecommendRequest
 from colisten.serving.runtime import Runtime
@@ -94,7 +95,8 @@ def runtime(home: Home, request: pytest.FixtureRequest) -> Iterator[Runtime]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pruned":
             # Forty titles are as many as a catalogue, and three columns as much as it takes.
-            for name, value in {"COLUMNS": 3, "MIN_ITEMS": 1, "_MORE": 1, "_FEW": 1}.items():
+            few = {"FIRST": 2, "COLUMNS": 3, "MIN_ITEMS": 1, "_MORE": 1, "_FEW": 1, "_ENOUGH": 2}
+            for name, value in few.items():
                 patch.setattr(pruned, name, value)
         opened = Runtime.open(Environment(home.folder, SETTINGS))
         active = opened._active()
@@ -140,3 +142,28 @@ def test_a_shelf_is_that_of_the_plain_computation(
     for item in shelf.items:
         assert item.inner_product == pytest.approx(left[item.item_id], abs=CLOSE)
         assert item.why in plainly.reasons(user, item.item_id, phrases)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    asked=st.lists(
+        st.builds(
+            RecommendRequest,
+            user_id=st.sampled_from([*USERS, "nobody"]),
+            k=st.integers(1, 45),
+            language=st.sampled_from([None, "en", "de", "sv"]),
+            exclude=st.lists(st.sampled_from(ITEMS), max_size=10),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_a_shelf_is_the_same_to_the_last_bit_whoever_asks_beside(
+    runtime: Runtime, asked: list[RecommendRequest]
+) -> None:
+    def read(shelf: object) -> dict[str, Any]:
+        assert isinstance(shelf, Shelf)
+        return shelf.model_dump(exclude={"request_id"})
+
+    together = [read(one) for one in runtime.recommend_all([(one, ()) for one in asked])]
+    assert together == [read(runtime.recommend(one)) for one in asked]

@@ -13,9 +13,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from colisten.index import ExactIndex
+from colisten.release.private_copy import PrivateCopies
 from colisten.release.store import ReleaseStore
 from colisten.serving.app import build_app
 from colisten.serving.environment import Environment
+from colisten.serving.pace import SHARE, Unhurried
 from colisten.serving.problems import Refused
 from colisten.serving.requests import EventRequest, RecommendRequest, SimilarRequest, VectorRequest
 from colisten.serving.runtime import Runtime
@@ -114,6 +116,38 @@ def test_it_follows_the_pointer_there_and_back(
     store.rollback(index)
     assert soon(lambda: runtime.info().release_id == first)
     assert runtime.similar(request) == before
+
+
+def test_workers_take_a_release_up_one_after_the_other(
+    runtime: Runtime, published: tuple[ReleaseStore, ExactIndex, list[str]]
+) -> None:
+    store, index, (first, second) = published
+
+    def serves(release_id: str) -> bool:
+        return runtime.live is not None and runtime.live.release_id == release_id
+
+    with PrivateCopies.of_user().turn():  # another worker has it
+        store.promote(second, index)
+        time.sleep(0.5)
+        assert serves(first)
+        # A worker that has nothing to answer from yet waits for nobody.
+        other = Runtime.open(Environment(store.root, BARE))
+        assert other.live is not None
+        other.close()
+    assert soon(lambda: serves(second))
+
+
+def test_who_works_without_haste_rests_in_proportion() -> None:
+    rest = Unhurried()
+    worked = time.thread_time() + 0.05
+    while time.thread_time() < worked:
+        pass
+    started = time.monotonic()
+    rest()
+    assert time.monotonic() - started >= 0.05 * (1 - SHARE) / SHARE
+    started = time.monotonic()
+    rest()
+    assert time.monotonic() - started < 0.05, "the rest was no work"
 
 
 def test_before_the_first_release_it_is_not_ready_and_says_so(tmp_path: Path) -> None:
