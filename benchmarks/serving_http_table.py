@@ -23,12 +23,13 @@ def markdown(result: dict[str, Any] | None) -> str:
                 *heads,
                 "most a second",
                 "CPU ms",
+                "answered",
                 "personal",
                 "recall",
             ]
         )
         + " |",
-        "|---" * (len(heads) + 5) + "|",
+        "|---" * (len(heads) + 6) + "|",
     ]
     for name, row in result["rows"].items():
         cells = [name]
@@ -40,12 +41,24 @@ def markdown(result: dict[str, Any] | None) -> str:
         cells += [
             f"{highest_row['answers_per_second']:.0f}",
             f"{min(costs):.2f} to {max(costs):.2f}",
-            f"{min(each['personal'] for each in row['connections'].values()):.3f}",
+            *(f"{_least(row, name):.3f}" for name in ("answered", "personal")),
             _number(result["recall"].get(name)),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     lines += [f"| {name} | not measured: {why[:80]} |" for name, why in result["failed"].items()]
     return "\n".join([*lines, "", _facts(result), "", *_overloads(result), "", *_stages(result)])
+
+
+def _least(row: dict[str, Any], name: str) -> float:
+    """The least share over the columns; of a result of before that does not tell, by its counts."""
+    found: list[float] = []
+    for each in row["connections"].values():
+        answered = each["statuses"].get("200", 0) / max(1, sum(each["statuses"].values()))
+        told = {"answered": answered, "personal": each["personal"]}
+        if "answered" not in each:
+            told["personal"] = each["personal"] / answered if answered else 0.0
+        found.append(told[name])
+    return min(1.0, *found)
 
 
 def _facts(result: dict[str, Any]) -> str:
@@ -59,7 +72,9 @@ def _facts(result: dict[str, Any]) -> str:
     )
     words = (
         f"*Most a second*: answers at the highest pace whose 99th percentile is under {SOON_MS:g} "
-        "ms. *CPU*: of the workers an answer, least and most over the columns."
+        "ms. *CPU*: of the workers an answer, least and most over the columns. *Answered*: the "
+        "least share of the requests, and *personal* the least share of the answers, over the "
+        "columns; who is refused (429, 504) asks again at once."
     )
     return f"{'; '.join(told)} {words}"
 

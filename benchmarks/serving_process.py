@@ -163,9 +163,13 @@ def listening(
 
 
 def wait_until(
-    true: Callable[[], bool], process: Process | None = None, seconds: float = START_SECONDS
+    true: Callable[[], bool],
+    process: Process | None = None,
+    seconds: float = START_SECONDS,
+    *,
+    look_seconds: float = _LOOK_SECONDS,
 ) -> float:
-    """Seconds until something is so.
+    """Seconds until something is so, by looking every `look_seconds`.
 
     Raises:
         RuntimeError: It is not in time; with the last words of the process.
@@ -175,7 +179,7 @@ def wait_until(
         if time.perf_counter() - started > seconds:
             words = "" if process is None else process.log.read_text(errors="replace")[-3000:]
             raise RuntimeError(f"It does not come true within {seconds:g} s.\n{words}")
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(look_seconds)
     return time.perf_counter() - started
 
 

@@ -3,7 +3,8 @@
 Before it, every user is asked once under each release. Under load every answer is held against
 what its release said then: an answer that is made of two, that is a popular one, or that holds
 what the user had, is counted. The 99th percentile while a release is being promoted and taken up
-stands beside that of the rest.
+stands beside that of the rest. Whoever promotes has a low priority, as `nice` gives it, which is
+what an operator would do on a machine that serves.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,11 @@ import numpy as np
 from benchmarks.http_client import Client, client
 from benchmarks.http_load import Answers, Closed, Paced, Requests
 from benchmarks.pairs import machine, write_result
-from benchmarks.serving_homes import EXACT, copied, homes, trained
+from benchmarks.promoter import promoter
+from benchmarks.serving_homes import copied, homes, trained
 from benchmarks.serving_path import Place
 from benchmarks.serving_process import RECOMMEND, Process, colisten, wait_until
 from benchmarks.shelf_labels import Shown, shown
-from colisten.index import open_index
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 
@@ -34,8 +36,12 @@ SECONDS, EVERY = 300.0, 10.0
 SHARE = 0.4
 """Of what the service can answer, how much it is asked for."""
 DEADLINE_MS = 2000
+_LOOK_SECONDS = 0.25
+"""How often it is looked whether every worker has taken a release up: the answer costs a worker
+more than a shelf."""
 _LOAD = round(os.getloadavg()[0], 1)
 Spans = list[tuple[float, float]]
+Promote = Callable[[str], None]
 
 
 def run() -> None:
@@ -43,13 +49,16 @@ def run() -> None:
     with homes() as folder, tempfile.TemporaryDirectory() as work, client() as asking:
         place = copied(trained(folder), Path(work) / "home")
         settings = ("index.backend=exact", f"serving.deadline_ms={DEADLINE_MS}")
-        with colisten(place.home, settings, workers=WORKERS) as process:
-            result = measured(process, place, asking)
+        with (
+            colisten(place.home, settings, workers=WORKERS) as process,
+            promoter(place.home) as promote,
+        ):
+            result = measured(process, place, asking, promote)
     write_result(NAME, {"benchmark": NAME, **machine(), "load_before": _LOAD, **result})
     print(markdown(result | {"date": "now"}))
 
 
-def measured(process: Process, place: Place, asking: Client) -> dict[str, Any]:
+def measured(process: Process, place: Place, asking: Client, promote: Promote) -> dict[str, Any]:
     """Ask while releases change."""
     users = [str(user) for user in place.users[:USERS]]
     requests = Requests(process.port, RECOMMEND, [{"user_id": user, "k": 10} for user in users])
@@ -57,12 +66,12 @@ def measured(process: Process, place: Place, asking: Client) -> dict[str, Any]:
     ids = sorted(one.release_id for one in store.list())
     expected: dict[tuple[str, str], Shown] = {}
     for release_id in ids:
-        _promote(store, process, release_id)
+        _take_up(promote, process, release_id)
         expected |= _shelves(asking, requests, release_id)
     capacity = asking.ask(requests, Closed(8, min(3.0, SECONDS)), shown)
     pace = SHARE * len(capacity.statuses) / capacity.took
     asked = asking.start(requests, Paced(pace, SECONDS), shown)
-    spans = _swap(store, process, ids)
+    spans = _swap(promote, process, ids)
     answers = asked.result()
     return {
         "releases": len(ids),
@@ -89,25 +98,25 @@ def _shelves(asking: Client, requests: Requests, release_id: str) -> dict[tuple[
     return found
 
 
-def _swap(store: ReleaseStore, process: Process, ids: list[str]) -> Spans:
+def _swap(promote: Promote, process: Process, ids: list[str]) -> Spans:
     """Promote one after the other; from each promotion's begin until every worker answers by it."""
     spans, started, number = [], time.time(), 0
     time.sleep(min(EVERY, SECONDS) / 2)
     while time.time() < started + SECONDS - EVERY / 2:
         begun = time.time()
-        _promote(store, process, ids[number % len(ids)])
+        _take_up(promote, process, ids[number % len(ids)])
         spans.append((begun, time.time()))
         number += 1
         time.sleep(max(0.0, EVERY - (time.time() - begun)))
     return spans
 
 
-def _promote(store: ReleaseStore, process: Process, release_id: str) -> None:
-    with open_index(store.root, EXACT) as index:
-        store.promote(release_id, index)
+def _take_up(promote: Promote, process: Process, release_id: str) -> None:
+    promote(release_id)
     wait_until(
         lambda: process.metric("colisten_release_workers", release_id=release_id) == WORKERS,
         process,
+        look_seconds=_LOOK_SECONDS,
     )
 
 
