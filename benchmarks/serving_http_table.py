@@ -51,7 +51,7 @@ def markdown(result: dict[str, Any] | None) -> str:
 
 def _least(row: dict[str, Any], name: str) -> float:
     """The least share over the columns; of a result of before that does not tell, by its counts."""
-    found = []
+    found: list[float] = []
     for each in row["connections"].values():
         answered = each["statuses"].get("200", 0) / max(1, sum(each["statuses"].values()))
         told = {"answered": answered, "personal": each["personal"]}

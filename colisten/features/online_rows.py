@@ -7,7 +7,8 @@ once, and the store is asked in its own terms.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from colisten.features.lightfeast import EntityKey, FeatureStore, Value
@@ -27,7 +28,7 @@ class OnlineRows(Protocol):
 
 def online_rows(store: FeatureStore, views: Sequence[View]) -> OnlineRows:
     """How a store's views are read with the fewest trips."""
-    kinds = {"redis": _OneTrip, "sqlite": _OneStatement}
+    kinds: dict[str, Callable[..., OnlineRows]] = {"redis": _OneTrip, "sqlite": _OneStatement}
     return kinds.get(store.config.online_store.type, _TripAView)(store, views)
 
 
@@ -88,8 +89,8 @@ class _OneStatement:
         version = config.entity_key_serialization_version
         versioned = config.registry.enable_online_feature_view_versioning
         self._connection = store.provider.online_store._get_conn(config)
-        self._serialized = lambda key: serialize_entity_key(
-            key, entity_key_serialization_version=version
+        self._serialized: Callable[[EntityKey], bytes] = partial(
+            serialize_entity_key, entity_key_serialization_version=version
         )
         self._features = [features for _, features in views]
         self._cells = ", ".join(

@@ -28,6 +28,7 @@ _SAMPLE = 4_096  # items that the turn is made for
 _BLOCK = 1_024  # vectors that are turned at a time
 _MORE = 16  # items beyond k that are scored first, for a k-th score to beat
 _FEW = 4  # where more than one in so many items is left, the whole product costs less
+_ENOUGH = 256  # items: to read more columns of so few takes longer than to read all
 _STRIDES = 64  # of so many items, the best is likely to be scored first
 _ROWS = 4  # of a product of matrices; fewer cost as much
 _EPSILON = float(np.finfo(np.float32).eps)
@@ -150,6 +151,8 @@ class PrunedVectors:
         rounding = _EPSILON * (columns * self._longest * first.length + 2.0 * len(query))
         beaten = self._beaten(query, k, likely) - rounding
         left = np.flatnonzero(scores + self._rests[0] * first.rests[0] >= beaten)
+        if len(left) <= _ENOUGH:
+            return left
         more = self._parts(first.turned)[1]
         if len(left) * _FEW > n:  # to read all in turn costs less than to pick
             left, scores = np.arange(n), scores + self._more @ more

@@ -20,6 +20,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruned, "FIRST", 3)
     monkeypatch.setattr(pruned, "COLUMNS", 8)
     monkeypatch.setattr(pruned, "_FEW", 1)
+    monkeypatch.setattr(pruned, "_ENOUGH", 20)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ def runtime(home: Home, request: pytest.FixtureRequest) -> Iterator[Runtime]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pruned":
             # Forty titles are as many as a catalogue, and three columns as much as it takes.
-            few = {"FIRST": 2, "COLUMNS": 3, "MIN_ITEMS": 1, "_MORE": 1, "_FEW": 1}
+            few = {"FIRST": 2, "COLUMNS": 3, "MIN_ITEMS": 1, "_MORE": 1, "_FEW": 1, "_ENOUGH": 2}
             for name, value in few.items():
                 patch.setattr(pruned, name, value)
         opened = Runtime.open(Environment(home.folder, SETTINGS))
