@@ -59,10 +59,17 @@ def forget(
     """
     from colisten.privacy.forget import forget as forget_person
 
-    index = load_settings(config, tuple(overrides or ())).index
+    settings = load_settings(config, tuple(overrides or ()))
     if user == _STANDARD_INPUT:
         user = sys.stdin.read().removesuffix("\n")
-    done = forget_person(out, user, tables=tables or (), dry_run=dry_run, index=index)
+    done = forget_person(
+        out,
+        user,
+        tables=tables or (),
+        dry_run=dry_run,
+        index=settings.index,
+        keys=settings.release,
+    )
     if as_json:
         print_document(asdict(done))
     else:

@@ -28,6 +28,7 @@ from colisten.release.golden_set import holds_people
 from colisten.release.private_copy import PrivateCopies
 from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
+from colisten.settings.release import ReleaseSettings
 
 STEPS, PIPELINE, RELEASES, FEATURES = "steps", "pipeline", "releases", "features"
 CHECKPOINTS = Path("cache") / "checkpoints"
@@ -87,6 +88,7 @@ def forget(
     tables: Sequence[Path] = (),
     dry_run: bool = False,
     index: IndexSettings | None = None,
+    keys: ReleaseSettings | None = None,
 ) -> Forgotten:
     """Remove one person from everything below a run's folder; see docs/privacy.md.
 
@@ -99,6 +101,7 @@ def forget(
         tables: Folders of tables that the person may be in; they are looked through, not changed.
         dry_run: Say what would be done, and do nothing.
         index: Where vectors of releases are searched, as far as somebody set it.
+        keys: By what key releases are signed: what takes a signed one's place has to be.
 
     Raises:
         ConfigError: A folder is none, or that is no id.
@@ -117,7 +120,7 @@ def forget(
     with _nobody_at_work(home):
         if not dry_run:
             sweep_abandoned(home)
-        search = _places(home, index)
+        search = _places(home, index, keys or ReleaseSettings())
         found: list[Found] = []
         faults: list[ColistenError] = []
         for place in track(search.places, "Dry run" if dry_run else "Forgetting"):
@@ -161,21 +164,22 @@ def _nobody_at_work(home: Path) -> Iterator[None]:
         yield
 
 
-def _places(home: Path, index: IndexSettings | None) -> _Search:
+def _places(home: Path, index: IndexSettings | None, keys: ReleaseSettings) -> _Search:
     """Everything of ours that may hold a person: first what answers them, last what is remade."""
     search = _Search()
     if (home / FEATURES / CONFIG_FILE).is_file():
         search.places.append(OnlineRows(home / FEATURES))
     elsewhere = [home / name for name in (STEPS, PIPELINE, RELEASES)]
     search.places += search.tables(home, elsewhere)
-    store = ReleaseStore(home)
+    store = ReleaseStore(home, public_key=keys.public_key)
+    signing_key = None if keys.signing_key is None else Path(keys.signing_key)
 
     def opened() -> VectorIndex:
         return open_index(home, resolve_index(index or IndexSettings(), store.index_settings()))
 
     for state in store.list():
         folder = store.releases / state.release_id
-        search.places.append(SeenInRelease(folder, store, opened))
+        search.places.append(SeenInRelease(folder, store, opened, signing_key))
     finished = _folders(home / STEPS)
     finished += [path for name in _RUNNER for path in _folders(home / PIPELINE / name)]
     if finished:

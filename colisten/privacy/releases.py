@@ -29,11 +29,13 @@ class SeenInRelease:
         path: Folder of the release.
         store: Whose.
         index: Opens the index that its collection lies in.
+        signing_key: What signs the release that takes its place.
     """
 
     path: Path
     store: ReleaseStore
     index: Callable[[], VectorIndex]
+    signing_key: Path | None = None
     done: str = "titles removed; the release has another id now"
 
     def count(self, user_id: str) -> int:
@@ -44,7 +46,8 @@ class SeenInRelease:
         """See `Place`.
 
         Raises:
-            ReleaseError: The release cannot be read, or a process goes on serving the old one.
+            ReleaseError: The release cannot be read or is signed by a key that is not here, or a
+                process goes on serving the old one.
             VectorIndexError: The index is out of reach.
         """
         seen = SeenItems.read(self.path)
@@ -55,7 +58,7 @@ class SeenInRelease:
             payload = Path(work) / "payload"
             _without(self.path, seen.without(user_id), payload)
             with self.index() as index:
-                replace(self.store, self.path.name, payload, index)
+                replace(self.store, self.path.name, payload, index, signing_key=self.signing_key)
         return rows
 
 

@@ -11,10 +11,10 @@ import shutil
 import time
 from pathlib import Path
 
-from colisten.errors import ReleaseError
+from colisten.errors import ReleaseError, ReleaseUnsigned
 from colisten.index.protocol import VectorIndex
 from colisten.release.journal import JOURNAL, Journal
-from colisten.release.manifest import MANIFEST
+from colisten.release.manifest import MANIFEST, SIGNATURE
 from colisten.release.pointer import Pointer
 from colisten.release.private_copy import in_use
 from colisten.release.store import ReleaseStore
@@ -24,7 +24,14 @@ _FOLLOW_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
-def replace(store: ReleaseStore, release_id: str, payload: Path, index: VectorIndex) -> str:
+def replace(
+    store: ReleaseStore,
+    release_id: str,
+    payload: Path,
+    index: VectorIndex,
+    *,
+    signing_key: Path | None = None,
+) -> str:
     """Publish a payload in the place of a release, and remove that one.
 
     Whatever it was, live or previous, the other one is from then on; running services follow.
@@ -34,20 +41,28 @@ def replace(store: ReleaseStore, release_id: str, payload: Path, index: VectorIn
         release_id: Which is replaced.
         payload: What `assemble_payload` wrote.
         index: Where vectors of both are searched.
+        signing_key: What the other one is signed with; a signed release needs it.
 
     Returns:
         The id of the other one; `release_id` where both are the same.
 
     Raises:
         ReleaseNotFound: There is none of that id.
+        ReleaseUnsigned: It is signed, and what takes its place would not be; nothing is replaced.
         ReleaseError: The payload cannot be read; or a process goes on serving the replaced one,
             which then stays, neither live nor previous.
         VectorIndexError, VerifyFailed: As `publish`; nothing is replaced.
     """
-    store.folder(release_id)
+    if signing_key is None and (store.folder(release_id) / SIGNATURE).exists():
+        raise ReleaseUnsigned(
+            f"Release {release_id} is signed, and what takes its place would not be.",
+            "Say by release.signing_key what signs it.",
+        )
     other = store.publish(payload, index)
     if other == release_id:
         return other
+    if signing_key is not None:
+        store.sign(other, signing_key)
     if store.live() == release_id:
         store.promote(other, index)
     with writers_turn(store.releases):

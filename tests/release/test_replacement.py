@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from colisten.errors import ReleaseError
+from colisten.errors import ReleaseError, ReleaseUnsigned
 from colisten.index import ExactIndex
 from colisten.release import replacement
 from colisten.release.private_copy import PrivateCopies
 from colisten.release.replacement import replace
 from colisten.release.store import ReleaseStore
+from tests.key_pairs import pair
 from tests.release.payloads import Parts
 
 
@@ -79,6 +80,25 @@ def test_the_first_release_has_none_before_it(
     assert states(store) == {"live": live, "candidate": replaced}
     with pytest.raises(ReleaseError, match="No release before"):
         store.rollback(index)
+
+
+def test_what_takes_the_place_of_a_signed_release_is_signed(
+    store: ReleaseStore,
+    index: ExactIndex,
+    ids: list[str],
+    others: tuple[Path, Path],
+    tmp_path: Path,
+) -> None:
+    private, public = pair(tmp_path, "ours")
+    for each in ids:
+        store.sign(each, private)
+    strict = ReleaseStore(store.root, public_key=public)
+    with pytest.raises(ReleaseUnsigned, match=r"is signed.*release\.signing_key"):
+        replace(strict, ids[1], others[0], index)
+    assert states(store) == {"live": ids[1], "previous": ids[0]}, "nothing is replaced"
+    live = replace(strict, ids[1], others[0], index, signing_key=private)
+    assert states(store) == {"live": live, "previous": ids[0]}
+    strict.check_signature(strict.show(live))
 
 
 def test_a_call_that_was_ended_goes_on(
