@@ -26,7 +26,7 @@ A = TypeVar("A")
 _NEWEST = 0.1
 # What is left of a deadline that work may be expected to take: the answer has still to be written,
 # and be read, on a machine that has much to do.
-_SHARE = 0.75
+_SHARE = 0.6
 
 
 class Busy(Exception):
