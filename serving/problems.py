@@ -12,6 +12,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel, Field, ValidationError
 
+from colisten.json_files import to_json
+
 if TYPE_CHECKING:
     from starlette.types import Send
 
@@ -134,7 +136,7 @@ class Refused(Exception):
 
 async def send_problem(send: Send, refused: Refused) -> None:
     """Answer a request that reached no application (ASGI)."""
-    body = Problem.of(refused.status, refused.fault).model_dump_json().encode()
+    body = to_json(Problem.of(refused.status, refused.fault).model_dump(mode="json")).encode()
     told = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **refused.headers}
     headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})

@@ -7,11 +7,15 @@ once, and the store is asked in its own terms.
 
 from __future__ import annotations
 
+from colisten.extras import needs
+
+needs("feast")
+
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from colisten.features.lightfeast import EntityKey, FeatureStore, Value
+from colisten.features.lightfeast import EntityKey, FeatureStore, Value, serialize_entity_key
 
 Rows = list[Any]
 """Per entity what a view holds of it: a mapping of feature to value, or None."""
@@ -82,7 +86,6 @@ class _OneStatement:
 
     def __init__(self, store: FeatureStore, views: Sequence[View]) -> None:
         # Feast imports a store's module, and what that needs, where a repository names the store.
-        from feast.infra.key_encoding_utils import serialize_entity_key
         from feast.infra.online_stores.sqlite import _quote_id, _table_id
 
         config = store.config
