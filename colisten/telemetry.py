@@ -17,6 +17,8 @@ SWITCHES = {
     "ITERATIVE_DO_NOT_TRACK": "1",
     "EVIDENTLY_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    # ONNX Runtime, whose compiled code calls its maker some ten seconds after the first session.
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.calls import calls_beyond, recording
 from tests.runs import CALLS
 from tests.serving.conftest import Guarded, Home, Service, free_port, ready, stop
 
+RESOLVER = Path(__file__).parents[1] / "recorder" / "resolver.py"
 CODE = """
 import socket
 for address in (("127.0.0.1", 9), ("192.0.2.7", 9)):
@@ -48,6 +50,41 @@ def test_switches_are_off_before_anything_is_imported() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == str(list((SWITCHES | {"DO_NOT_TRACK": "0"}).values()))
+
+
+TOWER = """
+import sys, time
+from pathlib import Path
+from colisten.models.onnx_tower import OnnxUserTower
+tower = OnnxUserTower(Path(sys.argv[1]))
+time.sleep(float(sys.argv[2]))
+"""
+LOOKUP = "import socket; socket.getaddrinfo('tracker.invalid', 80)"
+
+
+def names_asked(*command: str) -> list[str]:
+    """Names that a command looks up where there is no network."""
+    alone = ["unshare", "--map-root-user", "--net"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody have a network of their own (unshare --net)")
+    mine = {name: value for name, value in os.environ.items() if name not in SWITCHES}
+    done = subprocess.run(
+        [*alone, sys.executable, str(RESOLVER), sys.executable, *command],
+        env=mine,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return list(json.loads(done.stdout))
+
+
+@pytest.mark.slow
+def test_compiled_code_looks_no_name_up(home: Home) -> None:
+    """ONNX Runtime's telemetry is native: no audit hook hears it."""
+    looked_up = f"try:\n  {LOOKUP}\nexcept OSError:\n  pass"
+    assert names_asked("-c", looked_up) == ["tracker.invalid"]
+    (release,) = [folder for folder in (home.folder / "releases").glob("r*") if folder.is_dir()][:1]
+    assert names_asked("-c", TOWER, str(release), "18") == []
 
 
 @pytest.mark.slow
