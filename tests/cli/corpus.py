@@ -142,6 +142,8 @@ READS: dict[str, tuple[str, ...]] = {
     "release verify config": (
         *("release", "verify", "{release}", "--out", "{home}", "--config", "@"),
     ),
+    "release sign": ("release", "sign", "{release}", "--out", "@", "--key", "{work}/none"),
+    "release sign key": ("release", "sign", "{release}", "--out", "{home}", "--key", "@"),
     "release promote": ("release", "promote", "{release}", "--out", "@"),
     "release publish": ("release", "publish", "{release}", "--out", "@"),
     "release rollback": ("release", "rollback", "--out", "@"),
