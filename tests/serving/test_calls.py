@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,9 @@ def names_asked(*command: str) -> list[str]:
     alone = ["unshare", "--map-root-user", "--net"]
     if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody have a network of their own (unshare --net)")
+    said = re.findall(r"^nameserver\s+(\S+)", Path("/etc/resolv.conf").read_text(), re.MULTILINE)
+    if said and all(":" in server for server in said):
+        pytest.skip("this machine's name servers are asked over IPv6, where nobody listens here")
     mine = {name: value for name, value in os.environ.items() if name not in SWITCHES}
     done = subprocess.run(
         [*alone, sys.executable, str(RESOLVER), sys.executable, *command],
