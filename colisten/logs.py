@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -43,9 +44,25 @@ def configure_logs(level: str | None = None) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, name.upper())),
         # Looked up at every line: whoever replaces standard error gets what follows.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(_Lenient()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
+
+
+class _Lenient:
+    """Standard error that never fails whoever logs.
+
+    Where a log lies on a full disk, the line is lost; the thread that wrote it, often in the midst
+    of saying what is wrong with the disk, must live on.
+    """
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # full, or closed
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def _line(event: object, **_: object) -> str:
