@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 
+from colisten.limits import whole_cores
+
 WAIT = "OMP_WAIT_POLICY"
 COUNT = "OMP_NUM_THREADS"
 # Where a library has a variable of its own, that one goes first.
@@ -47,8 +49,9 @@ def share_cores(environment: MutableMapping[str, str], processes: int) -> None:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: of the machine, and of its container's quota."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(own, whole_cores() or own)
 
 
 def spinning_notice() -> str | None:
@@ -70,8 +73,9 @@ def worth(rows: int, width: int, threads: int) -> int:
 def held(threads: int) -> Iterator[None]:
     """Let every pool compute with so many threads; as before at the end.
 
-    Holds for BLAS, OpenMP and torch where they are loaded, and for whatever of them the block
-    loads or starts. Never with more than there are cores, which is what the latter take at most.
+    Holds for BLAS, OpenMP, Arrow and torch where they are loaded, and for whatever of them the
+    block loads or starts. Never with more than there are cores, which is what the latter take at
+    most.
     """
     threads = min(threads, cores())
     with ExitStack() as stack:
@@ -83,6 +87,9 @@ def held(threads: int) -> Iterator[None]:
 
 
 def _hold_loaded(threads: int, stack: ExitStack) -> None:
+    if arrow := sys.modules.get("pyarrow"):
+        stack.callback(arrow.set_cpu_count, arrow.cpu_count())
+        arrow.set_cpu_count(threads)
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:  # it comes with the training extra, as torch does

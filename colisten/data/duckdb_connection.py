@@ -12,6 +12,8 @@ from typing import Any
 import duckdb
 
 from colisten.interrupts import interruptible
+from colisten.limits import within_memory
+from colisten.threads import cores
 
 _NO_EXTENSIONS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
@@ -27,14 +29,15 @@ def connect(file: Path | None = None, **config: Any) -> duckdb.DuckDBPyConnectio
         duckdb.Error: It refuses a setting, or the file.
     """
     database = ":memory:" if file is None else str(file)
-    return interruptible(duckdb.connect(database, config={**config, **_NO_EXTENSIONS}))
+    config = {**_fitting(config), **_NO_EXTENSIONS}
+    return interruptible(duckdb.connect(database, config=config))
 
 
 def ibis_backend(**config: Any) -> Any:
     """An Ibis backend of its own, in memory, with these further settings of DuckDB."""
     import ibis  # not every table that is read needs it, and it takes half a second
 
-    return ibis.duckdb.connect(**config, **_NO_EXTENSIONS)
+    return ibis.duckdb.connect(**_fitting(config), **_NO_EXTENSIONS)
 
 
 def default_ibis_backend() -> Any:
@@ -45,3 +48,13 @@ def default_ibis_backend() -> Any:
     for name in _NO_EXTENSIONS:
         backend.raw_sql(f"SET {name} = false")
     return backend
+
+
+def _fitting(config: dict[str, Any]) -> dict[str, Any]:
+    """The same settings, with no more memory and threads than the container has."""
+    fitting = dict(config)
+    if "memory_limit" in config:
+        fitting["memory_limit"] = within_memory(config["memory_limit"])
+    if "threads" in config:
+        fitting["threads"] = min(config["threads"], cores())
+    return fitting

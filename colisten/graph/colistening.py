@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 
 import ibis
@@ -10,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from colisten.data import parquet
-from colisten.errors import GraphError
 from colisten.graph.counting import compiled, count_in_memory, strongest_of_pairs
 from colisten.graph.edges import colistening_pairs, touched_items
 from colisten.graph.inputs import GraphInputs, Relations
 from colisten.graph.relation import CO_LISTENED
+from colisten.limits import bytes_of, within_memory
 from colisten.logs import logger
 from colisten.settings.data import DataSettings
 
@@ -92,19 +91,10 @@ def _fits(inputs: GraphInputs) -> bool:
         return False
     with parquet.opened(inputs.events) as file:
         touches: int = file.metadata.num_rows * BYTES_PER_TOUCH
-    return touches <= _bytes(inputs.engine.memory_limit)
+    return touches <= bytes_of(within_memory(inputs.engine.memory_limit))
 
 
 def _kind(first: str, second: str, data: DataSettings) -> str:
     """A pair of types as `graph.relations` names it."""
     ends = ["target" if one == data.target_type else "context" for one in (first, second)]
     return "-".join(sorted(ends, reverse=True))
-
-
-def _bytes(limit: str) -> int:
-    """A DuckDB memory limit such as 4GB or 512MiB in bytes."""
-    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", limit, re.IGNORECASE)
-    if match is None:
-        raise GraphError(f"'{limit}' is no memory limit.", "Write memory_limit as 4GB or 512MB.")
-    number, unit, binary = match.groups()
-    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))

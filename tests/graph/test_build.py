@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.events import write_events
-from colisten.errors import GraphError
+from colisten.errors import ConfigError, GraphError
 from colisten.graph.build import build_graph, build_graph_on
 from colisten.graph.folds import fold_of
 from colisten.graph.graph import CoListeningGraph
@@ -202,7 +202,7 @@ def test_a_user_with_50_000_items_is_capped(tmp_path: Path) -> None:
 
 
 def test_a_memory_limit_is_read_as_duckdb_reads_it(tiny_history: Path) -> None:
-    with pytest.raises(GraphError, match="no memory limit"):
+    with pytest.raises(ConfigError, match="no memory limit"):
         build_graph_on(
             ibis.duckdb.connect(),
             tiny_history,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from colisten.data import parquet
 from colisten.data.forecast import Forecast
+from colisten.limits import memory_bytes
 from colisten.settings.baselines import BASELINE_NAMES, chosen_baselines
 from colisten.settings.tree import Settings
 from colisten.steps.cache import Listener, StepEvent
@@ -106,8 +107,19 @@ def tell(preflight: Preflight, notices: Sequence[str], listen: Listener) -> None
         listen: Whom to tell.
     """
     listen(StepEvent("check_tables", "preflight", text=preflight.paragraph()))
-    for notice in (*notices, *preflight.forecast.warnings):
+    for notice in (*notices, *preflight.forecast.warnings, *_too_little(preflight.memory_gib)):
         listen(StepEvent("check_tables", "notice", text=notice))
+
+
+def _too_little(needed: float, root: Path = Path("/")) -> list[str]:
+    """A notice where a container has less memory than a run needs."""
+    limit = memory_bytes(root)
+    if limit is None or needed * 2**30 <= limit:
+        return []
+    return [
+        f"This container may hold {limit / 2**30:.1f} GiB and the run needs about {needed:.1f}: "
+        "it may be killed on the way. DuckDB spills to disk, training does not; give it more."
+    ]
 
 
 def words_of(seconds: float) -> str:
