@@ -13,6 +13,7 @@ from rich.text import Text
 from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, OptionalDataOption, SetOption, renamed
 from colisten.data.checks import check_tables
+from colisten.data.gather import gathered
 from colisten.data.violation import WITHHELD, TableViolations, Violation
 from colisten.errors import ConfigError
 from colisten.settings.tree import load_settings
@@ -20,7 +21,8 @@ from colisten.terminal import Terminal
 
 _HELP = """Check a folder of tables against the contract; nothing is written.
 
-The folder holds one parquet file per table (docs/tables.md says more):
+The folder holds a parquet file per table, or a folder of its parts such as
+interactions/date=2025-06-01/part-0.parquet (docs/tables.md says more):
 
 \b
   items.parquet         item_id, title, item_type, one that settings name;
@@ -62,7 +64,8 @@ def check(
         raise ConfigError("check needs --data.", "Give the folder that holds the tables.")
     settings = load_settings(config, tuple(overrides or ()))
     try:
-        report = check_tables(data, data=settings.data, engine=settings.engine)
+        with gathered(data) as tables:
+            report = check_tables(tables, data=settings.data, engine=settings.engine)
     except (Violation, TableViolations) as broken:
         raise refused(broken, as_json=as_json, ids=show_ids) from None
     if as_json:

@@ -20,7 +20,7 @@ _GROUPS = Path("sys/fs/cgroup")
 _UNLIMITED = 1 << 60
 _SHARE = 0.5
 """Of a container's memory, what DuckDB may hold; the rest is for tables in Arrow, and for torch."""
-_MEMORY = re.compile(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
+_WRITTEN = re.compile(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
 
 
 def memory_bytes(root: Path = Path("/")) -> int | None:
@@ -73,7 +73,7 @@ def within_memory(limit: str, root: Path = Path("/")) -> str:
 
 def bytes_of(limit: str) -> int:
     """A DuckDB memory limit in bytes; raises ConfigError where it is none."""
-    match = _MEMORY.fullmatch(limit)
+    match = _WRITTEN.fullmatch(limit)
     try:
         assert match is not None
         number, unit, binary = match.groups()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colisten.data.duckdb_connection import connect
@@ -89,6 +89,7 @@ def test_version_one_has_a_folder_a_controller(tmp_path: Path) -> None:
     assert cpu_quota(root) == 1.0
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.text(max_size=12))
 def test_whatever_the_files_hold_is_a_limit_or_none(groups: str, content: str) -> None:
     import tempfile

@@ -44,6 +44,8 @@ def find_table(folder: Path, table: Table) -> TableFile:
     rename = f"Rename {spelt} to '{table.file_name}'"
     if near and not readable:
         rename = f"Write {spelt} as one parquet file named '{table.file_name}'"
+        if all(path.is_dir() for path in near):
+            rename = f"Rename the folder {spelt} to '{table.name}', if its files are the table"
     if table.required:
         detail = f"the file {file} is missing"
         do = f"{rename}." if near else ""

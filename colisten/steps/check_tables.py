@@ -33,7 +33,7 @@ def check_tables(
     """Check tables; events before the cut become `history`, the window after it `holdout`.
 
     Args:
-        source: Folder of contract tables.
+        source: Folder of contract tables, each a file or a folder of parts.
         source_digest: Digest of those tables; part of the cache key.
         cut: UTC moment.
         window_days: Days of `holdout`.
@@ -43,14 +43,16 @@ def check_tables(
     """
     import shutil
 
+    from colisten.data.gather import gathered
     from colisten.data.prepare import check_cut, prepare_tables
 
     both = out / "tables"
-    summary = prepare_tables(
-        source, both, cut=cut, window_days=window_days, data=data, engine=engine
-    )
-    # A cut that leaves the towers nothing to learn from ends here, before anything is trained.
-    check_cut(source, cut=cut, window_days=window_days, data=data, engine=engine)
+    with gathered(source) as tables:
+        summary = prepare_tables(
+            tables, both, cut=cut, window_days=window_days, data=data, engine=engine
+        )
+        # A cut that leaves the towers nothing to learn from ends here, before anything is trained.
+        check_cut(tables, cut=cut, window_days=window_days, data=data, engine=engine)
     for name in ("history", "holdout"):
         shutil.move(both / name, out / name)
     both.rmdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 from colisten.ablations.registry import FULL, Ablation, select
 from colisten.ablations.report import AblationReport
 from colisten.data.checks import check_tables
+from colisten.data.gather import over_tables
 from colisten.data.prepare import check_cut, cut_notices
 from colisten.json_files import write_json
 from colisten.pages import write_page
@@ -19,6 +20,7 @@ from colisten.steps.use_cases.compare import compare_trainings
 from colisten.steps.workflow import Window
 
 
+@over_tables
 def ablate(
     data: Path,
     cut: datetime,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from colisten.data import contract, parquet
 from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
+from colisten.data.gather import over_tables
 from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
 from colisten.data.violations import FolderMissing
@@ -68,6 +69,7 @@ def simulate_experiment(data: Path, out: Path, *, days: int, seed: int) -> tuple
     return shown.num_rows, events.num_rows
 
 
+@over_tables
 def compare_experiment(
     data: Path,
     folder: Path,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from colisten.data.checks import check_tables
 from colisten.data.forecast import forecast_cut
+from colisten.data.gather import over_tables
 from colisten.data.moments import parse_moment
 from colisten.evaluation.seconds import Seconds
 from colisten.evaluation.table import EvaluationTable
@@ -50,6 +51,7 @@ class RunResult:
         return self.out / "recommendations.parquet"
 
 
+@over_tables
 def run(
     data: str | Path,
     cut: str | datetime,
@@ -68,7 +70,7 @@ def run(
     the same call goes on where it stopped.
 
     Args:
-        data: Folder of contract tables.
+        data: Folder of contract tables, each a file or a folder of parts (docs/tables.md).
         cut: UTC moment that ends all learning; a text is read as ISO 8601, without a zone as UTC.
         out: Folder that owns the results.
         settings: Default: those of the library.
