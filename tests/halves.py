@@ -1,0 +1,73 @@
+"""Every test, as two pytest processes side by side: `python -m tests.halves`.
+
+The suite keeps one core busy and there are two. What is timed, or talks to servers of its own with
+budgets in milliseconds, is in the first half; the second only computes, or runs commands to their
+end. The rest of the command line goes to both.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from colisten.threads import cores
+
+ROOT = Path(__file__).parents[1]
+SECOND = (
+    "ablations",
+    "baselines",
+    "cli/test_experiment.py",
+    "data",
+    "evaluation",
+    "experiments",
+    "graph",
+    "importing",
+    "models",
+    "pipelines",
+    "ranking",
+    "reports",
+    "sampling",
+    "simulator",
+    "statistics",
+    "steps",
+    "test_notebook.py",
+    "test_tutorial.py",
+    "text",
+    "training",
+)
+"""Folders and files of `tests` that make the second half; all others are the first."""
+_PYTEST = (sys.executable, "-m", "pytest")
+
+
+def halves() -> tuple[list[str], list[str]]:
+    """What each half is asked to collect; together that is every test, once."""
+    second = [f"tests/{name}" for name in SECOND]
+    return ["tests", *(f"--ignore={name}" for name in second)], second
+
+
+def run(options: Sequence[str]) -> int:
+    """Run both; the second's output follows the first's. Returns the worse exit code."""
+    first, second = halves()
+    if cores() < 2:
+        return subprocess.run([*_PYTEST, "tests", *options], cwd=ROOT, check=False).returncode
+    with tempfile.TemporaryFile() as said:
+        # One cache is enough: the second would overwrite which tests failed last.
+        command = [*_PYTEST, *second, *options, "-p", "no:cacheprovider"]
+        beside = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            code = subprocess.run([*_PYTEST, *first, *options], cwd=ROOT, check=False).returncode
+            other = beside.wait()
+        finally:
+            beside.terminate()
+            beside.wait()
+            said.seek(0)
+            sys.stdout.flush()
+            sys.stdout.buffer.write(said.read())
+    return max(code, other)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(sys.argv[1:]))
