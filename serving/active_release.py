@@ -73,6 +73,7 @@ class ActiveRelease:
         towers: TowerPlace,
         *,
         rest: Callable[[], None] = at_once,
+        turned: bool = True,
     ) -> ActiveRelease:
         """Read, verify and warm up a release.
 
@@ -83,6 +84,8 @@ class ActiveRelease:
             copies: Where its copy lies; None reads it into memory.
             towers: Where its tower is.
             rest: Called now and then, so that others get to work.
+            turned: Whether its vectors are turned for search before it is there; `nearest.turn`
+                does it later.
 
         Raises:
             ReleaseError: It is not there, corrupt, not signed as it must be, or does not answer.
@@ -106,7 +109,9 @@ class ActiveRelease:
         features.look()
         rest()
         tower = towers.hold(release)
-        nearest = NearestItems(release, rest)
+        nearest = NearestItems(release)
+        if turned:
+            nearest.turn(rest)
         active = cls(release, nearest, features, datetime.now(UTC), files, copy, tower)
         try:
             # Computed here and not by the first request.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from colisten.index.protocol import check_width
 from colisten.index.pruned import FirstScores, PrunedVectors
 from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
-from colisten.serving.pace import at_once
+from colisten.serving.pace import Unhurried, at_once
 
 _FEW = 8
 # By how much a score may differ that is made in another order, in units of the square root of the
@@ -61,19 +62,31 @@ class NearestItems:
     """Finds what is nearest to a user among the items that a release recommends.
 
     Args:
-        release: Whose vectors; where they are many and long they are turned once, which takes
-            about a second and a third of their memory more.
-        rest: Called now and then meanwhile, so that others get to work.
+        release: Whose vectors.
     """
 
-    def __init__(self, release: LoadedRelease, rest: Callable[[], None] = at_once) -> None:
+    def __init__(self, release: LoadedRelease) -> None:
         self._release = release
         self._vectors = release.item_vectors
         self._start = release.target.start
         self._slack = _ROUNDING * max(1, self._vectors.shape[1]) ** 0.5
         self._pruned: PrunedVectors | None = None
+
+    def turn(self, rest: Callable[[], None] = at_once) -> None:
+        """Turn the vectors, where they are so many and so long that searches are faster then.
+
+        Once a release; it takes some seconds, and a third of their memory more. Searches may go on
+        meanwhile, and find the same before and after.
+
+        Args:
+            rest: Called now and then, so that others get to work.
+        """
         if PrunedVectors.pays(self._vectors):
-            self._pruned = PrunedVectors(self._vectors, _queries(release), rest)
+            self._pruned = PrunedVectors(self._vectors, _queries(self._release), rest)
+
+    def turn_beside(self) -> None:
+        """Do so in a thread that gives way to answers: nobody need wait for the first of them."""
+        Thread(target=self._turn_unhurried, name="turn-vectors", daemon=True).start()
 
     def of(self, query: Query) -> Found:
         """The k nearest items of one query; raises as `of_all`."""
@@ -90,17 +103,21 @@ class NearestItems:
         gone = [self._places(query.left_out) for query in queries]
         # Vectors of a few are gathered; many are scored with all others, which costs less.
         many = [at for at, query in enumerate(queries) if self._is_for_many(query, gone[at])]
+        pruned = self._pruned  # it may come at any moment
         together = np.array([queries[at].vector for at in many], np.float32)
         firsts: dict[int, FirstScores] = {}
         rough: dict[int, np.ndarray] = {}
-        if many and self._pruned is not None:
-            firsts = dict(zip(many, self._pruned.first(together), strict=True))
+        if many and pruned is not None:
+            firsts = dict(zip(many, pruned.first(together), strict=True))
         elif many:
             rough = dict(zip(many, self._products(together), strict=True))
         return [
-            self._found(query, gone[at], firsts.get(at), rough.get(at))
+            self._found(query, gone[at], pruned, firsts.get(at), rough.get(at))
             for at, query in enumerate(queries)
         ]
+
+    def _turn_unhurried(self) -> None:
+        self.turn(Unhurried())  # it counts what this thread works
 
     def _is_for_many(self, query: Query, gone: np.ndarray) -> bool:
         n = len(self._vectors)
@@ -117,12 +134,13 @@ class NearestItems:
         self,
         query: Query,
         gone: np.ndarray,
+        pruned: PrunedVectors | None,
         first: FirstScores | None,
         rough: np.ndarray | None,
     ) -> Found:
         places: np.ndarray | None = None
-        if first is not None and self._pruned is not None:
-            places = self._pruned.candidates(
+        if first is not None and pruned is not None:
+            places = pruned.candidates(
                 query.vector, query.k, query.allowed, left_out=gone, first=first
             )
             if places is None:  # too many are left

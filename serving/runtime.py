@@ -355,11 +355,11 @@ class Runtime:
         """A release, ready to answer; without haste where another one answers meanwhile."""
         parts = self._store, release_id, self._environment, self._copies, self._towers
         if self._watcher.current is None:
-            active = ActiveRelease.load(*parts)
+            active = ActiveRelease.load(*parts, turned=False)
+            active.nearest.turn_beside()
         else:
             # Workers one after the other: meanwhile the others have the cores.
-            turn = nullcontext() if self._copies is None else self._copies.turn()
-            with turn:
+            with nullcontext() if self._copies is None else self._copies.turn():
                 active = ActiveRelease.load(*parts, rest=Unhurried())
         self._inspector.judge_index(active)
         return active

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.index import pruned
 from colisten.release.loaded import LoadedRelease
+from colisten.serving import nearest
 from colisten.serving.answers import Shelf
 from colisten.serving.environment import Environment
 from colisten.serving.requests import RecommendRequest
@@ -100,6 +103,7 @@ def runtime(home: Home, request: pytest.FixtureRequest) -> Iterator[Runtime]:
                 patch.setattr(pruned, name, value)
         opened = Runtime.open(Environment(home.folder, SETTINGS))
         active = opened._active()
+        active.nearest.turn()  # what a thread may still be at
         assert (active.nearest._pruned is not None) == (request.param == "pruned")
         yield opened
         opened.close()
@@ -167,3 +171,33 @@ def test_a_shelf_is_the_same_to_the_last_bit_whoever_asks_beside(
 
     together = [read(one) for one in runtime.recommend_all([(one, ()) for one in asked])]
     assert together == [read(runtime.recommend(one)) for one in asked]
+
+
+def test_a_start_does_not_wait_for_vectors_to_be_turned(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruned, "MIN_ITEMS", 1)
+    monkeypatch.setattr(pruned, "COLUMNS", 3)
+    may_turn = threading.Event()
+
+    class Waiting(pruned.PrunedVectors):
+        def __init__(self, *parts: Any) -> None:
+            assert may_turn.wait(30)
+            super().__init__(*parts)
+
+    monkeypatch.setattr(nearest, "PrunedVectors", Waiting)
+    opened = Runtime.open(Environment(home.folder, SETTINGS))
+    try:
+        asked = RecommendRequest(user_id=USERS[0], k=5)
+        before = opened.recommend(asked)
+        assert opened._active().nearest._pruned is None
+        may_turn.set()
+        deadline = time.monotonic() + 30
+        while opened._active().nearest._pruned is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert before.how.search == "exact"
+        assert before.items == opened.recommend(asked).items
+    finally:
+        may_turn.set()
+        opened.close()
