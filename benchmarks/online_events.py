@@ -33,6 +33,7 @@ from benchmarks.serving_process import RECOMMEND, Process
 from colisten.features.events import Event
 from colisten.features.store import OnlineFeatures
 from colisten.json_files import parse_json
+from colisten.release.feature_files import features_of
 from colisten.settings.tree import load_settings
 from colisten.simulator import WorldSettings, simulate
 from colisten.steps.use_cases.release import promote_release
@@ -165,7 +166,9 @@ class Service:
     def _kept(self, events: list[Event]) -> int:
         """How many events are held exactly once; raises where anything else is held."""
         loaded = self._loaded
-        store = OnlineFeatures(self._out / "features", loaded.index_of, loaded.spec.fields)
+        store = OnlineFeatures(
+            features_of(self._out, loaded.manifest), loaded.index_of, loaded.spec.fields
+        )
         users = sorted({event.user_id for event in events})
         batch = store.read(users)
         history = batch.histories[self._kind]

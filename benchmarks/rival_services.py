@@ -32,6 +32,7 @@ from colisten.features.store import open_store
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.json_files import parse_json
+from colisten.release.feature_files import features_of
 from colisten.settings.tree import Settings
 
 HOME, KIND, INDEX, EF = "RIVAL_HOME", "RIVAL_KIND", "RIVAL_INDEX", "RIVAL_EF"
@@ -71,7 +72,7 @@ def app() -> FastAPI | Starlette:
 
 def stack(place: Place, index: str | None) -> FastAPI:
     """The straightforward stack; `index` is the address of a Milvus server, None for numpy."""
-    release, store = place.release, open_store(place.home / "features")
+    release, store = place.release, open_store(features_of(place.home, place.release.manifest))
     session, service = onnx_session(release.folder), store.get_feature_service(names.SERVING)
     history, schema = np.array(release.history_vectors), release.spec.fields.schema
     search = _by_numpy(place) if index is None else _by_milvus(place, index)

@@ -37,6 +37,7 @@ from colisten.ranking.eligible import eligible_users
 from colisten.ranking.events import EventLog
 from colisten.ranking.ragged import Ragged
 from colisten.release.explanation import explained
+from colisten.release.feature_files import features_of
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.serving.explanation import Phrases, as_answer
@@ -81,7 +82,7 @@ def after_the_cut(out: Path) -> dict[str, Any]:
     store = ReleaseStore(out)
     release = store.load_live() if store.live() else _latest(store)
     tables = tables_of(out, release)
-    pairs, batch = pairs_after(release, tables, out / "features")
+    pairs, batch = pairs_after(release, tables, features_of(out, release.manifest))
     told = {
         "users": len(batch),
         "window_days": tables.window_days,

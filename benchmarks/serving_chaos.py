@@ -37,6 +37,7 @@ from colisten.feature_repo.repo import materialize
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer, endpoint_of
 from colisten.json_files import parse_json, read_mapping
+from colisten.release.feature_files import features_of
 from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
 
@@ -142,7 +143,8 @@ def kill_redis(scene: Scene) -> Undo:
     def undo() -> None:
         redis.start()
         materialize(
-            place.home / "features", as_of=datetime.fromisoformat(place.release.manifest.as_of)
+            features_of(place.home, place.release.manifest),
+            as_of=datetime.fromisoformat(place.release.manifest.as_of),
         )
 
     return undo

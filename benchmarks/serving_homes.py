@@ -27,12 +27,12 @@ from benchmarks.serving_process import milvus
 from colisten.data import parquet
 from colisten.feature_repo.repo import materialize
 from colisten.feature_repo.stores import write_config
-from colisten.features.names import ONLINE_FILE
+from colisten.features.repository import definitions_digest
 from colisten.index import open_index
 from colisten.index.exact import ExactCollection
 from colisten.index.filter import NO_COLUMNS, FilterColumns
 from colisten.json_files import write_json
-from colisten.release.feature_files import bind_features
+from colisten.release.feature_files import FEATURES, bind_features, features_of
 from colisten.release.golden_set import FOLDER, TOP, GoldenSet
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import Bound
@@ -89,7 +89,7 @@ def large(place: Place, folder: Path, size: int | None = None) -> Place:
     home = folder / "large"
     if not (home / "others").exists():
         shutil.rmtree(home, ignore_errors=True)
-        shutil.copytree(place.home / "features", home / "features")
+        shutil.copytree(place.home / FEATURES, home / FEATURES)
         payload = remade(place.release, folder / "payload", size=size or LARGE)
         with open_index(home, EXACT) as index:
             store = ReleaseStore(home)
@@ -107,15 +107,16 @@ def copied(place: Place, folder: Path) -> Place:
 
 def on_redis(place: Place, address: str, folder: Path) -> Place:
     """The same releases over a Redis that is filled here."""
-    features = folder / "features"
-    skip = shutil.ignore_patterns(f"{ONLINE_FILE}*")
-    shutil.copytree(place.home / "features", features, ignore=skip)
+    skip = shutil.ignore_patterns("online*.db*")
+    shutil.copytree(place.home / FEATURES, folder / FEATURES, ignore=skip)
     # A journal of its own, which says that this feature store belongs to the releases.
     (folder / "releases").mkdir()
     for one in (place.home / "releases").resolve().iterdir():
         own = folder / "releases" / one.name
         own.symlink_to(one) if one.is_dir() else shutil.copyfile(one, own)
-    write_config(features, FeatureSettings(online_store="redis", redis=address))
+    features = features_of(folder, place.release.manifest)
+    settings = FeatureSettings(online_store="redis", redis=address)
+    write_config(features, settings, definitions_digest(features))
     bind_features(folder, place.release.manifest)
     as_of = datetime.fromisoformat(place.release.manifest.as_of)
     materialize(features, as_of=as_of)

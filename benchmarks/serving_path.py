@@ -33,10 +33,12 @@ from benchmarks.runs import world_window
 from colisten.data import parquet
 from colisten.features import names
 from colisten.features.lightfeast import EntityKey, Value
+from colisten.features.repository import source_file
 from colisten.features.store import OnlineFeatures, open_store
 from colisten.features.transform import encode_users
 from colisten.features.users import UserBatch
 from colisten.json_files import parse_json, to_json
+from colisten.release.feature_files import features_of
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.serving.app import build_app
@@ -107,10 +109,11 @@ def placed(home: Path) -> Place:
     """A folder that `built` made before, and users of whom its feature store knows something."""
     settings = load_settings(None, SETTINGS)
     release = Place(home, settings, ()).release
-    store = open_store(home / "features")
-    source = Path(store.get_feature_view(names.USER_PROFILE).batch_source.path)
+    folder = features_of(home, release.manifest)
+    store = open_store(folder)
+    source = source_file(store, store.get_feature_view(names.USER_PROFILE))
     everyone = parquet.read(source).column("user_id").to_pylist()
-    online = OnlineFeatures(home / "features", release.index_of, release.spec.fields)
+    online = OnlineFeatures(folder, release.index_of, release.spec.fields)
     batch = online.read(everyone)
     busy = sum(history.counts for history in batch.histories.values()) >= 10
     return Place(home, settings, [str(user) for user in batch.user_ids[busy]])
@@ -241,7 +244,7 @@ def stages(place: Place, runtime: Runtime) -> dict[str, Callable[[str], Any]]:
 
 def bare_parts(place: Place) -> dict[str, Callable[[str], Any]]:
     """The floor: feature rows, one run of the tower, one product and a partial sort."""
-    release, store = place.release, open_store(place.home / "features")
+    release, store = place.release, open_store(features_of(place.home, place.release.manifest))
     service = store.get_feature_service(names.SERVING)
     views = [store.get_feature_view(each.name) for each in service.feature_view_projections]
     wanted = set(release.spec.fields.schema.names)
@@ -271,7 +274,7 @@ def bare_parts(place: Place) -> dict[str, Callable[[str], Any]]:
 
 def plain_stack(place: Place) -> Starlette:
     """What a platform team writes first over the same release and feature store."""
-    release, store = place.release, open_store(place.home / "features")
+    release, store = place.release, open_store(features_of(place.home, place.release.manifest))
     session, vectors = onnx_session(release.folder), np.array(release.item_vectors)
     service = store.get_feature_service(names.SERVING)
     history, schema = np.array(release.history_vectors), release.spec.fields.schema

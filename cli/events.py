@@ -57,11 +57,12 @@ def push(
     from colisten.features.names import CONFIG_FILE
     from colisten.features.store import OnlineFeatures
     from colisten.features.users import UserFields
-    from colisten.release.feature_files import bound_features
+    from colisten.release.feature_files import bound_features, meant_release, repository_of
     from colisten.release.recording import live_items, record_event
 
     moment = datetime.now(UTC) if at is None else parse_moment(at, "--at", zone_needed=True)
-    folder = out / "features"
+    release = meant_release(out)
+    folder = repository_of(out, release)
     if not (folder / CONFIG_FILE).is_file():
         raise ConfigError(
             f"No feature store at {folder}.", "Give the folder given to `colisten run --out`."
@@ -72,7 +73,8 @@ def push(
     items = live_items(out)
     # Without a release nobody can tell which items are unknown, and all are kept alike.
     index_of = (lambda ids: np.zeros(len(ids), int)) if items is None else items.index_of
-    features = OnlineFeatures(folder, index_of, UserFields(), bound=bound_features(out))
+    bound = None if release is None else bound_features(out, release)
+    features = OnlineFeatures(folder, index_of, UserFields(), bound=bound)
     known = UserFields(features.types, features.signals)
     recorded = record_event(event, known, items, features.push)
     if as_json:

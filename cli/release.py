@@ -17,7 +17,8 @@ from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, OutOption, SetOption
 from colisten.errors import VerifyFailed
 from colisten.release.manifest import Manifest
-from colisten.release.store import LIVE, ReleaseState
+from colisten.release.states import ReleaseState
+from colisten.release.store import LIVE
 from colisten.release.verify import Verification
 from colisten.settings.index import IndexSettings
 from colisten.settings.tree import load_settings
@@ -139,6 +140,7 @@ def promote(
     """
     settings = load_settings(config, tuple(overrides or ()))
     keyed: dict[str, Any] = {"index": settings.index, "public_key": settings.release.public_key}
+    keyed["keep_days"] = settings.features.online_keep_days
     with _shown_work() as listen:
         verification = use_case.promote_release(out, release_id, **keyed, listen=listen)
     _report(verification, as_json)

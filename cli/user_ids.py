@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from colisten.data import parquet
 from colisten.data.ids import id_fault
 from colisten.errors import ConfigError, FeatureError
+from colisten.features.names import SOURCES
+from colisten.release.feature_files import meant_release, repository_of
 from colisten.words import shown
 
 _COLUMN = "user_id"
@@ -48,10 +50,11 @@ def every_user(out: Path) -> list[str]:
     Raises:
         FeatureError: The run's folder holds no feature sources.
     """
-    files = sorted((out / "features" / "sources").glob("user_*.parquet"))
+    folder = repository_of(out, meant_release(out))
+    files = sorted((folder / SOURCES).glob("user_*.parquet"))
     if not files:
         raise FeatureError(
-            f"{out / 'features'} has no sources that list its users.", "Name them: --users FILE."
+            f"{folder} has no sources that list its users.", "Name them: --users FILE."
         )
     columns = [parquet.read(file, columns=[_COLUMN]).column(_COLUMN) for file in files]
     ids = pc.unique(pa.chunked_array([part for each in columns for part in each.chunks]))

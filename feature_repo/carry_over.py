@@ -15,7 +15,7 @@ from pathlib import Path
 
 from colisten.data.moments import newest, utc
 
-_PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 30.0
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def writers_waiting(file: Path) -> Iterator[None]:
         yield
         return
     with closing(
-        sqlite3.connect(file, timeout=_PATIENCE_SECONDS, isolation_level=None)
+        sqlite3.connect(file, timeout=PATIENCE_SECONDS, isolation_level=None)
     ) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
@@ -50,7 +50,7 @@ def carry_over(old: Path, new: Path, as_of: datetime) -> int:
             copied += connection.execute(
                 f"INSERT OR REPLACE INTO main.{name} SELECT * FROM old.{name} "
                 "WHERE typeof(event_ts) = 'integer' AND event_ts BETWEEN ? AND ?",
-                (_stored(as_of), _stored(newest())),
+                (stored_moment(as_of), stored_moment(newest())),
             ).rowcount
         connection.execute("COMMIT")
     return copied
@@ -64,6 +64,6 @@ def _tables(connection: sqlite3.Connection, place: str) -> set[str]:
     return {'"{}"'.format(name.replace('"', '""')) for (name,) in found}
 
 
-def _stored(moment: datetime) -> int:
+def stored_moment(moment: datetime) -> int:
     """A moment as Feast's SQLite store writes it: seconds, of a UTC clock read as local."""
     return int(utc(moment).replace(tzinfo=None).timestamp())

@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 from colisten.data import parquet
 from colisten.data.moments import days_from, utc
 from colisten.errors import FeatureError
+from colisten.feature_repo.carry_across import carry_across, other_space
 from colisten.feature_repo.carry_over import carry_over, writers_waiting
+from colisten.feature_repo.definitions import write_definitions
 from colisten.feature_repo.entities import ITEM, USER
 from colisten.feature_repo.services import feature_services
 from colisten.feature_repo.sources import MOMENT, write_sources
@@ -24,7 +26,13 @@ from colisten.feature_repo.stores import store_config, write_config
 from colisten.feature_repo.views import event_id_view, item_views, seen_views, user_views
 from colisten.features.lightfeast import FeatureStore, FeatureView, RepoConfig
 from colisten.features.names import ONLINE_FILE, REGISTRY_FILE, TIMESTAMP, TYPE_TAG
-from colisten.features.store import open_store
+from colisten.features.repository import (
+    RepositoryFiles,
+    definitions_digest,
+    online_file,
+    source_file,
+)
+from colisten.features.store import open_files
 from colisten.files import located, write_aside
 from colisten.logs import logger
 from colisten.progress import track
@@ -52,7 +60,7 @@ def build_feature_repo(
     """Write sources and feature_store.yaml to `out` and register every definition.
 
     Sources are replaced whole and their bytes depend on the tables, the moment and the settings
-    alone. The registry names them by absolute path: build a repository where it will stay.
+    alone. The registry names them from the folder on, so that it can be copied and moved.
 
     Args:
         history: Folder of checked tables; users.parquet and music.parquet may be missing.
@@ -81,16 +89,16 @@ def build_feature_repo(
         engine=engine,
         text_vectors=text_vectors,
     )
-    length = features.history_length
-    users = user_views(sources, data, music_dim=music_dim, history_length=length)
-    seen, items = seen_views(sources, data), item_views(sources)
+    users = user_views(data, music_dim=music_dim, history_length=features.history_length)
+    seen, items = seen_views(data), item_views()
+    views, services = [*users, *seen, *items, event_id_view()], feature_services(users, seen, items)
+    write_definitions(sources, views, services)
+    definitions = definitions_digest(out)
     with write_aside(out / REGISTRY_FILE) as registry:
         empty = registry.with_name(f"{registry.name}.online")
-        config = store_config(features, registry=str(registry), online=str(empty))
+        config = store_config(features, definitions, registry=str(registry), online=str(empty))
         try:
             store = FeatureStore(config=RepoConfig(**config, repo_path=out))
-            services = feature_services(users, seen, items)
-            views = [*users, *seen, *items, event_id_view(sources)]
             store.apply([USER, ITEM, *views, *services])
             # What is being served stays until `materialize` has the new content whole.
             if empty.exists() and not (out / ONLINE_FILE).exists():
@@ -99,12 +107,18 @@ def build_feature_repo(
             raise FeatureError(f"Feast cannot apply the repository at {out}: {error}.") from error
         finally:
             empty.unlink(missing_ok=True)
-    write_config(out, features)
+    write_config(out, features, definitions)
     log.info("feature repository built", folder=str(out), music_dim=music_dim)
     return out
 
 
-def materialize(folder: Path, *, as_of: datetime, keep_days: int | None = None) -> None:
+def materialize(
+    repository: Path | RepositoryFiles,
+    *,
+    as_of: datetime,
+    keep_days: int | None = None,
+    before: RepositoryFiles | None = None,
+) -> None:
     """Fill the online store with every entity's newest values strictly before `as_of`.
 
     What `FeatureStore.materialize` does, for sources sorted by entity and time: it ranks all
@@ -114,21 +128,26 @@ def materialize(folder: Path, *, as_of: datetime, keep_days: int | None = None) 
     anew.
 
     Args:
-        folder: Of the repository.
+        repository: Its folder, or its files where its configuration is not yet the one there.
         as_of: Moment with a zone.
         keep_days: Users without an event for so many days before it are left out, whatever else
             is known of them; None keeps all.
+        before: Repository of what was live, whose key space may hold later events; see
+            `carry_across`.
 
     Raises:
-        FeatureError: `folder` holds no repository, or the online store refuses.
+        FeatureError: There is no such repository, or the online store refuses.
     """
     if as_of.tzinfo is None:
         raise FeatureError(f"The moment {as_of} has no time zone.", "Pass a UTC datetime.")
-    store = open_store(folder)
-    if store.config.online_store.type != "sqlite":
+    files = RepositoryFiles.read(repository) if isinstance(repository, Path) else repository
+    store = open_files(files)
+    file, other = online_file(store), other_space(before, store)
+    if file is None:
         _fill(store, as_of, keep_days)
+        if other is not None:
+            carry_across(other, store, as_of)
     else:
-        file = located(folder) / ONLINE_FILE
         with ExitStack() as stack, write_aside(file) as aside:
             store.config.online_store.path = str(aside)
             _fill(store, as_of, keep_days)
@@ -140,29 +159,33 @@ def materialize(folder: Path, *, as_of: datetime, keep_days: int | None = None) 
                 log.warning("nothing kept of the old online store", error=str(error))
             else:
                 log.info("kept of the old online store", cells=kept)
-    log.info("online store filled", folder=str(folder), as_of=as_of.isoformat())
+            if other is not None:
+                carry_across(other, store, as_of)
+    log.info("online store filled", folder=str(files.folder), as_of=as_of.isoformat())
 
 
 def _fill(store: FeatureStore, as_of: datetime, keep_days: int | None) -> None:
     views = [view for view in store.list_feature_views() if view.online]
-    kept = None if keep_days is None else _active(views, as_of, keep_days)
+    kept = None if keep_days is None else _active(store, views, as_of, keep_days)
     try:
         store.provider.update_infra(store.project, [], views, [], store.list_entities(), False)
         for view in track(views, "online store"):
             users = kept if view.join_keys[0] == _USER else None
-            for rows in _newest(Path(view.batch_source.path), view.join_keys[0], as_of, users):
+            for rows in _newest(source_file(store, view), view.join_keys[0], as_of, users):
                 store.write_to_online_store(view.name, df=rows.to_pandas())
     except Exception as error:
         raise FeatureError(f"Cannot fill the online store: {error}.") from error
 
 
-def _active(views: Sequence[FeatureView], as_of: datetime, days: int) -> pa.Array:
+def _active(
+    store: FeatureStore, views: Sequence[FeatureView], as_of: datetime, days: int
+) -> pa.Array:
     """Users with an event in the last days before `as_of`."""
     moment = pc.field(TIMESTAMP)
     since = moment >= pa.scalar(days_from(as_of, -days), MOMENT)
     lately = since & (moment < pa.scalar(utc(as_of), MOMENT))
     users = [
-        parquet.read(Path(view.batch_source.path), columns=[_USER], filters=lately).column(_USER)
+        parquet.read(source_file(store, view), columns=[_USER], filters=lately).column(_USER)
         for view in views
         if TYPE_TAG in view.tags
     ]

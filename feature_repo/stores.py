@@ -16,8 +16,8 @@ from colisten.features.names import (
     CONFIG_FILE,
     OFFLINE_STORE,
     ONLINE_FILE,
-    PROJECT,
     REGISTRY_FILE,
+    key_space,
 )
 from colisten.files import write_aside
 from colisten.settings.sections import FeatureSettings
@@ -29,9 +29,19 @@ _REDIS_PATIENCE = {"socket_connect_timeout": "1", "socket_timeout": "2", "retry"
 
 
 def store_config(
-    features: FeatureSettings, *, registry: str = REGISTRY_FILE, online: str = ONLINE_FILE
+    features: FeatureSettings,
+    definitions: str,
+    *,
+    registry: str = REGISTRY_FILE,
+    online: str = ONLINE_FILE,
 ) -> dict[str, Any]:
     """The content of feature_store.yaml; its file paths are relative to its folder.
+
+    Args:
+        features: Where online features are kept.
+        definitions: Digest of the repository's definitions, which names its key space.
+        registry: Where the registry is written.
+        online: SQLite's file.
 
     Feast fills in environment variables: `features.redis` may be `${REDIS}`, which keeps a
     password out of settings and files.
@@ -50,7 +60,7 @@ def store_config(
         # Set anew with every write: what goes is who was not written for so long.
         online_store["key_ttl_seconds"] = features.online_keep_days * _DAY_SECONDS
     return {
-        "project": PROJECT,
+        "project": key_space(definitions),
         "provider": "local",
         # The registry changes only when the repository is rebuilt: 0 keeps the first read.
         "registry": {"path": registry, "cache_ttl_seconds": 0},
@@ -62,11 +72,19 @@ def store_config(
     }
 
 
-def write_config(folder: Path, features: FeatureSettings) -> Path:
-    """Write `folder`/feature_store.yaml."""
+def config_bytes(
+    features: FeatureSettings, definitions: str, *, online: str = ONLINE_FILE
+) -> bytes:
+    """feature_store.yaml as it is written; args and errors are those of `store_config`."""
+    config = store_config(features, definitions, online=online)
+    return yaml.safe_dump(config, sort_keys=False).encode()
+
+
+def write_config(folder: Path, features: FeatureSettings, definitions: str) -> Path:
+    """Write `folder`/feature_store.yaml; raises as `store_config` does."""
     file = folder / CONFIG_FILE
     with write_aside(file) as aside:
-        aside.write_text(yaml.safe_dump(store_config(features), sort_keys=False))
+        aside.write_bytes(config_bytes(features, definitions))
     return file
 
 

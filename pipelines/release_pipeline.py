@@ -201,7 +201,6 @@ def release_pipeline(
     published = publish(
         history=history,
         features=features,
-        text=text,
         graph=fitted.outputs["graph"],
         hgnn=fitted.outputs["hgnn"],
         towers=fitted.outputs["towers"],

@@ -20,7 +20,7 @@ import numpy as np
 from colisten.errors import ColistenError
 from colisten.features.users import nobody
 from colisten.logs import logger
-from colisten.release.feature_files import bound_features
+from colisten.release.feature_files import bound_features, features_of
 from colisten.release.loaded import LoadedRelease
 from colisten.release.private_copy import PrivateCopies, PrivateCopy, SourceFiles
 from colisten.release.store import ReleaseStore
@@ -101,9 +101,9 @@ class ActiveRelease:
         rest()
         patience = environment.settings.serving.features_budget_ms / 1000
         features = FeatureClient(
-            environment.features,
+            features_of(store.root, release.manifest),
             release,
-            bound=partial(bound_features, store.root),
+            bound=partial(bound_features, store.root, release.manifest),
             patience_seconds=patience,
         )
         features.look()

@@ -37,11 +37,6 @@ class Environment:
         return self.home / "releases"
 
     @property
-    def features(self) -> Path:
-        """The Feast repository."""
-        return self.home / "features"
-
-    @property
     def index(self) -> Path:
         """Where Milvus Lite keeps its data."""
         return self.home / "index"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from colisten.errors import EventRefused
@@ -27,11 +27,18 @@ class EventIntake:
     Args:
         breaker: Budget and breaker of storing.
         log: Where accepted events are written down; None where nothing is.
+        others: Releases that answer beside the live one.
     """
 
-    def __init__(self, breaker: CircuitBreaker, log: ExposureLog | None) -> None:
+    def __init__(
+        self,
+        breaker: CircuitBreaker,
+        log: ExposureLog | None,
+        others: Callable[[], Sequence[ActiveRelease]] = tuple,
+    ) -> None:
         self._breaker = breaker
         self._log = log
+        self._others = others
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="event-intake")
 
     def close(self) -> None:
@@ -49,7 +56,7 @@ class EventIntake:
                 Event(**request.model_dump(exclude=set(_NOT_OF_EVENT))),
                 active.release.spec.fields,
                 active.release,
-                lambda event: self._breaker.call(lambda: active.features.push(event)),
+                lambda event: self._breaker.call(lambda: self._store(active, event)),
             )
         except EventRefused as error:
             raise _unfit(error) from error
@@ -97,6 +104,18 @@ class EventIntake:
             detail = f"None of {len(told)} events was stored. {unstored[0].detail}"
             raise Refused(503, Fault(code="not_stored", detail=detail))
         return AcceptedBatch(accepted=accepted, refused=len(told) - accepted, events=told)
+
+    def _store(self, active: ActiveRelease, event: Event) -> bool:
+        """Write an event where every release that answers reads it; False where it was there."""
+        spaces = {active.features.key_space}
+        for other in self._others():
+            features = other.features
+            # One that is not open reads nothing, and what it keeps no history of it never will.
+            if features.key_space in {*spaces, None} or event.item_type not in features.types:
+                continue
+            spaces.add(features.key_space)
+            features.push(event)
+        return active.features.push(event)
 
     def _outcome(self, active: ActiveRelease, entry: EventRequest | Fault) -> Accepted | Problem:
         if isinstance(entry, Fault):

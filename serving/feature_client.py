@@ -1,5 +1,8 @@
 """The online feature store as one release reads it; opened beside the answers, never by one.
 
+Each release reads the repository of its own generation, and with it the online rows of its key
+space, which it may share with other releases.
+
 A history is stored as item ids, and each release reads them as indices of its own catalogue: so
 every loaded release has a client of its own.
 """
@@ -15,7 +18,7 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.errors import FeatureError, FeaturesRefused, UserUnreadable
 from colisten.features.events import Event
-from colisten.features.names import CONFIG_FILE, history_view
+from colisten.features.names import CONFIG_FILE, REGISTRY_FILE, history_view
 from colisten.features.repository import Digests
 from colisten.features.store import OnlineFeatures
 from colisten.features.users import UserBatch
@@ -23,17 +26,16 @@ from colisten.logs import logger
 from colisten.release.loaded import LoadedRelease
 from colisten.settings.sections import FeatureSettings
 
-_WATCHED = (CONFIG_FILE, "registry.db", "online.db")
 _NOBODY = "nobody (warm-up)"
 _USUAL_LENGTH = FeatureSettings().history_length
 _log = logger("serving.features")
 
 
 class FeatureClient:
-    """Reads users and writes events through the feature store of an output folder.
+    """Reads users and writes events through the feature store of a release.
 
     Args:
-        folder: The feature repository.
+        folder: The release's feature repository.
         release: Whose catalogue and feature specification users are read by.
         bound: Digests that the repository's files must have, as of now; None where nobody knows.
 
@@ -60,6 +62,7 @@ class FeatureClient:
         self._why = f"The feature store at {folder} is not open."
         self._witnesses: list[str] = []
         self._seen: tuple[int | None, ...] | None = None
+        self._online: Path | None = None
 
     def read(self, user_id: str) -> UserBatch:
         """What is known of one user now; a batch of one.
@@ -85,6 +88,18 @@ class FeatureClient:
             FeatureError: The store is not open or refuses.
         """
         return self._opened().push(event)
+
+    @property
+    def key_space(self) -> tuple[str, ...] | None:
+        """What tells its online rows from those of other stores; None where it is not open."""
+        features = self._features
+        return None if features is None else features.key_space
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Item types that it keeps histories of; none where it is not open."""
+        features = self._features
+        return () if features is None else features.types
 
     @property
     def bounded(self) -> bool:
@@ -142,7 +157,7 @@ class FeatureClient:
                 )
                 # The first read loads the online store's client, which takes seconds.
                 features.read([_NOBODY])
-                self._features = features
+                self._features, self._online = features, features.online_file
                 self._witnesses = _witnesses(self._folder, self._release.spec.types)
             except FeaturesRefused as error:
                 # Tried again at every look: what was published last is noted after it was built.
@@ -159,7 +174,7 @@ class FeatureClient:
             else:
                 self.refused = None
                 _log.info("feature_store_open", folder=str(self._folder))
-            # Opening may itself create online.db.
+            # Opening may itself create SQLite's file.
             self._seen = self._identity()
 
     def _opened(self) -> OnlineFeatures:
@@ -169,7 +184,8 @@ class FeatureClient:
         return features
 
     def _identity(self) -> tuple[int | None, ...]:
-        return tuple(_inode(self._folder / name) for name in _WATCHED)
+        watched = [self._folder / CONFIG_FILE, self._folder / REGISTRY_FILE]
+        return tuple(_inode(file) for file in (*watched, self._online) if file is not None)
 
 
 def _inode(file: Path) -> int | None:

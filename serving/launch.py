@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from colisten.errors import ConfigError, ReleaseError, ReleaseNotFound
-from colisten.features.names import CONFIG_FILE
 from colisten.files import located
 from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
+from colisten.release.feature_files import FEATURES, repositories
 from colisten.release.lineage import servable
 from colisten.release.store import ReleaseStore
 from colisten.serving.door import Admission
@@ -126,9 +126,9 @@ def check_home(environment: Environment) -> None:
             f"No release is live in {environment.home}.",
             "`colisten run` makes one; `colisten release promote ID --out DIR` makes one live.",
         )
-    if not (environment.features / CONFIG_FILE).is_file():
+    if not repositories(environment.home):
         raise ConfigError(
-            f"No feature store at {environment.features}.",
+            f"No feature store at {environment.home / FEATURES}.",
             "Run `colisten run` with this --out again: it builds one.",
         )
     faults: list[ReleaseError] = []

@@ -11,6 +11,7 @@ from colisten.experiments.plan import ExperimentPlan
 from colisten.features.users import UserBatch
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
+from colisten.release.feature_files import check_features
 from colisten.release.loaded import LoadedRelease
 from colisten.release.private_copy import PrivateCopies
 from colisten.release.store import ReleaseStore
@@ -109,7 +110,7 @@ class Runtime:
         self._watcher = self._watch(LivePointer(store))
         self._arms = Arms(environment.settings.experiment, self._watch)
         self._log = _exposure_log(environment, self._parts)
-        self._intake = EventIntake(self._breakers[2], self._log)
+        self._intake = EventIntake(self._breakers[2], self._log, self._arms.held)
         self._order = ReleaseOrder(store.releases)
         self.ends: Callable[[], bool] = lambda: False
         self._inspector = Inspector(
@@ -358,6 +359,8 @@ class Runtime:
             active = ActiveRelease.load(*parts, turned=False)
             active.nearest.turn_beside()
         else:
+            # Without its features it would answer everybody alike: what answers now is better.
+            check_features(self._store.root, self._store.show(release_id))
             # Workers one after the other: meanwhile the others have the cores.
             with nullcontext() if self._copies is None else self._copies.turn():
                 active = ActiveRelease.load(*parts, rest=Unhurried())

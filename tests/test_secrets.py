@@ -80,7 +80,7 @@ def test_whatever_the_password_is_it_is_refused_and_not_repeated(password: str) 
 def test_a_reference_is_taken_and_travels_as_it_is(given: str, tmp_path: Path) -> None:
     settings = load_settings(None, (f"features.redis='{given}'", "features.online_store=redis"))
     assert settings.features.redis == given
-    written = write_config(tmp_path, settings.features).read_text()
+    written = write_config(tmp_path, settings.features, "0" * 64).read_text()
     assert given in written
     assert json.loads(settings_json(build_features, settings))["store"]["redis"] == given
 

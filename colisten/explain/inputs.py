@@ -146,12 +146,13 @@ class ExplanationInputs:
                 "Give the checked tables that it was learned from.",
             )
         manifest, window_days = release.manifest, tables.window_days
+        bound = None if manifest.features is None else {SOURCES: frozenset({manifest.features})}
         towers = ServedTowers(release.folder, threads=engine.threads)
         past = EventLog([tables.history], catalogue, manifest.data, engine)
         people = _people(past, tables, window_days)
         sample = UserSample.of(people, most_users=most_users, seed=seed)
         users = users_as_of(
-            open_store(features, {SOURCES: release.manifest.features or ""}),
+            open_store(features, bound),
             sample.user_ids.tolist(),
             tables.cut,
             catalogue.index_of,

@@ -51,7 +51,7 @@ with _light():
         RepoConfig,
         ValueType,
     )
-    from feast.infra.key_encoding_utils import serialize_entity_key
+    from feast.infra.key_encoding_utils import deserialize_entity_key, serialize_entity_key
     from feast.infra.registry.registry_store import RegistryStore
     from feast.protos.feast.core.FeatureView_pb2 import FeatureView as FeatureViewProto
     from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
@@ -80,5 +80,6 @@ __all__ = [
     "UnixTimestamp",
     "Value",
     "ValueType",
+    "deserialize_entity_key",
     "serialize_entity_key",
 ]

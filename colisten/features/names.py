@@ -8,8 +8,11 @@ PROJECT = "colisten"
 CONFIG_FILE = "feature_store.yaml"
 REGISTRY_FILE = "registry.db"
 ONLINE_FILE = "online.db"
+"""SQLite's file of a repository that shares it with no other."""
 SOURCES = "sources"
 """Folder of the offline sources, and their name among a repository's digests."""
+DEFINITIONS_FILE = "definitions.json"
+"""Among the sources: what every view is, so that their digest covers it."""
 OFFLINE_STORE = "colisten.features.offline.FileOfflineStore"
 TIMESTAMP = "event_timestamp"
 
@@ -29,6 +32,21 @@ HISTORY_LENGTH_TAG = "history_length"
 TYPE_TAG = "item_type"
 SIGNALS_TAG = "signals"
 STARTS_TAG = "start_signals"
+
+_SPACE_DIGITS = 8
+
+
+def key_space(definitions: str) -> str:
+    """Feast's project of repositories whose definitions have this digest.
+
+    Rows of one project mean one thing: repositories of equal definitions share them.
+    """
+    return f"{PROJECT}_{definitions[:_SPACE_DIGITS]}"
+
+
+def shared_online_file(definitions: str) -> str:
+    """SQLite's file of a key space, beside the repositories that share it."""
+    return f"online_{definitions[:_SPACE_DIGITS]}.db"
 
 
 def history_view(item_type: str) -> str:

@@ -17,18 +17,27 @@ from typing import Any
 
 from colisten.errors import ConfigError, FeatureError, FeaturesRefused
 from colisten.features.lightfeast import FeatureStore, RepoConfig
-from colisten.features.names import CONFIG_FILE, OFFLINE_STORE, PROJECT, REGISTRY_FILE, SOURCES
+from colisten.features.names import (
+    CONFIG_FILE,
+    DEFINITIONS_FILE,
+    OFFLINE_STORE,
+    ONLINE_FILE,
+    PROJECT,
+    REGISTRY_FILE,
+    SOURCES,
+)
 from colisten.features.registry import CONTENT, STORE_TYPE, check_registry
-from colisten.files import combined_digest, folder_digests, located
+from colisten.files import combined_digest, file_digest, folder_digests, located
 from colisten.yaml_files import parse_yaml
 
-Digests = Mapping[str, str]
-"""SHA-256 of configuration and registry by file name, and one over all sources."""
+Digests = Mapping[str, frozenset[str]]
+"""What SHA-256 configuration and registry may have, by file name, and the sources as a whole."""
 
 # What `colisten.feature_repo.stores.store_config` writes, beside the online store's own keys; a
-# value of None is any plain one. Repositories of before name Feast's own offline store.
+# value of None is any plain one. Repositories of before name Feast's own offline store, and a
+# project that says nothing of their definitions.
 _SHAPE: dict[str, Any] = {
-    "project": (PROJECT,),
+    "project": re.compile(rf"{PROJECT}(_[0-9a-f]{{8}})?"),
     "provider": ("local",),
     "registry": {"path": (REGISTRY_FILE,), "cache_ttl_seconds": None},
     "offline_store": {"type": (OFFLINE_STORE, "duckdb")},
@@ -36,7 +45,10 @@ _SHAPE: dict[str, Any] = {
     "materialization": {"online_write_batch_size": None},
 }
 _ONLINE: dict[str, dict[str, Any]] = {
-    "sqlite": {"type": None, "path": None},
+    "sqlite": {
+        "type": None,
+        "path": re.compile(rf"{re.escape(ONLINE_FILE)}|\.\./online_[0-9a-f]{{8}}\.db"),
+    },
     "redis": {"type": None, "connection_string": None},
 }
 _NEEDED = ("registry", "online_store")
@@ -66,7 +78,9 @@ class RepositoryFiles:
             FeatureError: There is no repository, or one of them cannot be read.
         """
         if not (folder / CONFIG_FILE).exists():
-            raise FeatureError(f"No feature repository at {folder}.", "Build it first.")
+            older = (folder.parent / CONFIG_FILE).is_file()
+            of_before = f" The one at {folder.parent} is of an older version." if older else ""
+            raise FeatureError(f"No feature repository at {folder}.{of_before}", _ADVICE)
         try:
             return cls(
                 folder, (folder / CONFIG_FILE).read_bytes(), (folder / REGISTRY_FILE).read_bytes()
@@ -89,7 +103,7 @@ class RepositoryFiles:
             FeaturesRefused: One of them differs.
         """
         for name, digest in self.digests.items():
-            if bound is not None and bound.get(name, digest) != digest:
+            if bound is not None and digest not in bound.get(name, {digest}):
                 raise FeaturesRefused(
                     f"{self.folder / name} is not the one that was published with the release.",
                     _ADVICE,
@@ -140,6 +154,39 @@ def source_digest(folder: Path) -> str:
     return combined_digest(folder_digests(folder / SOURCES))
 
 
+def definitions_digest(folder: Path) -> str:
+    """SHA-256 of what the views of a repository are.
+
+    Raises:
+        FeatureError: A version built it that did not write that down.
+    """
+    file = folder / SOURCES / DEFINITIONS_FILE
+    try:
+        return file_digest(file)
+    except OSError as error:
+        raise FeatureError(f"Cannot read {file}: {error}.", _ADVICE) from error
+
+
+def key_space_of(store: FeatureStore) -> tuple[str, ...]:
+    """What tells the key space of an open store from others: where it lies and its project."""
+    online = store.config.online_store
+    place = online.connection_string if online.type == "redis" else str(online_file(store))
+    return online.type, place, str(store.project)
+
+
+def online_file(store: FeatureStore) -> Path | None:
+    """Where SQLite keeps the rows of an open store; None where a server does."""
+    if store.config.online_store.type != "sqlite":
+        return None
+    folder = located(Path(store.config.repo_path))
+    return Path(os.path.normpath(folder / store.config.online_store.path))
+
+
+def source_file(store: FeatureStore, view: Any) -> Path:
+    """Where the source of a view lies: a registry names it from its repository's folder on."""
+    return Path(store.config.repo_path, view.batch_source.path)
+
+
 def _beyond(given: Any, shape: Any, name: str) -> str | None:
     """The first key or value that a shape does not foresee; None of nothing."""
     if isinstance(shape, dict):
@@ -151,7 +198,10 @@ def _beyond(given: Any, shape: Any, name: str) -> str | None:
             return f"nothing of '{missing[0]}'"
         faults = (_beyond(value, shape[key], f"{name}{key}.") for key, value in given.items())
         return next((fault for fault in faults if fault is not None), None)
-    foreseen = isinstance(given, str | int) if shape is None else given in shape
+    if isinstance(shape, re.Pattern):
+        foreseen = isinstance(given, str) and shape.fullmatch(given) is not None
+    else:
+        foreseen = isinstance(given, str | int) if shape is None else given in shape
     return None if foreseen else f"'{name.rstrip('.')}: {given}'"
 
 

@@ -18,7 +18,6 @@ from typing import Any, Protocol
 
 from colisten.errors import FeatureError, UserBusy, UserUnreadable
 from colisten.extras import needs
-from colisten.features.names import PROJECT
 
 PATIENCE_SECONDS = 1.5
 """How long a turn is waited for: within the service's budget of a push."""
@@ -176,7 +175,7 @@ class RedisTurns:
         from redis.exceptions import LockNotOwnedError
 
         lock = self._online_store._get_client(self._config.online_store).lock(
-            f"{PROJECT}:writing:{user_id}",
+            writing_lock(self._config.project, user_id),
             timeout=LOCK_SECONDS,
             blocking_timeout=PATIENCE_SECONDS,
             sleep=_LOOK_SECONDS,
@@ -196,6 +195,11 @@ class RedisTurns:
                 lock.release()
             except LockNotOwnedError as error:
                 raise late from error
+
+
+def writing_lock(project: str, user_id: str) -> str:
+    """The key in Redis of whoever writes a user's rows of a key space."""
+    return f"{project}:writing:{user_id}"
 
 
 def _outcome(work: Work) -> bool | UserUnreadable:

@@ -23,7 +23,14 @@ from colisten.features.events import Event
 from colisten.features.lightfeast import FeatureStore, String
 from colisten.features.online_users import OnlineUsers
 from colisten.features.online_writer import OnlineWriter, damaged_row
-from colisten.features.repository import Digests, RepositoryFiles, source_digest
+from colisten.features.repository import (
+    Digests,
+    RepositoryFiles,
+    key_space_of,
+    online_file,
+    source_digest,
+    source_file,
+)
 from colisten.features.transform import UserFeatureSpec
 from colisten.features.users import UserBatch, UserFields
 from colisten.json_files import parse_json
@@ -47,19 +54,13 @@ def open_store(folder: Path, bound: Digests | None = None) -> FeatureStore:
 
     Raises:
         FeaturesRefused: Its files hold code, or are not those of `bound`.
-        FeatureError: There is none, it was moved, or Feast cannot read it.
+        FeatureError: There is none, it lacks a source, or Feast cannot read it.
     """
-    store = open_online(folder, bound)
-    # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
-    default_ibis_backend().raw_sql("SET TimeZone = 'UTC'")
-    for view in store.list_feature_views(allow_cache=True):
-        source = Path(view.batch_source.path)
-        if not source.exists():
-            raise FeatureError(
-                f"The feature repository at {folder} reads {source}, which does not exist.",
-                "A repository cannot be moved: build it where it will stay.",
-            )
-    if bound is not None and bound.get(names.SOURCES, "") not in ("", source_digest(folder)):
+    files = RepositoryFiles.read(folder)
+    files.check(bound)
+    store = open_files(files)
+    wanted = None if bound is None else bound.get(names.SOURCES)
+    if wanted is not None and source_digest(folder) not in wanted:
         raise FeaturesRefused(
             f"{folder / names.SOURCES} holds other sources than the release was made with.",
             "Build them again: `colisten run` does.",
@@ -67,11 +68,30 @@ def open_store(folder: Path, bound: Digests | None = None) -> FeatureStore:
     return store
 
 
+def open_files(files: RepositoryFiles) -> FeatureStore:
+    """A store over what was read of a repository, and over its sources.
+
+    Raises:
+        FeaturesRefused: The files hold code.
+        FeatureError: It lacks a source, or Feast cannot read it.
+    """
+    store = files.open()
+    # Feast's DuckDB store casts moments to wall time of the session, which must be UTC.
+    default_ibis_backend().raw_sql("SET TimeZone = 'UTC'")
+    for view in store.list_feature_views(allow_cache=True):
+        source = source_file(store, view)
+        if not source.exists():
+            raise FeatureError(
+                f"The feature repository at {files.folder} reads {source}, which does not exist.",
+                "Copy a repository whole, or build it again: `colisten run` does.",
+            )
+    return store
+
+
 def open_online(folder: Path, bound: Digests | None = None) -> FeatureStore:
     """Open a repository for its online store alone, wherever it lies now.
 
-    Registry and store are found beside the configuration; only the sources, which nothing online
-    reads, are named by absolute path.
+    The sources, which nothing online reads, may be missing.
 
     Args:
         folder: Of the repository.
@@ -265,6 +285,8 @@ class OnlineFeatures:
         signals: Signals that these may hold.
         history_length: Most events of each.
         bounded: Whether a read keeps to `patience_seconds` by itself.
+        online_file: Where SQLite keeps the rows; None where a server does.
+        key_space: What tells those rows from others.
 
     Raises:
         FeaturesRefused: Its files hold code, or are not those of `bound`.
@@ -283,6 +305,8 @@ class OnlineFeatures:
         files = RepositoryFiles.read(folder)
         files.check(bound)
         self._store = files.open()
+        self.online_file = online_file(self._store)
+        self.key_space = key_space_of(self._store)
         self.types = history_types(self._store)
         self.signals = history_signals(self._store)
         tags = _history_tags(self._store, self.types[0])

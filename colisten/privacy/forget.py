@@ -13,14 +13,13 @@ import pyarrow as pa
 
 from colisten.data.ids import id_fault
 from colisten.errors import ColistenError, ConfigError, FileError, PipelineError
-from colisten.features.names import CONFIG_FILE
 from colisten.files import located, sweep_abandoned
 from colisten.index.opening import open_index
 from colisten.index.protocol import VectorIndex
 from colisten.index.resolve import resolve_index
 from colisten.json_files import to_json
 from colisten.pages import escape
-from colisten.privacy.online import OnlineRows
+from colisten.privacy.online import online_places
 from colisten.privacy.places import Finished, ParquetTable, Place, RowLog, tables_in
 from colisten.privacy.releases import SeenInRelease
 from colisten.progress import track
@@ -30,7 +29,7 @@ from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
 from colisten.settings.release import ReleaseSettings
 
-STEPS, PIPELINE, RELEASES, FEATURES = "steps", "pipeline", "releases", "features"
+STEPS, PIPELINE, RELEASES = "steps", "pipeline", "releases"
 CHECKPOINTS = Path("cache") / "checkpoints"
 _DAMAGED = "Remove it, or put it back whole, and forget again."
 _RUNNER = ("runs", "cache", "workspace")  # what Kubeflow's local runner leaves in PIPELINE
@@ -167,8 +166,7 @@ def _nobody_at_work(home: Path) -> Iterator[None]:
 def _places(home: Path, index: IndexSettings | None, keys: ReleaseSettings) -> _Search:
     """Everything of ours that may hold a person: first what answers them, last what is remade."""
     search = _Search()
-    if (home / FEATURES / CONFIG_FILE).is_file():
-        search.places.append(OnlineRows(home / FEATURES))
+    search.places += online_places(home)
     elsewhere = [home / name for name in (STEPS, PIPELINE, RELEASES)]
     search.places += search.tables(home, elsewhere)
     store = ReleaseStore(home, public_key=keys.public_key)

@@ -26,7 +26,7 @@ from colisten.features.names import history_columns, profile_column
 from colisten.features.users import UserBatch
 from colisten.index.filter import EVERY_ITEM, Filter
 from colisten.index.protocol import check_k
-from colisten.release.feature_files import FEATURES, bound_features
+from colisten.release.feature_files import FEATURES, bound_features, features_of
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import MANIFEST, Manifest
 from colisten.release.picks import Pick, popular_picks, reasons, seen_items, similar_picks
@@ -103,12 +103,13 @@ class Release:
 
     Args:
         loaded: The release in memory.
-        features: Folder of the feature repository; None where users are passed as `User` alone.
+        home: Output folder that has its feature repository; None where users are passed as `User`
+            alone.
     """
 
-    def __init__(self, loaded: LoadedRelease, features: Path | None = None) -> None:
+    def __init__(self, loaded: LoadedRelease, home: Path | None = None) -> None:
         self.loaded = loaded
-        self._features = features
+        self._home = home
 
     def __repr__(self) -> str:
         target = self.loaded.target
@@ -343,7 +344,7 @@ class Release:
 
     @cached_property
     def _store(self) -> OnlineFeatures:
-        if self._features is None:
+        if self._home is None:
             raise FeatureError(
                 f"Release {self.release_id} was loaded without its home's feature store.",
                 "Load it by its home, or pass what is known of the user as colisten.User.",
@@ -351,10 +352,10 @@ class Release:
         from colisten.features.store import OnlineFeatures
 
         return OnlineFeatures(
-            self._features,
+            features_of(self._home, self.manifest),
             self.loaded.index_of,
             self.loaded.spec.fields,
-            bound=bound_features(self._features.parent),
+            bound=bound_features(self._home, self.manifest),
         )
 
 
@@ -393,7 +394,7 @@ def load_release(
             loaded.manifest.check_files(folder)
         check_signature(folder, loaded.manifest, Path(public_key))
     has_users = not alone and (place / FEATURES).is_dir()
-    return Release(loaded, place / FEATURES if has_users else None)
+    return Release(loaded, place if has_users else None)
 
 
 _PHRASES = ServingSettings().reasons

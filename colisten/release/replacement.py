@@ -6,8 +6,6 @@ that was ended is completed by the same call.
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from colisten.release.journal import JOURNAL, Journal
 from colisten.release.manifest import MANIFEST, SIGNATURE
 from colisten.release.pointer import Pointer
 from colisten.release.private_copy import in_use
+from colisten.release.removal import remove_release
 from colisten.release.store import ReleaseStore
 from colisten.release.writing import writers_turn
 
@@ -72,7 +71,7 @@ def replace(
             before = _before(store, release_id) if other == live else other
             _point(store, Pointer(live, before))
         _wait_until_unserved(store.releases / release_id, other)
-        _remove(store, release_id, index)
+        remove_release(store.releases, release_id, index)
     return other
 
 
@@ -107,12 +106,3 @@ def _wait_until_unserved(folder: Path, other: str) -> None:
                 "End it, or wait until it serves the live one, and call again.",
             )
         time.sleep(_LOOK_SECONDS)
-
-
-def _remove(store: ReleaseStore, release_id: str, index: VectorIndex) -> None:
-    # The collection first: a crash between leaves a release that is removed again.
-    index.drop(f"release_{release_id}")
-    aside = store.releases / f".{release_id}.pruned.partial"
-    os.replace(store.releases / release_id, aside)
-    shutil.rmtree(aside)
-    Journal(store.releases / JOURNAL).append("pruned", release_id)

@@ -8,12 +8,10 @@ call clears what is half written, and the same call again completes the work.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colisten.errors import (
     ReleaseCorrupt,
@@ -26,6 +24,7 @@ from colisten.files import write_aside
 from colisten.index.protocol import VectorIndex
 from colisten.logs import logger
 from colisten.release.collection import write_collection
+from colisten.release.feature_files import Fill, check_features, place_features, remove_unused
 from colisten.release.journal import JOURNAL, Journal
 from colisten.release.lineage import journaled_pointer
 from colisten.release.loaded import LoadedRelease
@@ -33,32 +32,19 @@ from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest, is_release
 from colisten.release.payload import bind_payload, copy_payload
 from colisten.release.pointer import Pointer
 from colisten.release.private_copy import in_use
+from colisten.release.removal import remove_release
 from colisten.release.software import software
+from colisten.release.states import ReleaseState, release_states
 from colisten.release.verify import Verification, load_checked, verify_release
 from colisten.release.writing import LOCK_SECONDS, writers_turn
 from colisten.settings.index import IndexSettings
 
+if TYPE_CHECKING:
+    from colisten.features.repository import RepositoryFiles
+
 LIVE = "live"  # stands for whichever release is
 
 log = logger("release")
-
-
-@dataclass(frozen=True)
-class ReleaseState:
-    """One line of the list.
-
-    Attributes:
-        release_id: Its name.
-        state: live, previous, or candidate.
-        as_of: The cut it was learned at.
-        published_at, promoted_at: From the journal, latest; None where it has no line.
-    """
-
-    release_id: str
-    state: str
-    as_of: str
-    published_at: str | None
-    promoted_at: str | None
 
 
 States = list[ReleaseState]
@@ -115,7 +101,9 @@ class ReleaseStore:
         self.folder(name)
         return name
 
-    def publish(self, payload: Path, index: VectorIndex) -> str:
+    def publish(
+        self, payload: Path, index: VectorIndex, *, features: RepositoryFiles | None = None
+    ) -> str:
         """Turn a payload folder into a release with an index collection, and verify it.
 
         The same payload again gives the same id and repairs what is missing. The live release
@@ -124,12 +112,14 @@ class ReleaseStore:
         Args:
             payload: What `assemble_payload` wrote.
             index: Where its vectors are searched.
+            features: Repository that it was trained on; copied to where the release looks for it,
+                which no other release does that was trained on anything else.
 
         Returns:
             The release id.
 
         Raises:
-            ReleaseError: The payload cannot be read.
+            ReleaseError: The payload cannot be read, or was trained on other features.
             VectorIndexError: The index is out of reach; publish again when it is not.
             VerifyFailed: The release does not answer as recorded; it stays a candidate.
         """
@@ -137,6 +127,8 @@ class ReleaseStore:
         release_id = manifest.release_id
         with self._locked(index):
             folder = self.releases / release_id
+            if features is not None:
+                place_features(self.root, features, manifest)
             if load_checked(folder) is None:
                 with write_aside(folder) as aside:
                     copy_payload(payload, aside, manifest)
@@ -179,14 +171,22 @@ class ReleaseStore:
         """
         return verify_release(self.folder(release_id), index)
 
-    def promote(self, release_id: str, index: VectorIndex) -> Verification:
+    def promote(
+        self, release_id: str, index: VectorIndex, *, fill: Fill | None = None
+    ) -> Verification:
         """Verify a release, then make it the live one.
 
         The pointer flips first and decides; the alias `colisten_live` follows it for other
         readers of the index.
 
+        Args:
+            release_id: Its name.
+            index: Where its vectors are searched.
+            fill: Called once the release has passed, before it is live.
+
         Raises:
             ReleaseNotFound: There is none of that id.
+            ReleaseError: Its features are not there; what was live stays.
             ReleaseCorrupt: A file differs from its digest; what was live stays.
             ReleaseUnsigned: It is not signed as it must be; what was live stays.
             VerifyFailed: It does not answer as recorded; what was live stays.
@@ -194,7 +194,7 @@ class ReleaseStore:
         self.folder(release_id)
         with self._locked(index):
             verification = self._passed(release_id, index)
-            self.check_signature(self.show(release_id))
+            self._admit(self.show(release_id), fill)
             current = self._pointer_now()
             if current is None or current.release_id != release_id:
                 previous = None if current is None else current.release_id
@@ -203,16 +203,17 @@ class ReleaseStore:
             self._align_alias(index)
         return verification
 
-    def rollback(self, index: VectorIndex | None = None) -> str:
+    def rollback(self, index: VectorIndex | None = None, *, fill: Fill | None = None) -> str:
         """Make the previous release live again; a second rollback undoes the first.
 
         Needs no index: a release answers by exact search where its collection is out of reach.
+        `fill` is that of `promote`.
 
         Returns:
             The id that is live now.
 
         Raises:
-            ReleaseError: There is no previous release.
+            ReleaseError: There is no previous release, or its features are not there.
             ReleaseCorrupt: Its files differ from their digests; what was live stays.
             ReleaseUnsigned: It is not signed as it must be; what was live stays.
         """
@@ -229,7 +230,7 @@ class ReleaseStore:
             folder = self.folder(current.previous)
             manifest = Manifest.read(folder)
             manifest.check_files(folder)
-            self.check_signature(manifest)
+            self._admit(manifest, fill)
             self._flip("rolled_back", Pointer(current.previous, current.release_id))
             log.info("rolled back", release_id=current.previous, left=current.release_id)
             self._align_alias(index)
@@ -259,31 +260,7 @@ class ReleaseStore:
 
     def list(self) -> States:
         """All releases, latest published first."""
-        pointer = self._pointer_now()
-        states = []
-        for file in self.releases.glob(f"[!.]*/{MANIFEST}"):
-            name = file.parent.name
-            try:
-                as_of = Manifest.read(file.parent).as_of
-            except ReleaseCorrupt:
-                as_of = "unreadable"
-            state = "candidate"
-            if pointer is not None and name in (pointer.release_id, pointer.previous):
-                state = "live" if name == pointer.release_id else "previous"
-            published = self._journal.moments("published", name)
-            promoted = self._journal.moments("promoted", name)
-            states.append(
-                ReleaseState(
-                    name,
-                    state,
-                    as_of,
-                    published[-1] if published else None,
-                    promoted[-1] if promoted else None,
-                )
-            )
-        return sorted(states, key=lambda one: (one.published_at or "", one.as_of, one.release_id))[
-            ::-1
-        ]
+        return release_states(self.releases, self._pointer_now())
 
     def prune(self, keep: int, index: VectorIndex) -> Names:
         """Remove all but the latest `keep` releases, the live and the previous one.
@@ -304,12 +281,8 @@ class ReleaseStore:
                         "Prune when it serves the live one, or keep more.",
                     )
             for release_id in spare:
-                # The collection first: a crash between leaves a release that prunes again.
-                index.drop(f"release_{release_id}")
-                aside = self.releases / f".{release_id}.pruned.partial"
-                os.replace(self.releases / release_id, aside)
-                shutil.rmtree(aside)
-                self._journal.append("pruned", release_id)
+                remove_release(self.releases, release_id, index)
+            remove_unused(self.root)
         return spare
 
     def software(self, release_id: str) -> dict[str, str]:
@@ -352,6 +325,12 @@ class ReleaseStore:
             from colisten.release.signature import check_signature
 
             check_signature(self.releases / manifest.release_id, manifest, self._public_key)
+
+    def _admit(self, manifest: Manifest, fill: Fill | None) -> None:
+        self.check_signature(manifest)
+        check_features(self.root, manifest)
+        if fill is not None:
+            fill(manifest)
 
     def _publish_to(self, index: VectorIndex, release_id: str) -> Verification:
         """Write the collection where it is missing or wrong, and verify."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -21,11 +22,11 @@ from colisten.steps.artifacts.models import HGNNModel, Towers
 from colisten.steps.artifacts.release import Decision, Published
 from colisten.steps.artifacts.reports import Metrics
 from colisten.steps.artifacts.tables import History
-from colisten.steps.artifacts.vectors import TextVectors
 from colisten.steps.settings import Columns, Computed, Setting
 
 if TYPE_CHECKING:
     from colisten.evaluation.score_calibration import ScoreCalibration
+    from colisten.index.protocol import VectorIndex
     from colisten.ranking.popularity import PopularityRule
 
 # Users whose shelves say where the released towers' logits lie.
@@ -42,7 +43,6 @@ class Publication(NamedTuple):
 def publish(
     history: History,
     features: Features,
-    text: TextVectors,
     graph: GraphSet,
     hgnn: HGNNModel,
     towers: Towers,
@@ -61,14 +61,14 @@ def publish(
 ) -> Publication:
     """Write everything under the new id and verify it; where the gate passed, serve it.
 
-    What is served changes with the gate's verdict alone: online features first, then the pointer.
-    Where nothing is live yet, features of a refused candidate are written too, so that it can be
-    promoted by hand.
+    Its feature repository lies beside those of other releases, so nothing that is served changes
+    before the gate has passed; then online rows come first, and the pointer flips last. A refused
+    candidate has its repository too, and is promoted with it by hand; where nothing is live yet its
+    online rows are filled as well.
 
     Args:
         history: Checked tables.
         features: Feast repository that training used.
-        text: Text vectors.
         graph: Graphs; the release binds the whole one by digest.
         hgnn: The HGNN.
         towers: 2T-HGNN.
@@ -82,14 +82,12 @@ def publish(
 
     Raises:
         ReleaseError: A part is missing, or the candidate did not pass its own verification.
+        FeatureError: The online store is out of reach; what was live stays.
     """
     from colisten.index.opening import open_index
     from colisten.ranking.popularity import PopularityRule
-    from colisten.release.feature_files import bind_features
     from colisten.release.payload import assemble_payload
-    from colisten.release.store import ReleaseStore
 
-    releases = ReleaseStore(home, public_key=keys.public_key)
     popularity = PopularityRule.of(evaluation)
     calibration = _carried(
         table.table.calibration,
@@ -120,53 +118,63 @@ def publish(
             neighbours=store.neighbours_in_release,
             features=features.digest,
         )
-        release_id = releases.publish(payload, served)
-        if keys.signing_key is not None:
-            releases.sign(release_id, Path(keys.signing_key))
-        promoted, reasons = decision.passed, [*decision.reasons]
-        if promoted:
-            try:
-                releases.check_signature(releases.show(release_id))
-            except ReleaseUnsigned as error:  # whoever has the key signs it, and promotes it then
-                promoted, reasons = False, [str(error), *reasons]
-        if promoted or releases.live() is None:
-            _serve_features(home, history, text, cut, (data, store, engine))
-            bind_features(home, releases.show(release_id))
-        if promoted:
-            releases.promote(release_id, served)
-    return Publication(
-        Published(
-            release_id=release_id,
-            folder=str(releases.folder(release_id)),
-            promoted=promoted,
-            reasons=reasons,
-            warnings=decision.warnings,
-        ),
-        Metrics({"promoted": float(promoted)}),
-    )
+        published = publish_payload(
+            home, payload, features.folder, decision, served, store=store, keys=keys
+        )
+    return Publication(published, Metrics({"promoted": float(published.promoted)}))
 
 
-def _serve_features(
+def publish_payload(
     home: Path,
-    history: History,
-    text: TextVectors,
-    cut: datetime,
-    sections: tuple[DataSettings, FeatureSettings, Engine],
-) -> None:
-    """Rebuild the repository that the service reads, and fill its online store."""
-    from colisten.feature_repo.repo import build_feature_repo, materialize
+    payload: Path,
+    repository: Path,
+    decision: Decision,
+    served: VectorIndex,
+    *,
+    store: FeatureSettings,
+    keys: ReleaseSettings,
+) -> Published:
+    """Publish a payload with the features that it was trained on; where the gate passed, serve it.
 
-    data, features, engine = sections
-    build_feature_repo(
-        history.folder,
-        home / "features",
-        as_of=cut,
-        data=data,
-        features=features,
-        engine=engine,
-        text_vectors=text.vectors,
+    Args:
+        home, store, keys: As `publish`.
+        payload: What `assemble_payload` wrote.
+        repository: Folder of the feature repository that training used.
+        decision: The gate's verdict.
+        served: Where its vectors are searched.
+
+    Raises:
+        ReleaseError: A part is missing, or the candidate did not pass its own verification.
+        FeatureError: The online store is out of reach; what was live stays.
+    """
+    from colisten.release.store import ReleaseStore
+    from colisten.release.writing import writers_turn
+    from colisten.steps.online_features import fill_online, with_shared_rows
+
+    releases = ReleaseStore(home, public_key=keys.public_key)
+    fill = partial(fill_online, home, features=store)
+    files = with_shared_rows(repository, store)
+    release_id = releases.publish(payload, served, features=files)
+    if keys.signing_key is not None:
+        releases.sign(release_id, Path(keys.signing_key))
+    promoted, reasons = decision.passed, [*decision.reasons]
+    if promoted:
+        try:
+            releases.check_signature(releases.show(release_id))
+        except ReleaseUnsigned as error:  # whoever has the key signs it, and promotes it then
+            promoted, reasons = False, [str(error), *reasons]
+    if promoted:
+        releases.promote(release_id, served, fill=fill)
+    elif releases.live() is None:  # nothing is served that it could change
+        with writers_turn(releases.releases):
+            fill(releases.show(release_id))
+    return Published(
+        release_id=release_id,
+        folder=str(releases.folder(release_id)),
+        promoted=promoted,
+        reasons=reasons,
+        warnings=decision.warnings,
     )
-    materialize(home / "features", as_of=cut, keep_days=features.online_keep_days)
 
 
 def _carried(

@@ -258,7 +258,8 @@ def _publish(
     return cache.run(
         publish,
         changes_world=True,
-        **prepared.known,
+        history=prepared.history,
+        features=prepared.features,
         graph=fitted.graph,
         hgnn=fitted.hgnn,
         towers=fitted.towers[0],

@@ -10,7 +10,6 @@ from colisten.components.image import IMAGE
 def publish(
     history: Input[Dataset],
     features: Input[Dataset],
-    text: Input[Dataset],
     graph: Input[Dataset],
     hgnn: Input[Model],
     towers: Input[Model],

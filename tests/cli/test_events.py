@@ -20,7 +20,6 @@ import colisten.cli.app
 import colisten.serving.runtime
 from colisten.cli.events import app
 from colisten.errors import ColistenError
-from colisten.features.names import ONLINE_FILE
 from colisten.release.pointer import POINTER
 from colisten.serving.environment import Environment
 from colisten.serving.problems import Refused, body_fault
@@ -28,6 +27,7 @@ from colisten.serving.requests import EventRequest
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
+from tests.feature_folders import live_features, online_db
 from tests.serving.strange import STRANGE, make_strange_home, moments
 
 MOMENT = moments(CUT + timedelta(days=1))
@@ -127,7 +127,7 @@ def test_the_callers_fault_is_one_line_and_exit_code_2(
 
 
 def test_a_store_that_does_not_answer_is_exit_code_1(home: Path) -> None:
-    store = home / "features" / ONLINE_FILE
+    store = online_db(live_features(home))
     kept = store.with_suffix(".kept")
     os.replace(store, kept)
     store.write_bytes(b"this is no database" * 1000)

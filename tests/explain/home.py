@@ -17,6 +17,7 @@ from colisten.explain.importance import item_groups, user_groups
 from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.feature_repo.repo import build_feature_repo
 from colisten.features.popularity import DailyPopularity, day_of
+from colisten.features.repository import source_digest
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, user_rows
 from colisten.features.transform import UserFeatureSpec, encode_users
@@ -35,8 +36,10 @@ from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.towers import TowerSettings
 from colisten.settings.tree import Settings
+from colisten.steps.online_features import with_shared_rows
 from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT, DATA
+from tests.feature_folders import live_features
 
 TYPES = ("audiobook", "podcast")
 BLOCKS = {"text": 6, "z": 4}
@@ -64,13 +67,13 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     vectors = item_blocks(catalogue)
     build_feature_repo(
         history,
-        out / "features",
+        out / "built",
         as_of=CUT,
         data=settings.data,
         features=settings.features,
         text_vectors=vectors[:, :6],
     )
-    rows = _rows(history, out / "features")
+    rows = _rows(history, out / "built")
     music_dim = 4
     batch = UserBatch.from_table(rows, catalogue.index_of, UserFields.of(DataSettings(), music_dim))
     user_spec = UserFeatureSpec.fit(
@@ -113,9 +116,11 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
         threads=settings.threads,
         as_of=CUT,
         popularity=PopularityRule.of(settings.evaluation),
+        features=source_digest(out / "built"),
     )
     store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
-    store.promote(store.publish(payload, index), index)
+    files = with_shared_rows(out / "built", settings.features)
+    store.promote(store.publish(payload, index, features=files), index)
     return out
 
 
@@ -124,7 +129,7 @@ def inputs_of(out: Path, *, most_users: int = 2000, seed: int = 0) -> Explanatio
     return ExplanationInputs.read(
         live_release(out, threads=1),
         CheckedTables.read(out / "steps/check_tables-1"),
-        out / "features",
+        live_features(out),
         most_users=most_users,
         seed=seed,
         engine=Engine(),

@@ -19,6 +19,7 @@ from colisten.settings.engine import Engine
 from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT
 from tests.explain.home import WINDOW_DAYS, inputs_of
+from tests.feature_folders import live_features
 
 TABLES = "steps/check_tables-1"
 
@@ -93,7 +94,7 @@ def test_a_release_is_explained_wherever_it_lies(
         for source, name in (
             (inputs.release.folder, "elsewhere"),
             (home / TABLES, "tables"),
-            (home / "features", "features"),
+            (live_features(home), "features"),
         )
     ]
     copied = ExplanationInputs.read(
@@ -114,5 +115,5 @@ def test_tables_of_another_cut_are_refused_by_name(home: Path, tmp_path: Path) -
     tables = replace(CheckedTables.read(home / TABLES), cut=CUT + timedelta(days=1))
     with pytest.raises(ReportError, match=f"not those of release {release.release_id}"):
         ExplanationInputs.read(
-            release, tables, home / "features", most_users=9, seed=0, engine=Engine()
+            release, tables, live_features(home), most_users=9, seed=0, engine=Engine()
         )

@@ -18,6 +18,7 @@ from colisten.features.names import ONLINE_FILE
 from colisten.features.seen import id_hashes
 from colisten.features.store import OnlineFeatures
 from tests.conftest import CUT, FIELDS, SIGNALS
+from tests.feature_folders import table_of
 
 SECOND = timedelta(seconds=1)
 
@@ -83,7 +84,7 @@ def test_what_the_tables_know_comes_from_them_and_damage_stays_behind(
     with closing(sqlite3.connect(folder / ONLINE_FILE)) as store, store:
         for user, moment in (("u0006", "garbage"), ("u0007", 10_413_792_000)):
             changed = store.execute(
-                'UPDATE "colisten_user_audiobook_history" SET event_ts = ?, value = ? '
+                f"UPDATE {table_of(folder, 'user_audiobook_history')} SET event_ts = ?, value = ? "
                 "WHERE instr(entity_key, ?) > 0",
                 (moment, b"\xff", user.encode()),
             ).rowcount

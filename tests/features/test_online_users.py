@@ -18,6 +18,7 @@ from colisten.errors import FeatureError, UserUnreadable
 from colisten.features import names
 from colisten.features.lightfeast import Value
 from colisten.features.online_users import OnlineUsers
+from colisten.features.repository import source_file
 from colisten.features.store import OnlineFeatures
 from colisten.features.users import UserBatch, UserFields
 from tests.conftest import FIELDS, SIGNALS
@@ -71,7 +72,7 @@ def test_items_that_the_catalogue_lacks_are_left_out(store: FeatureStore) -> Non
     rows = OnlineUsers(store, index_of, FIELDS)
     users = USERS[:80]
     fewer = rows.batch(users, rows.rows(users))
-    source = Path(store.get_feature_view(names.history_view("podcast")).batch_source.path)
+    source = source_file(store, store.get_feature_view(names.history_view("podcast")))
     assert pq.read_metadata(source).num_rows > 80
     for history in fewer.histories.values():
         assert len(history.items) == history.offsets[-1] == len(history.times)

@@ -25,7 +25,7 @@ from colisten.features.events import Event
 from colisten.features.lightfeast import Value
 from colisten.features.online_writer import _with_event
 from colisten.features.seen import id_hashes
-from colisten.features.store import OnlineFeatures
+from colisten.features.store import OnlineFeatures, open_online
 from colisten.settings.sections import FeatureSettings
 from tests.conftest import CUT, FIELDS
 from tests.features.sender import nowhere, send
@@ -123,7 +123,8 @@ def test_a_lock_whose_holder_died_in_redis_costs_its_user_a_moment(
     host, _, port = redis_address.partition(":")
     client = redis.Redis(host, int(port))
     # As a worker leaves it that is killed while it writes.
-    assert client.lock(f"{names.PROJECT}:writing:u0", timeout=2.5).acquire()
+    writing = row_turns.writing_lock(open_online(folder).project, "u0")
+    assert client.lock(writing, timeout=2.5).acquire()
     event = Event("u0", "p001", "podcast", "stream", CUT)
     with pytest.raises(UserBusy, match="Send it again"):
         online.push(event)
@@ -136,7 +137,7 @@ def test_a_lock_whose_holder_died_in_redis_costs_its_user_a_moment(
     def slow(*given: Any) -> Any:
         monkeypatch.setattr(online_writer, "_with_event", taken)
         monkeypatch.setattr(row_turns, "LOCK_SECONDS", 10.0)
-        while client.get(f"{names.PROJECT}:writing:u0") is not None:
+        while client.get(writing) is not None:
             pass
         assert OnlineFeatures(folder, nowhere, FIELDS).push(
             Event("u0", "p002", "podcast", "stream", CUT)

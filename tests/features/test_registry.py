@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colisten.errors import FeaturesRefused
-from colisten.features.names import CONFIG_FILE, REGISTRY_FILE
+from colisten.features.names import CONFIG_FILE, REGISTRY_FILE, key_space
 from colisten.features.registry import check_registry
-from colisten.features.repository import RepositoryFiles
+from colisten.features.repository import RepositoryFiles, definitions_digest, source_digest
 from colisten.features.store import OnlineFeatures, open_store, training_rows
 from tests.conftest import FIELDS
 
@@ -40,7 +40,8 @@ def source() -> str:
 
 def of_on_demand(registry: Registry) -> None:
     view = registry.on_demand_feature_views.add()
-    view.spec.name, view.spec.project, view.spec.mode = "probe", "colisten", "python"
+    project = registry.feature_views[0].spec.project
+    view.spec.name, view.spec.project, view.spec.mode = "probe", project, "python"
     udf = view.spec.feature_transformation.user_defined_function
     udf.name, udf.mode = "probe", "python"
     udf.body, udf.body_text = dill.dumps(Executed()), source()
@@ -161,6 +162,9 @@ def test_a_registry_that_is_swapped_under_an_open_store_is_not_read(copy: Path) 
         ("offline_store", {"type": "colisten_probe.OfflineStore"}),
         ("online_store", {"type": "colisten_probe.OnlineStore", "path": "online.db"}),
         ("online_store", {"type": "sqlite", "path": "online.db", "vector_enabled": True}),
+        ("online_store", {"type": "sqlite", "path": "../online_0123abcd.db/../../elsewhere"}),
+        ("online_store", {"type": "sqlite", "path": "/tmp/online_0123abcd.db"}),
+        ("project", "colisten_0123abcd:elsewhere"),
         ("provider", "colisten_probe.Provider"),
         ("registry", {"path": "elsewhere.db", "cache_ttl_seconds": 0}),
         ("registry", {"path": "registry.db", "registry_store_type": "probe.RegistryStore"}),
@@ -181,11 +185,12 @@ def test_another_yaml_than_the_folders_is_not_read(
 ) -> None:
     (tmp_path / "other.yaml").write_text("project: other\nprovider: probe.Provider\n")
     monkeypatch.setenv("FEAST_FS_YAML_FILE_PATH", str(tmp_path / "other.yaml"))
-    assert open_store(copy).project == "colisten"
+    assert open_store(copy).project == key_space(definitions_digest(copy))
 
 
 def test_files_are_opened_only_as_they_were_bound(copy: Path) -> None:
-    bound = RepositoryFiles.read(copy).digests
+    digests = RepositoryFiles.read(copy).digests
+    bound = {name: frozenset({digest, "another"}) for name, digest in digests.items()}
     assert OnlineFeatures(copy, lambda ids: np.zeros(len(ids), np.int64), FIELDS, bound=bound)
     for name in (REGISTRY_FILE, CONFIG_FILE):
         whole = (copy / name).read_bytes()
@@ -196,9 +201,10 @@ def test_files_are_opened_only_as_they_were_bound(copy: Path) -> None:
 
 
 def test_sources_are_read_only_as_they_were_bound(feature_folder: Path) -> None:
-    open_store(feature_folder, {"sources": ""})
+    open_store(feature_folder, {})
+    open_store(feature_folder, {"sources": frozenset({source_digest(feature_folder)})})
     with pytest.raises(FeaturesRefused, match="sources"):
-        open_store(feature_folder, {"sources": "0" * 64})
+        open_store(feature_folder, {"sources": frozenset({"0" * 64})})
 
 
 @given(st.binary(max_size=300))

@@ -227,16 +227,20 @@ def test_a_registry_that_is_gone_is_no_empty_one(feature_folder: Path, tmp_path:
             OnlineFeatures(copy, lambda ids: np.zeros(len(ids), np.int64), FIELDS)
 
 
-def test_a_moved_repository_is_refused(feature_folder: Path, tmp_path: Path) -> None:
+def test_a_repository_reads_its_own_sources_wherever_it_lies(
+    feature_folder: Path, tmp_path: Path
+) -> None:
     import shutil
 
     copy = tmp_path / "copy"
     shutil.copytree(feature_folder, copy)
+    before = user_rows(open_store(feature_folder), ["u0001"], CUT)
     (feature_folder / "sources").rename(feature_folder / "elsewhere")
     try:
-        with pytest.raises(FeatureError, match="cannot be moved"):
-            open_store(copy)
-        moved = OnlineFeatures(copy, lambda ids: np.zeros(len(ids), np.int64), FIELDS)
-        assert moved.read(["u0001", "nobody"]).known.tolist() == [True, False]
+        assert user_rows(open_store(copy), ["u0001"], CUT).equals(before)
+        with pytest.raises(FeatureError, match="Copy a repository whole"):
+            open_store(feature_folder)
+        online = OnlineFeatures(feature_folder, lambda ids: np.zeros(len(ids), np.int64), FIELDS)
+        assert online.read(["u0001", "nobody"]).known.tolist() == [True, False]
     finally:
         (feature_folder / "elsewhere").rename(feature_folder / "sources")

@@ -358,9 +358,9 @@ def test_a_run_signs_what_it_publishes(piped: Path) -> None:
     assert manifest is not None
     store.check_signature(manifest)
     assert manifest.features is not None
-    bound = bound_features(piped)
+    bound = bound_features(piped, manifest)
     assert bound is not None
-    assert bound["sources"] == manifest.features
+    assert bound["sources"] == {manifest.features}
     others = ReleaseStore(piped, public_key=pair(piped.parent, "other")[1])
     with pytest.raises(ReleaseUnsigned):
         others.check_signature(manifest)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ import pyarrow.parquet as pq
 from colisten.data.contract import EXPOSURES, INTERACTIONS
 from colisten.data.table_log import TableLog
 from colisten.experiments.plan import DONE, SHOWN
-from colisten.feature_repo.repo import build_feature_repo, materialize
+from colisten.feature_repo.repo import build_feature_repo
 from colisten.features.events import Event
 from colisten.features.store import OnlineFeatures
 from colisten.index import ExactIndex
 from colisten.json_files import write_json
-from colisten.release.store import ReleaseStore
 from tests.conftest import CUT, FIELDS
+from tests.feature_folders import live_features, release_with_features
 from tests.release.payloads import Parts, make_parts
 
 PERSON = 'who\'s "this" */../[u]%_?\\ $HOME ☃'
@@ -50,13 +51,13 @@ def plant(history: Path, folder: Path) -> PlantedHome:
     tables.mkdir(parents=True)
     for file in history.glob("*.parquet"):
         pq.write_table(_planted(pq.read_table(file)), tables / file.name)
-    features = build_feature_repo(tables, out / "features", as_of=CUT)
-    materialize(features, as_of=CUT)
+    built = build_feature_repo(tables, folder / "features", as_of=CUT)
+    ids = _releases(make_parts(folder / "parts", tables, CUT), folder, out, built)
+    features = live_features(out)
     online = OnlineFeatures(features, lambda ids: np.full(len(ids), -1), FIELDS)
     for user in (PERSON, SIMILAR):
         moment = CUT + timedelta(days=1)
         assert online.push(Event(user, "a001", "audiobook", "stream", moment, event_id="e1"))
-    ids = _releases(make_parts(folder / "parts", tables, CUT), folder, out)
     _steps(tables, out / "steps")
     lists = pa.table({"user_id": ["u0001", PERSON, SIMILAR], "item_id": ["a0", "a1", "a2"]})
     (out / "shelves").mkdir()
@@ -111,14 +112,18 @@ def _planted(table: pa.Table) -> pa.Table:
     return table.set_column(table.column_names.index("user_id"), "user_id", users)
 
 
-def _releases(parts: Parts, folder: Path, out: Path) -> tuple[str, str]:
-    store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
+def _releases(parts: Parts, folder: Path, out: Path, built: Path) -> tuple[str, str]:
+    index = ExactIndex(out / "index" / "exact")
     ids = []
     for number in range(2):
-        payload = parts.payload(folder / f"payload-{number}", feature_service=f"serving_v{number}")
-        ids.append(store.publish(payload, index))
-        store.promote(ids[-1], index)
+        place, service = folder / f"payload-{number}", f"serving_v{number}"
+        payload = partial(_payload, parts, place, service)
+        ids.append(release_with_features(out, built, payload, index))
     return ids[1], ids[0]
+
+
+def _payload(parts: Parts, place: Path, service: str, digest: str) -> Path:
+    return parts.payload(place, feature_service=service, features=digest)
 
 
 def _steps(tables: Path, steps: Path) -> None:

@@ -29,11 +29,12 @@ from colisten.release.golden_set import FOLDER
 from colisten.release.seen import USERS
 from colisten.release.store import ReleaseStore
 from tests.conftest import FIELDS
+from tests.feature_folders import live_features, online_db
 from tests.privacy.home import ONCE, PERSON, SIMILAR, PlantedHome, naming
 
 
 def online(out: Path) -> OnlineFeatures:
-    return OnlineFeatures(out / "features", lambda ids: np.arange(len(ids)), FIELDS)
+    return OnlineFeatures(live_features(out), lambda ids: np.arange(len(ids)), FIELDS)
 
 
 def hashed_in(folder: Path, user_id: str) -> list[str]:
@@ -47,7 +48,7 @@ def test_the_person_is_everywhere_before(planted: PlantedHome) -> None:
     assert {name.split("/")[0] for name in named} == {
         *("features", "steps", "shelves", "exposures", "experiment", "recommendations.parquet"),
     }
-    assert any(name.endswith("online.db") for name in named)
+    assert any(name.startswith("features/online_") for name in named)
     assert len(hashed_in(planted.out, PERSON)) == 2
 
 
@@ -184,14 +185,14 @@ def test_steps_go_last_of_those_that_name_the_person(
 
 
 def test_a_store_out_of_reach_is_said_and_keeps_nothing_else(home: PlantedHome) -> None:
-    file = home.out / "features" / "online.db"
+    file = online_db(live_features(home.out))
     content = file.read_bytes()
     file.write_bytes(b"no database, but long enough to be none" * 100)
     with pytest.raises(FeatureError, match="Forget again"):
         forget(home.out, PERSON)
     assert naming(home.out, PERSON) == []
     file.write_bytes(content)
-    assert forget(home.out, PERSON).found[0].place == "features"
+    assert forget(home.out, PERSON).found[0].place.startswith("features/")
 
 
 def test_a_damaged_table_is_said_and_keeps_nothing_else(home: PlantedHome) -> None:

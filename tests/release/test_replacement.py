@@ -109,7 +109,7 @@ def test_a_call_that_was_ended_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ended after the switch, before and after the pointer's second half, before the removal."""
-    for step in ("writers_turn", "_point", "_remove"):
+    for step in ("writers_turn", "_point", "remove_release"):
         with monkeypatch.context() as patch:
             patch.setattr(replacement, step, _ended)
             with pytest.raises(KeyboardInterrupt):

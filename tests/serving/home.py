@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,19 @@ import pyarrow as pa
 from colisten.data.catalogue import Catalogue
 from colisten.evaluation.score_calibration import ScoreCalibration
 from colisten.evaluation.score_rule import KindRule, ScoreRule
-from colisten.feature_repo.repo import build_feature_repo, materialize
+from colisten.feature_repo.repo import build_feature_repo
+from colisten.features.repository import source_digest
 from colisten.features.starts import first_starts
 from colisten.features.store import open_store, training_rows
 from colisten.graph.build import build_graph
 from colisten.index import open_index
 from colisten.index.lite_server import LiteServer
 from colisten.models.items import ItemBlocks
-from colisten.release.feature_files import bind_features
 from colisten.release.manifest import shaping_settings
 from colisten.release.payload import assemble_payload
 from colisten.release.store import ReleaseStore
 from colisten.settings.tree import Settings, load_settings
+from colisten.steps.online_features import fill_online, with_shared_rows
 from colisten.text.vectors import embed_items
 from colisten.training.hgnn import embed_catalogue, train_hgnn
 from colisten.training.towers.loop import train_towers
@@ -67,28 +69,30 @@ def make_home(history: Path, out: Path, *, as_of: datetime, seeds: tuple[int, ..
     text = embed_items(catalogue, settings.text, out / "cache" / "text")
     features = build_feature_repo(
         history,
-        out / "features",
+        out / "work" / "features",
         as_of=as_of,
         data=settings.data,
         features=settings.features,
         text_vectors=text,
     )
-    materialize(features, as_of=as_of)
     store = open_store(features)
     examples = first_starts(history, as_of=as_of, data=DATA)
     rows = training_rows(store, examples)
     ids = []
     with LiteServer(out):
         for seed in seeds:
-            told = {"neighbours": 8, "calibration": CALIBRATION} if seed == seeds[0] else {}
+            told: dict[str, Any] = {"features": source_digest(features)}
+            if seed == seeds[0]:
+                told |= {"neighbours": 8, "calibration": CALIBRATION}
             payload = _payload(
                 history, out, catalogue, text, rows, as_of=as_of, seed=seed, told=told
             )
             with open_index(out, settings.index) as index:
-                ids.append(ReleaseStore(out).publish(payload, index))
+                files = with_shared_rows(features, settings.features)
+                ids.append(ReleaseStore(out).publish(payload, index, features=files))
         with open_index(out, settings.index) as index:
-            bind_features(out, ReleaseStore(out).show(ids[0]))
-            ReleaseStore(out).promote(ids[0], index)
+            fill = partial(fill_online, out, features=settings.features)
+            ReleaseStore(out).promote(ids[0], index, fill=fill)
     return ids
 
 

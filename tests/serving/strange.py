@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colisten.data.ids import MAX_ID_BYTES
-from colisten.feature_repo.repo import build_feature_repo, materialize
 from colisten.index import ExactIndex
-from colisten.release.store import ReleaseStore
+from tests.feature_folders import simple_release
 from tests.release.payloads import make_parts
 
 STRANGE = (
@@ -68,11 +67,12 @@ def make_strange_home(tiny_history: Path, folder: Path, *, as_of: datetime) -> P
     """A live release on exact search beside a filled feature store; returns the folder."""
     out = folder / "out"
     history = strange_history(tiny_history, folder / "history")
-    build_feature_repo(history, out / "features", as_of=as_of)
-    materialize(out / "features", as_of=as_of)
-    store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
-    parts = make_parts(folder / "parts", history, as_of)
-    store.promote(store.publish(parts.payload(folder / "payload"), index), index)
+    index, parts = ExactIndex(out / "index" / "exact"), make_parts(folder / "parts", history, as_of)
+
+    def payload(digest: str) -> Path:
+        return parts.payload(folder / "payload", features=digest)
+
+    simple_release(out, history, payload, index, as_of=as_of)
     return out
 
 

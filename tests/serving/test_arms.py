@@ -75,7 +75,8 @@ def home(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     live = store.live()
     assert live is not None
     parts = make_parts(made / "other", made / "history", CUT, seed=1)
-    other = store.publish(parts.payload(made / "second"), ExactIndex(folder / "index" / "exact"))
+    payload = parts.payload(made / "second", features=store.show(live).features)
+    other = store.publish(payload, ExactIndex(folder / "index" / "exact"))
     assert other != live
     return Home(folder, [live, other])
 

@@ -19,6 +19,7 @@ from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.serving.feature_client import FeatureClient
 from tests.conftest import ServedHome
+from tests.feature_folders import live_features, online_db
 
 PROBE = "COLISTEN_TEST_PROBE"
 
@@ -30,14 +31,17 @@ def release(home: ServedHome) -> LoadedRelease:
 
 @pytest.fixture
 def features(home: ServedHome, tmp_path: Path) -> Path:
-    folder = tmp_path / "features"
-    shutil.copytree(home.folder / "features", folder)
+    folder = tmp_path / "generation"
+    shutil.copytree(live_features(home.folder), folder)
+    shutil.copy(online_db(live_features(home.folder)), tmp_path)
     return folder
 
 
 @pytest.fixture
 def bound(home: ServedHome) -> Callable[[], Digests | None]:
-    return partial(bound_features, home.folder)
+    manifest = ReleaseStore(home.folder).live_manifest()
+    assert manifest is not None
+    return partial(bound_features, home.folder, manifest)
 
 
 def planted(content: bytes) -> bytes:
@@ -45,7 +49,8 @@ def planted(content: bytes) -> bytes:
     registry = Registry()
     registry.ParseFromString(content)
     view = registry.on_demand_feature_views.add()
-    view.spec.name, view.spec.project, view.spec.mode = "probe", "colisten", "python"
+    project = registry.feature_views[0].spec.project
+    view.spec.name, view.spec.project, view.spec.mode = "probe", project, "python"
     udf = view.spec.feature_transformation.user_defined_function
     udf.body_text, udf.mode = f"import os\nos.environ['{PROBE}'] = 'ran'\n", "python"
     return registry.SerializeToString()
@@ -95,6 +100,6 @@ def test_the_journal_says_which_files_belong_to_the_release(
 ) -> None:
     noted = bound()
     assert noted is not None
-    files = RepositoryFiles.read(home.folder / "features").digests
-    assert {name: noted[name] for name in files} == files
+    files = RepositoryFiles.read(live_features(home.folder)).digests
+    assert all(digest in noted[name] for name, digest in files.items())
     assert noted["sources"]

@@ -18,6 +18,7 @@ import pytest
 import colisten
 from colisten.features.store import OnlineFeatures
 from tests.conftest import CUT
+from tests.feature_folders import live_features
 from tests.redis_server import redis_server
 from tests.serving.conftest import Home, Service, start, stop
 from tests.serving.test_seen import make_home
@@ -102,7 +103,7 @@ def test_each_is_kept_once_and_poison_costs_nothing(service: Service) -> None:
     assert [shelf["items"] for shelf in shelves] == [[], [], []]
 
     release = colisten.load_release(service.home.folder).loaded
-    features = service.home.folder / "features"
+    features = live_features(service.home.folder)
     batch = OnlineFeatures(features, release.index_of, release.spec.fields).read(USERS)
     history = batch.histories["audiobook"]
     since = history.where(history.times >= int(CUT.timestamp()) * 1_000_000)

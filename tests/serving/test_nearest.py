@@ -26,6 +26,7 @@ from colisten.serving.environment import Environment
 from colisten.serving.requests import RecommendRequest
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
+from tests.feature_folders import live_features
 from tests.serving.conftest import Home
 
 SETTINGS = load_settings(
@@ -46,7 +47,7 @@ class Plainly:
     """Feast's own answer through Arrow, every score by itself, every reason by itself."""
 
     def __init__(self, home: Path, release: LoadedRelease) -> None:
-        self.release, self.store = release, open_store(home / "features")
+        self.release, self.store = release, open_store(live_features(home))
         self.service = self.store.get_feature_service(names.SERVING)
 
     def user(self, user_id: str) -> UserBatch:

@@ -24,6 +24,7 @@ from colisten.index import open_index
 from colisten.index.lite_server import endpoint_of, live_endpoint
 from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
+from tests.feature_folders import live_features
 from tests.serving.conftest import START_SECONDS, Home, Service, launch, start, stop
 
 pytestmark = pytest.mark.slow
@@ -263,7 +264,7 @@ def test_a_damaged_live_release_leaves_the_one_before_it(moved: Home, tmp_path: 
 def test_a_service_is_ready_when_its_users_are_known(moved: Home, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     shutil.copytree(moved.folder, folder, ignore=shutil.ignore_patterns("endpoint.json"))
-    registry = folder / "features" / "registry.db"
+    registry = live_features(folder) / "registry.db"
     kept = registry.read_bytes()
     registry.unlink()
     service = launch(Home(folder, moved.ids), tmp_path / "log", *QUICKLY)

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from colisten.data.ids import MAX_ID_BYTES, id_fault
-from colisten.features.names import ONLINE_FILE
 from colisten.features.users import UserBatch
 from colisten.release.loaded import LoadedRelease
 from colisten.serving.app import THREADS, build_app
@@ -41,6 +40,7 @@ from colisten.serving.requests import (
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
+from tests.feature_folders import live_features, online_db
 from tests.serving.strange import STRANGE, make_strange_home, moments
 
 # Patient with a machine that is shared: what is tested is who is blamed, not how fast.
@@ -155,7 +155,7 @@ def client(runtime: Runtime) -> Iterator[TestClient]:
 
 def overwrite(home: Path, user: str, feature: str, value: object, column: str = "value") -> None:
     """Put something in place of what the online store holds of one user."""
-    with closing(sqlite3.connect(home / "features" / ONLINE_FILE)) as store, store:
+    with closing(sqlite3.connect(online_db(live_features(home)))) as store, store:
         changed = sum(
             store.execute(
                 f'UPDATE "{table}" SET {column} = ? '
@@ -176,7 +176,7 @@ def user_tables(store: sqlite3.Connection) -> list[str]:
 def mended(home: Path, user: str) -> Iterator[None]:
     """Whatever is done to the rows of one user is undone at the end."""
     cells = "value, event_ts"
-    with closing(sqlite3.connect(home / "features" / ONLINE_FILE)) as store:
+    with closing(sqlite3.connect(online_db(live_features(home)))) as store:
         rows = [
             (table, *row)
             for table in user_tables(store)
@@ -349,7 +349,7 @@ def test_whatever_is_stored_of_one_user_is_that_users_trouble(
             answer = client.post("/v1/events", json=EVENT | event)
             assert answer.status_code in (200, 503)
         # Also from beside the service: nothing that failed keeps the store locked.
-        with closing(sqlite3.connect(home / "features" / ONLINE_FILE, timeout=1.0)) as other:
+        with closing(sqlite3.connect(online_db(live_features(home)), timeout=1.0)) as other:
             other.execute("BEGIN EXCLUSIVE").connection.rollback()
         others_are_well(client)
 
@@ -357,7 +357,7 @@ def test_whatever_is_stored_of_one_user_is_that_users_trouble(
 def test_events_that_wait_for_a_locked_store_hold_up_nobody_who_asks(
     client: TestClient, home: Path
 ) -> None:
-    store = sqlite3.connect(home / "features" / ONLINE_FILE, isolation_level=None)
+    store = sqlite3.connect(online_db(live_features(home)), isolation_level=None)
     with closing(store) as other, ThreadPoolExecutor(2 * THREADS) as pool:
         other.execute("BEGIN IMMEDIATE")
         events = [

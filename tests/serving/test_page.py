@@ -13,6 +13,7 @@ import pytest
 
 from tests.axe import barriers
 from tests.browser import Browser, browser
+from tests.feature_folders import live_features, online_db
 from tests.hostile import VALUES
 from tests.serving.conftest import Home, Service, start, stop
 from tests.tab import Tab, tab
@@ -58,7 +59,7 @@ def ask(page: Tab, user_id: str) -> None:
 @contextlib.contextmanager
 def broken_features(home: Home) -> Iterator[None]:
     """No feature store can be read meanwhile."""
-    store = home.folder / "features" / "online.db"
+    store = online_db(live_features(home.folder))
     kept, broken = store.with_suffix(".kept"), store.with_suffix(".broken")
     shutil.copy(store, kept)
     broken.write_bytes(b"this is no database" * 1000)

@@ -27,6 +27,7 @@ from colisten.serving.requests import RecommendRequest
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
+from tests.feature_folders import live_features, online_db
 from tests.serving.load import busy
 from tests.serving.strange import make_strange_home
 
@@ -93,7 +94,7 @@ def test_it_is_ready_when_everything_has_answered_once(home: Path) -> None:
 
 @pytest.mark.parametrize("lost", ["registry.db", "feature_store.yaml"])
 def test_without_features_it_is_not_ready_until_they_are_there(home: Path, lost: str) -> None:
-    file = home / "features" / lost
+    file = live_features(home) / lost
     file.rename(home / "kept")
     with opened(home) as runtime:
         assert not runtime.ready
@@ -112,7 +113,7 @@ def test_without_features_it_is_not_ready_until_they_are_there(home: Path, lost:
 
 
 def test_a_store_that_has_forgotten_everybody_is_no_answer(home: Path) -> None:
-    with closing(sqlite3.connect(home / "features" / "online.db")) as store, store:
+    with closing(sqlite3.connect(online_db(live_features(home)))) as store, store:
         tables = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:
             store.execute(f'DELETE FROM "{table}"')
@@ -269,7 +270,7 @@ def test_a_worker_below_its_floor_is_not_ready_until_users_are_known_again(home:
     settings = ("serving.ready_popular_share=0.5", "serving.ready_popular_seconds=2")
     with opened(home, *settings) as runtime:
         assert runtime.ready
-        registry = home / "features" / "registry.db"
+        registry = live_features(home) / "registry.db"
         registry.rename(home / "kept")
         assert soon(lambda: shelf(runtime).search == "popular" and not runtime.ready)
         shutil.copy(home / "kept", registry)

@@ -17,12 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import colisten
-from colisten.feature_repo.repo import build_feature_repo, materialize
-from colisten.features.names import ONLINE_FILE, REGISTRY_FILE
+from colisten.features.names import REGISTRY_FILE
 from colisten.features.seen import id_hashes
 from colisten.features.users import UserBatch
 from colisten.index import ExactIndex
-from colisten.release.store import ReleaseStore
 from colisten.serving.environment import Environment
 from colisten.serving.requests import EventRequest, RecommendRequest
 from colisten.serving.runtime import Runtime
@@ -30,6 +28,7 @@ from colisten.serving.seen_memory import SeenMemory
 from colisten.settings.sections import FeatureSettings
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
+from tests.feature_folders import live_features, online_db, simple_release
 from tests.release.payloads import make_parts
 
 PATIENT = (
@@ -46,11 +45,15 @@ def make_home(history: Path, folder: Path, **features: Any) -> Path:
     """A live release on exact search, and a feature store of some settings."""
     out = folder / "out"
     settings = FeatureSettings(**features)
-    build_feature_repo(history, out / "features", as_of=CUT, features=settings)
-    materialize(out / "features", as_of=CUT)
-    store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
-    payload = make_parts(folder / "parts", history, CUT).payload(folder / "payload")
-    store.promote(store.publish(payload, index), index)
+    parts, index = (
+        make_parts(folder / "parts", history, CUT),
+        ExactIndex(out / "index" / "exact"),
+    )
+
+    def payload(digest: str) -> Path:
+        return parts.payload(folder / "payload", features=digest)
+
+    simple_release(out, history, payload, index, as_of=CUT, features=settings)
     return out
 
 
@@ -120,8 +123,9 @@ def test_what_a_user_had_comes_back_on_no_rung(
         assert {each.item_id for each in mine.items} == left
 
         # The store is lost while the service runs: the worker remembers what it read.
-        (home / "features" / ONLINE_FILE).rename(home / "features" / "lost.db")
-        (home / "features" / ONLINE_FILE).write_bytes(b"no database")
+        online = online_db(live_features(home))
+        online.rename(home / "lost.db")
+        online.write_bytes(b"no database")
         runtime._watcher.current.features.look()  # type: ignore[union-attr]
         rung, shown = shelf(runtime, asker)
         assert rung.startswith("features_")
@@ -133,7 +137,7 @@ def test_what_a_user_had_comes_back_on_no_rung(
 
     # A worker that has never seen the store knows what the release knows.
     for broken in (REGISTRY_FILE, ""):
-        lost = home / "features" / broken
+        lost = live_features(home) / broken
         shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
         with serving(home) as runtime:
             for user in USERS:

@@ -40,6 +40,7 @@ from colisten.settings.tree import load_settings
 from colisten.training.towers.input_statistics import warm_column
 from tests.browser import browser
 from tests.conftest import CUT
+from tests.feature_folders import live_features, online_db
 from tests.serving.conftest import Home, Service, start, stop
 from tests.serving.home import QUICK
 from tests.serving.test_schemas import BAD_BODIES, UNKNOWN_WORDS
@@ -244,7 +245,7 @@ def test_served_vectors_are_the_training_vectors(service: Service, tiny_history:
     users = [f"u{number:04d}" for number in range(40, 60)]
     release = LoadedRelease.load(service.home.folder / "releases" / service.home.ids[0])
     spec = release.spec
-    rows = user_rows(open_store(service.home.folder / "features"), users, CUT)
+    rows = user_rows(open_store(live_features(service.home.folder)), users, CUT)
     catalogue = Catalogue.read(tiny_history)
     batch = UserBatch.from_table(rows, catalogue.index_of, spec.fields)
     features = encode_users(spec, batch, release.history_vectors)
@@ -325,7 +326,7 @@ def test_a_dead_index_is_replaced_by_exact_search_until_it_is_back(service: Serv
 def test_a_broken_feature_store_is_replaced_by_popular_items_until_it_is_back(
     service: Service,
 ) -> None:
-    store = service.home.folder / "features" / "online.db"
+    store = online_db(live_features(service.home.folder))
     kept = store.with_suffix(".kept")
     shutil.copy(store, kept)
     broken = store.with_suffix(".broken")

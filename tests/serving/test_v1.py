@@ -22,6 +22,7 @@ from colisten.serving.requests import RecommendRequest
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
 from tests.conftest import CUT
+from tests.feature_folders import live_features
 from tests.release.payloads import make_parts
 from tests.serving.strange import make_strange_home
 
@@ -91,7 +92,7 @@ def ranked(answer: dict[str, Any]) -> list[tuple[str, Any]]:
 def inline(runtime: Runtime, home: Path, user_id: str) -> dict[str, Any]:
     """All that the store knows of a user, as a request says it."""
     release = release_of(runtime)
-    online = OnlineFeatures(home / "features", release.index_of, release.spec.fields)
+    online = OnlineFeatures(live_features(home), release.index_of, release.spec.fields)
     user = online.read([user_id])
     history = [
         {

@@ -14,11 +14,13 @@ import yaml
 import colisten.steps.settings
 from colisten.data import parquet
 from colisten.errors import TrainingError
-from colisten.features.names import ONLINE_FILE
+from colisten.features.repository import source_digest
+from colisten.files import folder_digests
 from colisten.json_files import to_json
 from colisten.pipelines.compilation import compile_pipeline
 from colisten.pipelines.release_pipeline import release_pipeline
 from colisten.ranking.rankers import SUBJECT
+from colisten.release.feature_files import features_of
 from colisten.release.store import ReleaseStore
 from colisten.settings.tree import Settings, load_settings
 from colisten.steps.artifacts.measures import Measured
@@ -29,6 +31,7 @@ from colisten.steps.trials import TEXT, TrainingRun, further_seeds
 from colisten.steps.workflow import Home, Released, Window, release, trials
 from tests import runs
 from tests.conftest import CUT
+from tests.feature_folders import live_features, online_db
 
 pytestmark = pytest.mark.slow
 
@@ -189,10 +192,12 @@ def test_trials_share_steps_and_a_failed_one_stops_no_other(home: Home, tiny_sou
 def test_a_refused_candidate_changes_nothing_that_is_served(home: Home, tiny_source: Path) -> None:
     """Online features go with the pointer: the gate lets both change, or neither."""
     lenient = (*QUICK, "gate.min_coverage=0", "gate.min_lift_over_random=0", "gate.max_drop=1")
-    store, online = ReleaseStore(home.out), home.out / "features" / ONLINE_FILE
+    store, features = ReleaseStore(home.out), live_features(home.out)
+    online = online_db(features)
 
-    def served() -> tuple[str | None, int]:
-        return store.live(), online.stat().st_ino  # the file is replaced, never written to
+    def served() -> tuple[str | None, int, dict[str, str]]:
+        # SQLite's file is replaced, never written to.
+        return store.live(), online.stat().st_ino, folder_digests(live_features(home.out))
 
     made, _ = run(tiny_source, home.out, load_settings(None, lenient))
     before = served()
@@ -202,6 +207,9 @@ def test_a_refused_candidate_changes_nothing_that_is_served(home: Home, tiny_sou
     assert not refused.release.promoted
     assert refused.release.release_id in {state.release_id for state in store.list()}
     assert served() == before
+    # It has its own, with which it may be promoted by hand.
+    other = features_of(home.out, store.show(refused.release.release_id))
+    assert source_digest(other) == store.show(refused.release.release_id).features
     run(tiny_source, home.out, load_settings(None, lenient))
     assert served() != before
 

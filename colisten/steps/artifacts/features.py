@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 
 class Features(FolderArtifact):
-    """A Feast repository, which stays where it was built: its registry holds absolute paths."""
+    """A Feast repository, which names its sources from its own folder on."""
 
-    movable = False
     _mark = "feature_store.yaml"
 
     def open(self) -> FeatureStore:
@@ -26,5 +25,5 @@ class Features(FolderArtifact):
 
     @classmethod
     def _digest_at(cls, place: Path) -> str:
-        # The registry holds paths and moments of its making; the sources are what it serves.
+        # The registry holds moments of its making; sources and definitions are what it serves.
         return combined_digest(folder_digests(place / "sources"))

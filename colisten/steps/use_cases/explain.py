@@ -14,6 +14,7 @@ from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.interrupts import close_own_connection
 from colisten.json_files import write_json
 from colisten.pages import write_page
+from colisten.release.feature_files import features_of
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.settings.engine import Engine
@@ -37,7 +38,8 @@ def explain(
         out: Folder whose `releases` hold the release.
         tables: Folder of the checked tables that it was learned from, `history` and `holdout`;
             default: those of the finished run in `out`.
-        features: Feast repository of the same history; default: `features` in `out`.
+        features: Feast repository of the same history; default: the release's
+            own in `out`.
         sample: Users asked, at most.
         seed: Of samples, permutations and maps.
 
@@ -58,7 +60,7 @@ def explain(
         inputs = ExplanationInputs.read(
             release,
             tables_of(out, release) if tables is None else CheckedTables.read(tables),
-            features or out / "features",
+            features or features_of(out, release.manifest),
             most_users=sample,
             seed=seed,
             engine=engine,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from colisten.errors import ConfigError, VectorIndexError
@@ -17,10 +18,12 @@ from colisten.index import VectorIndex, open_index
 from colisten.index.resolve import resolve_index
 from colisten.release.card import Card
 from colisten.release.manifest import Manifest
-from colisten.release.store import LIVE, ReleaseState, ReleaseStore
+from colisten.release.states import ReleaseState
+from colisten.release.store import LIVE, ReleaseStore
 from colisten.release.verify import Verification
 from colisten.settings.index import IndexSettings
 from colisten.steps.cache import Listener, StepEvent, silent
+from colisten.steps.online_features import fill_again, fill_online
 
 
 @dataclass(frozen=True)
@@ -98,19 +101,26 @@ def promote_release(
     *,
     index: IndexSettings | None = None,
     public_key: str | Path | None = None,
+    keep_days: int | None = None,
     listen: Listener = silent,
 ) -> Verification:
     """Verify a release, then make it the live one; a running service follows by itself.
 
-    Args and errors are those of `verify_release`, and:
+    Its features go with it: online rows that do not know its cut yet are filled first. Args and
+    errors are those of `verify_release`, and:
+
+    Args:
+        keep_days: Of users' online rows, see `features.online_keep_days`.
 
     Raises:
+        FeatureError: The online store is out of reach; what was live stays.
         VerifyFailed: It does not answer as recorded; what was live stays.
     """
     store = _store(out, public_key)
     store.folder(release_id)
     with _at_work("promote", listen), _opened(store, index) as opened:
-        return store.promote(release_id, opened)
+        fill = partial(fill_online, out, keep_days=keep_days)
+        return store.promote(release_id, opened, fill=fill)
 
 
 def republish_release(
@@ -160,7 +170,7 @@ def roll_back(
     store = _store(out, public_key)
     left = store.live()
     with _at_work("roll back", listen), _opened_if_there(store, index, listen) as opened:
-        return Rollback(store.rollback(opened), left)
+        return Rollback(store.rollback(opened, fill=partial(fill_again, out)), left)
 
 
 def prune_releases(
