@@ -12,7 +12,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from colisten.errors import (
@@ -33,6 +32,7 @@ from colisten.release.manifest import LIVE_ALIAS, MANIFEST, Manifest, is_release
 from colisten.release.payload import bind_payload, copy_payload
 from colisten.release.pointer import Pointer
 from colisten.release.private_copy import in_use
+from colisten.release.release_state import ReleaseState
 from colisten.release.software import software
 from colisten.release.verify import Verification, load_checked, verify_release
 from colisten.release.writing import LOCK_SECONDS, writers_turn
@@ -41,25 +41,6 @@ from colisten.settings.index import IndexSettings
 LIVE = "live"  # stands for whichever release is
 
 log = logger("release")
-
-
-@dataclass(frozen=True)
-class ReleaseState:
-    """One line of the list.
-
-    Attributes:
-        release_id: Its name.
-        state: live, previous, or candidate.
-        as_of: The cut it was learned at.
-        published_at, promoted_at: From the journal, latest; None where it has no line.
-    """
-
-    release_id: str
-    state: str
-    as_of: str
-    published_at: str | None
-    promoted_at: str | None
-
 
 States = list[ReleaseState]
 Names = list[str]  # inside the class below `list` is a method
@@ -285,6 +266,16 @@ class ReleaseStore:
             ::-1
         ]
 
+    def spare(self, keep: int) -> Names:
+        """Releases but the latest `keep`, the live and the previous one.
+
+        Raises:
+            ReleaseError: `keep` is negative.
+        """
+        if keep < 0:
+            raise ReleaseError(f"Cannot keep {keep} releases.", "Give 0 or more.")
+        return [one.release_id for one in self.list()[keep:] if one.state == "candidate"]
+
     def prune(self, keep: int, index: VectorIndex) -> Names:
         """Remove all but the latest `keep` releases, the live and the previous one.
 
@@ -292,11 +283,8 @@ class ReleaseStore:
             ReleaseError: `keep` is negative, or a process serves one of them; none is removed.
             VectorIndexError: A collection could not be dropped; its release is still there.
         """
-        if keep < 0:
-            raise ReleaseError(f"Cannot keep {keep} releases.", "Give 0 or more.")
         with self._locked(index):
-            states = self.list()
-            spare = [one.release_id for one in states[keep:] if one.state == "candidate"]
+            spare = self.spare(keep)
             for release_id in spare:
                 if in_use(self.releases / release_id):
                     raise ReleaseError(

@@ -137,7 +137,6 @@ def publish(
     return Publication(
         Published(
             release_id=release_id,
-            folder=str(releases.folder(release_id)),
             promoted=promoted,
             reasons=reasons,
             warnings=decision.warnings,

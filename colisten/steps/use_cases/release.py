@@ -17,7 +17,8 @@ from colisten.index import VectorIndex, open_index
 from colisten.index.resolve import resolve_index
 from colisten.release.card import Card
 from colisten.release.manifest import Manifest
-from colisten.release.store import LIVE, ReleaseState, ReleaseStore
+from colisten.release.release_state import ReleaseState
+from colisten.release.store import LIVE, ReleaseStore
 from colisten.release.verify import Verification
 from colisten.settings.index import IndexSettings
 from colisten.steps.cache import Listener, StepEvent, silent
