@@ -18,14 +18,13 @@ from colisten.files import file_digest
 from colisten.logs import logger
 from colisten.store.address import StoreAddress
 
-needs("boto3")
+needs("boto3", "botocore")
 
 import boto3
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from urllib3.exceptions import HTTPError
 
 # Attempts are few: a service asks again by itself, and a command says what is wrong.
 _CALM = Config(
@@ -162,15 +161,14 @@ class Bucket:
 
         What is there with the same bytes is this one: an answer may be lost on its way.
         """
-        with self._told():
-            try:
-                self._client.put_object(**self._at(name), Body=content, IfNoneMatch="*")
-            except ClientError as error:
-                if _code(error) not in (409, 412):
-                    raise
-            else:
+        most = max(1 << 20, len(content))
+        try:
+            return self._created(name, content) or self.read(name, most=most) == content
+        except StoreUnreachable:
+            # It may have been written all the same; who cannot ask does not know.
+            if self.read(name, most=most) == content:
                 return True
-        return self.read(name, most=max(1 << 20, len(content))) == content
+            raise
 
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
@@ -188,7 +186,7 @@ class Bucket:
             return
         try:
             # Whoever finds another's probe has been told what it asks.
-            honours = not (self._created(_PROBE) and self._created(_PROBE))
+            honours = not (self._created(_PROBE, b"") and self._created(_PROBE, b""))
             self.remove(_PROBE)
         except StoreUnreachable:
             raise
@@ -205,10 +203,10 @@ class Bucket:
             )
         _honouring.add(which)
 
-    def _created(self, name: str) -> bool:
+    def _created(self, name: str, content: bytes) -> bool:
         with self._told():
             try:
-                self._client.put_object(**self._at(name), Body=b"", IfNoneMatch="*")
+                self._client.put_object(**self._at(name), Body=content, IfNoneMatch="*")
             except ClientError as error:
                 if _code(error) not in (409, 412):
                     raise
@@ -252,7 +250,7 @@ class Bucket:
                 f"{self.address} refuses: {error}",
                 "Look at the bucket's name and policy.",
             ) from error
-        except (BotoCoreError, Boto3Error, HTTPError, ConnectionError) as error:
+        except (BotoCoreError, Boto3Error, ConnectionError) as error:
             raise StoreUnreachable(f"{self.address} is out of reach: {error}", _PATIENT) from error
 
 
