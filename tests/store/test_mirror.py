@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from colisten.components.home import at_home
 from colisten.errors import (
     ConfigError,
     ReleaseCorrupt,
@@ -21,6 +22,8 @@ from colisten.files import folder_digests
 from colisten.release.store import ReleaseStore
 from colisten.release.writing import writers_turn
 from colisten.settings.index import IndexSettings
+from colisten.settings.sections import FeatureSettings
+from colisten.steps.registry import step_named
 from colisten.steps.use_cases import release as use_case
 from colisten.steps.use_cases.store import fetch_home, home_at, prune_at, push_home
 from colisten.store.address import StoreAddress, store_of
@@ -259,4 +262,26 @@ def test_a_folder_that_cannot_lock_is_refused(
     # As a mount of an object store answers: granted, to whoever asks.
     monkeypatch.setattr("fcntl.flock", lambda *asked: None)
     with pytest.raises(ReleaseError, match="two writers"), writers_turn(tmp_path):
+        pass
+
+
+def test_a_step_works_on_a_store(address: StoreAddress, origin: Origin, tmp_path: Path) -> None:
+    push_home(origin.folder, address)
+    gate, inputs = step_named("gate"), {"home": str(address), "table": "t"}
+    with at_home(gate, inputs, {}) as here:
+        assert here["table"] == "t"
+        assert ReleaseStore(here["home"]).live() == origin.ids[0]
+        (here["home"] / "reports").mkdir()
+        (here["home"] / "reports" / "page.html").write_text("a page")
+    assert Bucket(address).read("reports/page.html", most=99) == b"a page"
+    with at_home(gate, {"home": str(tmp_path)}, {}) as here:
+        assert here == {"home": str(tmp_path)}
+
+
+def test_a_step_that_fills_sqlite_is_refused_before_it_starts(address: StoreAddress) -> None:
+    settings = {"store": FeatureSettings()}
+    with (
+        pytest.raises(ConfigError, match="SQLite"),
+        at_home(step_named("publish"), {"home": str(address)}, settings),
+    ):
         pass
