@@ -25,6 +25,7 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 # Attempts are few: a service asks again by itself, and a command says what is wrong.
 _CALM = Config(
@@ -92,7 +93,8 @@ class Bucket:
             return [
                 Listed(one["Key"][cut:], int(one["Size"]), str(one["ETag"]))
                 for page in pages
-                for one in page.get("Contents", ())
+                # An answer without a body would read as an empty store.
+                for one in (page["Contents"] if page["KeyCount"] else ())
             ]
 
     def read(self, name: str, *, most: int) -> bytes | None:
@@ -221,9 +223,8 @@ class Bucket:
                 if _code(error) == 404:
                     return False
                 raise
-        return bool(
-            head["ContentLength"] == size and head.get("Metadata", {}).get(_DIGEST) == digest
-        )
+            there = head["ContentLength"] == size
+        return bool(there and head.get("Metadata", {}).get(_DIGEST) == digest)
 
     def _at(self, name: str) -> dict[str, str]:
         return {"Bucket": self.address.bucket, "Key": self.address.key(name)}
@@ -250,6 +251,9 @@ class Bucket:
                 f"{self.address} refuses: {error}",
                 "Look at the bucket's name and policy.",
             ) from error
+        except (KeyError, ResponseParserError) as error:
+            # The client takes headers and documents that were cut off for whole ones.
+            raise StoreUnreachable(f"{self.address} broke off: {error}", _PATIENT) from error
         except (BotoCoreError, Boto3Error, ConnectionError) as error:
             raise StoreUnreachable(f"{self.address} is out of reach: {error}", _PATIENT) from error
 
