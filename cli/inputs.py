@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import Annotated
 import typer
 
 from colisten.data.moments import parse_moment
+from colisten.errors import ConfigError
 from colisten.json_files import to_json
 from colisten.settings.tree import Settings, load_settings
+from colisten.steps.use_cases.store import Place
+from colisten.store.address import StoreAddress, store_of
 from colisten.terminal import Terminal
+from colisten.variables import STORE
 from colisten.words import known_word
 
 _DATA = typer.Option(
@@ -30,6 +35,21 @@ OutOption = Annotated[
     Path,
     typer.Option(
         "--out", metavar="DIR", help="Folder of a run: its releases, features and reports."
+    ),
+]
+OptionalOutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Folder of a run: its releases, features and reports."
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="S3URL",
+        help="Store of releases in place of a folder: s3://bucket/prefix. Without it and --out "
+        f"that of {STORE}.",
     ),
 ]
 ConfigOption = Annotated[
@@ -77,6 +97,39 @@ def load_with_target(
     others = [name for name in settings.data.item_types if name != target]
     swapped = (f"data.target_type={to_json(target)}", f"data.context_types={to_json(others)}")
     return load_settings(config, (*given, *swapped))
+
+
+def place_of(out: Path | None, store: str | None) -> Place:
+    """Where a command finds releases: what was typed, else the store of `COLISTEN_STORE`.
+
+    Raises:
+        ConfigError: Both are given, or neither.
+    """
+    if out is not None and store is not None:
+        raise ConfigError(
+            "--out and --store name two places.", "Give one: a folder, or a store in a bucket."
+        )
+    if out is not None:
+        return out
+    address = store_of(store, os.environ)
+    if address is None:
+        raise ConfigError(
+            "Nothing says where the releases are.",
+            f"Give --out DIR, or --store s3://bucket/prefix, or set {STORE}.",
+        )
+    return address
+
+
+def named_store(store: str | None) -> StoreAddress:
+    """The store that was typed, else that of `COLISTEN_STORE`.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    address = store_of(store, os.environ)
+    if address is None:
+        raise ConfigError("No store is named.", f"Give --store s3://bucket/prefix, or set {STORE}.")
+    return address
 
 
 def parse_cut(text: str) -> datetime:

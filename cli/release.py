@@ -14,7 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from colisten.cli.documents import JsonOption, print_document
-from colisten.cli.inputs import ConfigOption, OutOption, SetOption
+from colisten.cli.inputs import (
+    ConfigOption,
+    OptionalOutOption,
+    OutOption,
+    SetOption,
+    StoreOption,
+    named_store,
+    place_of,
+)
 from colisten.errors import VerifyFailed
 from colisten.release.manifest import Manifest
 from colisten.release.states import ReleaseState
@@ -24,6 +32,7 @@ from colisten.settings.index import IndexSettings
 from colisten.settings.tree import load_settings
 from colisten.steps.cache import Listener, StepEvent
 from colisten.steps.use_cases import release as use_case
+from colisten.steps.use_cases.store import fetch_home, home_at, prune_at, push_home
 from colisten.terminal import Terminal, styled
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
@@ -32,17 +41,21 @@ IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Release id, as `l
 
 
 @app.command("list")
-def list_(out: OutOption, as_json: JsonOption = False) -> None:
+def list_(
+    out: OptionalOutOption = None, store: StoreOption = None, as_json: JsonOption = False
+) -> None:
     """List releases, latest first.
 
     Example: colisten release list --out out
     """
-    states = use_case.list_releases(out)
+    place = place_of(out, store)
+    with home_at(place, manifests=True) as home:
+        states = use_case.list_releases(home)
     if as_json:
         print_document([asdict(state) for state in states])
         return
     if not states:
-        Terminal().print(f"No release in {out / 'releases'} yet. `colisten run` publishes one.")
+        Terminal().print(f"No release in {place} yet. `colisten run` publishes one.")
         return
     # Narrow, since an id takes two fifths of a terminal.
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -63,7 +76,8 @@ def list_(out: OutOption, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(
-    out: OutOption,
+    out: OptionalOutOption = None,
+    store: StoreOption = None,
     release_id: IdArgument = LIVE,
     as_json: JsonOption = False,
     html: Annotated[
@@ -79,8 +93,9 @@ def show(
 
     Example: colisten release show --out out --html card.html
     """
-    state, manifest = use_case.show_release(out, release_id)
-    card = use_case.release_card(out, manifest.release_id)
+    with home_at(place_of(out, store), [release_id]) as home:
+        state, manifest = use_case.show_release(home, release_id)
+        card = use_case.release_card(home, manifest.release_id)
     if html is not None:
         from colisten.pages import write_page
         from colisten.reports.card import to_html
@@ -100,7 +115,8 @@ def show(
 @app.command()
 def verify(
     release_id: IdArgument,
-    out: OutOption,
+    out: OptionalOutOption = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -117,9 +133,10 @@ def verify(
     """
     settings = load_settings(config, tuple(overrides or ()))
     public_key = key or settings.release.public_key
-    with _shown_work() as listen:
+    place = place_of(out, store)
+    with _shown_work() as listen, home_at(place, [release_id], searched=settings.index) as home:
         verification = use_case.verify_release(
-            out, release_id, index=settings.index, public_key=public_key, listen=listen
+            home, release_id, index=settings.index, public_key=public_key, listen=listen
         )
     _report(verification, as_json)
     if not verification.passed:
@@ -129,7 +146,8 @@ def verify(
 @app.command()
 def promote(
     release_id: IdArgument,
-    out: OutOption,
+    out: OptionalOutOption = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -141,8 +159,9 @@ def promote(
     settings = load_settings(config, tuple(overrides or ()))
     keyed: dict[str, Any] = {"index": settings.index, "public_key": settings.release.public_key}
     keyed["keep_days"] = settings.features.online_keep_days
-    with _shown_work() as listen:
-        verification = use_case.promote_release(out, release_id, **keyed, listen=listen)
+    place = place_of(out, store)
+    with _shown_work() as listen, home_at(place, [release_id], searched=settings.index) as home:
+        verification = use_case.promote_release(home, release_id, **keyed, listen=listen)
     _report(verification, as_json)
     if not as_json:
         Terminal().print(styled(release_id, "bold", " is live."))
@@ -151,10 +170,11 @@ def promote(
 @app.command()
 def sign(
     release_id: IdArgument,
-    out: OutOption,
     key: Annotated[
         Path, typer.Option("--key", metavar="FILE", help="Private Ed25519 key to sign with (PEM).")
     ],
+    out: OptionalOutOption = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sign a release, so that services with release.public_key serve it.
@@ -163,7 +183,8 @@ def sign(
 
     Example: colisten release sign live --out out --key release.key
     """
-    name = use_case.sign_release(out, release_id, key)
+    with home_at(place_of(out, store), [release_id]) as home:
+        name = use_case.sign_release(home, release_id, key)
     if as_json:
         print_document({"release_id": release_id, "key": name})
     else:
@@ -173,7 +194,8 @@ def sign(
 @app.command()
 def publish(
     release_id: IdArgument,
-    out: OutOption,
+    out: OptionalOutOption = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -183,14 +205,15 @@ def publish(
     Example: colisten release publish live --out out --set index.uri=http://milvus:19530
     """
     index = _index(config, overrides)
-    with _shown_work() as listen:
-        verification = use_case.republish_release(out, release_id, index=index, listen=listen)
+    with _shown_work() as listen, home_at(place_of(out, store), [release_id]) as home:
+        verification = use_case.republish_release(home, release_id, index=index, listen=listen)
     _report(verification, as_json)
 
 
 @app.command()
 def rollback(
-    out: OutOption,
+    out: OptionalOutOption = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -201,8 +224,8 @@ def rollback(
     """
     settings = load_settings(config, tuple(overrides or ()))
     keyed: dict[str, Any] = {"index": settings.index, "public_key": settings.release.public_key}
-    with _shown_work() as listen:
-        done = use_case.roll_back(out, **keyed, listen=listen)
+    with _shown_work() as listen, home_at(place_of(out, store)) as home:
+        done = use_case.roll_back(home, **keyed, listen=listen)
     if as_json:
         print_document(asdict(done))
     else:
@@ -212,7 +235,8 @@ def rollback(
 
 @app.command()
 def prune(
-    out: OutOption,
+    out: OptionalOutOption = None,
+    store: StoreOption = None,
     keep: Annotated[int, typer.Option("--keep", min=0, help="Latest releases that stay.")] = 5,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -224,11 +248,45 @@ def prune(
     """
     index = _index(config, overrides)
     with _shown_work() as listen:
-        removed = use_case.prune_releases(out, keep, index=index, listen=listen)
+        removed = prune_at(place_of(out, store), keep, index=index, listen=listen)
     if as_json:
         print_document({"removed": removed})
     else:
         Terminal().print(f"Removed {len(removed)}: {', '.join(removed) or 'nothing'}.")
+
+
+@app.command()
+def push(out: OutOption, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Bring a folder's releases, features and reports to a store; again, what is new since.
+
+    The online features must be in Redis and the index a server or exact search: services at a
+    store share no file.
+
+    Example: colisten release push --out out --store s3://bucket/audiobooks
+    """
+    address = named_store(store)
+    new = push_home(out, address)
+    if as_json:
+        print_document({"store": str(address), "lines": new})
+    else:
+        Terminal().print(f"{address} has {new} more lines of the journal.")
+
+
+@app.command()
+def fetch(out: OutOption, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Make a folder a mirror of a store, or bring it up to date.
+
+    It then holds the live release, the one before it and their features, each compared with its
+    digests. `colisten serve --store` does the same by itself.
+
+    Example: colisten release fetch --store s3://bucket/audiobooks --out mirror
+    """
+    address = named_store(store)
+    live = fetch_home(out, address)
+    if as_json:
+        print_document({"store": str(address), "live": live})
+    else:
+        Terminal().print("Nothing is live." if live is None else styled(live, "bold", " is live."))
 
 
 def _index(config: Path | None, overrides: list[str] | None) -> IndexSettings:

@@ -24,6 +24,9 @@
     │   ├── ReleaseUnsigned    a release is not signed by the key that is asked for
     │   ├── VerifyFailed       a candidate did not pass its own verification
     │   └── GateRefused        a candidate is worse than its gate allows
+    ├── StoreError             the bucket of releases refuses, or is no store
+    │   ├── StoreUnreachable   it cannot be reached, or breaks off; what is served stays
+    │   └── StoreChanged       another writer was first; nothing of this one's is served
     ├── PipelineError          a pipeline step failed; names the step and its log
     ├── ReportError            a report has no data to stand on
     └── FileError              a file or folder cannot be read or written
@@ -172,6 +175,18 @@ class VerifyFailed(ReleaseError):
 
 class GateRefused(ReleaseError):
     """A candidate is worse than its gate allows."""
+
+
+class StoreError(ColistenError):
+    """The bucket of releases refuses, or holds what no store does."""
+
+
+class StoreUnreachable(StoreError):
+    """The bucket of releases cannot be reached, or breaks off."""
+
+
+class StoreChanged(StoreError):
+    """Another writer was first: nothing of this one's is served."""
 
 
 class PipelineError(ColistenError):

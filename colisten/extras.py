@@ -38,6 +38,8 @@ EXTRA_OF = {
     "evidently": "monitoring",
     "kfp": "pipelines",
     "redis": "redis",
+    "boto3": "s3",
+    "botocore": "s3",
     "tritonclient": "triton",
     "geventhttpclient": "triton",
 }

@@ -11,6 +11,7 @@ from colisten.words import known_word, shown
 
 PREFIX = "COLISTEN_"
 HOME = f"{PREFIX}HOME"
+STORE = f"{PREFIX}STORE"
 SETTINGS = f"{PREFIX}SETTINGS"
 WORKERS = f"{PREFIX}WORKERS"
 LOG_LEVEL = f"{PREFIX}LOG_LEVEL"
@@ -20,7 +21,7 @@ UMASK = f"{PREFIX}UMASK"
 DEBUG = f"{PREFIX}DEBUG"
 # Process whose end ends the workers; set by `colisten serve` alone.
 ARBITER = f"{PREFIX}ARBITER"
-KNOWN = (HOME, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, TOKEN, UMASK, DEBUG, ARBITER)
+KNOWN = (HOME, STORE, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, TOKEN, UMASK, DEBUG, ARBITER)
 
 # As alike as LOGLEVEL and LOG_LEVEL; names that others set for themselves are less so.
 ALIKE = 0.75

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from colisten.components.home import at_home
 from colisten.logs import configure_logs
 from colisten.steps.execution import execute, input_types, result_types
 from colisten.steps.registry import step_named
@@ -30,7 +31,8 @@ def launch(name: str, arguments: Mapping[str, Any]) -> None:
     }
     inputs = {each: places[each] for each in input_types(step) if each not in settings}
     outputs = list(result_types(step))
-    returned = execute(step, inputs, settings, Path(places[outputs[0]]).parent)
+    with at_home(step, inputs, settings) as here:
+        returned = execute(step, here, settings, Path(places[outputs[0]]).parent)
     for each in outputs:
         made = getattr(returned, each).save(Path(places[each]))
         arguments[each].metadata["digest"] = made.digest

@@ -176,7 +176,7 @@ class ReleaseInfo(BaseModel):
     )
     parts: dict[str, PartInfo] = Field(
         description="What answers stand on: the release, its files, the features, the index; and "
-        "the releases of arms, and the log of what is shown."
+        "the store, the releases of arms, and the log of what is shown."
     )
     arms: dict[str, ArmInfo]
     log: dict[str, LogInfo] | None = Field(

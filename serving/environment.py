@@ -16,7 +16,8 @@ from colisten.errors import ConfigError
 from colisten.files import located
 from colisten.json_files import to_json
 from colisten.settings.tree import Settings
-from colisten.variables import HOME, SETTINGS, WORKERS, check_variables
+from colisten.store.address import StoreAddress, store_of
+from colisten.variables import HOME, SETTINGS, STORE, WORKERS, check_variables
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Environment:
     """Where the service reads from and how it behaves.
 
     Attributes:
-        home: The folder that `colisten run --out` made.
+        home: The folder that `colisten run --out` made, or that mirrors a store.
         settings: The whole tree; `index.uri` names a running index server.
+        store: What it mirrors; None where it is the truth itself.
     """
 
     home: Path
     settings: Settings
+    store: StoreAddress | None = None
 
     @property
     def releases(self) -> Path:
@@ -46,6 +49,8 @@ class Environment:
         return {
             HOME: str(located(self.home)),
             SETTINGS: to_json(self.settings.model_dump(exclude_unset=True)),
+            # An empty one too: a folder of its own follows no store that the shell names.
+            STORE: "" if self.store is None else str(self.store),
         }
 
     @classmethod
@@ -53,19 +58,40 @@ class Environment:
         """Read the process's environment.
 
         Raises:
-            ConfigError: `COLISTEN_HOME` is not set or no folder, the settings are bad, or a
-                variable is misspelt.
+            ConfigError: `COLISTEN_HOME` is not set or no folder and `COLISTEN_STORE` is not set,
+                the settings are bad, or a variable is misspelt.
         """
         given = os.environ if variables is None else variables
         check_variables(given)
-        home = given.get(HOME)
+        home, store = given.get(HOME), store_of(None, given)
+        if store is not None:
+            home = str(mirror_folder(store, Path(home) if home else None))
         if not home or not Path(home).is_dir():
             raise ConfigError(
                 f"{HOME} is '{home or ''}', which is no folder.",
                 "Set it to the folder that `colisten run --out` made.",
             )
         text = given.get(SETTINGS)
-        return cls(located(Path(home)), Settings.from_json(text) if text else Settings())
+        return cls(located(Path(home)), Settings.from_json(text) if text else Settings(), store)
+
+
+def mirror_folder(store: StoreAddress, home: Path | None) -> Path:
+    """The folder that mirrors a store: the one that was given, else one of this user's alone.
+
+    Raises:
+        ConfigError: boto3 is not installed, or the folder cannot be made.
+        FileError: That of the user is another's.
+    """
+    from colisten.store.bucket import Bucket
+    from colisten.store.places import SERVED, own_folder
+
+    if home is None:
+        return own_folder(Bucket(store), SERVED)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"Cannot make {home}: {error}.", "Give another folder.") from error
+    return home
 
 
 def workers(variables: Mapping[str, str] | None = None) -> int:

@@ -8,11 +8,12 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from colisten.errors import ConfigError, ReleaseError, ReleaseNotFound
+from colisten.errors import ConfigError, ReleaseError, ReleaseNotFound, StoreError
 from colisten.files import located
 from colisten.index.opening import index_class
 from colisten.index.resolve import resolve_index
@@ -25,13 +26,22 @@ from colisten.serving.environment import Environment
 from colisten.serving.tracing import exporters_of
 from colisten.settings.sections import ServingSettings
 from colisten.settings.tree import Settings
+from colisten.store.address import StoreAddress
 from colisten.threads import share_cores
 from colisten.variables import ARBITER, TOKEN, WORKERS
 
 _log = logger("serving.launch")
 
 
-def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int) -> None:
+def launch(
+    home: Path,
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    store: StoreAddress | None = None,
+) -> None:
     """Answer on `host:port` until SIGTERM or SIGINT.
 
     BentoML's arbiter runs in this process, its workers in children of it. An index server that
@@ -43,6 +53,7 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
         host: IP address.
         port: TCP port.
         workers: Processes that answer.
+        store: What `home` mirrors; None where it is the truth itself.
 
     Raises:
         ConfigError: The folder has no feature store, the address cannot be listened on, or no
@@ -51,7 +62,8 @@ def launch(home: Path, settings: Settings, *, host: str, port: int, workers: int
     """
     # Resolved once: whoever comes to the folder by another path finds the same index server.
     home = located(home)
-    environment = Environment(home, settings)
+    environment = Environment(home, settings, store)
+    mirror_now(environment)
     check_home(environment)
     check_address(host, port)
     check_operators(environment.settings.serving, port)
@@ -85,7 +97,34 @@ def with_page(environment: Environment, host: str) -> Environment:
     if serving.page is not None:
         return environment
     page = serving.model_copy(update={"page": loopback(host)})
-    return Environment(environment.home, environment.settings.model_copy(update={"serving": page}))
+    settings = environment.settings.model_copy(update={"serving": page})
+    return replace(environment, settings=settings)
+
+
+def mirror_now(environment: Environment) -> None:
+    """Bring the home up to date with its store, where it mirrors one.
+
+    A store that is out of reach is no reason not to serve what was fetched before.
+
+    Raises:
+        ConfigError: Its online features are a file of one folder, or the folder is no mirror of it.
+        StoreError: It is out of reach and nothing was fetched before, or it is no store.
+        ReleaseError: What it holds is not what it should be, and nothing was fetched before.
+    """
+    if environment.store is None:
+        return
+    from colisten.store.bucket import Bucket
+    from colisten.store.mirror import Mirror
+
+    mirror = Mirror(environment.home, Bucket(environment.store))
+    try:
+        with mirror.turn():
+            mirror.fetch(liked=environment.settings.experiment.pinned.values())
+    except (StoreError, ReleaseError) as error:
+        if not servable(environment.releases):
+            raise
+        _log.warning("store_not_reached", error=str(error), instead="what was fetched before")
+    mirror.check_served()
 
 
 def loopback(host: str) -> bool:

@@ -79,6 +79,9 @@ RELEASE = Gauge(
 RELEASE_CHANGES = Counter(
     "colisten_release_changes", "Releases taken up or refused by a worker.", ("outcome",)
 )
+STORE_LOOKS = Counter(
+    "colisten_store_looks", "Looks of a worker at the store that it follows.", ("outcome",)
+)
 PARTS = Gauge(
     "colisten_parts_well",
     "Workers in which a part (release, files, features, index, ...) is as it should be.",

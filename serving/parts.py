@@ -10,7 +10,7 @@ from colisten.logs import logger
 from colisten.serving import metrics
 
 RELEASE, FILES, FEATURES, INDEX = PARTS = ("release", "files", "features", "index")
-EXPOSURES, TOWER = "exposures", "tower"
+EXPOSURES, TOWER, STORE = "exposures", "tower", "store"
 _log = logger("serving.parts")
 
 

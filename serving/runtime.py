@@ -6,14 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
-from colisten.errors import FileError
-from colisten.experiments.plan import ExperimentPlan
 from colisten.features.users import UserBatch
 from colisten.index.resolve import resolve_index
 from colisten.logs import logger
 from colisten.release.feature_files import check_features
 from colisten.release.loaded import LoadedRelease
-from colisten.release.private_copy import PrivateCopies
 from colisten.release.store import ReleaseStore
 from colisten.serving import metrics, stages
 from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
@@ -31,17 +28,23 @@ from colisten.serving.answers import (
     Vector,
 )
 from colisten.serving.arms import Arms, ShownArm
+from colisten.serving.beside import copies, exposure_log, part_names, store_follower
 from colisten.serving.circuit_breaker import CallFailed, CircuitBreaker
 from colisten.serving.discretion import withhold
 from colisten.serving.environment import Environment
 from colisten.serving.event_intake import EventIntake
 from colisten.serving.explanation import Phrases
-from colisten.serving.exposure_log import ExposureLog
-from colisten.serving.followed import Followed, LivePointer, arm_part
+from colisten.serving.followed import Followed, LivePointer
 from colisten.serving.index_client import IndexClient
 from colisten.serving.inspection import Inspector
 from colisten.serving.pace import Unhurried
-from colisten.serving.parts import EXPOSURES, FEATURES, FILES, INDEX, PARTS, RELEASE, TOWER, Parts
+from colisten.serving.parts import (
+    FEATURES,
+    FILES,
+    INDEX,
+    RELEASE,
+    Parts,
+)
 from colisten.serving.popular_floor import PopularFloor
 from colisten.serving.problems import Fault, Problem, Refused
 from colisten.serving.recommender import Recommender
@@ -77,6 +80,10 @@ class Runtime:
 
     def __init__(self, environment: Environment) -> None:
         serving = environment.settings.serving
+        self._parts = Parts(part_names(environment))
+        self._store_follower = store_follower(environment, self._parts)
+        if self._store_follower is not None:
+            self._store_follower.look(wait=True)  # what is live says which index is searched
         store = ReleaseStore(environment.home, public_key=environment.settings.release.public_key)
         index = resolve_index(environment.settings.index, store.index_settings())
         self._debug_vectors = serving.debug_vectors
@@ -101,15 +108,14 @@ class Runtime:
         )
         self._store = store
         self._environment = environment
-        self._copies = _copies()
-        self._parts = Parts(_part_names(environment))
+        self._copies = copies()
         self._towers = tower_place(environment, self._parts)
         self._needs = (RELEASE, *serving.ready_needs)
         self._was_ready = False
         self._floor = PopularFloor(serving.ready_popular_share, serving.ready_popular_seconds)
         self._watcher = self._watch(LivePointer(store))
         self._arms = Arms(environment.settings.experiment, self._watch)
-        self._log = _exposure_log(environment, self._parts)
+        self._log = exposure_log(environment, self._parts)
         self._intake = EventIntake(self._breakers[2], self._log, self._arms.held)
         self._order = ReleaseOrder(store.releases)
         self.ends: Callable[[], bool] = lambda: False
@@ -125,6 +131,8 @@ class Runtime:
     def open(cls, environment: Environment) -> Runtime:
         """Load what is live and start following; without a live release it is not ready yet."""
         runtime = cls(environment)
+        if runtime._store_follower is not None:
+            runtime._store_follower.start()
         runtime._watcher.start()
         runtime._arms.start()
         if runtime._log is not None:
@@ -156,6 +164,8 @@ class Runtime:
     def close(self) -> None:
         """Stop following and let go of connections."""
         self._inspector.close()
+        if self._store_follower is not None:
+            self._store_follower.close()
         self._watcher.close()
         self._arms.close()
         self._towers.close()
@@ -373,27 +383,3 @@ class Runtime:
             detail = "No release is live; promote one and try again."
             raise Refused(503, Fault(code="not_ready", detail=detail))
         return active
-
-
-def _part_names(environment: Environment) -> tuple[str, ...]:
-    settings = environment.settings
-    written = (EXPOSURES,) if settings.serving.exposures else ()
-    tower = (TOWER,) if settings.serving.tower == "triton" else ()
-    return (*PARTS, *tower, *written, *map(arm_part, settings.experiment.pinned))
-
-
-def _exposure_log(environment: Environment, parts: Parts) -> ExposureLog | None:
-    serving = environment.settings.serving
-    if not serving.exposures:
-        return None
-    plan = ExperimentPlan.of(environment.settings.experiment)
-    return ExposureLog(environment.home, plan, serving, parts)
-
-
-def _copies() -> PrivateCopies | None:
-    """Where copies of releases lie; None where nowhere can be written, or not safely."""
-    try:
-        return PrivateCopies.of_user()
-    except (FileError, OSError) as error:
-        _log.warning("no_private_folder", error=str(error), instead="memory")
-        return None

@@ -46,7 +46,6 @@ LIVE = "live"  # stands for whichever release is
 
 log = logger("release")
 
-
 States = list[ReleaseState]
 Names = list[str]  # inside the class below `list` is a method
 
@@ -262,6 +261,16 @@ class ReleaseStore:
         """All releases, latest published first."""
         return release_states(self.releases, self._pointer_now())
 
+    def spare(self, keep: int) -> Names:
+        """Releases but the latest `keep`, the live and the previous one.
+
+        Raises:
+            ReleaseError: `keep` is negative.
+        """
+        if keep < 0:
+            raise ReleaseError(f"Cannot keep {keep} releases.", "Give 0 or more.")
+        return [one.release_id for one in self.list()[keep:] if one.state == "candidate"]
+
     def prune(self, keep: int, index: VectorIndex) -> Names:
         """Remove all but the latest `keep` releases, the live and the previous one.
 
@@ -269,11 +278,8 @@ class ReleaseStore:
             ReleaseError: `keep` is negative, or a process serves one of them; none is removed.
             VectorIndexError: A collection could not be dropped; its release is still there.
         """
-        if keep < 0:
-            raise ReleaseError(f"Cannot keep {keep} releases.", "Give 0 or more.")
         with self._locked(index):
-            states = self.list()
-            spare = [one.release_id for one in states[keep:] if one.state == "candidate"]
+            spare = self.spare(keep)
             for release_id in spare:
                 if in_use(self.releases / release_id):
                     raise ReleaseError(

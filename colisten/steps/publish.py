@@ -170,7 +170,6 @@ def publish_payload(
             fill(releases.show(release_id))
     return Published(
         release_id=release_id,
-        folder=str(releases.folder(release_id)),
         promoted=promoted,
         reasons=reasons,
         warnings=decision.warnings,

@@ -63,10 +63,11 @@ def recommend(
     from colisten.ranking.popularity import PopularityRule, popularity_scores
     from colisten.ranking.rankers import SUBJECT, PopularityRanker, VectorRanker
     from colisten.ranking.recommend import recommend as write
+    from colisten.release.store import ReleaseStore
     from colisten.steps.metrics_file import write_metrics
 
     catalogue = history.catalogue
-    tower = Towers(Path(release.folder)).open(engine.threads)
+    tower = Towers(ReleaseStore(home).folder(release.release_id)).open(engine.threads)
     text_tower = towers_text.open(engine.threads)
     log = EventLog([history.folder], catalogue, data, engine)
     people = eligible_users(log, cut)

@@ -69,7 +69,7 @@ def report(
     from colisten.reports.graph import to_html
     from colisten.reports.render import render
 
-    tower = Towers(Path(release.folder)).open()
+    tower = Towers(ReleaseStore(home).folder(release.release_id)).open()
     catalogue, store = history.catalogue, features.open()
     frames = []
     for end in (backtest_cut, cut):

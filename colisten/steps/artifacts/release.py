@@ -19,17 +19,15 @@ class Decision(Values):
 
 @dataclass(frozen=True)
 class Published(Values):
-    """A published release.
+    """A published release; where it lies, the home of whoever reads it says.
 
     Attributes:
         release_id: Its id.
-        folder: Where it lies.
         promoted: Whether it is live.
         reasons, warnings: Of the gate.
     """
 
     release_id: str
-    folder: str
     promoted: bool
     reasons: Sequence[str]
     warnings: Sequence[str]
