@@ -16,6 +16,7 @@ from colisten.cli.inputs import (
     CutOption,
     DataOption,
     LateCutOption,
+    OptionalCutOption,
     OutOption,
     SetOption,
     WindowOption,
@@ -39,6 +40,8 @@ app = typer.Typer(
 )
 
 RETRAIN = "retrain"
+# What a schedule says for the moment that each of its runs is due at; Kubeflow fills it in.
+_DUE = "[[ScheduledTime]]"
 NameArgument = Annotated[
     str,
     typer.Argument(
@@ -58,10 +61,10 @@ ParameterOption = Annotated[
 ]
 DaysOption = Annotated[
     int | None,
-    typer.Option("--window-days", min=1, help="Days that measure, else the pipeline's default."),
+    typer.Option("--window-days", min=1, help="Days after the cut that measure the release."),
 ]
-ClusterDataOption = Annotated[
-    str, typer.Option("--data", metavar="PLACE", help="Folder of tables, as the pods see it.")
+SourceOption = Annotated[
+    str, typer.Option("--source", metavar="PLACE", help="Folder of tables, as the pods see it.")
 ]
 
 
@@ -225,12 +228,10 @@ def draw(
 
 @app.command("submit")
 def submit(
-    data: ClusterDataOption,
+    source: SourceOption,
     cluster: ClusterOption,
     name: NameArgument = RETRAIN,
-    cut: Annotated[
-        str, typer.Option("--cut", help="Moment (UTC, YYYY-MM-DD); several with commas: backfill.")
-    ] = "",
+    cut: OptionalCutOption = None,
     window_days: DaysOption = None,
     parameters: ParameterOption = None,
     config: ConfigOption = None,
@@ -240,12 +241,14 @@ def submit(
 ) -> None:
     """Compile a pipeline and start one run of it on the cluster.
 
-    Example: colisten pipeline submit --cluster cluster.yaml --data /tables --cut 2025-06-16
+    backfill takes several cuts, with commas.
+
+    Example: colisten pipeline submit --cluster cluster.yaml --source /tables --cut 2025-06-16
     """
     described = load_cluster(cluster)
     kubeflow = _kubeflow(described)
-    cuts = [parse_cut(each).isoformat() for each in cut.split(",") if each]
-    given = _arguments(name, data, cuts, window_days, parameters)
+    cuts = [parse_cut(each).isoformat() for each in (cut or "").split(",") if each]
+    given = _arguments(name, source, cuts, window_days, parameters)
     settings = load_settings(config, tuple(overrides or ()))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
@@ -259,16 +262,14 @@ def submit(
 
 @app.command("schedule")
 def schedule(
-    data: ClusterDataOption,
+    source: SourceOption,
     cluster: ClusterOption,
     cron: Annotated[
         str,
         typer.Option("--cron", help="Six fields, seconds first, UTC: '0 0 2 * * *' is at two."),
     ],
     name: NameArgument = RETRAIN,
-    cut: Annotated[
-        str, typer.Option("--cut", help="Moment of every run; else that which it is due at.")
-    ] = "[[ScheduledTime]]",
+    cut: OptionalCutOption = None,
     window_days: DaysOption = None,
     parameters: ParameterOption = None,
     config: ConfigOption = None,
@@ -277,14 +278,16 @@ def schedule(
 ) -> None:
     """Compile a pipeline and have the cluster run it by the clock, in place of what has its name.
 
-    Example: colisten pipeline schedule --cluster cluster.yaml --data /tables --cron '0 0 2 * * *'
+    Without --cut every run's cut is the moment that it is due at.
+
+    Example: colisten pipeline schedule --cluster cluster.yaml --source /tables --cron '0 0 2 * * *'
     """
     if name in ("backfill", "trials"):
         raise ConfigError(f"{name} is for once, not for every day.", "Use `submit`.")
     described = load_cluster(cluster)
     kubeflow = _kubeflow(described)
-    moment = cut if cut.startswith("[[") else parse_cut(cut).isoformat()
-    given = _arguments(name, data, [moment], window_days, parameters)
+    moment = _DUE if cut is None else parse_cut(cut).isoformat()
+    given = _arguments(name, source, [moment], window_days, parameters)
     settings = load_settings(config, tuple(overrides or ()))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
@@ -359,7 +362,7 @@ def _kubeflow(cluster: Cluster) -> Any:
 
 def _arguments(
     name: str,
-    data: str,
+    source: str,
     cuts: list[str],
     window_days: int | None,
     parameters: list[str] | None,
@@ -368,7 +371,7 @@ def _arguments(
     several = name == "backfill"
     if not cuts or (len(cuts) > 1 and not several):
         raise ConfigError(f"{name} takes one cut.", "Name it by --cut.")
-    given: dict[str, Any] = {"data": data, **({"cuts": cuts} if several else {"cut": cuts[0]})}
+    given: dict[str, Any] = {"data": source, **({"cuts": cuts} if several else {"cut": cuts[0]})}
     if window_days is not None:
         given["window_days"] = window_days
     for each in parameters or ():

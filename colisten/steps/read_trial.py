@@ -9,7 +9,7 @@ from colisten.steps.artifacts.text import Text
 from colisten.steps.artifacts.trial_list import TrialList
 
 
-class Trial(NamedTuple):
+class Read(NamedTuple):
     """The trial, a text each."""
 
     model: Text
@@ -23,7 +23,7 @@ class Trial(NamedTuple):
     rank_settings: Text
 
 
-def read_trial(trials: TrialList, number: str) -> Trial:
+def read_trial(trials: TrialList, number: str) -> Read:
     """Hand on one trial; those with equal texts share their steps by Kubeflow's cache.
 
     Args:
@@ -35,7 +35,7 @@ def read_trial(trials: TrialList, number: str) -> Trial:
     """
     try:
         one = trials.trials[int(number)]
-        return Trial(*(Text(one[name]) for name in Trial._fields))
+        return Read(*(Text(one[name]) for name in Read._fields))
     except (IndexError, KeyError, ValueError) as error:
         raise PipelineError(
             f"Trial {number} cannot be read: {error!r}.",
