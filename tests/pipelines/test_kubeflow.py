@@ -143,7 +143,7 @@ def test_a_schedule_can_be_said_twice_and_is_there_once(
     assert kept["display_name"] == "colisten-monitor"
     assert kept["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
     assert kept["runtime_config"]["parameters"]["cut"] == "[[ScheduledTime]]"
-    assert (kept["max_concurrency"], kept["no_catchup"]) == ("1", True)
+    assert (kept["max_concurrency"], kept["no_catchup"]) == (1, True)
 
 
 def test_where_the_new_schedule_is_refused_the_old_one_stays(
