@@ -57,7 +57,7 @@ class Api(BaseHTTPRequestHandler):
             return self._send(200, {"multi_user": False})
         if method == "POST":
             key = {"experiments": "experiment_id", "runs": "run_id"}.get(kind, "recurring_run_id")
-            made = {**body, key: f"{kind}-{len(server.asked)}"}
+            made = {**(body or {}), key: f"{kind}-{len(server.asked)}"}
             kept[made[key]] = made
             return self._send(200, made)
         one = path.split("/")[2] if path.count("/") > 1 else None
