@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from colisten.errors import ConfigError
 from colisten.settings.engine import Engine
 from colisten.settings.section import Positive, Section
-from colisten.yaml_files import parse_yaml
+from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z]*)")
 _CPU_UNITS = {"": 1.0, "m": 1e-3}
@@ -207,7 +207,8 @@ def load_cluster(file: Path) -> Cluster:
         ConfigError: It cannot be read, or says what is no setting of a cluster.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig") as stream:
+            text = stream.read(LARGEST_BYTES + 1)  # a device never ends
     except (OSError, ValueError) as error:
         raise ConfigError(f"Cannot read {file}: {error}.", "See docs/cluster.md.") from error
     return cluster_from(parse_yaml(text, str(file)), str(file))
