@@ -1,9 +1,10 @@
-"""`colisten pipeline`: the same DAG by Kubeflow."""
+"""`colisten pipeline`: the same steps by Kubeflow, on this machine or on a cluster."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,19 +16,56 @@ from colisten.cli.inputs import (
     CutOption,
     DataOption,
     LateCutOption,
+    OptionalCutOption,
     OutOption,
     SetOption,
     WindowOption,
     parse_cut,
+    renamed,
 )
 from colisten.data.checks import check_tables
 from colisten.data.forecast import forecast_cut
-from colisten.settings.tree import load_settings
+from colisten.errors import ConfigError, PipelineError
+from colisten.settings.cluster import Cluster, Server, load_cluster
+from colisten.settings.tree import Settings, load_settings
+from colisten.steps.cache import Listener
 from colisten.terminal import Terminal
 
+if TYPE_CHECKING:
+    from colisten.pipelines.kubeflow import Run
+
 app = typer.Typer(
-    help="The release as a Kubeflow pipeline: compile it, or try it here.", no_args_is_help=True
+    help="Pipelines by Kubeflow: compile, submit and schedule them, or try one here.",
+    no_args_is_help=True,
 )
+
+RETRAIN = "retrain"
+# What a schedule says for the moment that each of its runs is due at; Kubeflow fills it in.
+_DUE = "[[ScheduledTime]]"
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[PIPELINE]", help="retrain, refresh, monitor, backfill or trials; retrain if none."
+    ),
+]
+_CLUSTER = typer.Option("--cluster", metavar="FILE", help="cluster.yaml (see docs/cluster.md).")
+ClusterOption = Annotated[Path, _CLUSTER]
+OptionalClusterOption = Annotated[Path | None, _CLUSTER]
+ParallelismOption = Annotated[
+    int,
+    typer.Option("--parallelism", min=1, help="Cuts or trials at the same time, of several."),
+]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", help="A parameter of the pipeline, as NAME=VALUE; repeatable."),
+]
+DaysOption = Annotated[
+    int | None,
+    typer.Option("--window-days", min=1, help="Days after the cut that measure the release."),
+]
+SourceOption = Annotated[
+    str, typer.Option("--source", metavar="PLACE", help="Folder of tables, as the pods see it.")
+]
 
 
 @app.command("run")
@@ -35,6 +73,7 @@ def run_(
     data: DataOption,
     cut: CutOption,
     out: OutOption,
+    name: NameArgument = RETRAIN,
     window_days: WindowOption = 90,
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -42,44 +81,37 @@ def run_(
     allow_late_cut: LateCutOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the release pipeline by Kubeflow's local runner: the same components, a process each.
+    """Run a pipeline by Kubeflow's local runner: the same components, a process each.
 
-    For who changes components or the pipeline; `colisten run` makes the same release, sooner.
-    Artifacts and run.log lie under OUT/pipeline.
+    For who changes components or a pipeline; `colisten run` makes the release of retrain, sooner.
+    backfill takes several cuts, with commas. Artifacts and run.log lie under OUT/pipeline.
 
     Example: colisten pipeline run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
     settings = load_settings(config, tuple(overrides or ()))
-    report = check_tables(data, data=settings.data, engine=settings.engine)
-    moment = parse_cut(cut)
-    forecast = forecast_cut(
-        data,
-        cut=moment,
-        window_days=window_days,
-        k=settings.evaluation.k,
-        data=settings.data,
-        engine=settings.engine,
-        allow_late_cut=allow_late_cut,
-    )
-    from colisten.cli.steps import drawn_lines
+    from colisten.files import located
     from colisten.pipelines.local import run_local
-    from colisten.pipelines.parameters import release_arguments
-    from colisten.pipelines.release_pipeline import release_pipeline
-    from colisten.steps.plan import release_steps
-    from colisten.steps.use_cases.preflight import look_ahead, tell
-    from colisten.steps.workflow import Home, Window
+    from colisten.pipelines.parameters import Places, Steps
+    from colisten.pipelines.registry import make_pipeline
+    from colisten.steps.workflow import Home
 
-    console, home = Terminal(stderr=True), Home.at(out)
-    # Each step is a process of its own, whose start is not in what the library's steps took.
-    preflight, plan = look_ahead(
-        forecast, release_steps(), settings, root=home.out / "pipeline", texts=home.texts
-    )
-    listen = drawn_lines(console, plan)
-    tell(preflight, report.notices, listen)
+    if name == "trials":
+        raise ConfigError("Trials are no pipeline of this command.", "Run `colisten ablate`.")
+    cuts = [parse_cut(each).isoformat() for each in cut.split(",")]
+    if name == "backfill":
+        arguments: dict[str, Any] = {"cuts": cuts}
+    elif len(cuts) > 1:
+        raise ConfigError(f"{name} takes one cut, and {len(cuts)} are given.", "Name one.")
+    else:
+        arguments = {"cut": cuts[0]}
+    for each in cuts:
+        listen = _told_beforehand(data, each, window_days, out, settings, allow_late_cut, name)
+    home = Home.at(out)
+    pipeline = make_pipeline(name, Steps(settings, Places.of_home(home)))
     with going_on():
         run_local(
-            release_pipeline,
-            release_arguments(Window(data, moment, window_days), home, settings),
+            pipeline,
+            {"data": str(located(data)), "window_days": window_days, **arguments},
             root=home.out / "pipeline",
             use_cache=use_cache,
             keep_days=settings.cache_keep_days,
@@ -87,33 +119,275 @@ def run_(
         )
     if as_json:
         print_document({"out": out, "log": home.out / "pipeline" / "run.log"})
-    console.print(f"Results lie in {out}.", soft_wrap=True)
+    Terminal(stderr=True).print(f"Results lie in {out}.", soft_wrap=True)
+
+
+def _told_beforehand(
+    data: Path,
+    cut: str,
+    window_days: int,
+    out: Path,
+    settings: Settings,
+    allow_late_cut: bool,
+    name: str,
+) -> Listener:
+    """Refuse broken tables before anything is written, say what is coming, and draw it."""
+    from colisten.cli.steps import drawn_lines
+    from colisten.steps.plan import Plan, release_steps
+    from colisten.steps.use_cases.preflight import look_ahead, tell
+    from colisten.steps.workflow import Home
+
+    report = check_tables(data, data=settings.data, engine=settings.engine)
+    forecast = forecast_cut(
+        data,
+        cut=parse_cut(cut),
+        window_days=window_days,
+        k=settings.evaluation.k,
+        data=settings.data,
+        engine=settings.engine,
+        allow_late_cut=allow_late_cut,
+    )
+    console = Terminal(stderr=True)
+    if name != RETRAIN:
+        return drawn_lines(console, Plan())
+    home = Home.at(out)
+    # Each step is a process of its own, whose start is not in what the library's steps took.
+    preflight, plan = look_ahead(
+        forecast, release_steps(), settings, root=home.out / "pipeline", texts=home.texts
+    )
+    listen = drawn_lines(console, plan)
+    tell(preflight, report.notices, listen)
+    return listen
 
 
 @app.command("compile")
 def compile_(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="YAML file to write.")] = Path(
-        "colisten-release.yaml"
-    ),
-    trials: Annotated[
-        bool, typer.Option("--trials", help="Several trainings side by side, not the release.")
+    name: NameArgument = RETRAIN,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="YAML file, else colisten-PIPELINE.yaml."),
+    ] = None,
+    cluster: OptionalClusterOption = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    manifest: Annotated[
+        bool,
+        typer.Option("--manifest", help="Write Kubernetes resources: Pipeline, PipelineVersion."),
     ] = False,
-    parallelism: Annotated[
-        int,
-        typer.Option("--parallelism", min=1, help="Trials at the same time, with --trials."),
-    ] = 4,
+    trials: Annotated[bool, typer.Option("--trials", hidden=True)] = False,
+    parallelism: ParallelismOption = 4,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the release pipeline, or that of several trainings, as a PipelineSpec YAML.
+    """Write a pipeline as a PipelineSpec YAML, with the settings and what its pods get in it.
 
-    Example: colisten pipeline compile --out colisten-release.yaml
+    Without --cluster the file is to be looked at: its pods have no limits and no volume.
+
+    Example: colisten pipeline compile --out colisten-retrain.yaml
     """
-    from colisten.pipelines.compilation import compile_pipeline
-    from colisten.pipelines.release_pipeline import release_pipeline
-    from colisten.pipelines.trials_pipeline import make_trials_pipeline
-
-    compile_pipeline(make_trials_pipeline(parallelism) if trials else release_pipeline, out)
+    if trials:
+        renamed("--trials", "colisten pipeline compile trials")
+        name = "trials"
+    settings = load_settings(config, tuple(overrides or ()))
+    described = None if cluster is None else load_cluster(cluster)
+    file = out or Path(f"colisten-{name}.yaml")
+    _write(name, file, settings, described, parallelism=parallelism, manifest=manifest)
     if as_json:
-        print_document({"written": out})
+        print_document({"written": file})
         return
-    Terminal().print(f"Wrote {out}. Upload it with the Kubeflow Pipelines UI or `kfp run create`.")
+    console = Terminal()
+    console.print(f"Wrote {file}.", soft_wrap=True)
+    if described is None:
+        console.print(
+            "It is to be looked at: without --cluster its pods share no volume, and have no "
+            "limits, timeouts or retries.",
+            soft_wrap=True,
+        )
+
+
+@app.command("draw")
+def draw(
+    name: NameArgument = RETRAIN,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the graph of a pipeline as Mermaid text, read off what is compiled.
+
+    Example: colisten pipeline draw refresh
+    """
+    from colisten.pipelines.compilation import documents
+    from colisten.pipelines.drawing import mermaid
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pipeline.yaml"
+        _write(name, file, Settings(), None)
+        drawn = mermaid(documents(file.read_text())[0])
+    if as_json:
+        print_document({"pipeline": name, "mermaid": drawn})
+        return
+    print(drawn, end="")
+
+
+@app.command("submit")
+def submit(
+    source: SourceOption,
+    cluster: ClusterOption,
+    name: NameArgument = RETRAIN,
+    cut: OptionalCutOption = None,
+    window_days: DaysOption = None,
+    parameters: ParameterOption = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    parallelism: ParallelismOption = 4,
+    as_json: JsonOption = False,
+) -> None:
+    """Compile a pipeline and start one run of it on the cluster.
+
+    backfill takes several cuts, with commas.
+
+    Example: colisten pipeline submit --cluster cluster.yaml --source /tables --cut 2025-06-16
+    """
+    described = load_cluster(cluster)
+    kubeflow = _kubeflow(described)
+    cuts = [parse_cut(each).isoformat() for each in (cut or "").split(",") if each]
+    given = _arguments(name, source, cuts, window_days, parameters)
+    settings = load_settings(config, tuple(overrides or ()))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pipeline.yaml"
+        _write(name, file, settings, described, parallelism=parallelism)
+        run = kubeflow.submit(file, f"colisten-{name} {' '.join(cuts)}".strip(), given)
+    if as_json:
+        print_document(_document(run))
+        return
+    Terminal().print(f"Started {run.run_id}: {run.page}", soft_wrap=True)
+
+
+@app.command("schedule")
+def schedule(
+    source: SourceOption,
+    cluster: ClusterOption,
+    cron: Annotated[
+        str,
+        typer.Option("--cron", help="Six fields, seconds first, UTC: '0 0 2 * * *' is at two."),
+    ],
+    name: NameArgument = RETRAIN,
+    cut: OptionalCutOption = None,
+    window_days: DaysOption = None,
+    parameters: ParameterOption = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compile a pipeline and have the cluster run it by the clock, in place of what has its name.
+
+    Without --cut every run's cut is the moment that it is due at.
+
+    Example: colisten pipeline schedule --cluster cluster.yaml --source /tables --cron '0 0 2 * * *'
+    """
+    if name in ("backfill", "trials"):
+        raise ConfigError(f"{name} is for once, not for every day.", "Use `submit`.")
+    described = load_cluster(cluster)
+    kubeflow = _kubeflow(described)
+    moment = _DUE if cut is None else parse_cut(cut).isoformat()
+    given = _arguments(name, source, [moment], window_days, parameters)
+    settings = load_settings(config, tuple(overrides or ()))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pipeline.yaml"
+        _write(name, file, settings, described)
+        made = kubeflow.schedule(file, f"colisten-{name}", cron, given)
+    if as_json:
+        print_document({"schedule": made, "name": f"colisten-{name}", "cron": cron})
+        return
+    Terminal().print(f"colisten-{name} runs at '{cron}' (UTC), as schedule {made}.", soft_wrap=True)
+
+
+@app.command("status")
+def status(
+    cluster: ClusterOption,
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="Id of a run; else the newest are listed.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How runs on the cluster stand, and which step failed why, as far as Kubeflow says.
+
+    Example: colisten pipeline status --cluster cluster.yaml
+    """
+    kubeflow = _kubeflow(load_cluster(cluster))
+    runs = kubeflow.runs() if run_id is None else [kubeflow.run(run_id)]
+    if as_json:
+        print_document({"runs": [_document(run) for run in runs]})
+        return
+    console = Terminal()
+    for run in runs:
+        console.print(f"{run.state:<10} {run.run_id}  {run.name}", soft_wrap=True, highlight=False)
+        for task in run.failed:
+            console.print(f"  {task.name}: {task.state} {task.error}", soft_wrap=True)
+    if not runs:
+        console.print("No run so far.")
+
+
+def _write(
+    name: str,
+    file: Path,
+    settings: Settings,
+    cluster: Cluster | None,
+    *,
+    parallelism: int = 1,
+    manifest: bool = False,
+) -> None:
+    """Compile a pipeline, checked for the cluster where there is one."""
+    from colisten.pipelines.checks import check_cluster
+    from colisten.pipelines.compilation import compile_pipeline
+    from colisten.pipelines.parameters import Steps
+    from colisten.pipelines.registry import make_pipeline
+
+    if cluster is not None:
+        check_cluster(
+            cluster, index=settings.index, features=settings.features, release=settings.release
+        )
+    steps = Steps.for_cluster(settings, cluster)
+    pipeline = make_pipeline(name, steps, parallelism=parallelism)
+    compile_pipeline(pipeline, file, cluster, manifest=manifest)
+
+
+def _kubeflow(cluster: Cluster) -> Any:
+    from colisten.pipelines.kubeflow import Kubeflow
+
+    server: Server | None = cluster.kubeflow
+    if server is None:
+        raise ConfigError(
+            "cluster.yaml names no Kubeflow Pipelines API.", "Set kubeflow.host in it."
+        )
+    return Kubeflow(server)
+
+
+def _arguments(
+    name: str,
+    source: str,
+    cuts: list[str],
+    window_days: int | None,
+    parameters: list[str] | None,
+) -> dict[str, Any]:
+    """Parameters of a run."""
+    several = name == "backfill"
+    if not cuts or (len(cuts) > 1 and not several):
+        raise ConfigError(f"{name} takes one cut.", "Name it by --cut.")
+    given: dict[str, Any] = {"data": source, **({"cuts": cuts} if several else {"cut": cuts[0]})}
+    if window_days is not None:
+        given["window_days"] = window_days
+    for each in parameters or ():
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise PipelineError(f"The parameter '{each}' has no '='.", "Write NAME=VALUE.")
+        given[key] = value
+    return given
+
+
+def _document(run: Run) -> dict[str, Any]:
+    failed = [{"name": one.name, "state": one.state, "error": one.error} for one in run.failed]
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "state": run.state,
+        "page": run.page,
+        "failed": failed,
+    }

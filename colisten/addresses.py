@@ -16,5 +16,8 @@ def is_loopback(host: str) -> bool:
 
 def keeps_secrets(uri: str) -> bool:
     """Whether what is sent to an http address is read by nobody between: TLS, or no way at all."""
-    parts = urlsplit(uri)
-    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme == "https" or is_loopback(parts.hostname or "")
+    except ValueError:  # no address at all
+        return False

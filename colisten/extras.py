@@ -37,6 +37,8 @@ EXTRA_OF = {
     "cryptography": "signing",
     "evidently": "monitoring",
     "kfp": "pipelines",
+    "kfp_server_api": "pipelines",
+    "urllib3": "pipelines",
     "redis": "redis",
     "boto3": "s3",
     "botocore": "s3",

@@ -22,7 +22,7 @@ from colisten.limits import whole_cores
 WAIT = "OMP_WAIT_POLICY"
 COUNT = "OMP_NUM_THREADS"
 # Where a library has a variable of its own, that one goes first.
-_COUNTS = (COUNT, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+COUNTS = (COUNT, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 # Threads that spin at every barrier cost up to 25 times the work on a machine that has anything
 # else to do (`benchmarks/threads.py`); sleeping ones cost nothing measurable on an idle one. Huge
@@ -79,7 +79,7 @@ def held(threads: int) -> Iterator[None]:
     """
     threads = min(threads, cores())
     with ExitStack() as stack:
-        for name in _COUNTS:
+        for name in COUNTS:
             stack.callback(_restore, name, os.environ.get(name))
             os.environ[name] = str(threads)
         _hold_loaded(threads, stack)

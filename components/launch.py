@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from colisten.components.failures import forget, note
 from colisten.components.home import at_home
 from colisten.logs import configure_logs
 from colisten.steps.execution import execute, input_types, result_types
@@ -23,6 +24,15 @@ def launch(name: str, arguments: Mapping[str, Any]) -> None:
             `colisten.steps.settings.settings_json` wrote.
     """
     configure_logs()
+    try:
+        _run(name, arguments)
+    except Exception as error:
+        note(name, error)
+        raise
+    forget(name)
+
+
+def _run(name: str, arguments: Mapping[str, Any]) -> None:
     step = step_named(name)
     settings = settings_from_json(step, arguments["settings"])
     places: dict[str, Any] = {
@@ -35,6 +45,8 @@ def launch(name: str, arguments: Mapping[str, Any]) -> None:
         returned = execute(step, here, settings, Path(places[outputs[0]]).parent)
     for each in outputs:
         made = getattr(returned, each).save(Path(places[each]))
+        if isinstance(arguments[each], str):
+            continue  # a parameter: Kubeflow takes the file's text
         arguments[each].metadata["digest"] = made.digest
         if each == "metrics":
             _log(arguments[each], made.figures)

@@ -1,24 +1,43 @@
-"""Compiling a pipeline to the YAML that a Kubeflow Pipelines cluster takes."""
+"""Compiling a pipeline to the YAML that a Kubeflow Pipelines cluster takes, checked for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kfp import compiler
+from kfp.compiler.compiler_utils import KubernetesManifestOptions
+from kfp.dsl import graph_component
 
 from colisten.errors import PipelineError
 from colisten.files import write_aside
+from colisten.pipelines.checks import spec_faults
+from colisten.settings.cluster import Cluster
+
+_DIGITS = 12
 
 
-def compile_pipeline(pipeline: Callable[..., Any], out: Path) -> Path:
-    """Write `pipeline` as one PipelineSpec document at `out`, checked for dangling references.
+def compile_pipeline(
+    pipeline: graph_component.GraphComponent,
+    out: Path,
+    cluster: Cluster | None = None,
+    *,
+    manifest: bool = False,
+) -> Path:
+    """Write `pipeline` at `out`: a PipelineSpec and, for a cluster, what its pods get.
+
+    Args:
+        pipeline: A function decorated with `dsl.pipeline`.
+        out: YAML file.
+        cluster: What it was made for; None: to be looked at or tried here.
+        manifest: Write Kubernetes resources instead, Pipeline and PipelineVersion; the name of
+            the version is a digest of its content.
 
     Raises:
-        PipelineError: `out` is not a .yaml path, or the specification refers to a component,
-            executor or task that it does not define.
+        PipelineError: `out` is not a .yaml path, or the specification is none that the cluster
+            could run: see `colisten.pipelines.checks`.
     """
     if out.suffix not in {".yaml", ".yml"}:
         raise PipelineError(f"{out} is not a .yaml file.", "Name the output pipeline.yaml.")
@@ -27,53 +46,38 @@ def compile_pipeline(pipeline: Callable[..., Any], out: Path) -> Path:
         try:
             compiler.Compiler().compile(pipeline, str(draft))
             text = draft.read_text()
+            faults = spec_faults(*documents(text), cluster=cluster)
+            if faults:
+                raise PipelineError(f"{pipeline.name} cannot run: {' '.join(faults)}")
+            if manifest:
+                text = _manifest(pipeline, draft, text, cluster)
         finally:
             draft.unlink(missing_ok=True)
-        dangling = dangling_references(yaml.safe_load(text))
-        if dangling:
-            raise PipelineError(f"Dangling references: {', '.join(dangling)}.")
         aside.write_text(text)
     return out
 
 
-def dangling_references(spec: dict[str, Any]) -> list[str]:
-    """Every component, executor or producer task that is named but not defined."""
-    components = spec.get("components", {})
-    executors = spec.get("deploymentSpec", {}).get("executors", {})
-    dags = {"root": spec["root"]["dag"]}
-    dangling: list[str] = []
-    for name, component in components.items():
-        if "dag" in component:
-            dags[name] = component["dag"]
-        elif component.get("executorLabel") not in executors:
-            dangling.append(f"{name}: executor {component.get('executorLabel')}")
-    for name, dag in dags.items():
-        tasks = dag.get("tasks", {})
-        for task_name, task in tasks.items():
-            if task["componentRef"]["name"] not in components:
-                dangling.append(f"{name}.{task_name}: component {task['componentRef']['name']}")
-            dangling.extend(
-                f"{name}.{task_name}: task {producer}"
-                for producer in [*task.get("dependentTasks", []), *_producers(task)]
-                if producer not in tasks
-            )
-        for selector in _selectors(dag.get("outputs", {})):
-            if selector not in tasks:
-                dangling.append(f"{name}: output of task {selector}")
-    return dangling
+def documents(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The PipelineSpec of a compiled file, and what its pods get, empty where nothing is said."""
+    first, *more = yaml.safe_load_all(text)
+    return first, more[0] if more else {}
 
 
-def _producers(node: Any) -> list[str]:
-    if isinstance(node, dict):
-        own = [node["producerTask"]] if "producerTask" in node else []
-        return own + [name for value in node.values() for name in _producers(value)]
-    return []
-
-
-def _selectors(node: Any) -> list[str]:
-    if isinstance(node, dict):
-        own = [node["producerSubtask"]] if "producerSubtask" in node else []
-        return own + [name for value in node.values() for name in _selectors(value)]
-    if isinstance(node, list):
-        return [name for value in node for name in _selectors(value)]
-    return []
+def _manifest(pipeline: Any, draft: Path, text: str, cluster: Cluster | None) -> str:
+    server = None if cluster is None else cluster.kubeflow
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    compiler.Compiler().compile(
+        pipeline,
+        str(draft),
+        kubernetes_manifest_format=True,
+        kubernetes_manifest_options=KubernetesManifestOptions(
+            pipeline_name=pipeline.name,
+            pipeline_version_name=f"{pipeline.name}-{digest[:_DIGITS]}",
+            namespace=None if server is None else server.namespace,
+            include_pipeline_manifest=True,
+        ),
+    )
+    resource, *others = yaml.safe_load_all(draft.read_text())
+    # The name once more, in a field that older Kubeflows do not know and kubectl then refuses.
+    resource["spec"].pop("displayName", None)
+    return yaml.safe_dump_all([resource, *others], sort_keys=True)

@@ -113,7 +113,7 @@ def test_an_extra_carries_what_it_needs_and_no_more(
         ("colisten.models.hgnn", "torch"),
         ("colisten.monitoring.drift", "evidently"),
         ("colisten.serving.service", "bentoml"),
-        ("colisten.pipelines.release_pipeline", "kfp"),
+        ("colisten.pipelines.retrain", "kfp"),
     ],
 )
 def test_without_a_package_the_error_names_its_extra(module: str, blocked: str) -> None:

@@ -36,6 +36,8 @@ _SHOWN_CHARS = 60
 # `2025-06-16+02:00`, would be two in the morning.
 _DATE = r"\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d(?:-?\d)?"
 _MOMENT = re.compile(rf"(?:{_DATE})(?:[T ].+)?", re.ASCII | re.IGNORECASE | re.DOTALL)
+# How Kubeflow fills in `[[ScheduledTime]]`: year to second in UTC, without a sign between.
+_DIGITS = re.compile(r"(\d{8})(\d{6})", re.ASCII)
 
 
 def newest(now: datetime | None = None) -> datetime:
@@ -65,7 +67,7 @@ def clock_fault(moment: datetime, *, now: datetime | None = None) -> str | None:
 
 
 def parse_moment(text: object, name: str, *, zone_needed: bool = False) -> datetime:
-    """A UTC moment from ISO 8601: a date, or a date and time.
+    """A UTC moment from ISO 8601: a date, or a date and time; or from 14 digits, as schedulers do.
 
     Args:
         text: What was written, whatever it is.
@@ -80,6 +82,8 @@ def parse_moment(text: object, name: str, *, zone_needed: bool = False) -> datet
     given = f"{name} {written[:_SHOWN_CHARS]!r}{'...' if len(written) > _SHOWN_CHARS else ''}"
     example = "2025-06-16T12:00:00Z" if zone_needed else "2025-06-16"
     do = f"Write it as {example}."
+    if digits := _DIGITS.fullmatch(written):
+        written = f"{digits[1]}T{digits[2]}{'' if zone_needed else 'Z'}"
     try:
         if not _MOMENT.fullmatch(written):
             raise ValueError(written)

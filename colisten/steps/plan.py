@@ -13,12 +13,15 @@ from colisten.steps.trials import BOTH, TEXT, TrainingRun
 
 BACKTEST = "backtest"
 TITLES = {
+    "plan_run": "plan the run",
+    "take_released": "HGNN of the live release",
     "check_tables": "check the tables",
     "embed_text": "text vectors",
     "build_features": "features",
     "build_graph": "co-listening graph",
     "inspect_graph": "look at the graph",
     "train_hgnn": "train HGNN",
+    "embed_items": "vectors of all items",
     "build_training_rows": "training rows",
     "train_towers": "train towers",
     "evaluate": "measure",
@@ -26,6 +29,9 @@ TITLES = {
     "publish": "publish",
     "recommend": "lists for every user",
     "report": "reports",
+    "watch_drift": "drift",
+    "list_trials": "list the trials",
+    "read_trial": "read a trial",
     "rank": "rank",
     "compare": "compare",
 }

@@ -9,12 +9,15 @@ from colisten.steps.settings import Step
 from colisten.words import known_word
 
 STEPS = (
+    "plan_run",
+    "take_released",
     "check_tables",
     "embed_text",
     "build_features",
     "build_graph",
     "inspect_graph",
     "train_hgnn",
+    "embed_items",
     "build_training_rows",
     "train_towers",
     "evaluate",
@@ -22,6 +25,9 @@ STEPS = (
     "publish",
     "recommend",
     "report",
+    "watch_drift",
+    "list_trials",
+    "read_trial",
     "rank",
     "compare",
 )

@@ -55,45 +55,24 @@ def report(
     Raises:
         ReleaseError: The release cannot be read.
     """
-    from colisten.errors import ReportError
-    from colisten.features.store import users_as_of
     from colisten.graph.report import graph_report
     from colisten.json_files import write_json
-    from colisten.logs import logger
-    from colisten.monitoring.drift import drift_report
-    from colisten.monitoring.drift_features import active_users, drift_features
     from colisten.pages import write_page
     from colisten.release.card import Card
     from colisten.release.store import ReleaseStore
     from colisten.reports.card import to_html as card_page
     from colisten.reports.graph import to_html
-    from colisten.reports.render import render
+    from colisten.steps.watch_drift import drift_between
 
-    tower = Towers(ReleaseStore(home).folder(release.release_id)).open()
-    catalogue, store = history.catalogue, features.open()
-    frames = []
-    for end in (backtest_cut, cut):
-        people = active_users(history.folder, since=end - (cut - backtest_cut), until=end)
-        users = users_as_of(store, people.tolist(), end, catalogue.index_of, tower.spec)
-        frames.append(drift_features(users, tower))
-    reports = home / "reports"
+    catalogue, reports = history.catalogue, home / "reports"
     described = graph_report(graph.full, text.vectors, catalogue.titles, data=data, seed=seed)
     write_page(reports / "graph.html", to_html(described))
     write_json(reports / "graph.json", described)
     releases = ReleaseStore(home)
     card = Card.read(releases.folder(release.release_id), releases.software(release.release_id))
     write_page(reports / "model_card.html", card_page(card))
-    figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
-    try:
-        drift = drift_report(frames[0], frames[1], reports / "drift.html", seed=seed)
-    except ReportError as error:
-        # A short history has no earlier window; a release does not hang on a report.
-        logger("report").warning("no drift report", reason=str(error))
-        return Reported(
-            HtmlPage(render("message", "No drift report", message=error)), Metrics(figures)
-        )
-    figures |= {
-        "columns": float(len(drift.columns)),
-        "drifted_columns": float(len(drift.drifted)),
-    }
-    return Reported(HtmlPage(reports / "drift.html"), Metrics(figures))
+    towers = Towers(releases.folder(release.release_id))
+    drift, figures = drift_between(
+        history, features, towers, backtest_cut, cut, reports / "drift.html", seed=seed
+    )
+    return Reported(drift, Metrics(figures))

@@ -81,15 +81,22 @@ def settings_of(step: Step, settings: Settings) -> dict[str, Any]:
     return values
 
 
-def settings_json(step: Step, settings: Settings) -> str:
-    """What a step reads of the settings and the digest of its code, as a pipeline parameter."""
+def settings_json(step: Step, settings: Settings, *, code: str | None = None) -> str:
+    """What a step reads of the settings and the digest of its code, as a pipeline parameter.
+
+    Args:
+        step: See `colisten.steps`.
+        settings: All of them.
+        code: What identifies the code that will run, such as the digest of an image; None: the
+            code that lies here.
+    """
     tree = {
         name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         for name, value in settings_of(step, settings).items()
     }
     # Not sorted: the order of signals is that of their codes.
-    code = code_digest(step.__module__)
-    own = sorted(set(_own_parts(tree)))
+    own = sorted(set(_own_parts(tree))) if code is None else []
+    code = code_digest(step.__module__) if code is None else code
     if own:
         code = combined_digest({code: "", **{part: part_digest(part) for part in own}})[:16]
     return to_json({_CODE: code, **tree}, finite=True)

@@ -47,7 +47,7 @@ def train_hgnn(
 
     from colisten.files import combined_digest
     from colisten.json_files import to_json
-    from colisten.training.hgnn import embed_catalogue
+    from colisten.steps.embed_items import item_vectors
     from colisten.training.hgnn.train import train_hgnn as train
 
     moment = graph.validation_moment
@@ -69,14 +69,7 @@ def train_hgnn(
         out=work,
         validation_from=moment,
     )
-    folds = [
-        embed_catalogue(result.model, graph.fold(fold), matrix) for fold in range(graph.num_folds)
-    ]
-    vectors = ItemVectors(
-        z=embed_catalogue(result.model, graph.full, matrix),
-        z_folds=np.stack(folds),
-        z_validation=embed_catalogue(result.model, graph.validation, matrix),
-    )
+    vectors = item_vectors(result.model, graph, matrix)
     model = out / "model"
     shutil.copytree(work, model, ignore=shutil.ignore_patterns("checkpoint*"))
     shutil.rmtree(work, ignore_errors=True)

@@ -133,6 +133,10 @@ READS: dict[str, tuple[str, ...]] = {
         *("run", "--data", "{work}/none", "--cut", DAY, "--out", "{work}/out", "--config", "@"),
     ),
     "ablate data": ("ablate", "--data", "@", "--cut", DAY, "--out", "{work}/out"),
+    "compile cluster": ("pipeline", "compile", "--out", "{work}/p.yaml", "--cluster", "@"),
+    "submit": ("pipeline", "submit", "--source", "/t", "--cut", DAY, "--cluster", "@"),
+    "schedule": ("pipeline", "schedule", "--source", "/t", "--cron", "x", "--cluster", "@"),
+    "status": ("pipeline", "status", "--cluster", "@"),
     "explain": ("explain", "--out", "@"),
     "serve": ("serve", "--out", "@"),
     "serve config": ("serve", "--out", "{work}/none", "--config", "@"),
@@ -683,6 +687,8 @@ def ids_and_addresses() -> Iterator[Case]:
     for target in ("film", "", "Audiobook", "music"):
         run = ("run", "--data", "{tables}", "--cut", DAY, "--out", "{work}/out", "--target")
         yield Case(f"run --target {target!r}", (*run, target))
+    for pipeline in ("film", "", "Retrain", "\udc80"):
+        yield Case(f"draw {pipeline!a}", ("pipeline", "draw", pipeline))
     for command in ("", "nothing", "rn", "release", "release nothing", "events", "graph x", "--x"):
         yield Case(f"command {command!r}", tuple(command.split(" ")))
 

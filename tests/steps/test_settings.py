@@ -18,7 +18,7 @@ LEARNING = STEPS[: STEPS.index("evaluate")]
     ("override", "repeated"),
     [
         ("seed=1", {"inspect_graph", "train_hgnn", "train_towers"}),
-        ("threads=1", set(LEARNING) - {"build_training_rows"}),
+        ("threads=1", set(LEARNING) - {"plan_run", "take_released", "build_training_rows"}),
         ("towers.dropout=0.3", {"train_towers"}),
         ("towers.validation_share=0.3", {"build_graph", "train_towers"}),
         ("features.half_life_days=9", {"train_towers"}),

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 import colisten.steps.settings
 from colisten.data import parquet
@@ -17,8 +16,8 @@ from colisten.errors import TrainingError
 from colisten.features.repository import source_digest
 from colisten.files import folder_digests
 from colisten.json_files import to_json
-from colisten.pipelines.compilation import compile_pipeline
-from colisten.pipelines.release_pipeline import release_pipeline
+from colisten.pipelines.parameters import Places, Steps
+from colisten.pipelines.retrain import AFTER, make_retrain
 from colisten.ranking.rankers import SUBJECT
 from colisten.release.feature_files import features_of
 from colisten.release.store import ReleaseStore
@@ -142,21 +141,20 @@ def test_another_docstring_or_layout_of_a_page_repeats_no_training(
     assert not {end for end in ends if "train" in end and not end.endswith("cached")}
 
 
-def put_out(name: str, piped: Path, folder: Path) -> Path:
-    """Where Kubeflow's runner left what the release pipeline puts out under a name."""
-    spec = yaml.safe_load(compile_pipeline(release_pipeline, folder / "spec.yaml").read_text())
-    selectors = spec["root"]["dag"]["outputs"]["artifacts"][name]["artifactSelectors"]
-    (selector,) = selectors
-    found = f"*/{selector['producerSubtask']}/{selector['outputArtifactKey']}"
-    (place,) = (piped / "pipeline" / "runs").glob(found)
+def put_out(name: str, piped: Path) -> Path:
+    """Where Kubeflow's runner left what the last measurement puts out under a name."""
+    steps = Steps(load_settings(None, QUICK), Places.of_home(Home(piped)))
+    tasks = make_retrain(steps).pipeline_spec.root.dag.tasks
+    (task,) = [each for each, task in tasks.items() if task.task_info.name == AFTER]
+    (place,) = (piped / "pipeline" / "runs").glob(f"*/{task}/{name}")
     return place
 
 
 def test_the_release_is_that_of_the_local_runner(
-    home: Home, tiny_source: Path, piped: Path, tmp_path: Path
+    home: Home, tiny_source: Path, piped: Path
 ) -> None:
     made, _ = run(tiny_source, home.out, load_settings(None, QUICK))
-    measured = Measured.load(put_out("table", piped, tmp_path))
+    measured = Measured.load(put_out("table", piped))
     assert measured.table == made.measured.table
     (published,) = (piped / "releases").glob("r*")
     assert published.name == made.release.release_id
