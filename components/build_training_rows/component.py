@@ -3,10 +3,10 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Output
 
-from colisten.components.image import IMAGE
+from colisten.components.image import image_of
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=image_of("build_training_rows"), install_kfp_package=False)
 def build_training_rows(
     history: Input[Dataset],
     features: Input[Dataset],

@@ -3,10 +3,10 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Metrics, Output
 
-from colisten.components.image import IMAGE
+from colisten.components.image import image_of
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=image_of("check_tables"), install_kfp_package=False)
 def check_tables(
     source: str,
     source_digest: str,

@@ -3,10 +3,10 @@
 from kfp import dsl
 from kfp.dsl import HTML, Dataset, Input, Metrics, Model, Output
 
-from colisten.components.image import IMAGE
+from colisten.components.image import image_of
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=image_of("evaluate"), install_kfp_package=False)
 def evaluate(
     history: Input[Dataset],
     events: Input[Dataset],

@@ -3,10 +3,10 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
-from colisten.components.image import IMAGE
+from colisten.components.image import image_of
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=image_of("publish"), install_kfp_package=False)
 def publish(
     history: Input[Dataset],
     features: Input[Dataset],
