@@ -24,6 +24,9 @@ from colisten.data.checks import check_tables
 from colisten.data.forecast import forecast_cut
 from colisten.settings.tree import load_settings
 from colisten.terminal import Terminal
+from colisten.words import known_word
+
+SUBPROCESS, DOCKER = "subprocess", "docker"
 
 app = typer.Typer(
     help="The release as a Kubeflow pipeline: compile it, or try it here.", no_args_is_help=True
@@ -40,6 +43,24 @@ def run_(
     overrides: SetOption = None,
     use_cache: CacheOption = True,
     allow_late_cut: LateCutOption = False,
+    runner: Annotated[
+        str,
+        typer.Option(
+            "--runner",
+            help="`subprocess`: steps are processes of this environment. `docker`: each runs in "
+            "its image, by the engine that DOCKER_HOST names.",
+        ),
+    ] = SUBPROCESS,
+    images: Annotated[
+        Path,
+        typer.Option("--images", metavar="FILE", help="Images by digest, as `make images` lists."),
+    ] = Path("build/images/images.json"),
+    network: Annotated[
+        str, typer.Option("--network", help="Of containers; `none` reaches nobody.")
+    ] = "none",
+    memory: Annotated[
+        str | None, typer.Option("--memory", help="Most that a step's container takes, as 4g.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the release pipeline by Kubeflow's local runner: the same components, a process each.
@@ -47,8 +68,12 @@ def run_(
     For who changes components or the pipeline; `colisten run` makes the same release, sooner.
     Artifacts and run.log lie under OUT/pipeline.
 
+    With `--runner docker` each step runs in the image that a cluster runs it in, read-only and
+    without a network, as the user whose OUT is.
+
     Example: colisten pipeline run --data tables --cut 2025-06-16 --window-days 14 --out out
     """
+    known_word("--runner", runner, (SUBPROCESS, DOCKER))
     settings = load_settings(config, tuple(overrides or ()))
     report = check_tables(data, data=settings.data, engine=settings.engine)
     moment = parse_cut(cut)
@@ -65,6 +90,7 @@ def run_(
     from colisten.pipelines.local import run_local
     from colisten.pipelines.parameters import release_arguments
     from colisten.pipelines.release_pipeline import release_pipeline
+    from colisten.pipelines.step_containers import StepContainers, named_variables, read_images
     from colisten.steps.plan import release_steps
     from colisten.steps.use_cases.preflight import look_ahead, tell
     from colisten.steps.workflow import Home, Window
@@ -76,13 +102,25 @@ def run_(
     )
     listen = drawn_lines(console, plan)
     tell(preflight, report.notices, listen)
+    arguments = release_arguments(Window(data, moment, window_days), home, settings)
+    containers = None
+    if runner == DOCKER:
+        containers = StepContainers(
+            read_images(images),
+            home.out,
+            readable=(Path(arguments["data"]),),
+            network=network,
+            memory=memory,
+            variables=named_variables(arguments),
+        )
     with going_on():
         run_local(
             release_pipeline,
-            release_arguments(Window(data, moment, window_days), home, settings),
+            arguments,
             root=home.out / "pipeline",
             use_cache=use_cache,
             keep_days=settings.cache_keep_days,
+            containers=containers,
             listen=listen,
         )
     if as_json:

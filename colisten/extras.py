@@ -37,6 +37,7 @@ EXTRA_OF = {
     "cryptography": "signing",
     "evidently": "monitoring",
     "kfp": "pipelines",
+    "docker": "docker",
     "redis": "redis",
     "tritonclient": "triton",
     "geventhttpclient": "triton",
