@@ -35,9 +35,12 @@ def install(*what: str) -> None:
 
 
 def leave_out(patterns: list[str]) -> None:
-    """Remove what is not opened at run time, by patterns below site-packages."""
-    for pattern in patterns:
+    """Remove what is not opened at run time, by patterns below site-packages; `!` keeps."""
+    kept = {place for one in patterns if one.startswith("!") for place in SITE.glob(one[1:])}
+    for pattern in (one for one in patterns if not one.startswith("!")):
         for place in sorted(SITE.glob(pattern)):
+            if kept & {place, *place.parents}:
+                continue
             if place.is_dir() and not place.is_symlink():
                 rmtree(place)
             else:

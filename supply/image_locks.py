@@ -34,8 +34,10 @@ class Target:
 
 
 # Feast asks for SQLAlchemy[mypy], a type checker; Milvus Lite is one process on one disk, which is
-# no index for containers, and brings faiss.
-NOWHERE = frozenset({"mypy", "milvus-lite", "faiss-cpu", "types-greenlet"})
+# no index for containers, and brings faiss; torch asks for setuptools to compile extensions.
+NOWHERE = frozenset({"mypy", "milvus-lite", "faiss-cpu", "setuptools", "types-greenlet"})
+# Debian 12's, of which packages may ask for more than of the one that resolves.
+PYTHON = "3.11.2"
 
 _STEPS = ("feast", "milvus", "redis", "signing")
 TARGETS = {
@@ -66,7 +68,8 @@ def packages(target: Target, requires: Requires) -> set[str]:
             waiting += [
                 asked
                 for asked in map(Requirement, requires[name])
-                if asked.marker is None or asked.marker.evaluate({"extra": extra})
+                if asked.marker is None
+                or asked.marker.evaluate({"extra": extra, "python_full_version": PYTHON})
             ]
     return {name for name, _ in seen} - {"colisten"}
 
