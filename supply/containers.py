@@ -53,6 +53,7 @@ class Containers:
         return subprocess.run(
             command,
             env={**self.environment(), **(more or {})},
+            cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,

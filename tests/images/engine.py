@@ -47,6 +47,8 @@ class Engine:
         process = subprocess.Popen(
             ["podman", "system", "service", "--time=0", address],
             env=self.containers.environment(),
+            # conmon leaves a file where it stands when a container takes too much memory.
+            cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
