@@ -165,7 +165,7 @@ def write_images(words: Sequence[str] = ()) -> None:
     parser.add_argument("targets", nargs="*", default=[*TARGETS], help="all where none is named")
     parser.add_argument("--base", help="Debian 12 with python3, as name@sha256:...")
     parser.add_argument("--registry", default=REGISTRY, help="push there, such as ghcr.io/us")
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--out", type=lambda text: Path(text).resolve(), default=OUT)
     chosen = parser.parse_args(words)
     if chosen.base is not None and "@sha256:" not in chosen.base:
         parser.error("--base: name it by digest, name@sha256:..., for a tag changes")

@@ -22,7 +22,10 @@ PROJECT = tomllib.loads((IMAGES.parent / "pyproject.toml").read_text())["project
 
 def requires() -> dict[str, list[str]]:
     """What the installed packages ask for; colisten as pyproject.toml says now."""
-    found = {canonicalize_name(one.metadata["Name"]): one.requires or [] for one in distributions()}
+    found: dict[str, list[str]] = {}
+    found |= {
+        canonicalize_name(one.metadata["Name"]): one.requires or [] for one in distributions()
+    }
     found["colisten"] = [
         *PROJECT["dependencies"],
         *(
