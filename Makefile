@@ -1,5 +1,6 @@
-# Five words run everything. CI calls only these.
-.PHONY: setup lint test demo bench sbom lock
+# Five words run everything: setup, lint, test, demo, bench. CI calls only these. The other three
+# write down what it is made of, and make what is passed on.
+.PHONY: setup lint test demo bench sbom lock images
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3.11
@@ -29,5 +30,8 @@ bench: setup  ## every benchmark; results land in benchmarks/results
 sbom: setup  ## the bill of materials, and docs/licences.md
 	$(BIN)/python -m supply sbom
 
-lock: setup  ## requirements.lock, after a change of pyproject.toml or constraints.txt
+lock: setup  ## requirements.lock and images/*.lock, after a change of pyproject.toml or constraints.txt
 	$(BIN)/python -m supply lock
+
+images: setup  ## the images of images/Containerfile, by digest in build/images (docs/images.md)
+	$(BIN)/python -m supply images $(IMAGES)

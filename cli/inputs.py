@@ -21,7 +21,9 @@ from colisten.variables import STORE
 from colisten.words import known_word
 
 _DATA = typer.Option(
-    "--data", metavar="DIR", help="Folder of contract tables (see docs/tables.md)."
+    "--data",
+    metavar="DIR",
+    help="Folder of contract tables, or s3://bucket/prefix (see docs/tables.md).",
 )
 DataOption = Annotated[Path, _DATA]
 OptionalDataOption = Annotated[Path | None, _DATA]

@@ -39,6 +39,7 @@ EXTRA_OF = {
     "kfp": "pipelines",
     "kfp_server_api": "pipelines",
     "urllib3": "pipelines",
+    "docker": "docker",
     "redis": "redis",
     "boto3": "s3",
     "botocore": "s3",

@@ -28,6 +28,7 @@ from colisten.child import supervised
 from colisten.errors import PipelineError
 from colisten.files import sweep_partials
 from colisten.keeper import GRACE_SECONDS
+from colisten.pipelines.step_containers import StepContainers
 from colisten.shown import plain
 from colisten.steps.cache import StepEvent
 
@@ -106,6 +107,7 @@ def run_local(
     root: Path,
     use_cache: bool = True,
     keep_days: int | None = None,
+    containers: StepContainers | None = None,
     listen: Callable[[StepEvent], None] = lambda event: None,
 ) -> dict[str, Any]:
     """Run a compiled pipeline function to its end on this machine.
@@ -116,6 +118,8 @@ def run_local(
         root: Folder for artifacts, the cache and `run.log`.
         use_cache: Take unchanged steps from earlier runs under the same root.
         keep_days: Days after which finished steps of earlier runs no longer count; None: never.
+        containers: How each step is run in its image; None runs it as a process of this
+            environment.
         listen: Called at every change of a step.
 
     Returns:
@@ -137,7 +141,7 @@ def run_local(
         _expire(root / "cache", keep_days)
         log = _RunLog(root / "run.log", listen)
         local.init(
-            runner=local.SubprocessRunner(use_venv=False),
+            runner=containers.runner() if containers else local.SubprocessRunner(use_venv=False),
             pipeline_root=str(root / "runs"),
             workspace_root=str(root / "workspace"),
             enable_caching=use_cache,
@@ -146,7 +150,7 @@ def run_local(
         try:
             with (
                 contextlib.redirect_stdout(log),
-                _kept_steps(lock),
+                containers.started(pipeline, root, _STEPS_OWN) if containers else _kept_steps(lock),
                 _cache_hits_to(log),
                 warnings.catch_warnings(),
             ):

@@ -12,6 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
+from supply.image_locks import IMAGES, locked_lines, write_image_locks
+
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
 HEAD = """\
@@ -22,18 +26,33 @@ HEAD = """\
 #   pip install --no-deps --no-build-isolation -e .
 """
 BUILD = "setuptools>=77"
+# What installs into images and is not left there.
+PIP = "pip==26.3"
+PIP_LOCK = IMAGES / "pip.lock"
+PIP_HEAD = "# Made by `make lock`: what installs into images, from its own wheel.\n"
 
 
 def write_lock() -> None:
-    """Resolve as `make setup` does, and write down what was found."""
+    """Resolve as `make setup` does, and write down what was found, and what images hold of it."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
     command += ["--quiet", "--disable-pip-version-check", "--report", "-", "-c", "constraints.txt"]
-    command += ["torch==2.13.0", BUILD, "-e", ".[dev]"]
+    command += ["torch==2.13.0", BUILD, PIP, "-e", ".[dev]"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    LOCK.write_text(lock_of(json.loads(done.stdout)))
+    report = json.loads(done.stdout)
+    found = [one for one in report["install"] if one["metadata"]["name"] != "pip"]
+    installs = [one for one in report["install"] if one["metadata"]["name"] == "pip"]
+    LOCK.write_text(lock_of({"install": found}))
+    PIP_LOCK.write_text(lock_of({"install": installs}, PIP_HEAD))
+    write_image_locks(locked_lines(LOCK), requires_of(found))
 
 
-def lock_of(report: dict[str, Any]) -> str:
+def requires_of(found: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """What each package of a report of pip's asks for, by canonical name."""
+    metadata = [one["metadata"] for one in found]
+    return {canonicalize_name(one["name"]): one.get("requires_dist", []) for one in metadata}
+
+
+def lock_of(report: dict[str, Any], head: str = HEAD) -> str:
     """The lines of a report of pip's; what is built from a folder has no digest and no line."""
     lines = []
     for found in report["install"]:
@@ -42,7 +61,7 @@ def lock_of(report: dict[str, Any]) -> str:
             name, version = found["metadata"]["name"], found["metadata"]["version"]
             digest = archive["hashes"]["sha256"]
             lines.append(f"{name.lower()}=={version} --hash=sha256:{digest}\n")
-    return HEAD + "".join(sorted(lines))
+    return head + "".join(sorted(lines))
 
 
 def locked() -> dict[str, str]:

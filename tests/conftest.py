@@ -34,7 +34,7 @@ FIELDS = UserFields.of(DATA, music_dim=4)
 POPULARITY = PopularityRule(days=90, title_listeners=1, list_listeners=1)
 """Every listener counts, where tables are tiny."""
 
-AHEAD = ("small_demo", "finished", "by_library", "piped")
+AHEAD = ("small_demo", "finished", "by_library", "piped", "images")
 """Fixtures of what is made beside the tests, in the order in which tests come to them."""
 START = datetime(2025, 1, 1, tzinfo=UTC)
 CUT = START + timedelta(days=180)
@@ -137,6 +137,11 @@ class _Imported:
 
 
 _imported = _Imported()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who wants the images comes last: they take minutes to build where nothing is cached."""
+    items.sort(key=lambda item: "images" in getattr(item, "fixturenames", ()))
 
 
 def pytest_collection_finish() -> None:

@@ -26,9 +26,12 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.data.contract import TABLES, Table
+from colisten.data.table_files import means
 from colisten.errors import TableError
+from colisten.files import located
 from colisten.logs import logger
 from colisten.progress import track
+from colisten.store.address import SCHEME, is_store
 
 _ROWS = 1 << 17
 """Of a row group of what is written: small parts are put together."""
@@ -93,17 +96,35 @@ def gathered(folder: Path) -> Iterator[Path]:
     """A folder with one file a table: this one, or a copy that goes with the block.
 
     Args:
-        folder: Of contract tables, each a file or a folder of parts.
+        folder: Of contract tables, each a file or a folder of parts; or s3://bucket/prefix, which
+            holds the same, as a path.
 
     Raises:
         TableError: A part cannot be read, does not fit the others, or belongs to a table format.
+        StoreError: The bucket is out of reach, or is none.
+        ConfigError: It is no address, or the client of S3 is not installed.
         OSError: There is no room for the copy (TMPDIR says where).
     """
-    if not folder.is_dir() or not any((folder / name).is_dir() for name in _folders()):
+    address = place_text(folder)
+    if not is_store(address) and not any((folder / name).is_dir() for name in _folders()):
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="colisten-tables-") as work:
-        yield gather(FolderPlace(folder), Path(work))
+        place: Place = FolderPlace(folder)
+        if is_store(address):
+            from colisten.store.tables import BucketPlace
+
+            place = BucketPlace.at(address)
+        yield gather(place, Path(work))
+
+
+def place_text(folder: Path) -> str:
+    """Where tables lie, as whoever works elsewhere is told it: a whole path, or s3://bucket/prefix.
+
+    A path holds no two slashes in a row: that of an address has lost one.
+    """
+    kind, _, rest = folder.as_posix().partition(":/")
+    return f"{SCHEME}{rest.lstrip('/')}" if f"{kind}://" == SCHEME else str(located(folder))
 
 
 def gather(place: Place, out: Path) -> Path:
@@ -127,7 +148,7 @@ def gather(place: Place, out: Path) -> Path:
                 _write(table, parts, place, out / table.file_name, Path(work))
         # The rest as it is, so that a name that is nearly a table's is noticed as ever.
         for top, name in {name.parts[0]: name for name in names if not _hidden(name)}.items():
-            if (out / top).exists():
+            if (out / top).exists() or not _may_be_one(top):
                 continue
             if len(name.parts) > 1:
                 (out / top).mkdir()
@@ -138,6 +159,11 @@ def gather(place: Place, out: Path) -> Path:
 
 def _folders() -> list[str]:
     return [name for table in TABLES for name in (table.name, table.file_name)]
+
+
+def _may_be_one(name: str) -> bool:
+    """Whether a file or folder is called as a table is, or nearly."""
+    return name in _folders() or any(means(Path(name), table) for table in TABLES)
 
 
 def _parts(table: Table, names: Sequence[PurePosixPath], place: Place) -> list[PurePosixPath]:
@@ -227,6 +253,8 @@ def _write(
                     if sum(map(len, held)) >= _ROWS:
                         writer.write_table(pa.concat_tables(held))
                         held = []
+            if (file_of := place.fetched(part.name, work)).is_relative_to(work):
+                file_of.unlink()  # what was fetched need not lie beside what it became
         writer.write_table(pa.concat_tables(held) if held else schema.empty_table())
     log.info("table gathered", table=table.name, files=len(parts), place=str(place))
 

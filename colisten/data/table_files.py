@@ -38,7 +38,7 @@ def find_table(folder: Path, table: Table) -> TableFile:
     file = folder / table.file_name
     if file.exists() or file.is_symlink():  # A link to nothing is a table that cannot be read.
         return TableFile(file)
-    near = [path for path in sorted(folder.iterdir()) if _means(path, table)]
+    near = [path for path in sorted(folder.iterdir()) if means(path, table)]
     readable = [path for path in near if path.suffix.casefold() in _ENDINGS and path.is_file()]
     spelt = " or ".join(shown(path.name) for path in readable or near)
     rename = f"Rename {spelt} to '{table.file_name}'"
@@ -61,7 +61,8 @@ def find_table(folder: Path, table: Table) -> TableFile:
     return TableFile()
 
 
-def _means(path: Path, table: Table) -> bool:
+def means(path: Path, table: Table) -> bool:
+    """Whether a name is nearly a table's, and no table's."""
     if path.name in {known.file_name for known in TABLES}:
         return False
     stem = folded(path.name.split(".")[0]).rstrip("s")

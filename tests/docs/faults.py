@@ -12,14 +12,17 @@ from tests.docs.commands import faults_of_line, known_options, lines_of
 from tests.docs.page import ROOT, Page
 from tests.docs.source import can_be_printed, homes, methods, resolves
 
-ROOMS = "colisten|tests|benchmarks|cli|docs|components|pipelines|feature_repo|monitoring|serving"
+ROOMS = (
+    "colisten|tests|benchmarks|cli|docs|components|pipelines|feature_repo|monitoring|serving"
+    "|images|supply"
+)
 # Files and words that a reader of docs/extending.md makes; the tests of that page make them too.
 MADE_BY_THE_READER = {
     "colisten/graph/co_followed.py",
     "colisten/index/faiss.py",
     "index.backend=faiss",
 }
-NOT_PATHS = {"colisten/python-pipelines"}  # the name of an image
+NOT_PATHS = {"colisten/images"}  # a folder of caches
 # What these pages print is made anew by a test and compared there.
 RUN_AS_PRINTED = {"docs/tutorial.md": "tests/test_tutorial.py"}
 # The one page that says what settings were called.

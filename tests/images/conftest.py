@@ -1,0 +1,35 @@
+"""The images, built beside the other tests where podman and buildah are installed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from colisten.json_files import read_json
+from supply.containers import Containers, cache_folder, missing_tools
+from supply.images import LIST
+from tests.ahead import Made
+from tests.images.engine import Engine
+
+
+@pytest.fixture(scope="session")
+def images(ahead: dict[str, Made]) -> Path:
+    """The folder that `make images` fills."""
+    if missing := missing_tools("mmdebstrap"):
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    if os.geteuid() != 0:
+        pytest.skip("containers with a network, a user and limits of their own need root here")
+    folder, made = ahead["images"]
+    done = made.result()
+    assert done.returncode == 0, done.stderr[-5000:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine(images: Path) -> Engine:
+    """podman on what was built."""
+    listed = read_json(images / LIST)["images"]
+    references = {target: one["reference"] for target, one in listed.items()}
+    return Engine(Containers(cache_folder()), references)
