@@ -16,7 +16,12 @@ from colisten.variables import KNOWN, PREFIX, check_variables
 
 ROOT = Path(__file__).parents[1]
 # Of the tests alone.
-OF_TESTS = {"COLISTEN_REAL_DATA", "COLISTEN_REDIS", "COLISTEN_RECTOOLS_PYTHON"}
+OF_TESTS = {
+    "COLISTEN_REAL_DATA",
+    "COLISTEN_TEST_IMAGES",
+    "COLISTEN_REDIS",
+    "COLISTEN_RECTOOLS_PYTHON",
+}
 
 
 @given(
