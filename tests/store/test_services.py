@@ -76,7 +76,7 @@ def expected_of(home: Path, ids: list[str]) -> dict[tuple[str, str], list[str]]:
         runtime = Runtime.open(Environment(home, BARE))
         for user in USERS:
             shelf = runtime.recommend(RecommendRequest(user_id=user, k=5))
-            assert shelf.how.vector == "tower", shelf
+            assert shelf.how.vector == "two_tower", shelf
             expected[release_id, user] = [item.item_id for item in shelf.items]
         runtime.close()
     return expected
