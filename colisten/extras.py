@@ -43,6 +43,7 @@ EXTRA_OF = {
     "redis": "redis",
     "boto3": "s3",
     "botocore": "s3",
+    "urllib3": "s3",
     "tritonclient": "triton",
     "geventhttpclient": "triton",
 }

@@ -18,7 +18,7 @@ from colisten.files import file_digest
 from colisten.logs import logger
 from colisten.store.address import StoreAddress
 
-needs("boto3", "botocore")
+needs("boto3", "botocore", "urllib3")
 
 import boto3
 from boto3.exceptions import Boto3Error
@@ -26,6 +26,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 # Attempts are few: a service asks again by itself, and a command says what is wrong.
 _CALM = Config(
@@ -254,7 +255,7 @@ class Bucket:
         except (KeyError, ResponseParserError) as error:
             # The client takes headers and documents that were cut off for whole ones.
             raise StoreUnreachable(f"{self.address} broke off: {error}", _PATIENT) from error
-        except (BotoCoreError, Boto3Error, ConnectionError) as error:
+        except (BotoCoreError, Boto3Error, HTTPError, ConnectionError) as error:
             raise StoreUnreachable(f"{self.address} is out of reach: {error}", _PATIENT) from error
 
 

@@ -212,6 +212,7 @@ def test_a_missing_line_is_no_journal(
 def test_a_folder_of_its_own_is_no_mirror(
     address: StoreAddress, origin: Origin, tmp_path: Path
 ) -> None:
+    push_home(origin.folder, address)
     with pytest.raises(ConfigError, match="of its own"):
         fetch_home(origin.folder, address)
     fetch_home(tmp_path / "mirror", address)
