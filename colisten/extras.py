@@ -43,7 +43,6 @@ EXTRA_OF = {
     "redis": "redis",
     "boto3": "s3",
     "botocore": "s3",
-    "urllib3": "s3",
     "tritonclient": "triton",
     "geventhttpclient": "triton",
 }

@@ -19,9 +19,19 @@ MILVUS_TOKEN = f"{PREFIX}MILVUS_TOKEN"
 TOKEN = f"{PREFIX}TOKEN"
 UMASK = f"{PREFIX}UMASK"
 DEBUG = f"{PREFIX}DEBUG"
+# Of a step on a cluster: where it notes why it failed, as which run, and the address that is told,
+# which comes from a Secret and is never logged.
+FAILURES = f"{PREFIX}FAILURES"
+RUN = f"{PREFIX}RUN_ID"
+WEBHOOK = f"{PREFIX}WEBHOOK"
+KUBEFLOW_TOKEN = f"{PREFIX}KUBEFLOW_TOKEN"
+OF_PIPELINES = (FAILURES, RUN, WEBHOOK, KUBEFLOW_TOKEN)
 # Process whose end ends the workers; set by `colisten serve` alone.
 ARBITER = f"{PREFIX}ARBITER"
-KNOWN = (HOME, STORE, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, TOKEN, UMASK, DEBUG, ARBITER)
+KNOWN = (
+    *(HOME, STORE, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, TOKEN, UMASK, DEBUG, ARBITER),
+    *OF_PIPELINES,
+)
 
 # As alike as LOGLEVEL and LOG_LEVEL; names that others set for themselves are less so.
 ALIKE = 0.75

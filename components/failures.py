@@ -12,11 +12,8 @@ from pathlib import Path
 
 from colisten.errors import FileError
 from colisten.json_files import read_mapping, write_json
+from colisten.variables import FAILURES, RUN
 
-FAILURES = "COLISTEN_FAILURES"
-"""Variable that names the folder."""
-RUN = "COLISTEN_RUN_ID"
-"""Variable that names the run."""
 _MOST_CHARS = 2_000
 _SHOWN = 5
 

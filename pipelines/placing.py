@@ -7,11 +7,10 @@ from typing import Any
 
 from kfp import kubernetes
 
-from colisten.components.failures import FAILURES, RUN
 from colisten.components.image import STEP_TARGETS
-from colisten.components.notify.message import WEBHOOK
 from colisten.settings.cluster import Cluster, Pod
 from colisten.threads import COUNTS, POLICY
+from colisten.variables import FAILURES, RUN, WEBHOOK
 
 NOT_REPEATED = {
     "publish": "somebody may have rolled back meanwhile, and a second publication would undo it",

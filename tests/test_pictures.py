@@ -26,7 +26,7 @@ def test_every_picture_of_the_docs_is_one_that_the_command_takes() -> None:
     files = {file.name for file in pictures.IMAGES.glob("*")}
     assert files <= names
     texts = [file.read_text() for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
-    named = {name for text in texts for name in re.findall(r"images/([\w.-]+)", text)}
+    named = {name for text in texts for name in re.findall(r"images/([\w.-]+\.webp)", text)}
     assert named <= files
 
 

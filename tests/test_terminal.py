@@ -31,8 +31,10 @@ PRINTERS = {
     # Its own words, as a page of Markdown.
     ROOT / "cli" / "commands.py",
     ROOT / "cli" / "settings.py",
+    ROOT / "cli" / "pipeline.py",
     # Into the log of a run.
     ROOT / "pipelines" / "local.py",
+    ROOT / "pipelines" / "step_containers.py",
 }
 # What rich itself writes: colours, weights and the end of both; links would be \x1b]8.
 OWN = re.compile(r"\x1b\[[0-9;]*m")

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from colisten.errors import ConfigError
 from colisten.settings.engine import Engine
 from colisten.settings.section import Positive, Section
+from colisten.variables import KUBEFLOW_TOKEN
 from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z]*)")
@@ -141,7 +142,7 @@ class Server(Section):
         None, description="Kubernetes service account of the pods; null: Kubeflow's default."
     )
     token_variable: str = Field(
-        "COLISTEN_KUBEFLOW_TOKEN",
+        KUBEFLOW_TOKEN,
         description="Environment variable of the caller that holds a bearer token; unset: none.",
     )
 

@@ -12,11 +12,10 @@ from typing import Any
 import urllib3
 
 from colisten.addresses import keeps_secrets
-from colisten.components.failures import RUN, noted
+from colisten.components.failures import noted
 from colisten.logs import configure_logs, logger
+from colisten.variables import RUN, WEBHOOK
 
-WEBHOOK = "COLISTEN_WEBHOOK"
-"""Variable that holds the address to tell; it comes from a Secret and is never logged."""
 _TIMEOUT = urllib3.Timeout(connect=3, read=5)
 _MOST_CHARS = 2_000
 

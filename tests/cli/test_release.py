@@ -146,7 +146,10 @@ def test_every_command_explains_itself() -> None:
     for command in app.registered_commands:
         assert command.callback is not None
         names.add(command.name or command.callback.__name__)
-    assert names == {*("list", "show", "verify", "sign", "promote", "publish", "rollback", "prune")}
+    assert names == {
+        *("list", "show", "verify", "sign", "promote", "publish", "rollback", "prune"),
+        *("fetch", "push"),
+    }
     for command in app.registered_commands:
         assert command.callback is not None
         assert f"Example: colisten release {command.name or command.callback.__name__}" in str(

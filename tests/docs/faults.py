@@ -54,6 +54,8 @@ LEFT_BY_A_RUN = (
     "cache",
     "cache/checkpoints",
     "features",
+    "features/*",
+    "features/*/sources",
     "features/online_*.db",
     "features/*/feature_store.yaml",
     "features/*/registry.db",

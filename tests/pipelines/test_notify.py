@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from kfp import dsl
 
-from colisten.components.failures import FAILURES, RUN, forget, note, noted
+from colisten.components.failures import forget, note, noted
 from colisten.components.launch import launch
 from colisten.components.notify.component import notify
-from colisten.components.notify.message import WEBHOOK, message, tell
+from colisten.components.notify.message import message, tell
 from colisten.errors import ColistenError, PipelineError, TrainingError
 from colisten.json_files import parse_json
 from colisten.pipelines.local import run_local
 from colisten.settings.tree import Settings
 from colisten.steps.registry import step_named
 from colisten.steps.settings import settings_json
+from colisten.variables import FAILURES, RUN, WEBHOOK
 
 
 class Inbox(BaseHTTPRequestHandler):

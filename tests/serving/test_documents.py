@@ -14,7 +14,7 @@ from colisten.serving.endpoints import ENDPOINTS
 from colisten.serving.problems import CODES
 from colisten.serving.requests import EventRequest, EventsRequest
 from colisten.serving.triton_tower import ABSENT, ERROR, FOREIGN, UNCHECKED
-from colisten.variables import HOME, SETTINGS, TOKEN, UMASK, WORKERS
+from colisten.variables import HOME, SETTINGS, STORE, TOKEN, UMASK, WORKERS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/serving.md").read_text()
@@ -80,9 +80,9 @@ def test_every_reason_is_documented_and_none_else() -> None:
 def test_every_reason_of_a_part_is_documented() -> None:
     source = "".join(
         (ROOT / "serving" / f"{name}.py").read_text()
-        for name in ("inspection", "active_release", "exposure_log")
+        for name in ("inspection", "active_release", "exposure_log", "store_follower")
     )
-    plain = set(re.findall(r'"((?:release|files|features|index|exposures)_\w+)"', source))
+    plain = set(re.findall(r'"((?:release|files|features|index|exposures|store)_\w+)"', source))
     index = set(index_truth.REASONS) - {"index_unchecked"}
     rows = [row for row in section("What answers stand on").splitlines() if row.startswith("|")]
     written = {
@@ -95,7 +95,7 @@ def test_every_reason_of_a_part_is_documented() -> None:
 
 
 def test_every_variable_is_documented() -> None:
-    named = {HOME, SETTINGS, WORKERS, TOKEN, UMASK}
+    named = {HOME, STORE, SETTINGS, WORKERS, TOKEN, UMASK}
     assert set(re.findall(r"^\| `(COLISTEN_\w+)`", PAGE, re.MULTILINE)) == named
 
 
