@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colisten.data.moments import parse_moment
 from colisten.errors import FeatureError, ReleaseError
 from colisten.features.names import CONFIG_FILE, shared_online_file
 from colisten.files import write_aside
@@ -82,7 +83,7 @@ def fill_online(
     if features is not None:
         files = with_shared_rows(folder, features)
         keep_days = features.online_keep_days
-    store, as_of = files.open(), datetime.fromisoformat(release.as_of)
+    store, as_of = files.open(), parse_moment(release.as_of, "as_of")
     file, space = online_file(store), [store.config.online_store.type, store.project]
     journal = Journal(home / "releases" / JOURNAL)
     filled = None if file is not None and not file.exists() else _filled(journal, space)
@@ -109,7 +110,7 @@ def _filled(journal: Journal, space: list[str]) -> datetime | None:
     """Up to which cut a key space was filled last; None where nobody filled it."""
     for entry in reversed(journal.entries()):
         if entry["event"] == FILLED and entry.get("space") == space:
-            return datetime.fromisoformat(str(entry["as_of"]))
+            return parse_moment(str(entry["as_of"]), "as_of")
     return None
 
 

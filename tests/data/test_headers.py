@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace as changed
@@ -239,9 +240,15 @@ def test_an_optional_table_of_another_kind_is_named(
 ) -> None:
     folder = copy_source(tiny_source, tmp_path / "source")
     (folder / "users.parquet").unlink()
-    (folder / name).mkdir()
-    told = check_tables(folder).notices
-    assert any(f"'{name}' is not read. Write '{name}' as one parquet file" in one for one in told)
+    for make, do in (
+        (Path.touch, f"Write '{name}' as one parquet file"),
+        (Path.mkdir, f"Rename the folder '{name}' to 'users'"),
+    ):
+        make(folder / name)
+        told = check_tables(folder).notices
+        assert any(f"'{name}' is not read. {do}" in one for one in told)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("name", ["Items.parquet", "item.parquet", "ITEMS.PARQUET", "items.pq"])
