@@ -33,10 +33,10 @@ from colisten.store.address import StoreAddress
 from tests.conftest import CUT, DATA, ServedHome
 from tests.redis_server import redis_server
 from tests.release.payloads import make_parts
-from tests.serving.conftest import BARE, Service, free_port, ready, stop
+from tests.serving.conftest import Service, free_port, ready, stop
 
 EXACT = IndexSettings(backend="exact")
-USERS = tuple(f"u{number}" for number in range(1, 7))
+USERS = tuple(f"u{number:04d}" for number in range(1, 7))
 PATIENT = (
     *("serving.follow_seconds=0.2", "serving.drain_seconds=0.2", "serving.deadline_ms=30000"),
     *("serving.features_budget_ms=5000", "serving.search_budget_ms=5000"),
@@ -73,7 +73,9 @@ def expected_of(home: Path, ids: list[str]) -> dict[tuple[str, str], list[str]]:
     expected: dict[tuple[str, str], list[str]] = {}
     for release_id in reversed(ids):
         ReleaseStore(home).promote(release_id, index)
-        runtime = Runtime.open(Environment(home, BARE))
+        runtime = Runtime.open(
+            Environment(home, load_settings(None, ("index.backend=exact", *PATIENT)))
+        )
         for user in USERS:
             shelf = runtime.recommend(RecommendRequest(user_id=user, k=5))
             assert shelf.how.vector == "two_tower", shelf
@@ -264,7 +266,7 @@ def test_a_store_out_of_reach_changes_nothing(
         assert "What was fetched before is served." in str(part.why)
         assert runtime.ready
         promote(address, two)
-        assert runtime.recommend(RecommendRequest(user_id="u1")).release_id == one
+        assert runtime.recommend(RecommendRequest(user_id="u0001")).release_id == one
         # A start without reach serves the mirror.
         with monkeypatch.context() as patched:
             patched.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
