@@ -26,6 +26,7 @@ from colisten.explain.inputs import CheckedTables, ExplanationInputs
 from colisten.index import open_index
 from colisten.json_files import to_json
 from colisten.monitoring.experiment import experiment_report
+from colisten.release.feature_files import features_of
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
 from colisten.reports import ablations, evaluation, explanation
@@ -239,7 +240,7 @@ def test_the_release_is_explained_in_its_own_words(road: Road) -> None:
     inputs = ExplanationInputs.read(
         road.loaded,
         CheckedTables.read(tables),
-        road.home.out / "features",
+        features_of(road.home.out, road.loaded.manifest),
         most_users=40,
         seed=0,
         engine=road.settings.engine,
