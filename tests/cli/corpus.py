@@ -689,6 +689,10 @@ def ids_and_addresses() -> Iterator[Case]:
         yield Case(f"run --target {target!r}", (*run, target))
     for pipeline in ("film", "", "Retrain", "\udc80"):
         yield Case(f"draw {pipeline!a}", ("pipeline", "draw", pipeline))
+    for word in ("push", "fetch"):
+        yield Case(
+            f"{word} no store", ("release", word, "--out", "{work}/out", "--store", "s3://B/x")
+        )
     for command in ("", "nothing", "rn", "release", "release nothing", "events", "graph x", "--x"):
         yield Case(f"command {command!r}", tuple(command.split(" ")))
 
