@@ -79,9 +79,10 @@ class FolderPlace:
     folder: Path
 
     def names(self) -> list[PurePosixPath]:
-        """Every file, links to folders not followed."""
-        files = (path for path in self.folder.rglob("*") if path.is_file())
-        return [PurePosixPath(path.relative_to(self.folder).as_posix()) for path in files]
+        """Every file of what may be a table, behind links too; a link to nothing is one."""
+        tops = (path for path in self.folder.iterdir() if _may_be_one(path.name))
+        found = (file for top in tops for file in _files(top, frozenset()))
+        return [PurePosixPath(file.relative_to(self.folder).as_posix()) for file in found]
 
     def fetched(self, name: PurePosixPath, work: Path) -> Path:
         """The file itself."""
@@ -155,6 +156,15 @@ def gather(place: Place, out: Path) -> Path:
             elif (file := place.fetched(name, out)) != out / top:
                 (out / top).symlink_to(file.absolute())
     return out
+
+
+def _files(path: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """A file, or all below a folder; a link to a folder that it lies in is not gone into again."""
+    if not path.is_dir():
+        yield path
+    elif (place := path.resolve()) not in above:
+        for inside in path.iterdir():
+            yield from _files(inside, above | {place})
 
 
 def _folders() -> list[str]:

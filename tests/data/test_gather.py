@@ -194,3 +194,17 @@ def test_days_beside_each_other_are_read_in_their_order(tiny_source: Path, tmp_p
         place.parent.mkdir(parents=True)
         pq.write_table(rows, place)
     assert interactions(folder).select(table.column_names).equals(table)
+
+
+def test_links_are_gone_behind_once_and_a_link_to_nothing_is_no_table(
+    tiny_source: Path, tmp_path: Path
+) -> None:
+    folder = parted(tiny_source, tmp_path / "a=b c")
+    expected = interactions(folder)
+    (folder / "interactions").rename(tmp_path / "elsewhere")
+    (folder / "interactions").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "elsewhere")
+    assert interactions(folder).equals(expected)
+    (tmp_path / "elsewhere" / "gone.parquet").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TableError, match=r"gone\.parquet"), gathered(folder):
+        pass
