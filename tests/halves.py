@@ -1,8 +1,8 @@
 """Every test, as two pytest processes side by side: `python -m tests.halves`.
 
-The suite keeps one core busy and there are two. What is timed, or talks to servers of its own with
-budgets in milliseconds, is in the first half; the second only computes, or runs commands to their
-end. The rest of the command line goes to both.
+The suite keeps one core busy and there are two. What talks to servers of its own is in the first
+half; the second only computes, or runs commands to their end. What is marked `undisturbed` comes
+after both. The rest of the command line goes to each.
 """
 
 from __future__ import annotations
@@ -49,24 +49,32 @@ def halves() -> tuple[list[str], list[str]]:
 
 
 def run(options: Sequence[str]) -> int:
-    """Run both; the second's output follows the first's. Returns the worse exit code."""
+    """Run both, then what nothing may run beside. Returns the worst exit code.
+
+    What the second half says follows what the first said.
+    """
     first, second = halves()
+    together = ["-m", "not undisturbed", *options]
     if cores() < 2:
-        return subprocess.run([*_PYTEST, "tests", *options], cwd=ROOT, check=False).returncode
-    with tempfile.TemporaryFile() as said:
-        # One cache is enough: the second would overwrite which tests failed last.
-        command = [*_PYTEST, *second, *options, "-p", "no:cacheprovider"]
-        beside = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
-        try:
-            code = subprocess.run([*_PYTEST, *first, *options], cwd=ROOT, check=False).returncode
-            other = beside.wait()
-        finally:
-            beside.terminate()
-            beside.wait()
-            said.seek(0)
-            sys.stdout.flush()
-            sys.stdout.buffer.write(said.read())
-    return max(code, other)
+        codes = [_pytest("tests", *together)]
+    else:
+        with tempfile.TemporaryFile() as said:
+            # One cache is enough: the second would overwrite which tests failed last.
+            command = [*_PYTEST, *second, *together, "-p", "no:cacheprovider"]
+            beside = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+            try:
+                codes = [_pytest(*first, *together), beside.wait()]
+            finally:
+                beside.terminate()
+                beside.wait()
+                said.seek(0)
+                sys.stdout.flush()
+                sys.stdout.buffer.write(said.read())
+    return max(*codes, _pytest("tests", "-m", "undisturbed", *options))
+
+
+def _pytest(*arguments: str) -> int:
+    return subprocess.run([*_PYTEST, *arguments], cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

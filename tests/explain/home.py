@@ -4,6 +4,7 @@ the training. The towers read what they are told to read and nothing else."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.towers import TowerSettings
 from colisten.settings.tree import Settings
-from colisten.steps.online_features import with_shared_rows
+from colisten.steps.online_features import fill_online, with_shared_rows
 from colisten.steps.use_cases.explain import live_release
 from tests.conftest import CUT, DATA
 from tests.feature_folders import live_features
@@ -120,7 +121,8 @@ def write_home(out: Path, source: Path, plant: Plant) -> Path:
     )
     store, index = ReleaseStore(out), ExactIndex(out / "index" / "exact")
     files = with_shared_rows(out / "built", settings.features)
-    store.promote(store.publish(payload, index, features=files), index)
+    fill = partial(fill_online, out, features=settings.features)
+    store.promote(store.publish(payload, index, features=files), index, fill=fill)
     return out
 
 

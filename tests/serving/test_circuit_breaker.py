@@ -65,6 +65,7 @@ def test_slow_work_costs_its_budget_and_no_more(make: Make) -> None:
     assert caught.value.reason == "index_timeout"
 
 
+@pytest.mark.undisturbed
 def test_a_process_that_has_much_to_do_does_not_take_the_dependency_for_slow(make: Make) -> None:
     def work() -> int:
         for _ in range(8):

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.slow
 USER, OTHER, VISITOR = "u0001", "u0021", "a visitor & <i>friend</i>"
 SHOWN = "[...document.querySelectorAll('#shelf .label .name')].map(e => e.textContent)"
 SAID = "document.querySelector('#shelf-said').textContent"
+# Titles come in one after the other, and a machine may be slow at it.
+STILL = "document.getAnimations().every(each => each.playState == 'finished')"
 FAULT = "document.querySelector('#fault').innerText"
 STATE = "document.querySelector('#health').dataset.state"
 # What the page does by itself every ten seconds, and when somebody comes back to it.
@@ -54,6 +56,7 @@ def ask(page: Tab, user_id: str) -> None:
     page.press("Enter")
     title = json.dumps(user_id)
     page.until(f"document.querySelector('#shelf-title bdi').textContent == {title}")
+    page.until(STILL)
 
 
 @contextlib.contextmanager

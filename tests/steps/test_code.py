@@ -14,7 +14,8 @@ from colisten.steps.code import OURS, code_digest, reachable
 from colisten.steps.registry import STEPS
 
 ROOT = Path(colisten.__file__).parent.parent
-TRAINING = STEPS[: STEPS.index("evaluate")]
+# What comes before plans: later steps' keys hold the values it finds, not its code.
+TRAINING = STEPS[STEPS.index("check_tables") : STEPS.index("evaluate")]
 
 
 @pytest.fixture
@@ -77,7 +78,8 @@ def test_a_statement_changes_the_steps_that_reach_it(home: Path) -> None:
     assert not towers & (set(TRAINING) - {"train_towers"})
     hgnn = changed(home, "colisten/models/hgnn.py", edit)
     assert "train_hgnn" in hgnn
-    assert not hgnn & (set(TRAINING) - {"train_hgnn"})
+    runs_it = {"train_hgnn", "embed_items"}
+    assert not hgnn & (set(TRAINING) - runs_it)
     assert set(STEPS) == changed(home, "colisten/files.py", edit)
 
 
