@@ -35,20 +35,26 @@ def code_digest(module: str, home: Path = _HOME) -> str:
 def reachable(module: str, home: Path = _HOME) -> dict[str, str]:
     """Digests of a module, of all that it imports, and so on, by name; templates by file."""
     digests: dict[str, str] = {}
-    waiting = [module]
+    waiting, met, folders = [module], set[str](), set[Path]()
     while waiting:
         name = waiting.pop()
         # A module brings its packages with it.
-        for each in (name, *_packages(name)):
+        for each in {name, *_packages(name)} - met:
+            met.add(each)
             file = _file(each, home)
-            if each in digests or file is None:
+            if file is None:
                 continue
             digests[each], imported = _read(file)
             waiting += imported
-            for other in sorted((file.parent / _TEMPLATES).rglob("*")):
-                if other.is_file():
-                    digests[other.relative_to(home).as_posix()] = file_digest(other)
+            if file.parent not in folders:
+                folders.add(file.parent)
+                digests |= _templates(file.parent / _TEMPLATES, home)
     return digests
+
+
+def _templates(folder: Path, home: Path) -> dict[str, str]:
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(home).as_posix(): file_digest(file) for file in files}
 
 
 def _read(file: Path) -> tuple[str, tuple[str, ...]]:
