@@ -39,12 +39,12 @@ NOWHERE = frozenset({"mypy", "milvus-lite", "faiss-cpu", "setuptools", "types-gr
 # Debian 12's, of which packages may ask for more than of the one that resolves.
 PYTHON = "3.11.2"
 
-_STEPS = ("feast", "milvus", "redis", "signing")
+_STEPS = ("feast", "milvus", "redis", "s3", "signing")
 TARGETS = {
     "light": Target(_STEPS, NOWHERE, ("kfp",)),
     "training": Target((*_STEPS, "training"), NOWHERE, ("kfp",)),
     "monitoring": Target((*_STEPS, "monitoring"), NOWHERE, ("kfp",)),
-    "serving": Target(("serving", "redis", "triton"), NOWHERE),
+    "serving": Target(("serving", "redis", "s3", "triton"), NOWHERE),
 }
 
 Requires = Mapping[str, Sequence[str]]

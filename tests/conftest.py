@@ -143,8 +143,16 @@ _imported = _Imported()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who wants the images comes last: they take minutes to build where nothing is cached."""
-    items.sort(key=lambda item: "images" in getattr(item, "fixturenames", ()))
+    """Files that want what is made beside the tests come last, those of the images at the end.
+
+    Made it is while the others run, for which nobody has to wait.
+    """
+    latest = dict[Path, int]()
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        places = [place for place, name in enumerate(AHEAD, 1) if name in names]
+        latest[item.path] = max(latest.get(item.path, 0), *places, 0)
+    items.sort(key=lambda item: latest[item.path])
 
 
 def pytest_collection_finish() -> None:

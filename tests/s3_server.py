@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import boto3
 
@@ -48,11 +49,15 @@ def s3_server() -> Iterator[str]:
         server.wait(10)
 
 
-def make_bucket(url: str, name: str) -> None:
-    """Make a bucket there."""
+def s3_client(url: str) -> Any:
+    """A client of that server."""
     keys = {
         "aws_access_key_id": VARIABLES["AWS_ACCESS_KEY_ID"],
         "aws_secret_access_key": VARIABLES["AWS_SECRET_ACCESS_KEY"],
     }
-    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
-    client.create_bucket(Bucket=name)
+    return boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+
+
+def make_bucket(url: str, name: str) -> None:
+    """Make a bucket there."""
+    s3_client(url).create_bucket(Bucket=name)

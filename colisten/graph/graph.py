@@ -25,9 +25,10 @@ from colisten.graph.relation import Relation, RelationName, moments_of, relation
 from colisten.json_files import read_mapping, to_json, write_json
 from colisten.words import shown
 
-FORMAT = 3
+FORMAT = 4
 ARRAYS = ("indptr", "indices", "weights", "times")
 IDS = "ids.parquet"
+ARRAYS_FILE = "arrays.arrow"
 
 
 @dataclass(frozen=True)
@@ -110,17 +111,21 @@ class CoListeningGraph:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> Path:
-        """Write `graph.json`, `ids.parquet` and one `.npy` per array; replaces `folder` whole.
+        """Write `graph.json`, `ids.parquet` and `arrays.arrow`; replaces `folder` whole.
 
-        Relation i of `graph.json` lies in `i.indptr.npy` and its like, whatever its types' names.
+        An object store takes few large files sooner than many small ones. Column `i.indptr` and its
+        like are relation i of `graph.json`, whatever its types' names.
         """
         with write_aside(folder) as aside:
             aside.mkdir()
             if self.item_ids is not None:
                 parquet.write(pa.table({"item_id": self.item_ids}), aside / IDS)
-            for number, relation in enumerate(self.relations.values()):
-                for name, array in _arrays(relation).items():
-                    np.save(aside / f"{number}.{name}.npy", array)
+            arrays = {
+                f"{number}.{name}": array
+                for number, relation in enumerate(self.relations.values())
+                for name, array in _arrays(relation).items()
+            }
+            _write(arrays, aside / ARRAYS_FILE)
             header = {
                 "format": FORMAT,
                 "num_nodes": [[name, count] for name, count in self.num_nodes.items()],
@@ -149,25 +154,22 @@ class CoListeningGraph:
                     f"{folder} holds graph format {header['format']}; this version reads {FORMAT}.",
                     "Build the graph again.",
                 )
-            relations = {
-                (source, relation, destination): Relation(
-                    *(
-                        _map(folder / file)
-                        for array in ARRAYS
-                        if (file := f"{number}.{array}.npy") in header["files"]
-                    )
-                )
-                for number, (source, relation, destination) in enumerate(header["relations"])
-            }
-            ids = None
-            if IDS in header["files"]:
-                ids = parquet.read(folder / IDS).column("item_id").combine_chunks()
             if verify:
                 for name, expected in header["files"].items():
                     if file_digest(folder / name) != expected:
                         raise GraphError(
                             f"{folder / name} differs from its digest.", "Build the graph again."
                         )
+            arrays = _mapped(folder / ARRAYS_FILE)
+            relations = {
+                (source, relation, destination): Relation(
+                    *(arrays[key] for name in ARRAYS if (key := f"{number}.{name}") in arrays)
+                )
+                for number, (source, relation, destination) in enumerate(header["relations"])
+            }
+            ids = None
+            if IDS in header["files"]:
+                ids = parquet.read(folder / IDS).column("item_id").combine_chunks()
         except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowException) as error:
             raise GraphError(
                 f"Cannot read a graph from {folder}: {error}.", "Build the graph again."
@@ -278,6 +280,23 @@ def _arrays(relation: Relation) -> dict[str, np.ndarray]:
     return {name: array for name, array in named.items() if array is not None}
 
 
-def _map(file: Path) -> np.ndarray:
-    array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-    return array
+def _write(arrays: dict[str, np.ndarray], file: Path) -> None:
+    """Arrays of any lengths in one file of Arrow's: one row, a column each."""
+    columns = [
+        pa.LargeListArray.from_arrays(pa.array([0, len(array)], pa.int64()), pa.array(array))
+        for array in arrays.values()
+    ]
+    row = pa.RecordBatch.from_arrays(columns, names=list(arrays))
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, row.schema) as writer:
+        writer.write_batch(row)
+
+
+def _mapped(file: Path) -> dict[str, np.ndarray]:
+    """The arrays, memory-mapped and read-only."""
+    with pa.memory_map(str(file)) as source:
+        row = pa.ipc.open_file(source).get_batch(0)
+    row.validate(full=True)
+    return {
+        name: column[0].values.to_numpy()
+        for name, column in zip(row.schema.names, row.columns, strict=True)
+    }

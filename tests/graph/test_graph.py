@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from colisten.errors import GraphError
 from colisten.graph.build import build_graph
@@ -34,14 +37,19 @@ def without_podcasts() -> CoListeningGraph:
 
 
 def test_saved_and_loaded_is_the_same(graph: CoListeningGraph, tmp_path: Path) -> None:
-    loaded = CoListeningGraph.load(graph.save(tmp_path / "graph"), verify=True)
+    saved = graph.save(tmp_path / "graph")
+    before = pa.total_allocated_bytes()
+    loaded = CoListeningGraph.load(saved, verify=True)
+    # Ids are read; arrays stay on the disk until somebody looks at them.
+    assert pa.total_allocated_bytes() - before < 10_000 < (saved / "arrays.arrow").stat().st_size
     assert loaded.digest() == graph.digest()
     assert loaded.summary() == graph.summary()
     assert loaded.item_ids is not None
     assert loaded.item_ids.equals(graph.item_ids)
     assert loaded.item_ids[0].as_py() == "a000"
     indices = loaded.relations["podcast", "co_listened", "podcast"].indices
-    assert isinstance(indices, np.memmap)
+    assert not indices.flags.owndata
+    assert not indices.flags.writeable
     assert indices.dtype == np.int32
 
 
@@ -114,20 +122,46 @@ def test_a_changed_edge_changes_the_digest(graph: CoListeningGraph) -> None:
 )
 def test_a_damaged_folder_is_refused(graph: CoListeningGraph, tmp_path: Path, harm: str) -> None:
     folder = graph.save(tmp_path / "graph")
-    array, header = folder / "3.indices.npy", folder / "graph.json"
+    array, header = folder / "arrays.arrow", folder / "graph.json"
     if harm == "missing file":
         array.unlink()
     elif harm == "no ids":
         (folder / "ids.parquet").unlink()
     elif harm == "flipped byte":
         content = bytearray(array.read_bytes())
-        content[-1] ^= 1
+        content[len(content) // 2] ^= 1
         array.write_bytes(content)
     elif harm == "other format":
         header.write_text(json.dumps({**json.loads(header.read_text()), "format": 99}))
     else:
         header.unlink()
     with pytest.raises(GraphError, match=r"Build the graph again\."):
+        CoListeningGraph.load(folder, verify=True)
+
+
+def test_a_graph_is_three_files_however_many_relations(
+    graph: CoListeningGraph, tmp_path: Path
+) -> None:
+    assert len(graph.relations) > 3
+    files = {file.name for file in graph.save(tmp_path / "graph").iterdir()}
+    assert files == {"graph.json", "ids.parquet", "arrays.arrow"}
+    alone = CoListeningGraph({"song": 2}, {}, "ids")
+    assert CoListeningGraph.load(alone.save(tmp_path / "alone")) == alone
+
+
+@given(at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), keep=st.floats(0, 1))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_became_of_the_arrays_is_an_error_or_a_graph(
+    graph: CoListeningGraph, tmp_path: Path, at: float, bit: int, keep: float
+) -> None:
+    folder = graph.save(tmp_path / "graph")
+    file = folder / "arrays.arrow"
+    content = bytearray(file.read_bytes())
+    content[int(at * len(content))] ^= 1 << bit
+    file.write_bytes(content[: int(keep * len(content)) or len(content)])
+    with suppress(GraphError):
+        CoListeningGraph.load(folder)
+    with pytest.raises(GraphError, match="differs from its digest"):
         CoListeningGraph.load(folder, verify=True)
 
 

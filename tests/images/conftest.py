@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,10 @@ def engine(images: Path) -> Engine:
     listed = read_json(images / LIST)["images"]
     references = {target: one["reference"] for target, one in listed.items()}
     return Engine(Containers(cache_folder()), references)
+
+
+@pytest.fixture(scope="session")
+def address(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """DOCKER_HOST of an engine that has the images."""
+    with engine.service(tmp_path_factory.mktemp("engine")) as address:
+        yield address

@@ -18,12 +18,20 @@ from tests.images.engine import USER, Engine
 pytestmark = pytest.mark.slow
 
 TOOLS = ("pip", "setuptools", "pytest", "ruff", "mypy", "faiss", "milvus_lite")
-STEPS = ("kfp", "feast", "redis", "pymilvus", "cryptography")
+STEPS = ("kfp", "feast", "redis", "pymilvus", "cryptography", "boto3")
 HAS = {
     "light": STEPS,
     "training": (*STEPS, "torch", "torch_geometric", "numba", "implicit", "sentence_transformers"),
     "monitoring": (*STEPS, "evidently"),
-    "serving": ("bentoml", "feast", "redis", "pymilvus", "tritonclient.http", "cryptography"),
+    "serving": (
+        "bentoml",
+        "feast",
+        "redis",
+        "pymilvus",
+        "tritonclient.http",
+        "cryptography",
+        "boto3",
+    ),
 }
 LACKS = {
     "light": ("torch", "evidently", "bentoml"),
@@ -33,8 +41,14 @@ LACKS = {
 }
 # Of our own modules: all that its processes may come to.
 ROOMS = {
-    "serving": ("colisten.serving", "colisten.release", "colisten.features", "colisten.cli"),
-    "light": ("colisten.release", "colisten.features", "colisten.data", "colisten.cli"),
+    "serving": (
+        *("colisten.serving", "colisten.release", "colisten.features", "colisten.store"),
+        "colisten.cli",
+    ),
+    "light": (
+        *("colisten.release", "colisten.features", "colisten.data", "colisten.store"),
+        "colisten.cli",
+    ),
     "training": ("colisten.training", "colisten.models", "colisten.evaluation"),
     "monitoring": ("colisten.monitoring", "colisten.reports"),
 }
@@ -117,6 +131,16 @@ def test_an_image_holds_what_its_processes_import_and_no_more(engine: Engine, ta
     assert found["uncompiled"] == []
     faults = [fault for fault in found["faults"] if not allowed(fault)]
     assert faults == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_store_can_be_asked_with_what_is_left_of_amazons_descriptions(
+    engine: Engine, target: str
+) -> None:
+    program = "import boto3; print(boto3.client('s3', region_name='eu-north-1').meta.endpoint_url)"
+    done = engine.run(target, "python3", "-c", program)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip() == "https://s3.eu-north-1.amazonaws.com"
 
 
 @pytest.mark.parametrize("target", TARGETS)
