@@ -27,5 +27,5 @@ def test_what_is_made_beside_the_tests_is_wanted_in_one_half() -> None:
         for file in TESTS.rglob("test_*.py")
         if wanted.search(file.read_text())
     }
-    assert len(asking) > 10
+    assert len(asking) >= 10
     assert [one for one in asking if not f"{one}/".startswith(tuple(f"{s}/" for s in SECOND))] == []
