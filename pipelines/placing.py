@@ -51,8 +51,7 @@ def place(task: Any, step: str, cluster: Cluster) -> None:
     for secret in cluster.secrets:
         kubernetes.use_secret_as_env(task, secret.name, secret.variables)
     kubernetes.use_field_path_as_env(task, RUN, _RUN_LABEL)
-    if not cluster.on_object_store:
-        task.set_env_variable(FAILURES, f"{cluster.home}/failures")
+    task.set_env_variable(FAILURES, f"{cluster.home}/failures")
     if step == "notify" and cluster.webhook is not None:
         kubernetes.use_secret_as_env(task, cluster.webhook.secret, {cluster.webhook.key: WEBHOOK})
 

@@ -21,6 +21,7 @@ from colisten.settings.tree import Settings
 from colisten.steps.registry import step_named
 from colisten.steps.settings import settings_json
 from colisten.variables import FAILURES, RUN, WEBHOOK
+from tests.s3_server import VARIABLES, make_bucket, s3_server
 
 
 class Inbox(BaseHTTPRequestHandler):
@@ -59,6 +60,24 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(FAILURES, str(tmp_path))
     monkeypatch.setenv(RUN, "5f1c-2")
     return tmp_path / "5f1c-2"
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """The URL of a server with a bucket named `homes`."""
+    with s3_server() as url:
+        make_bucket(url, "homes")
+        yield url
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where steps of a run leave why they failed."""
+    if request.param == "bucket":
+        for name, value in VARIABLES.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("bucket"))
+        monkeypatch.setenv(FAILURES, "s3://homes/audiobooks/failures")
 
 
 def status(state: str = "FAILED", error: str | None = None) -> SimpleNamespace:
@@ -108,6 +127,7 @@ def test_an_address_out_of_reach_or_in_the_open_fails_nothing(
     assert not address or address not in said.out + said.err
 
 
+@pytest.mark.usefixtures("place")
 def test_a_step_that_fails_says_why_and_one_that_then_succeeds_takes_it_back(run: Path) -> None:
     arguments = {
         "settings": settings_json(step_named("gate"), Settings()),
@@ -120,8 +140,24 @@ def test_a_step_that_fails_says_why_and_one_that_then_succeeds_takes_it_back(run
         launch("gate", arguments)
     (said,) = noted()
     assert said["step"] == "gate"
+    note("gate", TrainingError("Again."))
+    assert noted() == [{"step": "gate", "reason": "TrainingError: Again."}]
+    forget("gate")
     forget("gate")
     assert noted() == []
+
+
+def test_a_bucket_out_of_reach_keeps_no_step_from_failing_as_it_does(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    for place in ("s3://homes/failures", "s3://"):
+        monkeypatch.setenv(FAILURES, place)
+        note("gate", TrainingError("The loss is nan."))
+        forget("gate")
+        assert noted() == []
 
 
 def test_without_a_run_or_with_an_odd_name_nothing_is_written(
