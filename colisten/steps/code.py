@@ -81,8 +81,10 @@ def _imports(node: ast.AST) -> Iterator[str]:
         yield node.module
         # What is imported from a package may be a module of it.
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    for child in ast.iter_child_nodes(node):
-        yield from _imports(child)
+    # Statements hold statements in these alone; most of a tree are expressions.
+    for name in ("body", "handlers", "cases", "orelse", "finalbody"):
+        for child in getattr(node, name, ()):
+            yield from _imports(child)
 
 
 class _Stripped(ast.NodeTransformer):
