@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from kfp.dsl.pipeline_task import PipelineTask
 
 from colisten.errors import PipelineError
 from colisten.pipelines.backfill import make_backfill
@@ -38,4 +41,25 @@ def make_pipeline(name: str, steps: Steps, *, parallelism: int = 1) -> Any:
     """
     known_word("Pipeline", name, tuple(PIPELINES), PipelineError)
     make = PIPELINES[name]
-    return make(steps, parallelism) if name in SEVERAL else make(steps)
+    with _without_stacks():
+        return make(steps, parallelism) if name in SEVERAL else make(steps)
+
+
+@contextmanager
+def _without_stacks() -> Iterator[None]:
+    """kfp reads the source of every frame for the name of a caller that it then rarely wants.
+
+    That takes a quarter of a second wherever many modules are loaded, and a pipeline with pods of
+    its own asks two hundred times.
+    """
+    former = PipelineTask._ensure_container_spec_exists
+
+    def check(task: PipelineTask) -> None:
+        if task.container_spec is None:
+            former(task)
+
+    PipelineTask._ensure_container_spec_exists = check
+    try:
+        yield
+    finally:
+        PipelineTask._ensure_container_spec_exists = former

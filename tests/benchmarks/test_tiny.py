@@ -106,7 +106,7 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "WORLD": WORLD,
         "SETTINGS": QUICK,
         "BESIDE": {"alone": 0},
-        "DOORS": {"library": threads.DOORS["library"], "command": threads.DOORS["command"]},
+        "DOORS": {"library": threads.DOORS["library"]},
     },
     serving_path: {
         "WORLD": WORLD,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from supply.containers import Containers, cache_folder, missing_tools
 from supply.images import LIST
 from tests.ahead import Made
 from tests.conftest import IMAGES
-from tests.images.engine import Engine
+from tests.images.engine import Engine, refused_here
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +22,8 @@ def images(ahead: dict[str, Made]) -> Path:
         pytest.skip(f"{IMAGES} is not set: images take minutes to build")
     if missing := missing_tools("mmdebstrap"):
         pytest.skip(f"not installed: {', '.join(missing)}")
-    if os.geteuid() != 0:
-        pytest.skip("containers with a network, a user and limits of their own need root here")
+    if refused := refused_here():
+        pytest.skip(refused)
     folder, made = ahead["images"]
     done = made.result()
     assert done.returncode == 0, done.stderr[-5000:]

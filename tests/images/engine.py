@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +14,35 @@ from uuid import uuid4
 from supply.containers import Containers
 
 USER = 65532
+_SYS_ADMIN = 21
 HELD = (
     "--read-only",
     "--cap-drop=all",
     "--security-opt=no-new-privileges",
     f"--user={USER}:{USER}",
 )
+
+
+def refused_here() -> str | None:
+    """What this machine does not let us do that containers take; None where all is granted."""
+    if os.geteuid() != 0:
+        return "containers with a network, a user and limits of their own need root here"
+    status = dict(
+        line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines()
+    )
+    if not int(status["CapEff"], 16) >> _SYS_ADMIN & 1:
+        return "this process may not mount"
+    apart = ["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "true"]
+    if subprocess.run(apart, capture_output=True, check=False).returncode != 0:
+        return "no namespaces are to be had"
+    groups = Path("/sys/fs/cgroup")
+    probe = (groups / "memory" if (groups / "memory").is_dir() else groups) / uuid4().hex
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        return f"no control group can be made ({error.strerror})"
+    return None
 
 
 @dataclass(frozen=True)
