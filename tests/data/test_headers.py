@@ -19,6 +19,7 @@ from colisten.data import violations
 from colisten.data.checks import check_tables
 from colisten.data.contract import TABLES, Column, Table
 from colisten.data.prepare import prepare_tables
+from colisten.data.report import TableReport
 from colisten.errors import TableError
 from tests.conftest import CUT
 from tests.data.sources import copy_source, recast
@@ -26,6 +27,12 @@ from tests.data.sources import copy_source, recast
 OPTIONAL = [(table, column) for table in TABLES for column in table.columns if not column.required]
 REQUIRED = [(table, column) for table in TABLES for column in table.columns if column.required]
 AROUND = ["", " ", "\t", "\ufeff", "\u00ef\u00bb\u00bf", '"', "\u200b", "_", "\u00a0"]
+
+
+@pytest.fixture(scope="module")
+def right(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> TableReport:
+    """What is said of the tables as they are."""
+    return check_tables(copy_source(tiny_source, tmp_path_factory.mktemp("right")))
 
 
 def _wide(name: str) -> str:
@@ -70,6 +77,7 @@ def rename(folder: Path, table: Table, old: str, new: str) -> None:
 @given(data=st.data(), which=st.sampled_from(OPTIONAL))
 def test_an_optional_column_under_another_spelling_is_read_and_named(
     tiny_source: Path,
+    right: TableReport,
     tmp_path_factory: pytest.TempPathFactory,
     data: st.DataObject,
     which: tuple[Table, Column],
@@ -77,7 +85,6 @@ def test_an_optional_column_under_another_spelling_is_read_and_named(
     table, column = which
     spelt = data.draw(spellings(column.name))
     folder = copy_source(tiny_source, tmp_path_factory.mktemp("spelt"))
-    right = check_tables(folder)
     rename(folder, table, column.name, spelt)
     report = check_tables(folder)
     assert changed(report, notices=()) == changed(right, notices=())
@@ -116,11 +123,10 @@ def test_spelling_changes_nothing_that_is_learned(tiny_source: Path, tmp_path: P
 
 @pytest.mark.parametrize(("table", "column"), [*OPTIONAL, *REQUIRED], ids=lambda each: each.name)
 def test_the_right_name_wins_over_another_spelling_which_is_named(
-    tiny_source: Path, tmp_path: Path, table: Table, column: Column
+    tiny_source: Path, right: TableReport, tmp_path: Path, table: Table, column: Column
 ) -> None:
     # Often one of the two is the empty remnant of an export, and not always the other.
     folder = copy_source(tiny_source, tmp_path / "source")
-    right = check_tables(folder)
     file = folder / table.file_name
     rows = pq.read_table(file)
     spelt = column.name.title()

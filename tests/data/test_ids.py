@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import duckdb
 import numpy as np
 import pytest
@@ -25,15 +27,22 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(TEXTS)
-def test_the_tables_and_the_index_refuse_what_is_no_id_and_nothing_else(text: str) -> None:
-    refused = id_fault(text) is not None
+@pytest.fixture(scope="module")
+def duck() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        found = connection.execute(
-            f"SELECT ({is_blank('id')}) OR ({is_too_long('id')}) FROM (SELECT ?::VARCHAR AS id)",
-            [text],
-        ).fetchone()
+        yield connection
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=TEXTS)
+def test_the_tables_and_the_index_refuse_what_is_no_id_and_nothing_else(
+    duck: duckdb.DuckDBPyConnection, text: str
+) -> None:
+    refused = id_fault(text) is not None
+    found = duck.execute(
+        f"SELECT ({is_blank('id')}) OR ({is_too_long('id')}) FROM (SELECT ?::VARCHAR AS id)",
+        [text],
+    ).fetchone()
     assert found == (refused,)
     try:
         ExactIndex().create("c", [text], np.ones((1, 1), np.float32))
