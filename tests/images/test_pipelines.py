@@ -242,7 +242,7 @@ def test_a_refresh_goes_on_from_what_was_carried_and_trains_no_graph(
     watch = runner.run("refresh", data, carried, CUT)
     assert_held(watch)
     after = store.show(store.resolve())
-    assert (before.as_of, after.as_of) == (EARLIER, CUT)
+    assert (before.as_of, after.as_of) == (EARLIER.isoformat(), CUT.isoformat())
     for name in HGNN_FILES:
         assert after.files[name].sha256 == before.files[name].sha256
     assert after.files["item_vectors.npy"].sha256 != before.files["item_vectors.npy"].sha256
