@@ -37,7 +37,10 @@ NOT_PYTHON = {
         "model_dump_json()",
     ),
 }
-_FILE = r"\.(?:py|md|html|jsonl?|npy|arrow|parquet|parq|ya?ml|onnx|safetensors|css|jinja|db|log|csv|gz)$"
+_FILE = (
+    r"\.(?:py|md|html|jsonl?|npy|arrow"
+    r"|parquet|parq|ya?ml|onnx|safetensors|css|jinja|db|log|csv|gz)$"
+)
 # Classes that pages speak of beside ours; the last is what JSON calls a command line at fault.
 OF_OTHERS = {
     *("HeteroData", "LinkNeighborLoader", "NumNeighbors", "RandomLinkSplit", "ToSparseTensor"),
