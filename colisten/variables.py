@@ -25,7 +25,15 @@ FAILURES = f"{PREFIX}FAILURES"
 RUN = f"{PREFIX}RUN_ID"
 WEBHOOK = f"{PREFIX}WEBHOOK"
 KUBEFLOW_TOKEN = f"{PREFIX}KUBEFLOW_TOKEN"
-OF_PIPELINES = (FAILURES, RUN, WEBHOOK, KUBEFLOW_TOKEN)
+# Of a step that is run by a TrainJob: what to submit, as JSON, and the pod that submits it.
+TRAIN_JOB = f"{PREFIX}TRAIN_JOB"
+POD_NAMESPACE = f"{PREFIX}POD_NAMESPACE"
+POD = f"{PREFIX}POD_NAME"
+POD_UID = f"{PREFIX}POD_UID"
+OF_PIPELINES = (
+    *(FAILURES, RUN, WEBHOOK, KUBEFLOW_TOKEN),
+    *(TRAIN_JOB, POD_NAMESPACE, POD, POD_UID),
+)
 # Process whose end ends the workers; set by `colisten serve` alone.
 ARBITER = f"{PREFIX}ARBITER"
 KNOWN = (

@@ -9,6 +9,7 @@ from typing import Any
 
 from colisten.components.failures import forget, note
 from colisten.components.home import at_home
+from colisten.components.train_job import submission, trained
 from colisten.logs import configure_logs
 from colisten.steps.execution import execute, input_types, result_types
 from colisten.steps.registry import step_named
@@ -41,8 +42,18 @@ def _run(name: str, arguments: Mapping[str, Any]) -> None:
     }
     inputs = {each: places[each] for each in input_types(step) if each not in settings}
     outputs = list(result_types(step))
+    if (given := submission()) is not None:
+        with trained(step, inputs, arguments["settings"], given) as returned:
+            _save(returned, outputs, places, arguments)
+        return
     with at_home(step, inputs, settings) as here:
         returned = execute(step, here, settings, Path(places[outputs[0]]).parent)
+    _save(returned, outputs, places, arguments)
+
+
+def _save(
+    returned: Any, outputs: list[str], places: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> None:
     for each in outputs:
         made = getattr(returned, each).save(Path(places[each]))
         if isinstance(arguments[each], str):

@@ -13,6 +13,7 @@ from typing import Any
 from colisten.components.image import STEP_TARGETS
 from colisten.errors import PipelineError
 from colisten.pipelines.placing import NOT_REPEATED
+from colisten.pipelines.train_jobs import faults_of
 from colisten.settings.cluster import Cluster, Pod
 from colisten.settings.index import IndexSettings
 from colisten.settings.release import ReleaseSettings
@@ -47,6 +48,7 @@ def check_cluster(
         *_folders(cluster, {name: key for name, key in keys.items() if key is not None}),
         *_stores(cluster, index, features),
         *(fault for step in STEP_TARGETS for fault in _pod(step, cluster.pod_of(step))),
+        *faults_of(cluster),
     ]
     if faults:
         raise PipelineError(f"cluster.yaml does not go: {' '.join(dict.fromkeys(faults))}")

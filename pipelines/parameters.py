@@ -153,7 +153,8 @@ class Steps:
             return self.settings
         asked = self.settings
         said = asked.memory_limit if "memory_limit" in asked.model_fields_set else None
-        engine = self.cluster.pod_of(step).engine(asked.threads, said)
+        computing = self.cluster.trainjob_of(step) or self.cluster.pod_of(step)
+        engine = computing.engine(asked.threads, said)
         return asked.model_copy(
             update={"threads": engine.threads, "memory_limit": engine.memory_limit}
         )
@@ -162,4 +163,9 @@ class Steps:
         if self.cluster is None:
             return None
         image: str = self.cluster.images.get(STEP_TARGETS[step], image_of(step))  # type: ignore[call-overload]
-        return image.partition("@")[2] or None
+        digest = image.partition("@")[2] or None
+        job = self.cluster.trainjob_of(step)
+        if digest is None or job is None or job.nodes * job.processes == 1:
+            return digest
+        # So many processes share a batch that another number gives another model.
+        return f"{digest} in {job.nodes * job.processes} processes"

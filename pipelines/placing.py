@@ -8,9 +8,18 @@ from typing import Any
 from kfp import kubernetes
 
 from colisten.components.image import STEP_TARGETS
+from colisten.pipelines.train_jobs import submission
 from colisten.settings.cluster import Cluster, Pod
 from colisten.threads import COUNTS, POLICY
-from colisten.variables import FAILURES, RUN, WEBHOOK
+from colisten.variables import (
+    FAILURES,
+    POD,
+    POD_NAMESPACE,
+    POD_UID,
+    RUN,
+    TRAIN_JOB,
+    WEBHOOK,
+)
 
 NOT_REPEATED = {
     "publish": "somebody may have rolled back meanwhile, and a second publication would undo it",
@@ -20,6 +29,7 @@ NOT_REPEATED = {
 write is whole or not there, and takes the place of what a first try left."""
 
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
+_OF_POD = {POD_NAMESPACE: "namespace", POD: "name", POD_UID: "uid"}
 _BACKOFF = {"backoff_duration": "30s", "backoff_factor": 2.0, "backoff_max_duration": "600s"}
 
 
@@ -52,6 +62,10 @@ def place(task: Any, step: str, cluster: Cluster) -> None:
         kubernetes.use_secret_as_env(task, secret.name, secret.variables)
     kubernetes.use_field_path_as_env(task, RUN, _RUN_LABEL)
     task.set_env_variable(FAILURES, f"{cluster.home}/failures")
+    if (job := submission(step, cluster)) is not None:
+        task.set_env_variable(TRAIN_JOB, job)
+        for name, field in _OF_POD.items():
+            kubernetes.use_field_path_as_env(task, name, f"metadata.{field}")
     if step == "notify" and cluster.webhook is not None:
         kubernetes.use_secret_as_env(task, cluster.webhook.secret, {cluster.webhook.key: WEBHOOK})
 

@@ -35,6 +35,7 @@ PRINTERS = {
     # Into the log of a run.
     ROOT / "pipelines" / "local.py",
     ROOT / "pipelines" / "step_containers.py",
+    ROOT / "components" / "pod_logs.py",
 }
 # What rich itself writes: colours, weights and the end of both; links would be \x1b]8.
 OWN = re.compile(r"\x1b\[[0-9;]*m")

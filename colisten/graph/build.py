@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.duckdb_connection import ibis_backend
+from colisten.data.spark import spark_backend
 from colisten.errors import GraphError
 from colisten.graph.colistening import co_listening
 from colisten.graph.folds import fold_of
@@ -55,7 +57,8 @@ def build_graph(
     folds: int = 5,
     leave_out_fold: int | None = None,
 ) -> CoListeningGraph:
-    """The graph of everything listened to before `as_of`, built by DuckDB.
+    """The graph of everything listened to before `as_of`, built by DuckDB, or by Spark where a
+    step runs on one (`colisten.data.spark`).
 
     Args:
         history: Folder with `items.parquet`, `interactions.parquet` and perhaps `links.parquet`.
@@ -69,19 +72,22 @@ def build_graph(
     Raises:
         GraphError: The tables cannot be read, `as_of` has no zone, or the fold does not exist.
     """
+    built = partial(
+        build_graph_on,
+        history=history,
+        as_of=as_of,
+        data=data,
+        graph=graph,
+        engine=engine,
+        folds=folds,
+        leave_out_fold=leave_out_fold,
+    )
+    if (spark := spark_backend()) is not None:
+        return built(spark)
     with tempfile.TemporaryDirectory(prefix="colisten-graph-") as spill:
         backend = ibis_backend(**engine.model_dump(), temp_directory=spill)
         try:
-            return build_graph_on(
-                backend,
-                history,
-                as_of=as_of,
-                data=data,
-                graph=graph,
-                engine=engine,
-                folds=folds,
-                leave_out_fold=leave_out_fold,
-            )
+            return built(backend)
         finally:
             backend.disconnect()
 

@@ -69,8 +69,8 @@ class Toleration(Section):
     )
 
 
-class Pod(Section):
-    """What a step's pod gets, and how long it may take."""
+class Placed(Section):
+    """What a pod gets, where it stands, and how long it may take."""
 
     requests: Resources = Field(
         Resources(cpu="1", memory="2Gi"), description="What the scheduler sets aside."
@@ -83,14 +83,7 @@ class Pod(Section):
     node_selector: dict[str, str] = Field({}, description="Labels that the node must have.")
     tolerations: tuple[Toleration, ...] = Field((), description="Taints that are no hindrance.")
     timeout_seconds: Positive = Field(
-        3600, description="A pod that takes longer is ended, and the step has failed."
-    )
-    retries: int = Field(
-        2,
-        ge=0,
-        le=10,
-        description="Times that a failed step is tried again; steps that may not be repeated "
-        "are not, whatever is said here (docs/pipeline.md names them and says why).",
+        3600, description="What takes longer is ended, and the step has failed."
     )
 
     def engine(self, threads: int, memory_limit: str | None) -> Engine:
@@ -100,10 +93,57 @@ class Pod(Section):
             threads: That the settings ask for.
             memory_limit: That somebody set for DuckDB; None: a share of the pod's.
         """
-        own = f"{int(self.limits.memory_bytes * DUCKDB_SHARE) // _MEGABYTE}MB"
-        return Engine(
-            threads=max(1, min(threads, int(self.limits.cores))), memory_limit=memory_limit or own
-        )
+        most = self.limits.memory_bytes // self.sharers
+        own = f"{int(most * DUCKDB_SHARE) // _MEGABYTE}MB"
+        cores = int(self.limits.cores) // self.sharers
+        return Engine(threads=max(1, min(threads, cores)), memory_limit=memory_limit or own)
+
+    @property
+    def sharers(self) -> int:
+        """Processes that share the limits."""
+        return 1
+
+
+class Pod(Placed):
+    """What a step's pod gets, and how often it is tried again."""
+
+    retries: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="Times that a failed step is tried again; steps that may not be repeated "
+        "are not, whatever is said here (docs/pipeline.md names them and says why).",
+    )
+
+
+class TrainJob(Placed):
+    """A TrainJob of Kubeflow Trainer that trains in a step's stead; resources are a node's."""
+
+    runtime: str = Field("torch-distributed", description="Name of the training runtime.")
+    runtime_kind: Literal["ClusterTrainingRuntime", "TrainingRuntime"] = Field(
+        "ClusterTrainingRuntime", description="Whether it is the cluster's or the namespace's."
+    )
+    nodes: Positive = Field(1, description="Pods that train together.")
+    processes: Positive = Field(
+        1,
+        description="Of each node. All share a batch: n with `hgnn.batch_size` b train as one "
+        "with n times b.",
+    )
+
+    @property
+    def sharers(self) -> int:
+        """Processes of a node."""
+        return self.processes
+
+
+class StepPod(Pod):
+    """What differs for one step."""
+
+    trainjob: TrainJob | None = Field(
+        None,
+        description="For train_hgnn and train_towers: a TrainJob that trains, while the step's "
+        "own pod submits and follows it; null: the step's pod trains, in one process.",
+    )
 
 
 class Volume(Section):
@@ -174,7 +214,7 @@ class Cluster(Section):
         1, description="Replicas of the service that reads what is published; several need Redis."
     )
     pod: Pod = Field(Pod(), description="Of every step.")
-    steps: dict[str, Pod] = Field(
+    steps: dict[str, StepPod] = Field(
         {}, description="By step, such as train_hgnn: what differs from `pod`."
     )
     kubeflow: Server | None = Field(None, description="For submit, schedule and status.")
@@ -185,8 +225,15 @@ class Cluster(Section):
         if own is None:
             return self.pod
         return self.pod.model_copy(
-            update={name: getattr(own, name) for name in own.model_fields_set}
+            update={
+                name: getattr(own, name) for name in own.model_fields_set & Pod.model_fields.keys()
+            }
         )
+
+    def trainjob_of(self, step: str) -> TrainJob | None:
+        """The TrainJob that trains in a step's stead; None where the step itself does."""
+        own = self.steps.get(step)
+        return None if own is None else own.trainjob
 
     @property
     def scratch_folder(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from colisten.data.moments import parse_moment
 from colisten.steps.artifacts.base import Artifact
+from colisten.steps.registry import shared_part
 from colisten.steps.settings import Step
 from colisten.threads import held
 
@@ -35,8 +36,7 @@ def execute(step: Step, inputs: Mapping[str, Any], settings: Mapping[str, Any], 
     Raises:
         ColistenError: As the step does, or an input cannot be read.
     """
-    hints = get_type_hints(step)
-    arguments = {name: _loaded(name, value, hints[name]) for name, value in inputs.items()}
+    arguments = _arguments(step, inputs)
     out.mkdir(parents=True, exist_ok=True)
     if "out" in inspect.signature(step).parameters:
         arguments["out"] = out
@@ -44,6 +44,23 @@ def execute(step: Step, inputs: Mapping[str, Any], settings: Mapping[str, Any], 
         returned = step(**arguments, **settings)
     saved = {name: getattr(returned, name).save(out / name) for name in result_types(step)}
     return type(returned)(**saved)
+
+
+def take_part(step: Step, inputs: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Share in the training of a step that another process executes, and leave nothing.
+
+    Args:
+        step: One of `colisten.steps.registry.SHARED`.
+        inputs: As that process has them.
+        settings: Likewise.
+    """
+    with _threads_of(settings):
+        shared_part(step)(**_arguments(step, inputs), **settings)
+
+
+def _arguments(step: Step, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(step)
+    return {name: _loaded(name, value, hints[name]) for name, value in inputs.items()}
 
 
 def _threads_of(settings: Mapping[str, Any]) -> AbstractContextManager[None]:

@@ -38,3 +38,15 @@ def step_named(name: str) -> Step:
     known_word("Step", name, STEPS, PipelineError)
     step: Step = getattr(importlib.import_module(f"colisten.steps.{name}"), name)
     return step
+
+
+SHARED = {"train_hgnn": "learn"}
+"""Steps whose training several processes share: the function of their module that each of them
+calls, while one alone executes the step."""
+
+
+def shared_part(step: Step) -> Step:
+    """What every process of a step calls; raises PipelineError where one process does it all."""
+    known_word("Step of several processes", step.__name__, tuple(SHARED), PipelineError)
+    part: Step = getattr(importlib.import_module(step.__module__), SHARED[step.__name__])
+    return part

@@ -103,7 +103,10 @@ def _train(
     key: str,
 ) -> HGNNResult:
     started = time.monotonic()
-    if (finished := finished_hgnn(out, key)) is not None:
+    finished = finished_hgnn(out, key)
+    # The first that goes on may take the model away: nobody does before all have looked.
+    among.wait()
+    if finished is not None:
         log.info("model found, not trained again", folder=str(out))
         return finished
     if among.writes:
