@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import (
     balance,
+    five_days,
     graph_build,
     graph_build_large,
     growth,
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "serving_arms": serving_arms.run,
     "serving_soak": serving_soak.run,
     "serving_chaos": serving_chaos.run,
+    "five_days": five_days.run,
 }
 SERVING = ("serving_http", "serving_swaps", "serving_arms", "serving_soak", "serving_chaos")
 GROUPS = {"public": tuple(public.MEASUREMENTS), "serving": (*SERVING, "online_events")}

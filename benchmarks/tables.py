@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import (
+    five_days,
+    five_days_table,
     index_size,
     online_events,
     public_tables,
@@ -63,6 +65,9 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/comparison.md": {
         "compared": lambda: public_tables.hits_table(MEASUREMENTS[COMPARED]),
+    },
+    "docs/release.md": {
+        "five days": lambda: five_days_table.markdown(known_result(five_days.NAME)),
     },
     "docs/ablations.md": {
         "paper's rows": lambda: worlds.markdown(

@@ -18,6 +18,7 @@ import torch
 from benchmarks import (
     balance,
     events,
+    five_days,
     graph_build,
     graph_build_large,
     growth,
@@ -267,7 +268,7 @@ def test_busy_processes_compute_for_as_long_as_they_are_wanted() -> None:
 
 
 def test_each_is_run_here() -> None:
-    tried = {module.__name__ for module in (*WRITES, loader_step, sequential)}
+    tried = {module.__name__ for module in (*WRITES, loader_step, sequential, five_days)}
     assert {run.__module__ for run in BENCHMARKS.values()} == tried
 
 
