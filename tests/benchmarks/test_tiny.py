@@ -31,6 +31,7 @@ from benchmarks import (
     price,
     public,
     pyg_rival,
+    reruns,
     robustness,
     scale,
     score_truth,
@@ -92,6 +93,8 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "SETTINGS": load_settings(None, QUICK),
     },
     worlds: {"WORLD": WORLD, "SEEDS": (0,), "ROWS": (), "SETTINGS": QUICK},
+    # A run by Kubeflow's runner takes a minute; `told` has a test of its own.
+    reruns: {"WORLD": WORLD, "VARIANTS": {}},
     price: {"COMMANDS": {"demo": ("settings", "--json")}},
     links: {"WORLD": WORLD, "SEEDS": (0,), "SETTINGS": QUICK},
     robustness: {
@@ -180,6 +183,7 @@ WRITES = {
     worlds: {"worlds"},
     links: {"links"},
     price: {"price"},
+    reruns: {"reruns"},
     threads: {"threads"},
     serving_path: {"serving_path"},
     index_size: {"index_size"},
