@@ -1,13 +1,11 @@
 """A process killed at any effect leaves the old release live, and the next call completes.
 
-The child counts its effects on files and index (renames, syncs, removals, index writes) and ends
-itself with SIGKILL right before or right after the n-th; n runs until the child gets through.
+The child counts its effects on files and index (renames, syncs, removals, index writes); n runs
+until the child gets through.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,56 +15,32 @@ from colisten.index import ExactIndex
 from colisten.release.loaded import LoadedRelease
 from colisten.release.manifest import LIVE_ALIAS
 from colisten.release.store import ReleaseStore
+from tests.killed import When, imported_ahead, killed
 
-CHILD = """
-import os, shutil, signal, sys
-from pathlib import Path
-from colisten.index import ExactIndex
-from colisten.release.store import ReleaseStore
-
-action, root, argument, stop_at, when = sys.argv[1:]
-effects = 0
-
-def guarded(effect):
-    def run(*arguments, **named):
-        global effects
-        effects += 1
-        chosen = effects == int(stop_at)  # an effect may be made of others
-        if chosen and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = effect(*arguments, **named)
-        if chosen and when == "after":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-    return run
-
-for holder, names in (
-    (os, ("replace", "fsync")),
-    (shutil, ("copyfile", "rmtree")),
-    (ExactIndex, ("create", "drop", "point_alias")),
-):
-    for name in names:
-        setattr(holder, name, guarded(getattr(holder, name)))
-
-store = ReleaseStore(Path(root))
-index = ExactIndex(Path(root) / "index" / "exact")
-if action == "publish":
-    store.publish(Path(argument), index)
-elif action == "promote":
-    store.promote(argument, index)
-elif action == "rollback":
-    store.rollback(index)
-else:
-    store.prune(0, index)
-"""
+EFFECTS = {
+    "os": ("replace", "fsync"),
+    "shutil": ("copyfile", "rmtree"),
+    "colisten.index:ExactIndex": ("create", "drop", "point_alias"),
+}
+imported_ahead(__name__)
 
 
-def killed(action: str, root: Path, argument: str, stop_at: int, when: str) -> bool:
-    """Run the child; whether it was killed."""
-    command = [sys.executable, "-c", CHILD, action, str(root), argument, str(stop_at), when]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode in (0, -9), done.stderr
-    return done.returncode == -9
+def act(action: str, root: Path, argument: str) -> None:
+    store, index = ReleaseStore(root), ExactIndex(root / "index" / "exact")
+    if action == "publish":
+        store.publish(Path(argument), index)
+    elif action == "promote":
+        store.promote(argument, index)
+    elif action == "rollback":
+        store.rollback(index)
+    else:
+        store.prune(0, index)
+
+
+def ended(action: str, root: Path, argument: str, stop_at: int, when: When) -> bool:
+    """Whether what was to be done was ended at that effect."""
+    counted = root.with_name("counted")
+    return not killed(stop_at, EFFECTS, counted, act, action, root, argument, when=when)
 
 
 def check_whole(store: ReleaseStore, index: ExactIndex, live: str) -> None:
@@ -86,9 +60,9 @@ def test_a_killed_publish(store: ReleaseStore, payloads: tuple[Path, Path], tmp_
     one = store.publish(payloads[0], index)
     store.promote(one, index)
     kills = 0
-    # Every third effect: the copies of a dozen files are much alike.
+    # Every fourth effect: the copies of a dozen files are much alike.
     for stop_at in range(1, 200, 4):
-        if not killed("publish", store.root, str(payloads[1]), stop_at, "before"):
+        if not ended("publish", store.root, str(payloads[1]), stop_at, "before"):
             break
         kills += 1
         check_whole(store, index, one)
@@ -104,7 +78,7 @@ def test_a_killed_publish(store: ReleaseStore, payloads: tuple[Path, Path], tmp_
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_killed_flip(
-    store: ReleaseStore, payloads: tuple[Path, Path], when: str, tmp_path: Path
+    store: ReleaseStore, payloads: tuple[Path, Path], when: When, tmp_path: Path
 ) -> None:
     index = ExactIndex(tmp_path / "index" / "exact")
     one, two = (store.publish(payload, index) for payload in payloads)
@@ -113,7 +87,7 @@ def test_a_killed_flip(
         for stop_at in range(1, 50):
             store.promote(two, index)
             store.promote(one, index)
-            if not killed(action, store.root, two, stop_at, when):
+            if not ended(action, store.root, two, stop_at, when):
                 break
             kills += 1
             live = store.live()
@@ -134,7 +108,7 @@ def test_a_killed_prune(store: ReleaseStore, payloads: tuple[Path, Path], tmp_pa
     kills = 0
     for stop_at in range(1, 50):
         two = store.publish(payloads[1], index)
-        if not killed("prune", store.root, "", stop_at, "before"):
+        if not ended("prune", store.root, "", stop_at, "before"):
             break
         kills += 1
         check_whole(store, index, one)

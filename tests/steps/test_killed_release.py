@@ -2,16 +2,12 @@
 again completes.
 
 What counts as a write: a rename, a sync of a file, a portion of online rows, a removal, a change of
-the index. The child ends itself with SIGKILL right before the n-th. It is forked from a process
-that has imported everything and done nothing.
+the index. The child ends itself with SIGKILL right before the n-th.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import shutil
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +20,6 @@ import pytest
 from colisten.data.catalogue import Catalogue
 from colisten.feature_repo.repo import build_feature_repo
 from colisten.features.events import Event
-from colisten.features.lightfeast import FeatureStore
 from colisten.features.repository import source_digest
 from colisten.features.store import OnlineFeatures
 from colisten.files import folder_digests
@@ -39,6 +34,7 @@ from colisten.steps.publish import publish_payload
 from colisten.steps.use_cases.release import promote_release, roll_back
 from tests.conftest import CUT, FIELDS
 from tests.feature_folders import release_with_features
+from tests.killed import imported_ahead, killed
 from tests.release.payloads import make_parts
 
 EARLY = CUT - timedelta(days=20)
@@ -46,7 +42,13 @@ EXACT = IndexSettings(backend="exact")
 NEWCOMER = "newcomer"
 ITEM = "a001"
 _LAST = 16  # writes of a publication from the first of its online rows on, and a few before
-_FORKS = multiprocessing.get_context("forkserver")
+EFFECTS = {
+    "os": ("replace", "fsync"),
+    "shutil": ("rmtree",),
+    "colisten.features.lightfeast:FeatureStore": ("write_to_online_store",),
+    "colisten.index:ExactIndex": ("create", "drop", "point_alias"),
+}
+imported_ahead(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,6 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tiny_history: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
-    _FORKS.set_forkserver_preload([__name__])
     folder = tmp_path_factory.mktemp("killed")
     home, catalogue = folder / "home", Catalogue.read(tiny_history)
     repositories = [
@@ -149,32 +150,6 @@ def rollback(home: Path) -> None:
     roll_back(home, index=EXACT)
 
 
-def _guarded(stop_at: int, counted: Path, work: Callable[..., Any], *given: Any) -> None:
-    effects = 0
-
-    def guarded(effect: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **named: Any) -> Any:
-            nonlocal effects
-            effects += 1
-            if effects == stop_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return effect(*arguments, **named)
-
-        return run
-
-    holders: tuple[tuple[Any, tuple[str, ...]], ...] = (
-        (os, ("replace", "fsync")),
-        (shutil, ("rmtree",)),
-        (FeatureStore, ("write_to_online_store",)),
-        (ExactIndex, ("create", "drop", "point_alias")),
-    )
-    for holder, names in holders:
-        for name in names:
-            setattr(holder, name, guarded(getattr(holder, name)))
-    work(*given)
-    counted.write_text(str(effects))
-
-
 def run_until(stop_at: int, start: Path, home: Path, work: Callable[..., Any], *given: Any) -> int:
     """Do some work on a copy of a home, in a process that is killed right before a write.
 
@@ -183,12 +158,9 @@ def run_until(stop_at: int, start: Path, home: Path, work: Callable[..., Any], *
     """
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(start, home)
-    counted = home.with_name("counted")
-    child = _FORKS.Process(target=_guarded, args=(stop_at, counted, work, home, *given))
-    child.start()
-    child.join(120)
-    assert child.exitcode == (-signal.SIGKILL if stop_at else 0)
-    return 0 if stop_at else int(counted.read_text())
+    writes = killed(stop_at, EFFECTS, home.with_name("counted"), work, home, *given)
+    assert bool(writes) != bool(stop_at)
+    return writes
 
 
 def check_served(home: Path, world: World, *allowed: str) -> str:
