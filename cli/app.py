@@ -1,36 +1,20 @@
-"""The commands: one file a group, wired together here, and what becomes of their errors."""
+"""The commands: one file a group, wired together here, and what becomes of their errors.
+
+A command line loads the file of the command that it names and no other: what they work with takes
+a second or more together.
+"""
 
 from __future__ import annotations
 
 import os
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from colisten.cli import (
-    ablate,
-    check,
-    commands,
-    demo,
-    events,
-    experiment,
-    explain,
-    forget,
-    graph,
-    import_tables,
-    pipeline,
-    recommend,
-    release,
-    run,
-    serve,
-    settings,
-    similar,
-    simulate,
-    triton,
-)
 from colisten.cli.documents import asks_json, document_alone, print_error_document
 from colisten.cli.ending import raise_if_asked
 from colisten.cli.exit_codes import EPILOG
@@ -45,12 +29,29 @@ UNEXPECTED = "unexpected"
 # What a command line that cannot be read is called in JSON.
 USAGE = "UsageError"
 
-app = typer.Typer(
-    name="colisten",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+# Where each command is, in the order of --help; of a group, its Typer.
+COMMANDS = {
+    "demo": "demo:demo",
+    "simulate": "simulate:simulate",
+    "import": "import_tables:import_",
+    "check": "check:check",
+    "run": "run:run",
+    "ablate": "ablate:ablate",
+    "explain": "explain:explain",
+    "recommend": "recommend:recommend",
+    "similar": "similar:similar",
+    "serve": "serve:serve",
+    "forget": "forget:forget",
+    "settings": "settings:settings",
+    "release": "release:app",
+    "events": "events:app",
+    "graph": "graph:app",
+    "experiment": "experiment:app",
+    "pipeline": "pipeline:app",
+    "triton": "triton:app",
+}
+# Lists all others.
+_LISTING = "commands"
 
 
 def _print_version(asked: bool) -> None:
@@ -59,8 +60,7 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog=EPILOG)
-def colisten(
+def _colisten(
     _: Annotated[
         bool,
         typer.Option(
@@ -71,32 +71,35 @@ def colisten(
     """Recommend a new content type with the help of established ones."""
 
 
-app.command()(demo.demo)
-app.command()(simulate.simulate)
-app.command("import")(import_tables.import_)
-app.command()(check.check)
-app.command()(run.run)
-app.command()(ablate.ablate)
-app.command()(explain.explain)
-app.command()(recommend.recommend)
-app.command()(similar.similar)
-app.command()(serve.serve)
-app.command()(forget.forget)
-app.command()(settings.settings)
-app.command(hidden=True)(commands.commands)
-app.add_typer(release.app, name="release")
-app.add_typer(events.app, name="events")
-app.add_typer(graph.app, name="graph")
-app.add_typer(experiment.app, name="experiment")
-app.add_typer(pipeline.app, name="pipeline")
-app.add_typer(triton.app, name="triton")
+def program(only: str | None = None) -> typer.Typer:
+    """The program, with every command or with one.
+
+    Args:
+        only: A name of `COMMANDS`; what any other text asks for, and None, needs all of them.
+    """
+    made = typer.Typer(
+        name="colisten",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback(epilog=EPILOG)(_colisten)
+    for name in [only] if only in COMMANDS else COMMANDS:
+        _add(made, name, COMMANDS[name])
+    if only not in COMMANDS:
+        _add(made, _LISTING, "commands:commands", hidden=True)
+    return made
 
 
-for _group in app.registered_groups:
-    _group.epilog = EPILOG
-for _typer in (app, *(each.typer_instance for each in app.registered_groups)):
-    for _command in _typer.registered_commands if _typer else ():
-        _command.epilog = EPILOG
+def _add(made: typer.Typer, name: str, place: str, *, hidden: bool = False) -> None:
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(f"colisten.cli.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        made.command(name, hidden=hidden, epilog=EPILOG)(found)
+        return
+    for command in found.registered_commands:
+        command.epilog = EPILOG
+    made.add_typer(found, name=name, epilog=EPILOG)
 
 
 def answer(arguments: Sequence[str]) -> int:
@@ -123,7 +126,8 @@ def _answer(arguments: Sequence[str], *, as_json: bool) -> int:
     try:
         configure_logs()
         check_variables(os.environ)
-        code = app(list(arguments), prog_name="colisten", standalone_mode=not as_json)
+        made = program(arguments[0] if arguments else None)
+        code = made(list(arguments), prog_name="colisten", standalone_mode=not as_json)
     except SystemExit as done:
         code = done.code
     except Exception as error:

@@ -14,8 +14,7 @@ from colisten.data.moments import parse_moment
 from colisten.errors import ConfigError
 from colisten.json_files import to_json
 from colisten.settings.tree import Settings, load_settings
-from colisten.steps.use_cases.store import Place
-from colisten.store.address import StoreAddress, store_of
+from colisten.store.address import Place, StoreAddress, store_of
 from colisten.terminal import Terminal
 from colisten.variables import STORE
 from colisten.words import known_word

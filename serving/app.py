@@ -62,7 +62,7 @@ _STAGE_SECONDS = {one: metrics.STAGE_SECONDS.labels(one) for one in stages.STAGE
 _log = logger("serving.app")
 
 
-def build_app(limits: ServingSettings | None = None) -> Starlette:
+def build_app(limits: ServingSettings | None = None, app: Starlette | None = None) -> Starlette:
     """The application; `app.state.runtime` must be set before the first request.
 
     `app.state.tracer` may be set to a `colisten.serving.tracing.Tracer`, `app.state.pace` to a
@@ -71,6 +71,7 @@ def build_app(limits: ServingSettings | None = None) -> Starlette:
     Args:
         limits: How long requests may take and how many may wait; None, also later as
             `app.state.limits`, for as long and as many as there are.
+        app: An application that has no routes yet, to be this one; None for a new one.
     """
     # Work runs in threads because the feature store and index clients block. Events have their
     # own: they wait longest for a store that is locked, and who asks for a shelf must not.
@@ -105,7 +106,9 @@ def build_app(limits: ServingSettings | None = None) -> Starlette:
     routes += page_routes(lanes["asking"], _refusal)
     for path, answer in (("/docs.json", docs), ("/metrics", counters)):
         routes += [Route(path, answer, methods=["GET"]), _options(path, "GET")]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _spoken})
+    app = app or Starlette()
+    app.router.routes += routes
+    app.add_exception_handler(HTTPException, _spoken)
     app.state.runtime, app.state.limits, app.state.tracer = None, limits, None
     app.state.pace = None
     return app

@@ -23,7 +23,7 @@ from colisten.release.lineage import servable
 from colisten.release.store import ReleaseStore
 from colisten.serving.door import Admission
 from colisten.serving.environment import Environment
-from colisten.serving.tracing import exporters_of
+from colisten.serving.exporters import exporters_of
 from colisten.settings.sections import ServingSettings
 from colisten.settings.tree import Settings
 from colisten.store.address import StoreAddress

@@ -11,6 +11,8 @@ from colisten.extras import needs
 
 needs("bentoml", "starlette")
 
+from typing import Any
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +22,8 @@ POLICY = (
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
+# Smaller answers than this are one packet or two anyhow.
+COMPRESSION: dict[str, Any] = {"minimum_size": 4096, "compresslevel": 5}
 
 
 class PagePolicy:

@@ -13,7 +13,7 @@ needs("opentelemetry")
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import version
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context, get_current
@@ -21,15 +21,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from colisten.errors import ConfigError
 from colisten.serving.answers import How
-from colisten.words import shown
-
-EXPORTER = "OTEL_TRACES_EXPORTER"
-DISABLED = "OTEL_SDK_DISABLED"
-_GROUP = "opentelemetry_traces_exporter"
-_OTLP = ("otlp_proto_http", "otlp_proto_grpc")
-"""What the packages call it; the specification's variable says otlp."""
+from colisten.serving.exporters import exporters_of
 
 
 class Tracer:
@@ -110,28 +103,3 @@ def tracer_of(variables: Mapping[str, str]) -> Tracer | None:
     for one in exporters:
         provider.add_span_processor(BatchSpanProcessor(one.load()()))
     return Tracer(provider)
-
-
-def exporters_of(variables: Mapping[str, str]) -> list[EntryPoint]:
-    """The exporters that the environment names, not yet made.
-
-    Raises:
-        ConfigError: One of them is not installed.
-    """
-    if variables.get(DISABLED, "").strip().lower() == "true":
-        return []
-    named = (one.strip() for one in variables.get(EXPORTER, "").split(","))
-    found = []
-    for name in named:
-        if name in ("", "none"):
-            continue
-        alike = (name, *_OTLP) if name == "otlp" else (name,)
-        made = [one for alias in alike for one in entry_points(group=_GROUP, name=alias)]
-        if not made:
-            known = ", ".join(sorted({one.name for one in entry_points(group=_GROUP)}))
-            raise ConfigError(
-                f"{EXPORTER} names the exporter {shown(name)}, which is not installed.",
-                f"Here are {known}; opentelemetry-exporter-otlp-proto-http has otlp.",
-            )
-        found.append(made[0])
-    return found

@@ -113,6 +113,7 @@ def test_an_extra_carries_what_it_needs_and_no_more(
         ("colisten.models.hgnn", "torch"),
         ("colisten.monitoring.drift", "evidently"),
         ("colisten.serving.service", "bentoml"),
+        ("colisten.serving.worker", "starlette"),
         ("colisten.pipelines.retrain", "kfp"),
     ],
 )

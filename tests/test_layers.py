@@ -101,9 +101,34 @@ def test_nothing_imports_relatively() -> None:
 @pytest.mark.slow
 def test_the_service_loads_no_training_code() -> None:
     code = (
-        "import sys, colisten.serving.service\n"
+        "import sys, colisten.serving.worker\n"
         "bad = {'torch', 'kfp', 'evidently', 'colisten.training', 'colisten.sampling'}\n"
         "print(sorted(bad & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        # BentoML's arbiter answers nobody; its workers load what does, each for itself.
+        (
+            "import colisten.serving.launch, colisten.serving.service",
+            {"colisten.serving.app", "colisten.serving.runtime", "feast", "scipy"},
+        ),
+        (
+            "from colisten.cli.app import program; program('settings')",
+            {"colisten.cli.demo", "colisten.cli.check", "pandas", "scipy", "duckdb"},
+        ),
+        (
+            "from colisten.cli.app import program; program('serve')",
+            {"colisten.cli.demo", "colisten.cli.check", "pandas", "scipy", "feast"},
+        ),
+    ],
+    ids=["arbiter", "settings", "serve"],
+)
+def test_what_starts_often_loads_little(code: str, unwanted: set[str]) -> None:
+    ask = f"{code}\nimport sys; print(sorted({unwanted!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"

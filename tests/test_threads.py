@@ -16,7 +16,7 @@ DOORS = (
     "colisten",
     "colisten.cli.main",
     "colisten.components.launch",
-    "colisten.serving.service",
+    "colisten.serving.worker",
     "colisten.training.launch",
 )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from colisten.ablations.registry import FULL, Ablation
-from colisten.evaluation.comparison import Contrast, Part
+from colisten.evaluation.comparison import Contrast
 from colisten.evaluation.table import EvaluationTable
+from colisten.statistics.interval import Part
 
 
 class Removed(Part):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from colisten.evaluation.metrics import COVERAGE, metric_names, user_metric_names
 from colisten.evaluation.slices import Sample
@@ -13,15 +12,9 @@ from colisten.ranking.rankers import CHANCE
 from colisten.settings.sections import EvaluationSettings
 from colisten.statistics.bootstrap import bootstrap_means, mean_interval
 from colisten.statistics.differences import mcnemar, mean_difference
-from colisten.statistics.interval import Difference, Estimate, Interval
+from colisten.statistics.interval import Difference, Estimate, Interval, Part
 from colisten.statistics.jackknife import share_difference, share_interval
 from colisten.statistics.seeds import SeedMeans, SeedNoise, with_seeds
-
-
-class Part(BaseModel):
-    """A frozen part of the table that refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Measure(Estimate):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from colisten.evaluation.comparison import Contrast, Measure, Part
+from colisten.evaluation.comparison import Contrast, Measure
 from colisten.evaluation.table import EvaluationTable
 from colisten.ranking.model_rankers import GRAPH_MEAN, WITHOUT_GRAPH
 from colisten.ranking.rankers import CHANCE, SUBJECT
+from colisten.statistics.interval import Part
 
 # What this project trains, and chance, are no baselines.
 _NO_BASELINES = (SUBJECT, WITHOUT_GRAPH, GRAPH_MEAN, CHANCE)

@@ -21,13 +21,12 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from colisten.errors import FileError, ReleaseCorrupt
-from colisten.evaluation.comparison import Part
 from colisten.evaluation.score_rule import Activity, Pairs, ScoreRule, fit_rule
 from colisten.json_files import read_model
 from colisten.ranking.eligible import EligibleUsers
 from colisten.ranking.ragged import Ragged
 from colisten.ranking.top_k import top_k
-from colisten.statistics.interval import Estimate
+from colisten.statistics.interval import Estimate, Part
 from colisten.statistics.proportions import wilson
 
 CALIBRATION = "score_calibration.json"

@@ -23,8 +23,8 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, FiniteFloat
 
-from colisten.evaluation.comparison import Part
 from colisten.features.users import UserBatch
+from colisten.statistics.interval import Part
 
 LEAST_STARTS = 30
 """With fewer starts there is no rule, and of a kind of user with fewer no slope of its own."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from colisten.evaluation.comparison import Part
 from colisten.settings.baselines import BASELINE_NAMES
+from colisten.statistics.interval import Part
 
 _FIGURE = "seconds_of_"
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from colisten.errors import EvaluationError
 from colisten.evaluation.beyond_accuracy import BEYOND_ACCURACY, BeyondAccuracy
-from colisten.evaluation.comparison import Comparison, Contrast, Part, Row
+from colisten.evaluation.comparison import Comparison, Contrast, Row
 from colisten.evaluation.metrics import metric_names
 from colisten.evaluation.score_calibration import ScoreCalibration
 from colisten.evaluation.slices import SeedRuns, Slice, user_slices
@@ -22,7 +22,7 @@ from colisten.logs import logger
 from colisten.ranking.lists import rank_lists
 from colisten.ranking.rankers import SUBJECT, Ranker
 from colisten.settings.sections import EvaluationSettings
-from colisten.statistics.interval import FEW_USERS
+from colisten.statistics.interval import FEW_USERS, Part
 from colisten.words import known_word
 
 SLICES = ("all", "warm", "cold")

@@ -22,11 +22,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from colisten.evaluation.comparison import Part
 from colisten.explain.logits import Logits, UserSample, log_softmax
 from colisten.progress import track
 from colisten.ranking.ragged import Ragged
-from colisten.statistics.interval import Estimate, normal_quantile
+from colisten.statistics.interval import Estimate, Part, normal_quantile
 from colisten.statistics.proportions import wilson
 
 BINS = 10

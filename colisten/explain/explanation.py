@@ -12,7 +12,6 @@ import numpy as np
 
 from colisten.data.catalogue import Catalogue
 from colisten.errors import ReportError
-from colisten.evaluation.comparison import Part
 from colisten.explain.calibration import Calibration, calibration
 from colisten.explain.importance import (
     CHANGED,
@@ -26,7 +25,7 @@ from colisten.explain.importance import (
 )
 from colisten.explain.inputs import ExplanationInputs
 from colisten.explain.item_space import MapView, Neighbourhoods, item_map, neighbourhoods
-from colisten.statistics.interval import FEW_USERS, Estimate
+from colisten.statistics.interval import FEW_USERS, Estimate, Part
 from colisten.words import known_word
 
 TEXT, Z, TASTE = "text", "z", "taste"

@@ -19,7 +19,6 @@ from typing import Literal
 import numpy as np
 
 from colisten.errors import ReportError
-from colisten.evaluation.comparison import Part
 from colisten.evaluation.metrics import hit_matrix, user_metrics
 from colisten.explain.logits import ServedTowers, UserSample, log_softmax
 from colisten.features.transform import UserFeatureSpec
@@ -28,7 +27,7 @@ from colisten.progress import track
 from colisten.ranking.ragged import Ragged
 from colisten.ranking.top_k import top_k
 from colisten.statistics.bootstrap import bootstrap_means, mean_interval
-from colisten.statistics.interval import Estimate
+from colisten.statistics.interval import Estimate, Part
 from colisten.words import known_word
 
 Side = Literal["user", "item"]

@@ -17,11 +17,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from colisten.evaluation.comparison import Part
 from colisten.extras import needs
 from colisten.progress import track
 from colisten.statistics.bootstrap import bootstrap_means, mean_interval
-from colisten.statistics.interval import Estimate
+from colisten.statistics.interval import Estimate, Part
 
 NEAREST = 5
 _RESAMPLES = 1000

@@ -39,10 +39,14 @@ class Difference(Interval):
     p: float
 
 
-class Estimate(BaseModel):
-    """A value in a report; no ends where there is too little for an interval."""
+class Part(BaseModel):
+    """A frozen part of a report that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(Part):
+    """A value in a report; no ends where there is too little for an interval."""
 
     value: float | None
     low: float | None = None

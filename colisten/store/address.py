@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from colisten.errors import ConfigError
 from colisten.variables import STORE
@@ -68,6 +69,10 @@ class StoreAddress:
 def is_store(text: str) -> bool:
     """Whether a text is meant as the address of a store, and not as a folder."""
     return text.startswith(SCHEME)
+
+
+Place = Path | StoreAddress
+"""Where releases are: a folder, or a store."""
 
 
 def store_of(given: str | None, variables: Mapping[str, str]) -> StoreAddress | None:

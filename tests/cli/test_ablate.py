@@ -8,14 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from colisten.ablations.registry import ABLATIONS
-from colisten.cli.app import answer, app
+from colisten.cli.app import answer, program
 from colisten.cli.inputs import load_with_target
 from colisten.errors import ConfigError
 from colisten.settings.tree import Settings
 
 
 def test_the_list_has_a_line_an_ablation() -> None:
-    shown = CliRunner().invoke(app, ["ablate", "--list"])
+    shown = CliRunner().invoke(program(), ["ablate", "--list"])
     assert shown.exit_code == 0
     for line, ablation in zip(shown.stdout.splitlines()[1:], ABLATIONS, strict=True):
         assert ablation.name in line.split()
@@ -40,14 +40,14 @@ def test_faults_are_said_before_anything_is_written(
     arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["ablate", *arguments])
+    result = CliRunner().invoke(program(), ["ablate", *arguments])
     assert isinstance(result.exception, ConfigError)
     assert said in str(result.exception)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_help_teaches_with_an_example() -> None:
-    shown = CliRunner().invoke(app, ["ablate", "--help"]).stdout
+    shown = CliRunner().invoke(program(), ["ablate", "--help"]).stdout
     assert "colisten ablate --data tables" in shown
 
 

@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 import pytest
 from typer.main import get_command
 
-from colisten.cli.app import answer, app
+from colisten.cli.app import answer, program
 from colisten.cli.ending import ENDS, Ended
 from colisten.cli.exit_codes import EPILOG, EXIT_CODES, exit_table
 from colisten.errors import ColistenError
@@ -54,7 +54,7 @@ def walk(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
             yield " ".join((*names, name)), command
 
 
-COMMANDS = dict(walk(get_command(app)))
+COMMANDS = dict(walk(get_command(program())))
 
 
 def options(command: Any) -> dict[str, Any]:

@@ -205,11 +205,11 @@ def test_a_process_of_its_own_answers_the_same(case: Case, ground: Ground, tmp_p
 def test_the_corpus_is_large_and_reaches_every_command() -> None:
     from typer.main import get_command
 
-    from colisten.cli.app import app
+    from colisten.cli.app import program
 
     assert len(CASES) >= 300
     used = {case.arguments[:1] for case in CASES} | {case.arguments[:2] for case in CASES}
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in get_command(program()).commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", None)
         for names in [(name, each) for each in inner] if inner else [(name,)]:
             if names[0] not in ("settings", "commands"):  # they take nothing that could be wrong

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from colisten.cli.app import app
+from colisten.cli.app import program
 from colisten.cli.experiment import drawn
 from colisten.errors import ConfigError, ReportError
 from colisten.index import ExactIndex
@@ -142,7 +142,7 @@ def test_types_and_signals_are_those_of_the_live_release(
 
     assert shares() == [0.5] * 3
     command = ["experiment", "report", "--data", str(folder), "--exposures", str(folder)]
-    done = CliRunner().invoke(app, [*command, "--out", str(out)])
+    done = CliRunner().invoke(program(), [*command, "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert shares("data.start_signals=[purchase,click]") == [1.0] * 3
     with pytest.raises(ConfigError, match=r"data\.start_signals names 'stream'"):

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colisten.cli.app import app
+from colisten.cli.app import program
 from colisten.data.checks import check_tables as check
 from colisten.data.gather import gathered
 from colisten.errors import TableError
@@ -176,7 +176,7 @@ def test_a_folder_that_is_nearly_named_is_told_the_name(
             (folder / "items").mkdir()
             shutil.move(folder / "items.parquet", folder / "items" / "0.parquet")
         with pytest.raises(SystemExit):
-            app(["check", "--data", str(folder)])
+            program()(["check", "--data", str(folder)])
         assert "Rename the folder 'Interaction' to 'interactions'" in capsys.readouterr().err
 
 

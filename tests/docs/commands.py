@@ -11,7 +11,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from colisten.cli.app import app
+from colisten.cli.app import program
 from tests.docs.page import Page
 
 ALWAYS = {"--help", "-h"}
@@ -37,7 +37,7 @@ def faults_of_line(line: str) -> tuple[list[str], list[str]]:
     """What is wrong with a command line, and the overrides of settings that it holds."""
     said = re.split(r" (?:[|>&;]|#|&&) ?", line)[0]
     words = shlex.split(re.sub(r"\[(-[^\]]*)\]", r"\1", said))[1:]
-    command: Any = get_command(app)
+    command: Any = get_command(program())
     while words and hasattr(command, "commands") and not words[0].startswith("-"):
         if words[0].isupper():
             return [], []
@@ -74,4 +74,4 @@ def known_options() -> set[str]:
         below = getattr(command, "commands", {}).values()
         return _options(command).union(*(walk(each) for each in below))
 
-    return walk(get_command(app)) | ALWAYS | COMPLETION | FOREIGN
+    return walk(get_command(program())) | ALWAYS | COMPLETION | FOREIGN

@@ -6,14 +6,14 @@ import re
 
 from typer.main import get_command
 
-from colisten.cli.app import app
+from colisten.cli.app import program
 from colisten.cli.commands import commands_markdown, walk
 from colisten.settings.tree import RENAMED
 from tests.docs.page import Page, pages
 
 
 def test_the_commands_are_those_of_the_program() -> None:
-    every = dict(walk(get_command(app)))
+    every = dict(walk(get_command(program())))
     assert {"run", "release promote", "graph report"} <= set(every)
     assert Page.read("docs/commands.md").text.endswith(commands_markdown(every))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from typer.testing import CliRunner
 
-from colisten.cli.app import app
+from colisten.cli.app import program
 from colisten.errors import GraphError
 from colisten.graph.graph import CoListeningGraph
 from colisten.graph.relation import Relation
@@ -166,7 +166,7 @@ def test_the_command_writes_both_files_and_says_what_is_wrong(tmp_path: Path) ->
     text = np.random.default_rng(0).normal(size=(100, 50)).astype(np.float32)
     np.save(tmp_path / "text.npy", text)
     done = CliRunner().invoke(
-        app,
+        program(),
         [
             *("graph", "report", str(good), "--text", str(tmp_path / "text.npy")),
             *("--out", str(tmp_path / "out")),
@@ -179,14 +179,14 @@ def test_the_command_writes_both_files_and_says_what_is_wrong(tmp_path: Path) ->
 
     bad = built(5, 3, []).save(tmp_path / "bad")
     done = CliRunner().invoke(
-        app, ["graph", "report", str(bad), "--out", str(tmp_path / "bad-out")]
+        program(), ["graph", "report", str(bad), "--out", str(tmp_path / "bad-out")]
     )
     assert done.exit_code == 1
     assert "cannot work" in done.output
 
     np.save(tmp_path / "short.npy", text[1:])
     done = CliRunner().invoke(
-        app,
+        program(),
         [
             *("graph", "report", str(good), "--text", str(tmp_path / "short.npy")),
             *("--out", str(tmp_path / "none")),
@@ -201,10 +201,10 @@ def test_a_graph_of_other_types_says_which_there_are(tmp_path: Path) -> None:
     assert graph_report(films).target_type == "film"
     both = CoListeningGraph({"film": 3, "series": 2}, {}, "ids").save(tmp_path / "graph")
     command = ["graph", "report", str(both), "--out", str(tmp_path / "out")]
-    refused = CliRunner().invoke(app, command).exception
+    refused = CliRunner().invoke(program(), command).exception
     assert isinstance(refused, GraphError)
     assert "Target type 'audiobook' is unknown" in str(refused)
-    CliRunner().invoke(app, [*command, "--target", "series"])
+    CliRunner().invoke(program(), [*command, "--target", "series"])
     assert json.loads((tmp_path / "out" / "graph.json").read_text())["target_type"] == "series"
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from colisten.cli.app import app
+from colisten.cli.app import program
 from colisten.data import parquet, violations
 from colisten.data.violation import TableViolations, Violation
 from colisten.errors import ConfigError
@@ -290,7 +290,7 @@ def test_the_command(work: Path) -> None:
     configure_logs("warning")
 
     def ask(*arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["import", *arguments])
+        done = CliRunner().invoke(program(), ["import", *arguments])
         return done.exit_code, done.stdout
 
     code, printed = ask("mapping.yaml", "--dry-run")

@@ -24,7 +24,10 @@ USER, OTHER, VISITOR = "u0001", "u0021", "a visitor & <i>friend</i>"
 SHOWN = "[...document.querySelectorAll('#shelf .label .name')].map(e => e.textContent)"
 SAID = "document.querySelector('#shelf-said').textContent"
 # Titles come in one after the other, and a machine may be slow at it.
-STILL = "document.getAnimations().every(each => each.playState == 'finished')"
+STILL = (
+    "!document.querySelector('[aria-busy]')"
+    " && document.getAnimations().every(each => each.playState == 'finished')"
+)
 FAULT = "document.querySelector('#fault').innerText"
 STATE = "document.querySelector('#health').dataset.state"
 # What the page does by itself every ten seconds, and when somebody comes back to it.

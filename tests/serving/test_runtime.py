@@ -166,7 +166,7 @@ def test_before_the_first_release_it_is_not_ready_and_says_so(tmp_path: Path) ->
 @pytest.mark.slow
 def test_answering_loads_no_training_code(home: Home) -> None:
     code = (
-        "import sys; from pathlib import Path; import colisten.serving.service\n"
+        "import sys; from pathlib import Path; import colisten.serving.worker\n"
         "from colisten.settings.tree import load_settings\n"
         "from colisten.serving.environment import Environment\n"
         "from colisten.serving.requests import RecommendRequest\n"

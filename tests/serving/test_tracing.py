@@ -13,9 +13,10 @@ from starlette.testclient import TestClient
 
 from colisten.errors import ConfigError
 from colisten.serving.app import build_app
+from colisten.serving.exporters import EXPORTER, exporters_of
 from colisten.serving.runtime import Runtime
 from colisten.serving.stages import STAGES, begin, stage
-from colisten.serving.tracing import EXPORTER, Tracer, exporters_of, tracer_of
+from colisten.serving.tracing import Tracer, tracer_of
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 CALLER = {"traceparent": f"00-{TRACE}-{SPAN}-01"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from colisten.cli.app import app
+from colisten.cli.app import program
 from colisten.data.checks import check_tables
 from colisten.data.gather import gathered, place_text
 from colisten.errors import ConfigError, StoreError
@@ -48,7 +48,7 @@ def test_files_in_a_bucket_are_the_tables(
     for file in tiny_source.glob("*.parquet"):
         bucket.store(file.name, file)
     with pytest.raises(SystemExit) as ended:
-        app(["check", "--data", str(address)])
+        program()(["check", "--data", str(address)])
     assert ended.value.code in (0, None)
     assert "The tables keep the contract." in capsys.readouterr().out
 

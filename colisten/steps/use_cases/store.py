@@ -16,13 +16,10 @@ from colisten.release.store import LIVE, ReleaseStore
 from colisten.settings.index import IndexSettings
 from colisten.steps.cache import Listener, silent
 from colisten.steps.use_cases.release import prune_releases
-from colisten.store.address import StoreAddress, is_store, store_of
+from colisten.store.address import Place, StoreAddress, is_store, store_of
 
 if TYPE_CHECKING:
     from colisten.store.mirror import Mirror
-
-Place = Path | StoreAddress
-"""Where releases are: a folder, or a store."""
 
 
 @contextmanager
