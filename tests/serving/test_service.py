@@ -84,6 +84,8 @@ def streamed(history: Path, user_id: str) -> set[str]:
 def test_a_known_user_gets_new_items_with_reasons(service: Service, tiny_history: Path) -> None:
     catalogue = Catalogue.read(tiny_history)
     title = dict(zip(catalogue.item_ids, catalogue.titles, strict=True))
+    # A service of other tests may have ended, and with it the index server that both asked.
+    assert soon(lambda: shelf(service, "u0001")["how"]["search"] == "milvus", 60)
     answer = shelf(service, "u0001", k=20)
     assert answer["release_id"] == service.home.ids[0]
     how = {"vector": "two_tower", "search": "milvus", "fallbacks": [], "unknown": []}
