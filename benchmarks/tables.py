@@ -16,6 +16,7 @@ from benchmarks import (
     index_size,
     online_events,
     public_tables,
+    reruns,
     serving_arms,
     serving_chaos,
     serving_http,
@@ -65,6 +66,9 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/comparison.md": {
         "compared": lambda: public_tables.hits_table(MEASUREMENTS[COMPARED]),
+    },
+    "docs/pipeline.md": {
+        "reruns": lambda: reruns.markdown(known_result(reruns.NAME)),
     },
     "docs/release.md": {
         "five days": lambda: five_days_table.markdown(known_result(five_days.NAME)),
