@@ -19,6 +19,7 @@ from colisten.data import parquet
 from colisten.errors import GraphError
 from colisten.extras import needs
 from colisten.files import file_digest, write_aside
+from colisten.graph.arrays import read_arrays, write_arrays
 from colisten.graph.given import weights_of, whole
 from colisten.graph.hetero import edge_index, node_counts
 from colisten.graph.relation import Relation, RelationName, moments_of, relation_label
@@ -125,7 +126,7 @@ class CoListeningGraph:
                 for number, relation in enumerate(self.relations.values())
                 for name, array in _arrays(relation).items()
             }
-            _write(arrays, aside / ARRAYS_FILE)
+            write_arrays(arrays, aside / ARRAYS_FILE)
             header = {
                 "format": FORMAT,
                 "num_nodes": [[name, count] for name, count in self.num_nodes.items()],
@@ -160,7 +161,7 @@ class CoListeningGraph:
                         raise GraphError(
                             f"{folder / name} differs from its digest.", "Build the graph again."
                         )
-            arrays = _mapped(folder / ARRAYS_FILE)
+            arrays, _ = read_arrays(folder / ARRAYS_FILE)
             relations = {
                 (source, relation, destination): Relation(
                     *(arrays[key] for name in ARRAYS if (key := f"{number}.{name}") in arrays)
@@ -278,25 +279,3 @@ class CoListeningGraph:
 def _arrays(relation: Relation) -> dict[str, np.ndarray]:
     named = {name: getattr(relation, name) for name in ARRAYS}
     return {name: array for name, array in named.items() if array is not None}
-
-
-def _write(arrays: dict[str, np.ndarray], file: Path) -> None:
-    """Arrays of any lengths in one file of Arrow's: one row, a column each."""
-    columns = [
-        pa.LargeListArray.from_arrays(pa.array([0, len(array)], pa.int64()), pa.array(array))
-        for array in arrays.values()
-    ]
-    row = pa.RecordBatch.from_arrays(columns, names=list(arrays))
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, row.schema) as writer:
-        writer.write_batch(row)
-
-
-def _mapped(file: Path) -> dict[str, np.ndarray]:
-    """The arrays, memory-mapped and read-only."""
-    with pa.memory_map(str(file)) as source:
-        row = pa.ipc.open_file(source).get_batch(0)
-    row.validate(full=True)
-    return {
-        name: column[0].values.to_numpy()
-        for name, column in zip(row.schema.names, row.columns, strict=True)
-    }

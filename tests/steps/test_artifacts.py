@@ -103,7 +103,7 @@ def test_no_other_module_names_a_file_of_an_artifact() -> None:
     # What the contract's tables are called is the contract's affair.
     names = set[str]().union(*map(file_names, HOME.glob("*.py")))
     names -= {table.file_name for table in TABLES}
-    assert {"rows.parquet", "validation.json", "fold-{}", "user_tower.onnx"} <= names
+    assert {"rows.parquet", "validation.json", "fold-{}.arrow", "user_tower.onnx"} <= names
     for room in ROOMS:
         for file in sorted((ROOT / room).glob("**/*.py")):
             if file.parent != HOME:
@@ -111,13 +111,13 @@ def test_no_other_module_names_a_file_of_an_artifact() -> None:
 
 
 def file_names(file: Path) -> set[str]:
-    """Texts of a module that name a file of an artifact: with a suffix, or for a fold's graph."""
+    """Texts of a module that name a file of an artifact, by its suffix."""
     texts = {
         node.value
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    return {text for text in texts if text == "fold-{}" or Path(text).suffix in SUFFIXES}
+    return {text for text in texts if Path(text).suffix in SUFFIXES}
 
 
-SUFFIXES = {".npy", ".parquet", ".onnx", ".safetensors", ".json", ".yaml"}
+SUFFIXES = {".arrow", ".npy", ".parquet", ".onnx", ".safetensors", ".json", ".yaml"}

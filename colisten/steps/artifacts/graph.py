@@ -18,7 +18,7 @@ class GraphSet(FolderArtifact):
     """The co-listening graph: whole, without each user fold, and as it was for validation."""
 
     _mark = "validation.json"
-    _full, _fold, _validation = "full", "fold-{}", "validation"
+    _full, _fold, _validation = "full", "fold-{}.arrow", "validation"
 
     @classmethod
     def write(
@@ -31,6 +31,8 @@ class GraphSet(FolderArtifact):
     ) -> Self:
         """Save graphs one after the other, so that memory holds two at most.
 
+        Those of the folds as what tells them from the whole one.
+
         Args:
             folder: Where to.
             full: Everything before the cut.
@@ -38,9 +40,11 @@ class GraphSet(FolderArtifact):
             validation: The graph that ends where the held-out rows begin; None: `full`.
             moment: When they begin, microseconds since 1970 UTC; None where none are held out.
         """
+        from colisten.graph.difference import save_difference
+
         full.save(folder / cls._full)
         for number, build in enumerate(folds):
-            build().save(folder / cls._fold.format(number))
+            save_difference(build(), full, folder / cls._fold.format(number))
         (validation or full).save(folder / cls._validation)
         write_json(folder / cls._mark, moment)
         return cls.load(folder)
@@ -57,7 +61,9 @@ class GraphSet(FolderArtifact):
 
     def fold(self, number: int) -> CoListeningGraph:
         """Without the users of one fold."""
-        return self._load(self._fold.format(number))
+        from colisten.graph.difference import load_difference
+
+        return load_difference(self.full, self.folder / self._fold.format(number))
 
     @cached_property
     def validation(self) -> CoListeningGraph:
