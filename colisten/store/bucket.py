@@ -117,13 +117,16 @@ class Bucket:
                     raise StoreError(f"{self.address}/{name} has more than {most:,} bytes.")
                 return bytes(body.read())
 
-    def fetch(self, name: str, file: Path, size: int) -> None:
+    def fetch(
+        self, name: str, file: Path, size: int, *, otherwise: str = "Push the release again."
+    ) -> None:
         """Write an object to a new file.
 
         Args:
             name: Of the object.
             file: Where; its folder is there.
             size: Bytes that it should have.
+            otherwise: What to do where it has not.
 
         Raises:
             StoreError: There is none, or it has another size.
@@ -138,10 +141,7 @@ class Bucket:
                     self.address.bucket, self.address.key(name), str(file), Config=_TRANSFER
                 )
         if not file.is_file() or file.stat().st_size != size:
-            raise StoreError(
-                f"{self.address}/{name} is not there with {size:,} bytes.",
-                "Push the release again.",
-            )
+            raise StoreError(f"{self.address}/{name} is not there with {size:,} bytes.", otherwise)
 
     def store(self, name: str, file: Path) -> None:
         """Write a file to an object, unless it holds the same already; compared when written."""

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from colisten.store.address import StoreAddress
 from colisten.store.bucket import Bucket
 
+_CHANGED = "Somebody writes there: start again when that is done."
+
 
 class BucketPlace:
     """A prefix of a bucket as a place of tables (`colisten.data.gather`).
@@ -36,7 +38,7 @@ class BucketPlace:
         text = name.as_posix()
         file = work / f"{sha256(text.encode()).hexdigest()}.parquet"
         if not file.exists():
-            self._bucket.fetch(text, file, self._bytes[text])
+            self._bucket.fetch(text, file, self._bytes[text], otherwise=_CHANGED)
         return file
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from colisten.data.gather import gathered, place_text
 from colisten.errors import ConfigError, StoreError
 from colisten.store.address import StoreAddress
 from colisten.store.bucket import Bucket
+from colisten.store.tables import BucketPlace
 from tests.data.sources import copy_source
 from tests.data.test_gather import parted
 
@@ -63,3 +64,15 @@ def test_a_bucket_that_is_none_is_told(address: StoreAddress) -> None:
         pass
     with pytest.raises(ConfigError, match="no store"), gathered(Path("s3://B/x")):
         pass
+
+
+def test_an_object_that_changes_meanwhile_is_told(
+    address: StoreAddress, tiny_source: Path, tmp_path: Path
+) -> None:
+    bucket = Bucket(address)
+    bucket.store("items.parquet", tiny_source / "items.parquet")
+    place = BucketPlace(bucket)
+    (name,) = place.names()
+    bucket.store("items.parquet", tiny_source / "users.parquet")
+    with pytest.raises(StoreError, match="start again when that is done"):
+        place.fetched(name, tmp_path)
