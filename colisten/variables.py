@@ -36,8 +36,11 @@ OF_PIPELINES = (
 )
 # Process whose end ends the workers; set by `colisten serve` alone.
 ARBITER = f"{PREFIX}ARBITER"
+# Folder where its workers say that they go on; set by it as well.
+HEARTBEATS = f"{PREFIX}HEARTBEATS"
 KNOWN = (
-    *(HOME, STORE, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, TOKEN, UMASK, DEBUG, ARBITER),
+    *(HOME, STORE, SETTINGS, WORKERS, LOG_LEVEL, MILVUS_TOKEN, TOKEN, UMASK, DEBUG),
+    *(ARBITER, HEARTBEATS),
     *OF_PIPELINES,
 )
 

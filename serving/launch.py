@@ -24,11 +24,12 @@ from colisten.release.store import ReleaseStore
 from colisten.serving.door import Admission
 from colisten.serving.environment import Environment
 from colisten.serving.exporters import exporters_of
+from colisten.serving.heartbeat import watched
 from colisten.settings.sections import ServingSettings
 from colisten.settings.tree import Settings
 from colisten.store.address import StoreAddress
 from colisten.threads import share_cores
-from colisten.variables import ARBITER, TOKEN, WORKERS
+from colisten.variables import ARBITER, HEARTBEATS, TOKEN, WORKERS
 
 _log = logger("serving.launch")
 
@@ -44,8 +45,9 @@ def launch(
 ) -> None:
     """Answer on `host:port` until SIGTERM or SIGINT.
 
-    BentoML's arbiter runs in this process, its workers in children of it. An index server that
-    does not start, or ends, is started again; until then exact search answers.
+    BentoML's arbiter runs in this process, its workers in children of it. A worker that hangs is
+    ended, and another takes its place. An index server that does not start, or ends, is started
+    again; until then exact search answers.
 
     Args:
         home: The folder that `colisten run --out` made.
@@ -75,11 +77,15 @@ def launch(
         stack.enter_context(index_class(index.backend).companion(home, index))
         share_cores(os.environ, workers)
         bentoml_home = stack.enter_context(_private_folder())
+        beats = Path(bentoml_home) / "beats"
+        beats.mkdir()
+        stack.enter_context(watched(beats, settings.serving.hang_seconds))
         os.environ.update(
             environment.variables()
             | {
                 WORKERS: str(workers),
                 ARBITER: str(os.getpid()),
+                HEARTBEATS: str(beats),
                 "BENTOML_HOME": bentoml_home,
             }
         )

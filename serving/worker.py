@@ -10,6 +10,7 @@ import gc
 import sys
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from starlette.applications import Starlette
@@ -26,12 +27,13 @@ from colisten.serving.door import Admission, Door
 from colisten.serving.drain import Drain, running_server
 from colisten.serving.environment import Environment, workers
 from colisten.serving.event_pace import EventPace
+from colisten.serving.heartbeat import Heartbeat
 from colisten.serving.operator_port import OperatorPort, listen_also
 from colisten.serving.policy import COMPRESSION, PagePolicy
 from colisten.serving.runtime import Runtime
 from colisten.serving.tracing import Tracer, tracer_of
 from colisten.settings.sections import ServingSettings
-from colisten.variables import ARBITER
+from colisten.variables import ARBITER, HEARTBEATS
 
 # How long a thread that computes keeps another one waiting, which has an answer to give.
 _SWITCH_SECONDS = 0.0005
@@ -83,6 +85,8 @@ class Worker:
         drain = opened._bound(serving)
         if drain is not None:
             runtime.ends = lambda: drain.begun
+            if folder := variables.get(HEARTBEATS):
+                app.state.heartbeat = Heartbeat(Path(folder))
         # What start-up made lives as long as the process: the collector need not look at it.
         gc.collect()
         gc.freeze()

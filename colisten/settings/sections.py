@@ -13,6 +13,7 @@ from colisten.settings.baselines import BASELINE_NAMES, BaselineChoice
 from colisten.settings.door import DoorSettings
 from colisten.settings.page import PageSettings
 from colisten.settings.section import Name, Positive, Section, Share
+from colisten.settings.worker import WorkerSettings
 
 PairKind = Literal["target-target", "target-context", "context-context"]
 _OLD_KINDS = ("target-auxiliary", "auxiliary-auxiliary")
@@ -272,7 +273,7 @@ class GateSettings(Section):
     )
 
 
-class ServingSettings(PageSettings, DoorSettings):
+class ServingSettings(PageSettings, DoorSettings, WorkerSettings):
     """How the service meets its deadline and follows releases."""
 
     features_budget_ms: Positive = Field(
@@ -371,28 +372,6 @@ class ServingSettings(PageSettings, DoorSettings):
         ge=0,
         description="Requests of a kind (asking, storing) that may wait in a worker; the next is "
         "429.",
-    )
-    max_connections: Positive = Field(
-        500, description="Connections that a worker serves; what comes over the next is 503."
-    )
-    idle_seconds: float = Field(
-        5.0,
-        gt=0,
-        description="How long a connection is kept on which no whole request head comes, or no "
-        "answer is read.",
-    )
-    body_seconds: float = Field(
-        5.0, gt=0, description="Longest time until a body is whole; then 408."
-    )
-    drain_seconds: float = Field(
-        2.0,
-        ge=0,
-        description="How long a worker that was told to end takes requests, while /readyz is 503.",
-    )
-    end_seconds: float = Field(
-        10.0,
-        gt=0,
-        description="Longest wait after that for answers that are still due.",
     )
     debug_vectors: bool = Field(
         False, description="Answer /v1/user_vector with users' vectors, for parity checks."
