@@ -9,35 +9,48 @@ killed takes what it was answering with it.
 from __future__ import annotations
 
 import os
-import resource
-import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-import psutil
 
 from benchmarks import serving_process
 from benchmarks.http_client import Client, client
 from benchmarks.http_load import LOST, Answers, Paced, Requests
 from benchmarks.pairs import machine, write_result
+from benchmarks.serving_faults import (
+    FAKETIME,
+    Hit,
+    Scene,
+    clock_ahead,
+    clock_behind,
+    damage_file,
+    faked,
+    fill_disk,
+    kill_lite,
+    kill_redis,
+    kill_triton,
+    kill_worker,
+    stop_lite,
+    stop_milvus,
+    stop_redis,
+    stop_triton,
+    stop_worker,
+    truncate_file,
+)
 from benchmarks.serving_homes import copied, homes, of_server, on_redis, trained
 from benchmarks.serving_path import Place
-from benchmarks.serving_process import RECOMMEND, Process, Redis, colisten, wait_until
-from benchmarks.serving_triton import Triton, triton
-from colisten.feature_repo.repo import materialize
+from benchmarks.serving_process import RECOMMEND, Process, colisten, wait_until
+from benchmarks.serving_triton import triton
 from colisten.index import open_index
-from colisten.index.lite_server import LiteServer, endpoint_of
-from colisten.json_files import parse_json, read_mapping
-from colisten.release.feature_files import features_of
+from colisten.index.lite_server import LiteServer
+from colisten.json_files import parse_json
 from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
 
@@ -48,156 +61,10 @@ PACES = {"clock_ahead": 15.0, "clock_behind": 15.0}
 BEFORE, DURING, AFTER = 3.0, 5.0, 12.0
 """Seconds before the hit, until its end, and in which answers may come back to what they were."""
 DEADLINE_MS = 500
+HANG_SECONDS = 3.0
 CONNECTIONS = 24
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 _LOAD = round(os.getloadavg()[0], 1)
 LITE = IndexSettings(backend="milvus")
-Undo = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A service and what can be broken of it.
-
-    Attributes:
-        place: Its folder.
-        process: Its processes.
-        work: A folder for whatever is needed.
-        redis: Where features are, or None.
-        milvus: The index server, or None.
-        tower: The tower's server, or None.
-    """
-
-    place: Place
-    process: Process
-    work: Path
-    redis: Redis | None = None
-    milvus: psutil.Process | None = None
-    tower: Triton | None = None
-
-
-Hit = Callable[[Scene], Undo]
-
-
-def kill_worker(scene: Scene) -> Undo:
-    """SIGKILL to one of the workers."""
-    scene.process.workers()[0].kill()
-    return lambda: None
-
-
-def stop_worker(scene: Scene) -> Undo:
-    """SIGSTOP to one of the workers."""
-    return _stopped(scene.process.workers()[0])
-
-
-def fill_disk(scene: Scene) -> Undo:
-    """No worker can make any file longer; what a full disk does to whoever appends."""
-    workers = scene.process.workers()
-
-    def limit(size: int) -> None:
-        for each in workers:
-            with suppress(psutil.Error):
-                each.rlimit(psutil.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-    limit(0)
-    return lambda: limit(resource.RLIM_INFINITY)
-
-
-def damage_file(scene: Scene) -> Undo:
-    """Other bytes in place, in the vectors of the live release."""
-    file = scene.place.release.folder / "item_vectors.npy"
-    at = file.stat().st_size // 2
-    with file.open("r+b") as stream:
-        stream.seek(at)
-        kept = stream.read(4096)
-        stream.seek(at)
-        stream.write(os.urandom(len(kept)))
-
-    def undo() -> None:
-        with file.open("r+b") as stream:
-            stream.seek(at)
-            stream.write(kept)
-
-    return undo
-
-
-def truncate_file(scene: Scene) -> Undo:
-    """Nearly nothing is left of the vectors of the live release."""
-    file = scene.place.release.folder / "item_vectors.npy"
-    kept = file.read_bytes()
-    os.truncate(file, 200)
-
-    def undo() -> None:
-        with file.open("r+b") as stream:
-            stream.write(kept)
-
-    return undo
-
-
-def kill_redis(scene: Scene) -> Undo:
-    """SIGKILL; an empty one comes in its place, and is filled as an operator would."""
-    redis, place = scene.redis, scene.place
-    assert redis is not None
-    redis.kill()
-
-    def undo() -> None:
-        redis.start()
-        materialize(
-            features_of(place.home, place.release.manifest),
-            as_of=datetime.fromisoformat(place.release.manifest.as_of),
-        )
-
-    return undo
-
-
-def stop_redis(scene: Scene) -> Undo:
-    """SIGSTOP: it takes connections and says nothing."""
-    assert scene.redis is not None
-    return _stopped(scene.redis.process)
-
-
-def kill_lite(scene: Scene) -> Undo:
-    """SIGKILL to the embedded index."""
-    _lite(scene).kill()
-    return lambda: None
-
-
-def stop_lite(scene: Scene) -> Undo:
-    """SIGSTOP to the embedded index."""
-    return _stopped(_lite(scene))
-
-
-def stop_milvus(scene: Scene) -> Undo:
-    """SIGSTOP to the index server."""
-    assert scene.milvus is not None
-    return _stopped(scene.milvus)
-
-
-def stop_triton(scene: Scene) -> Undo:
-    """SIGSTOP to the tower's server and its backends."""
-    tower = scene.tower
-    assert tower is not None
-    tower.send(signal.SIGSTOP)
-    return lambda: tower.send(signal.SIGCONT)
-
-
-def kill_triton(scene: Scene) -> Undo:
-    """SIGKILL to the tower's server and its backends; an operator starts it again."""
-    assert scene.tower is not None
-    scene.tower.kill()
-    return scene.tower.start
-
-
-def clock_ahead(scene: Scene) -> Undo:
-    """The wall clock of the service is a day ahead."""
-    return _clock(scene, "+1d")
-
-
-def clock_behind(scene: Scene) -> Undo:
-    """The wall clock of the service is a day behind."""
-    return _clock(scene, "-1d")
-
-
 SCENES: dict[str, tuple[Hit, ...]] = {
     "exact": (kill_worker, stop_worker, fill_disk, damage_file, truncate_file),
     "clock": (clock_ahead, clock_behind),
@@ -216,6 +83,7 @@ def run() -> None:
         "a_second": PACE,
         "a_second_instead": PACES,
         "deadline_ms": DEADLINE_MS,
+        "hang_seconds": HANG_SECONDS,
         "seconds": {"before": BEFORE, "during": DURING, "after": AFTER},
     }
     with homes() as folder, client() as asking:
@@ -235,6 +103,8 @@ def run() -> None:
 def opened(name: str, place: Place, work: Path) -> Iterator[Scene | None]:
     """A service by its name in `SCENES`; None where its software is not here."""
     settings = [f"serving.deadline_ms={DEADLINE_MS}", "serving.inspect_seconds=0.5"]
+    # Soon enough to be seen here.
+    settings += [f"serving.hang_seconds={HANG_SECONDS}"]
     environment: dict[str, str] = {}
     redis, milvus, tower = None, None, None
     with ExitStack() as stack:
@@ -248,7 +118,7 @@ def opened(name: str, place: Place, work: Path) -> Iterator[Scene | None]:
                 yield None
                 return
             (work / "clock").write_text("+0")
-            environment = _faked(work / "clock")
+            environment = faked(work / "clock")
         if name == "lite":
             with LiteServer(own.home), open_index(own.home, LITE) as index:
                 _republish(own, index)
@@ -354,39 +224,6 @@ def _well(process: Process, scene: Scene) -> bool:
     except (RuntimeError, httpx.HTTPError):
         return False
     return process.answers(RECOMMEND, body, holds='"two_tower"')
-
-
-def _stopped(process: psutil.Process) -> Undo:
-    process.suspend()
-
-    def undo() -> None:
-        process.resume()
-
-    return undo
-
-
-def _lite(scene: Scene) -> psutil.Process:
-    return psutil.Process(int(read_mapping(endpoint_of(scene.place.home))["pid"]))
-
-
-def _faked(file: Path) -> dict[str, str]:
-    """Variables by which a process takes its wall clock from a file, and no other clock."""
-    return {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-
-
-def _clock(scene: Scene, shift: str) -> Undo:
-    file = scene.work / "clock"
-    file.write_text(shift)
-
-    def undo() -> None:
-        file.write_text("+0")
-
-    return undo
 
 
 def _republish(place: Place, index: Any) -> None:
