@@ -47,6 +47,7 @@ SECOND = (
     "training",
 )
 """Folders and files of `tests` that make the second half; all others are the first."""
+MARK = "pytest.mark.undisturbed"
 _PYTEST = (sys.executable, "-m", "pytest")
 
 
@@ -54,6 +55,12 @@ def halves() -> tuple[list[str], list[str]]:
     """What each half is asked to collect; together that is every test, once."""
     second = [f"tests/{name}" for name in SECOND]
     return ["tests", *(f"--ignore={name}" for name in second)], second
+
+
+def undisturbed() -> list[str]:
+    """Files with a test that nothing may run beside; collecting all others takes long."""
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(file.relative_to(ROOT)) for file in files if MARK in file.read_text()]
 
 
 def run(options: Sequence[str]) -> int:
@@ -78,7 +85,7 @@ def run(options: Sequence[str]) -> int:
                 said.seek(0)
                 sys.stdout.flush()
                 sys.stdout.buffer.write(said.read())
-    return max(*codes, _pytest("tests", "-m", "undisturbed", *options))
+    return max(*codes, _pytest(*undisturbed(), "-m", "undisturbed", *options))
 
 
 def _pytest(*arguments: str) -> int:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.conftest import AHEAD
-from tests.halves import SECOND, halves
+from tests.halves import SECOND, halves, undisturbed
 
 TESTS = Path(__file__).parent
 
@@ -29,3 +29,7 @@ def test_what_is_made_beside_the_tests_is_wanted_in_one_half() -> None:
     }
     assert len(asking) >= 10
     assert [one for one in asking if not f"{one}/".startswith(tuple(f"{s}/" for s in SECOND))] == []
+
+
+def test_what_runs_alone_is_found() -> None:
+    assert "tests/serving/test_circuit_breaker.py" in undisturbed()
