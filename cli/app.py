@@ -50,6 +50,9 @@ COMMANDS = {
     "pipeline": "pipeline:app",
     "triton": "triton:app",
 }
+PROGRAM = "colisten"
+# Set by the shell's part of completion, as Typer names it.
+COMPLETES = f"_{PROGRAM.upper()}_COMPLETE"
 # Lists all others.
 _LISTING = "commands"
 
@@ -78,7 +81,7 @@ def program(only: str | None = None) -> typer.Typer:
         only: A name of `COMMANDS`; what any other text asks for, and None, needs all of them.
     """
     made = typer.Typer(
-        name="colisten",
+        name=PROGRAM,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -126,8 +129,8 @@ def _answer(arguments: Sequence[str], *, as_json: bool) -> int:
     try:
         configure_logs()
         check_variables(os.environ)
-        made = program(arguments[0] if arguments else None)
-        code = made(list(arguments), prog_name="colisten", standalone_mode=not as_json)
+        made = program(_first(arguments))
+        code = made(list(arguments), prog_name=PROGRAM, standalone_mode=not as_json)
     except SystemExit as done:
         code = done.code
     except Exception as error:
@@ -141,6 +144,14 @@ def _answer(arguments: Sequence[str], *, as_json: bool) -> int:
     if code:
         raise_if_asked()
     return code
+
+
+def _first(arguments: Sequence[str]) -> str | None:
+    """The word that names the command; a shell that completes hands its line over in a variable."""
+    if COMPLETES in os.environ:
+        line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+        arguments = line.split()[1:]
+    return arguments[0] if arguments else None
 
 
 def _described(error: Exception) -> tuple[str, str, int]:
