@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def learned_from(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("inputs")
     graph = dated(random_graph(60, 60, 4000, seed=1), 1000, 1)
     fewer = dated(random_graph(60, 60, 3000, seed=2), 1000, 1)
+    fewer = replace(fewer, ids_digest=graph.ids_digest)
     GraphSet.write(folder / "graph", graph, [lambda: fewer, lambda: graph], None, None)
     text = np.random.default_rng(0).normal(size=(120, 12)).astype(np.float32)
     TextVectors(text).save(folder / "text")
