@@ -63,7 +63,7 @@ def by_library(ahead: dict[str, Made]) -> Path:
 
 def test_every_step_leaves_typed_artifacts(finished: Path) -> None:
     graph = artifact(finished, "build_graph", "graph")
-    folds = {f"fold-{k}" for k in range(5)}
+    folds = {f"fold-{k}.arrow" for k in range(5)}
     assert {path.name for path in graph.iterdir()} == {
         "full",
         "validation",
