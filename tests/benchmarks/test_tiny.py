@@ -38,6 +38,7 @@ from benchmarks import (
     sequential,
     serving_arms,
     serving_chaos,
+    serving_faults,
     serving_homes,
     serving_http,
     serving_path,
@@ -141,7 +142,7 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
         "STARTS": 1,
     },
     serving_chaos: {
-        "SCENES": {"exact": (serving_chaos.fill_disk,)},
+        "SCENES": {"exact": (serving_faults.fill_disk,)},
         "WORKERS": 1,
         "PACE": 20.0,
         "BEFORE": 1.0,
