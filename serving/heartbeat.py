@@ -36,10 +36,13 @@ class Heartbeat:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / str(os.getpid())).open("w+b", buffering=0)
+        aside = folder / f".{os.getpid()}"
+        self._file = aside.open("w+b", buffering=0)
         # Held until this process ends, however it does: a later one of the same id is not it.
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._file.write(_MOMENT.pack(time.monotonic()))
+        # Only now seen: a file that nobody holds is of somebody who ended.
+        aside.rename(folder / str(os.getpid()))
         self._moment = mmap.mmap(self._file.fileno(), _MOMENT.size)
         self._loop = asyncio.get_running_loop()
         self._beat()
@@ -69,7 +72,7 @@ def watched(folder: Path, seconds: float) -> Iterator[None]:
                 since = now
             last = now
             if now - since > seconds:
-                for file in folder.iterdir():
+                for file in folder.glob("[!.]*"):
                     _look(file, now - seconds, now)
 
     thread = threading.Thread(target=watch, daemon=True)

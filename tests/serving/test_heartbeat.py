@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,6 +13,7 @@ import pytest
 
 from colisten.serving.heartbeat import watched
 from tests.serving.conftest import Home, start, stop
+from tests.serving.test_service import soon
 
 BEATING = """
 import asyncio, sys, time
@@ -37,15 +36,6 @@ def beating(folder: Path, seconds: float) -> subprocess.Popen[str]:
     assert process.stdout is not None
     assert process.stdout.readline() == "beats\n"
     return process
-
-
-def soon(true: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_who_hangs_is_ended_and_who_goes_on_is_not(tmp_path: Path) -> None:
