@@ -67,6 +67,7 @@ def paced(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 
 
 @pytest.mark.slow
+@pytest.mark.undisturbed
 def test_shelves_stay_personal_while_others_write(paced: Service) -> None:
     over, statuses = threading.Event(), Counter[int]()
     numbers = itertools.count()
