@@ -13,12 +13,14 @@ import os
 import sys
 import warnings
 
+from colisten import garbage
 from colisten.cli.ending import Ended, end_on_signals, leave_on_signals
 
 
 def main() -> None:
     """Run the command that this process was started with."""
     leave_on_signals()
+    garbage.search_rarely()
     _open_streams()
     # One class of Feast's shadows another's field: nothing that a reader could do about it.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"feast\.")

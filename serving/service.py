@@ -18,6 +18,7 @@ from bentoml._internal.utils.analytics import usage_stats
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 
+from colisten import garbage
 from colisten.serving.door import Admission, Door
 from colisten.serving.environment import workers
 from colisten.serving.policy import COMPRESSION, PagePolicy
@@ -46,6 +47,7 @@ class Colisten:
     """Shelves, similar items and events over the live release."""
 
     def __init__(self) -> None:
+        garbage.search_rarely()
         from colisten.serving.worker import Worker
 
         self.worker = Worker.open(app, os.environ)

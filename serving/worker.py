@@ -6,7 +6,6 @@ from colisten.extras import needs
 
 needs("starlette", "uvicorn")
 
-import gc
 import sys
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Self
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 
+from colisten import garbage
 from colisten.child import end_with
 from colisten.logs import configure_logs
 from colisten.private import write_privately
@@ -87,9 +87,8 @@ class Worker:
             runtime.ends = lambda: drain.begun
             if folder := variables.get(HEARTBEATS):
                 app.state.heartbeat = Heartbeat(Path(folder))
-        # What start-up made lives as long as the process: the collector need not look at it.
-        gc.collect()
-        gc.freeze()
+        # What start-up made lives as long as the process.
+        garbage.search()
         return opened
 
     def close(self) -> None:

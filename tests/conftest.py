@@ -10,7 +10,6 @@ import gc
 import json
 import os
 import signal
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from colisten import garbage
 from colisten.features.users import UserFields
 from colisten.files import folder_digests
 from colisten.ranking.popularity import PopularityRule
@@ -122,24 +122,7 @@ def write(file: Path, rows: Sequence[Mapping[str, object]], **types: pa.DataType
     pq.write_table(table, file)
 
 
-class _Imported:
-    """Sets what was imported aside: a million objects that nobody need look through for garbage.
-
-    Each step of a run ends with a whole collection, which takes a third of a second otherwise.
-    """
-
-    def __init__(self) -> None:
-        self._modules = 0
-
-    def set_aside(self) -> None:
-        """Where much was imported since the last time."""
-        if len(sys.modules) > self._modules + 100:
-            self._modules = len(sys.modules)
-            gc.collect()
-            gc.freeze()
-
-
-_imported = _Imported()
+garbage.search_rarely()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -156,12 +139,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    _imported.set_aside()
+    garbage.set_aside()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    _imported.set_aside()
+    garbage.set_aside()
 
 
 def pytest_sessionfinish() -> None:

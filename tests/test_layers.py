@@ -125,8 +125,16 @@ def test_the_service_loads_no_training_code() -> None:
             "from colisten.cli.app import program; program('serve')",
             {"colisten.cli.demo", "colisten.cli.check", "pandas", "scipy", "feast"},
         ),
+        (
+            "from colisten.text import encoders; encoders.load_encoder('minilm').encode(['a'], 1)",
+            {"sentence_transformers", "transformers", "sklearn", "scipy"},
+        ),
+        (
+            "import colisten.training.hgnn.train, colisten.baselines.registry",
+            {"torch_geometric", "sklearn", "transformers"},
+        ),
     ],
-    ids=["arbiter", "settings", "serve"],
+    ids=["arbiter", "settings", "serve", "encoder", "training"],
 )
 def test_what_starts_often_loads_little(code: str, unwanted: set[str]) -> None:
     ask = f"{code}\nimport sys; print(sorted({unwanted!r} & set(sys.modules)))"

@@ -15,19 +15,21 @@ graph, do what its thousand epochs do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor, nn
-from torch_geometric.nn.models import LightGCN
 
 from colisten.baselines.baseline import Baseline, Parameters
 from colisten.baselines.interaction_matrix import InteractionMatrix
 from colisten.ranking.top_k import Scorer
 from colisten.sampling.pairs import contains
 from colisten.training.checkpoint import deterministic
+
+if TYPE_CHECKING:
+    from torch_geometric.nn.models import LightGCN
 
 FACTORS = 64
 STEPS = 200
@@ -65,6 +67,8 @@ def fit_lightgcn(
 
 def lightgcn(start: Tensor, layers: int) -> LightGCN:
     """PyG's model over `normalised` adjacencies, with E_0 [nodes, factors] to start from."""
+    from torch_geometric.nn.models import LightGCN
+
     model = LightGCN(len(start), start.shape[1], layers)
     model.convs = nn.ModuleList(_Convolution() for _ in range(layers))
     with torch.no_grad():

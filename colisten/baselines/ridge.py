@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from colisten.baselines.baseline import Baseline, Parameters
@@ -36,6 +35,8 @@ def fit_factors(
 
     k is `FACTORS`, or as many as a smaller matrix has.
     """
+    from sklearn.utils.extmath import randomized_svd
+
     columns = np.ones(train.matrix.shape[1], dtype=bool)
     columns[train.target] = False
     others = sparse.csr_matrix(train.matrix[:, columns])

@@ -1,20 +1,25 @@
-"""Batches as PyG `HeteroData`, so that any heterogeneous PyG model can read them."""
+"""Batches as PyG `HeteroData`, so that any heterogeneous PyG model can read them.
+
+Who reads none need not load PyG: it takes six seconds of CPU, and our own model is without it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
 from colisten.errors import GraphError
 from colisten.sampling.adjacency import Adjacency
 from colisten.sampling.batch import MultiLinkBatch
 from colisten.sampling.neighbours import Neighbourhood
 from colisten.sampling.splits import is_label, label_keys
+
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData
 
 BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -55,6 +60,8 @@ class Features:
 
         A node's edges are those it drew in the hop that first reached it, as in PyG.
         """
+        from torch_geometric.data import HeteroData
+
         around = dense.neighbourhood
         batch = HeteroData()
         for key, value in self.common.items():

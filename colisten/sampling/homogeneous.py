@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch_geometric.data import Data, HeteroData
+import sys
+from typing import TYPE_CHECKING, Any
 
 from colisten.sampling.edge_types import HOMOGENEOUS
 from colisten.sampling.splits import is_label, label_keys
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data, HeteroData
 
 NODE = HOMOGENEOUS[0]
 
 
 def is_homogeneous(data: Any) -> bool:
-    """Whether it is PyG's `Data`."""
-    return isinstance(data, Data)
+    """Whether it is PyG's `Data`, of which there is none where PyG is not loaded."""
+    loaded = sys.modules.get("torch_geometric.data")
+    return loaded is not None and isinstance(data, loaded.Data)
 
 
 def to_hetero(data: Data) -> HeteroData:
     """The same graph with `node` and (node, to, node); what is of neither is the graph's."""
+    from torch_geometric.data import HeteroData
+
     out = HeteroData()
     nodes, edges = out[NODE], out[HOMOGENEOUS]
     values = data.to_dict()
@@ -36,6 +41,8 @@ def to_hetero(data: Data) -> HeteroData:
 
 def to_data(batch: HeteroData) -> Data:
     """A batch over `to_hetero` as `Data`."""
+    from torch_geometric.data import Data
+
     out = Data()
     for store in (batch._global_store, batch[NODE], batch[HOMOGENEOUS]):
         for key, value in store.items():

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import gc
 import hashlib
 import os
 import shutil
@@ -28,6 +27,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import pyarrow as pa
 
+from colisten import garbage
 from colisten.errors import FileError, PipelineError
 from colisten.files import sweep_partials
 from colisten.interrupts import close_own_connection
@@ -270,7 +270,7 @@ def _used(folder: Path) -> float:
 def _free_memory() -> None:
     """Hand back to the system what a step no longer needs."""
     close_own_connection()
-    gc.collect()
+    garbage.search()
     pa.default_memory_pool().release_unused()
     with suppress(OSError, AttributeError):  # glibc alone has it
         ctypes.CDLL(None).malloc_trim(0)

