@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
+from colisten.errors import ConfigError
 from colisten.settings.tree import Settings, settings_from
 from colisten.yaml_files import parse_yaml
 from k8s.checks.rendered import Object, Rendered, Workload, at
@@ -86,13 +87,10 @@ class Command:
 
     @property
     def settings(self) -> Settings | None:
-        """What `--config` names; None where it names nothing that is there.
-
-        Raises:
-            ConfigError: It is no file of settings.
-        """
+        """What `--config` names; None where that is not there or no file of settings, which
+        `k8s.checks.configuration` says."""
         text = self.file(self.options.get("--config", ""))
-        return None if text is None else settings_of(text)
+        return None if text is None else _settings_or_none(text)
 
     def _data(self, name: str) -> Mapping[str, str]:
         found = self.rendered.find("ConfigMap", name, self.workload.namespace)
@@ -122,8 +120,15 @@ def services(rendered: Rendered) -> list[Command]:
 
 
 def publishing_of(rendered: Rendered) -> Settings | None:
-    """What publishes is told, where it is rendered beside: see k8s/base/feast."""
+    """What publishes is told (k8s/base/feast); None where that is not rendered beside."""
     for one in rendered.kind("ConfigMap"):
         if (text := one.get("data", {}).get(PUBLISHING)) is not None:
-            return settings_of(text)
+            return _settings_or_none(text)
     return None
+
+
+def _settings_or_none(text: str) -> Settings | None:
+    try:
+        return settings_of(text)
+    except ConfigError:
+        return None

@@ -11,7 +11,7 @@ from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from colisten.errors import ConfigError
 from colisten.variables import KNOWN, OF_PIPELINES, PREFIX
 from colisten.yaml_files import parse_yaml
-from k8s.checks.command import Command, commands, publishing_of, services
+from k8s.checks.command import Command, commands, publishing_of, services, settings_of
 from k8s.checks.finding import Finding
 from k8s.checks.rendered import Rendered, at, name_of
 
@@ -38,7 +38,7 @@ def settings(rendered: Rendered) -> Iterator[Finding]:
             yield Finding("settings", name, f"no ConfigMap has {file}.")
             continue
         try:
-            assert command.settings is not None
+            settings_of(text)
         except ConfigError as error:
             yield Finding("settings", name, f"{PurePosixPath(file).name}: {error}")
             continue
@@ -53,10 +53,7 @@ def settings(rendered: Rendered) -> Iterator[Finding]:
 
 def variables(rendered: Rendered) -> Iterator[Finding]:
     """Variables that nothing reads, and those that settings name and a pod has not."""
-    try:
-        publishing = publishing_of(rendered)
-    except ConfigError:
-        publishing = None
+    publishing = publishing_of(rendered)
     named = set(_REFERENCE.findall("" if publishing is None else publishing.features.redis))
     redis = publishing is not None and publishing.features.online_store == "redis"
     for command in commands(rendered):
@@ -76,7 +73,7 @@ def variables(rendered: Rendered) -> Iterator[Finding]:
             text = f"features.redis names ${{{name}}}, and its pods do not have it."
             yield Finding("settings", where, text)
     for command in services(rendered):
-        asked = command.settings if _loads(command) else None
+        asked = command.settings
         uri = None if asked is None else asked.index.uri
         has = "COLISTEN_MILVUS_TOKEN" in command.variables
         if uri is not None and has and not uri.startswith("https://"):
@@ -107,13 +104,6 @@ def _reads(command: Command, config: str, key: str) -> bool:
         if found is not None and at(found[1], "configMap", "name") == config:
             return PurePosixPath(path).name == key
     return False
-
-
-def _loads(command: Command) -> bool:
-    try:
-        return command.settings is not None
-    except ConfigError:
-        return False
 
 
 def _aws() -> set[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from colisten.errors import ConfigError
 from k8s.checks.command import Command, commands, publishing_of, services
 from k8s.checks.rendered import Rendered, Workload, at
 
@@ -53,10 +52,7 @@ def _addresses(rendered: Rendered, command: Command) -> Iterator[tuple[str, str]
         endpoint = said.get("AWS_ENDPOINT_URL_S3") or said.get("AWS_ENDPOINT_URL")
         region = said.get("AWS_DEFAULT_REGION") or "us-east-1"
         yield "S3", endpoint or f"https://s3.{region}.amazonaws.com"
-    try:
-        settings = command.settings
-    except ConfigError:
-        settings = None  # `k8s.checks.configuration` says so
+    settings = command.settings
     if settings is None or command not in services(rendered):
         return
     if settings.index.uri is not None:

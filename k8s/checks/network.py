@@ -46,15 +46,17 @@ def egress(rendered: Rendered) -> Iterator[Finding]:
 
 def ingress(rendered: Rendered) -> Iterator[Finding]:
     """Pods that are reached although nobody said so, and rules that say everybody."""
+    denied = {
+        one["metadata"].get("namespace")
+        for one in rendered.kind("NetworkPolicy")
+        if one["spec"]["podSelector"] == {}
+        and {"Ingress", "Egress"} <= set(one["spec"].get("policyTypes", ()))
+        and not one["spec"].get("ingress")
+        and not one["spec"].get("egress")
+    }
     for workload in rendered.workloads:
-        denied = [
-            policy
-            for policy in rendered.kind("NetworkPolicy")
-            if _applies(policy, workload)
-            and {"Ingress", "Egress"} <= set(policy["spec"].get("policyTypes", ()))
-        ]
-        if not denied:
-            text = f"no policy of {workload.namespace} denies what is not let in and out."
+        if workload.namespace not in denied:
+            text = f"no policy of {workload.namespace} denies what no other one lets in or out."
             yield Finding("ingress", workload.name, text)
     for policy in rendered.kind("NetworkPolicy"):
         for at, rule in enumerate(policy["spec"].get("ingress") or ()):

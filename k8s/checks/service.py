@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from colisten.errors import ConfigError
 from colisten.experiments.plan import FOLDER as EXPOSURES
 from colisten.serving.door import LOCAL, PROBES
 from colisten.serving.drain import LAST_RESORT_SECONDS
-from colisten.settings.tree import Settings
 from k8s.checks.command import Command, services
 from k8s.checks.finding import Finding
 from k8s.checks.rendered import Object, Rendered, at, name_of
@@ -38,7 +36,7 @@ def home(rendered: Rendered) -> Iterator[Finding]:
             yield Finding("home", name, text)
         if stored and _read_only(*lies):
             yield Finding("home", name, f"{out} mirrors a store and is read-only.")
-        settings = _settings(command)
+        settings = command.settings
         if settings is not None and settings.serving.exposures:
             shown = command.volume_of(f"{out}/{EXPOSURES}")
             if shown is None or _read_only(*shown):
@@ -84,7 +82,7 @@ def probes(rendered: Rendered) -> Iterator[Finding]:
                 if kind == "readinessProbe":
                     text = f"{kind} asks {asked['path']}, which says nothing of {READY}."
                 yield Finding("probe", name, text)
-        settings, alive = _settings(command), container.get("livenessProbe")
+        settings, alive = command.settings, container.get("livenessProbe")
         if settings is not None and alive is not None:
             patience = alive.get("periodSeconds", 10) * alive.get("failureThreshold", 3)
             if patience <= settings.serving.hang_seconds:
@@ -98,7 +96,7 @@ def probes(rendered: Rendered) -> Iterator[Finding]:
 def grace(rendered: Rendered) -> Iterator[Finding]:
     """Ends that Kubernetes cuts short."""
     for command in services(rendered):
-        settings, pod = _settings(command), command.workload.pod
+        settings, pod = command.settings, command.workload.pod
         if settings is None:
             continue
         serving = settings.serving
@@ -119,7 +117,7 @@ def grace(rendered: Rendered) -> Iterator[Finding]:
 def listened(rendered: Rendered) -> Iterator[Finding]:
     """Ports that containers name and the service does not listen on, or not for other machines."""
     for command in services(rendered):
-        name, settings = command.workload.name, _settings(command)
+        name, settings = command.workload.name, command.settings
         expected = {int(command.options.get("--port", 3000))}
         if command.options.get("--host", "127.0.0.1") in LOCAL:
             yield Finding("port", name, "--host is this pod alone: set 0.0.0.0.")
@@ -136,7 +134,7 @@ def listened(rendered: Rendered) -> Iterator[Finding]:
 def hosts(rendered: Rendered) -> Iterator[Finding]:
     """Names by which a Gateway or a neighbour asks, and that the service refuses (421)."""
     for command in services(rendered):
-        settings = _settings(command)
+        settings = command.settings
         if settings is None or settings.serving.hosts is None:
             continue
         taken = LOCAL.union(settings.serving.hosts)
@@ -157,13 +155,6 @@ def _names(rendered: Rendered, command: Command) -> Iterator[tuple[Object, str]]
     for one in rendered.kind("HTTPRoute"):
         for name in one["spec"].get("hostnames", []):
             yield one, name
-
-
-def _settings(command: Command) -> Settings | None:
-    try:
-        return command.settings
-    except ConfigError:
-        return None  # `k8s.checks.configuration` says so
 
 
 def _read_only(mount: Mapping[str, Any], volume: Mapping[str, Any]) -> bool:
