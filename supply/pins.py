@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from colisten.json_files import read_json
-from supply.images import LIST, OUT, ROOT
+from supply.image_locks import ROOT
+from supply.images import LIST, OUT
 
 OVERLAY = ROOT / "k8s" / "overlays" / "production"
 

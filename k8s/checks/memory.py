@@ -15,7 +15,7 @@ TITLES = "colisten/titles"
 """Annotation of the service's pods: how many titles its memory is sized for."""
 _MIB = 1 << 20
 # The service without a catalogue: the process that starts workers, and a worker. A test measures.
-ARBITER_BYTES, WORKER_BYTES = 200 * _MIB, 450 * _MIB
+ARBITER_BYTES, WORKER_BYTES = 256 * _MIB, 450 * _MIB
 # docs/architecture.md: an item's vector has 965 numbers of 4 bytes with default settings. It is
 # held as it is, turned for pruned search (a third more, docs/serving.md), and as history vector.
 _TITLE_BYTES = int(965 * 4 * (1 + 1 / 3 + 1))
