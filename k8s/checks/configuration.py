@@ -17,6 +17,8 @@ from k8s.checks.rendered import Rendered, at, name_of
 
 SERVED = frozenset({"serving", "index", "triton", "experiment", "release"})
 """Sections that the service reads; a test finds them in its sources."""
+DASHBOARD = "grafana_dashboard"
+"""Label of what Grafana's sidecar reads, and no pod of ours."""
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OPENTELEMETRY = re.compile(r"OTEL_[A-Z_]+")
 # Of credentials, which botocore reads in places of their own.
@@ -46,6 +48,8 @@ def settings(rendered: Rendered) -> Iterator[Finding]:
         for section in sorted(set(tree) - SERVED) if command in services(rendered) else ():
             yield Finding("settings", name, f"the service reads nothing of section {section}.")
     for one in rendered.kind("ConfigMap"):
+        if DASHBOARD in (at(one, "metadata", "labels") or {}):
+            continue
         for key in one.get("data", {}):
             if not any(_reads(command, one["metadata"]["name"], key) for command in _of(rendered)):
                 yield Finding("settings", name_of(one), f"nobody reads {key}.")
@@ -99,6 +103,10 @@ def _reads(command: Command, config: str, key: str) -> bool:
         reference = at(one, "valueFrom", "configMapKeyRef") or {}
         if (reference.get("name"), reference.get("key")) == (config, key):
             return True
+    if command.words[:1] != ["colisten"]:
+        # Of others: what is mounted is taken to be read.
+        volumes = command.workload.volumes.values()
+        return any(at(one, "configMap", "name") == config for one in volumes)
     for path in command.options.values():
         found = command.volume_of(path) if path.startswith("/") else None
         if found is not None and at(found[1], "configMap", "name") == config:

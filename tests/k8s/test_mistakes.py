@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from colisten.settings.cluster import load_cluster
-from k8s.checks.finding import Finding
 from k8s.checks.rendered import Rendered
-from k8s.checks.run import CHECKS, findings
-from k8s.checks.scaling import exported
+from k8s.checks.run import CHECKS
+from tests.k8s.found import unexpected
 from tests.k8s.kubectl import CLUSTER, K8S, rendered, text_of
 
 # What finds it; where several checks do, all of them, the mistake's own first.
@@ -29,20 +28,11 @@ CAUGHT = {
     "missing_claim": ("volume",),
     "container_as_root": ("security",),
 }
-IN_PROGRESS = "colisten_requests_in_progress"
 
 
 def checks_of(objects: Rendered) -> set[str]:
     """Names of the checks that find something."""
-    return {one.check for one in unexpected(objects)}
-
-
-def unexpected(objects: Rendered) -> list[Finding]:
-    return [
-        one
-        for one in findings(objects, load_cluster(CLUSTER))
-        if IN_PROGRESS in exported() or IN_PROGRESS not in one.text
-    ]
+    return {one.check for one in unexpected(objects, load_cluster(CLUSTER))}
 
 
 def test_every_mistake_is_listed() -> None:
@@ -52,8 +42,8 @@ def test_every_mistake_is_listed() -> None:
 
 
 def test_nothing_is_wrong_without_a_mistake() -> None:
-    assert unexpected(rendered("overlays/production")) == []
-    assert findings(rendered("overlays/local")) == []
+    assert unexpected(rendered("overlays/production"), load_cluster(CLUSTER)) == []
+    assert unexpected(rendered("overlays/local")) == []
 
 
 @pytest.mark.parametrize("name", CAUGHT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 
 from k8s.checks.rendered import Rendered, at
 from k8s.checks.schemas import VERSIONS, custom, faults, schema_findings
+from tests.k8s.found import unexpected
 from tests.k8s.kubectl import K8S, rendered, text_of
 
 OVERLAYS = sorted(one.parent.name for one in K8S.glob("overlays/*/kustomization.yaml"))
@@ -98,14 +100,21 @@ def test_what_is_rendered_is_one_document_an_object() -> None:
         assert len(keys) == len(set(keys)), name
 
 
-def over_the_bases(name: str | None, folder: Path) -> Rendered:
-    """A component over all bases, and the bases alone."""
+@pytest.mark.parametrize("name", [None, "gateway", "image-volume-release"])
+def test_a_component_keeps_what_is_checked(name: str | None, tmp_path: Path) -> None:
+    # Bases have no digests; an overlay does.
+    objects = over_the_bases(name, tmp_path, ("serving", "feast", "pipelines"))
+    assert [one for one in unexpected(objects) if one.check != "digest"] == []
+
+
+def over_the_bases(name: str | None, folder: Path, bases: Sequence[str] = BASES) -> Rendered:
+    """A component over bases, or those alone."""
     where = folder / str(name)
     where.mkdir()
     # kustomize takes folders outside its own by a relative path alone.
     up = Path(os.path.relpath(K8S.resolve(), where.resolve()))
     text = {
-        "resources": [str(up / "base" / one) for one in BASES],
+        "resources": [str(up / "base" / one) for one in bases],
         "components": [] if name is None else [str(up / "components" / name)],
     }
     (where / "kustomization.yaml").write_text(yaml.safe_dump(text))
