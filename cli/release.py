@@ -211,6 +211,33 @@ def publish(
 
 
 @app.command()
+def fill(
+    out: OptionalOutOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+) -> None:
+    """Fill the online store with the live release's features: one that lost its rows, or another.
+
+    A publication fills it by itself. Where settings say `features.online_store` or
+    `features.redis`, rows are kept there from now on.
+
+    Example: colisten release fill --store s3://bucket/audiobooks
+    """
+    features = load_settings(config, tuple(overrides or ())).features
+    elsewhere = {"online_store", "redis"} & features.model_fields_set
+    with _shown_work() as listen, home_at(place_of(out, store)) as home:
+        filled = use_case.fill_release(
+            home, features=features if elsewhere else None, listen=listen
+        )
+    if as_json:
+        print_document({"filled": filled})
+    else:
+        Terminal().print(styled(filled, "bold", " is known to the online store."))
+
+
+@app.command()
 def rollback(
     out: OptionalOutOption = None,
     store: StoreOption = None,

@@ -27,8 +27,8 @@ from colisten.child import lives
 from colisten.logs import logger
 from colisten.serving.connections import BoundedProtocol, Bounds
 
-# After everything else was waited for.
-_LAST_RESORT_SECONDS = 5.0
+LAST_RESORT_SECONDS = 5.0
+"""After everything else was waited for a worker ends, whatever holds it."""
 _log = logger("serving.drain")
 
 
@@ -63,7 +63,7 @@ class Drain:
     ) -> None:
         self._server, self._bounds = server, bounds
         self._seconds = drain_seconds
-        self._all_seconds = drain_seconds + end_seconds + _LAST_RESORT_SECONDS
+        self._all_seconds = drain_seconds + end_seconds + LAST_RESORT_SECONDS
         self._siblings, self._workers = siblings, workers
         self._loop = asyncio.get_running_loop()
         self.begun = False

@@ -1,4 +1,4 @@
-"""python -m supply lock|sbom|images."""
+"""python -m supply lock|sbom|images|pins."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 
 from supply.images import write_images
 from supply.lock import write_lock
+from supply.pins import write_pins
 from supply.sbom import write_sbom
 
 WORDS: dict[str, Callable[[Sequence[str]], None]] = {
     "lock": lambda words: write_lock(),
     "sbom": lambda words: write_sbom(),
     "images": write_images,
+    "pins": write_pins,
 }
 
 if __name__ == "__main__":

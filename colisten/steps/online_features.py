@@ -56,6 +56,7 @@ def fill_online(
     *,
     features: FeatureSettings | None = None,
     keep_days: int | None = None,
+    again: bool = False,
 ) -> None:
     """Let the online store know what a release's repository knows, and what came since.
 
@@ -67,6 +68,7 @@ def fill_online(
         features: Where rows are to be kept from now on, and then they are filled whatever the
             journal says; None fills what lacks the release's cut, where they are kept.
         keep_days: See `materialize`; None where `features` says it.
+        again: Fill it whatever the journal says: the store lost its rows.
 
     Raises:
         FeatureError: The repository is not there, or the online store is out of reach.
@@ -87,7 +89,7 @@ def fill_online(
     file, space = online_file(store), [store.config.online_store.type, store.project]
     journal = Journal(home / "releases" / JOURNAL)
     filled = None if file is not None and not file.exists() else _filled(journal, space)
-    if features is not None or filled is None or filled < as_of:
+    if again or features is not None or filled is None or filled < as_of:
         materialize(files, as_of=as_of, keep_days=keep_days, before=before)
         journal.append(FILLED, release.release_id, space=space, as_of=release.as_of)
     elif (other := other_space(before, store)) is not None:

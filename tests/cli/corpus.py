@@ -150,6 +150,7 @@ READS: dict[str, tuple[str, ...]] = {
     "release sign key": ("release", "sign", "{release}", "--out", "{home}", "--key", "@"),
     "release promote": ("release", "promote", "{release}", "--out", "@"),
     "release publish": ("release", "publish", "{release}", "--out", "@"),
+    "release fill": ("release", "fill", "--out", "@"),
     "release rollback": ("release", "rollback", "--out", "@"),
     "release prune": ("release", "prune", "--out", "@"),
     "triton write": ("triton", "write", "--out", "@"),

@@ -148,7 +148,7 @@ def test_every_command_explains_itself() -> None:
         names.add(command.name or command.callback.__name__)
     assert names == {
         *("list", "show", "verify", "sign", "promote", "publish", "rollback", "prune"),
-        *("fetch", "push"),
+        *("fetch", "fill", "push"),
     }
     for command in app.registered_commands:
         assert command.callback is not None

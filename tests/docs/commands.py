@@ -18,7 +18,7 @@ ALWAYS = {"--help", "-h"}
 # Of the root, where typer brings them.
 COMPLETION = {"--install-completion", "--show-completion"}
 # Options of other programs that pages speak of by themselves.
-FOREIGN = {"--skip-measured"}  # of `python -m benchmarks`
+FOREIGN = {"--skip-measured", "--kubernetes"}  # of `python -m benchmarks` and `-m k8s.checks`
 
 
 def lines_of(page: Page) -> Iterator[str]:

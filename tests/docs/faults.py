@@ -14,7 +14,7 @@ from tests.docs.source import can_be_printed, homes, methods, resolves
 
 ROOMS = (
     "colisten|tests|benchmarks|cli|docs|components|pipelines|feature_repo|monitoring|serving"
-    "|images|supply"
+    "|images|supply|k8s"
 )
 # Files and words that a reader of docs/extending.md makes; the tests of that page make them too.
 MADE_BY_THE_READER = {
@@ -22,7 +22,8 @@ MADE_BY_THE_READER = {
     "colisten/index/faiss.py",
     "index.backend=faiss",
 }
-NOT_PATHS = {"colisten/images"}  # a folder of caches
+# A folder of caches, a label and an annotation of Kubernetes.
+NOT_PATHS = {"colisten/images", "colisten/asks", "colisten/titles"}
 # What these pages print is made anew by a test and compared there.
 RUN_AS_PRINTED = {"docs/tutorial.md": "tests/test_tutorial.py"}
 # The one page that says what settings were called.

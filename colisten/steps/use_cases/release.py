@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from colisten.errors import ConfigError, VectorIndexError
+from colisten.errors import ConfigError, ReleaseError, VectorIndexError
 from colisten.index import VectorIndex, open_index
 from colisten.index.resolve import resolve_index
 from colisten.release.card import Card
@@ -21,7 +21,9 @@ from colisten.release.manifest import Manifest
 from colisten.release.states import ReleaseState
 from colisten.release.store import LIVE, ReleaseStore
 from colisten.release.verify import Verification
+from colisten.release.writing import writers_turn
 from colisten.settings.index import IndexSettings
+from colisten.settings.sections import FeatureSettings
 from colisten.steps.cache import Listener, StepEvent, silent
 from colisten.steps.online_features import fill_again, fill_online
 
@@ -121,6 +123,38 @@ def promote_release(
     with _at_work("promote", listen), _opened(store, index) as opened:
         fill = partial(fill_online, out, keep_days=keep_days)
         return store.promote(release_id, opened, fill=fill)
+
+
+def fill_release(
+    out: Path, *, features: FeatureSettings | None = None, listen: Listener = silent
+) -> str:
+    """Fill the online store with the live release's features, whatever it was filled with before.
+
+    What users did since the cut stays where the store still knows it.
+
+    Args:
+        out: Folder that owns the releases.
+        features: Where rows are kept from now on; None: where they are, in a store that lost them.
+        listen: Called as the work begins and ends.
+
+    Returns:
+        The id of the live release.
+
+    Raises:
+        ConfigError: `out` is no folder.
+        ReleaseNotFound: None is live.
+        ReleaseError: The live one is of a version that bound no features.
+        FeatureError: The online store is out of reach.
+    """
+    store = _store(out)
+    release = store.show(store.resolve())
+    if release.features is None:
+        raise ReleaseError(
+            f"{release.release_id} names no features of its own.", "Run `colisten run` again."
+        )
+    with _at_work("fill", listen), writers_turn(store.releases):
+        fill_online(out, release, features=features, again=True)
+    return release.release_id
 
 
 def republish_release(
