@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from colisten.serving import metrics
 from colisten.serving.answers import Shelf
 
 Quality = Literal["personal", "unknown", "popular", "planned", "empty"]
 QUALITIES: tuple[Quality, ...] = get_args(Quality)
+# All of them are there before the first shelf: of a series that begins with its first count a rate
+# sees nothing.
+_COUNTS = {one: metrics.QUALITY.labels(one) for one in QUALITIES}
+
+
+def count(shelf: Shelf, *, planned: bool) -> None:
+    """Count a shelf that is about to be answered; see `quality_of`."""
+    _COUNTS[quality_of(shelf, planned=planned)].inc()
 
 
 def quality_of(shelf: Shelf, *, planned: bool) -> Quality:

@@ -12,7 +12,7 @@ from colisten.logs import logger
 from colisten.release.feature_files import check_features
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
-from colisten.serving import metrics, stages
+from colisten.serving import metrics, quality, stages
 from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
 from colisten.serving.ages import Ages
 from colisten.serving.answers import (
@@ -48,7 +48,6 @@ from colisten.serving.parts import (
 )
 from colisten.serving.popular_floor import PopularFloor
 from colisten.serving.problems import Fault, Problem, Refused
-from colisten.serving.quality import quality_of
 from colisten.serving.recommender import Recommender
 from colisten.serving.release_order import ReleaseOrder
 from colisten.serving.request_state import RequestState, begun
@@ -348,7 +347,7 @@ class Runtime:
     def _given(self, shelf: Shelf, arm: ShownArm, request: RecommendRequest) -> Shelf:
         """A shelf that is about to be answered: counted, and written down."""
         how = shelf.how
-        metrics.QUALITY.labels(quality_of(shelf, planned=arm.popular)).inc()
+        quality.count(shelf, planned=arm.popular)
         if not arm.popular:
             self._floor.note(how)
         withhold(shelf, self._environment.settings.serving)
