@@ -22,6 +22,7 @@ from tests.k8s.monitoring.manifests import (
     records,
     rule_queries,
     rules,
+    windows,
 )
 from tests.k8s.monitoring.tools import amtool, promtool
 
@@ -115,12 +116,16 @@ def test_budgets_burn_over_pairs_of_windows(objective: str, pace: str) -> None:
         assert (factor, float(budget)) == (same, float(also)) == (factor, BUDGETS[objective])
 
 
-def test_a_record_is_of_the_window_in_its_name_and_is_asked_for() -> None:
+def test_records_of_a_ratio_differ_by_their_window_alone() -> None:
     asked = " ".join(query.expr for query in rule_queries())
+    ratios = dict[str, set[str]]()
     for rule in (rule for rule in rules() if "record" in rule):
-        window = rule["record"].rpartition("ratio_rate")[2]
-        assert set(re.findall(r"\[(\w+)\]", rule["expr"])) == {window}, rule["record"]
-        assert asked.count(rule["record"] + " ") >= 1, f"{rule['record']} is asked for by nobody"
+        name, _, window = rule["record"].rpartition("_rate")
+        assert windows(rule["expr"]) == {window}, rule["record"]
+        assert f"{rule['record']} " in asked, f"{rule['record']} is asked for by nobody"
+        ratios.setdefault(name, set()).add(rule["expr"].replace(f"[{window}]", "[]"))
+    assert set(ratios) == {f"colisten:{objective}_errors:ratio" for objective in BUDGETS}
+    assert {name for name, exprs in ratios.items() if len(exprs) > 1} == set()
 
 
 def test_rules_name_what_the_service_exports() -> None:
