@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import psutil
@@ -21,6 +23,7 @@ from colisten.index import open_index
 from colisten.json_files import write_json
 from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
+from tests.browser import browser
 from tests.conftest import CUT, ServedHome
 from tests.k8s.monitoring.exported import exported, unknown
 from tests.k8s.monitoring.manifests import (
@@ -33,9 +36,12 @@ from tests.k8s.monitoring.manifests import (
 )
 from tests.k8s.monitoring.tools import tool
 from tests.serving.conftest import Service, free_port, ready, start, stop
+from tests.tab import tab
 
 pytestmark = pytest.mark.slow
 SCRAPES_SECONDS = 20
+OUTAGE_SECONDS = 15
+SHELVES = "endpoint=~'/v1/recommend.*'"
 INTERVAL = "10s"
 
 
@@ -64,8 +70,13 @@ def service(served_home: ServedHome, tmp_path_factory: pytest.TempPathFactory) -
     stop(begun)
 
 
-def ask(service: Service) -> None:
-    """What makes every counter count: shelves of the known, of others, none, events, a refusal."""
+def ask(service: Service, *, stored: int = 200) -> None:
+    """What makes every counter count: shelves of the known, of others, none, events, a refusal.
+
+    Args:
+        service: Which is asked.
+        stored: Status of an event that may be kept.
+    """
     now = datetime.now(UTC).isoformat()
     for at in range(1, 7):
         service.post("/v1/recommend", user_id=f"u{at:04d}", k=5)
@@ -73,7 +84,7 @@ def ask(service: Service) -> None:
     service.post("/v1/recommend", user_id="u0001", language="fi")
     service.post("/v1/recommend:batch", requests=[{"user_id": "u0002"}, {"user_id": "u0003"}])
     event = {"user_id": "u0001", "item_id": "a001", "item_type": "audiobook", "signal": "preview"}
-    assert service.post("/v1/events", **event, timestamp=now).status_code == 200
+    assert service.post("/v1/events", **event, timestamp=now).status_code == stored
     service.post("/v1/events", **{**event, "signal": "hum"}, timestamp=now)
     httpx.get(f"{service.url}/v1/release", headers={"Host": "elsewhere.example"}, timeout=30)
 
@@ -87,10 +98,10 @@ def workers(service: Service) -> list[int]:
     ]
 
 
-def asking(service: Service, seconds: float) -> None:
+def asking(service: Service, seconds: float, *, stored: int = 200) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        ask(service)
+        ask(service, stored=stored)
         time.sleep(1)
 
 
@@ -184,6 +195,42 @@ def test_gauges_say_what_is_so(service: Service, prometheus: Prometheus) -> None
     assert items == value('colisten_index_items{of="release"}') == 2 * 40
     assert value('colisten_drift_columns{outcome="drifted"}') == 1
     assert value("colisten_drift_timestamp_seconds") == CUT.timestamp()
+
+
+def test_an_outage_without_an_error_pages_somebody(
+    service: Service, prometheus: Prometheus, tmp_path: Path
+) -> None:
+    def value(query: str) -> float:
+        return sum(float(one["value"][1]) for one in prometheus.get("query", query=query)["result"])
+
+    features, away = service.home.folder / "features", service.home.folder / "away"
+    features.rename(away)
+    try:
+        time.sleep(1)
+        asking(service, OUTAGE_SECONDS, stored=503)
+        assert value('sum(increase(colisten_shelf_quality_total{quality="popular"}[10s]))') > 0
+        assert value(f"sum(colisten_requests_total{{{SHELVES}, status!~'200'}})") == 0
+        assert value('ALERTS{alertname="ColistenPersonalBurnsFast", alertstate="firing"}') == 1
+        assert value('ALERTS{alertname=~"ColistenAvailability.*"}') == 0
+        if shutil.which("chromium"):
+            shown = "sum by (quality) (rate(colisten_shelf_quality_total[10s]))"
+            with browser(tmp_path / "profile") as chromium, tab(chromium, height=620) as page:
+                page.open(f"{prometheus.url}/classic/graph?{graph(shown)}")
+                page.until("document.querySelectorAll('.legend .line').length >= 3")
+                assert "popular" in page.text(".legend")
+                (tmp_path / "outage.webp").write_bytes(page.picture(most=620))
+    finally:
+        away.rename(features)
+    end = time.monotonic() + 60
+    while not service.get("/v1/release").json()["parts"]["features"]["ok"]:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def graph(query: str) -> str:
+    """The part of an address that has Prometheus draw a query over the last minute."""
+    drawn = {"g0.expr": query, "g0.range_input": "1m", "g0.tab": "0", "g0.step_input": "1"}
+    return urlencode(drawn)
 
 
 def test_gauges_of_killed_workers_go_and_what_they_stored_stays(
