@@ -214,11 +214,11 @@ def test_an_outage_without_an_error_pages_somebody(
         assert value('ALERTS{alertname=~"ColistenAvailability.*"}') == 0
         if shutil.which("chromium"):
             shown = "sum by (quality) (rate(colisten_shelf_quality_total[10s]))"
-            with browser(tmp_path / "profile") as chromium, tab(chromium, height=620) as page:
+            with browser(tmp_path / "profile") as chromium, tab(chromium, height=960) as page:
                 page.open(f"{prometheus.url}/classic/graph?{graph(shown)}")
                 page.until("document.querySelectorAll('.legend .line').length >= 3")
                 assert "popular" in page.text(".legend")
-                (tmp_path / "outage.webp").write_bytes(page.picture(most=620))
+                (tmp_path / "outage.webp").write_bytes(page.picture(most=960))
     finally:
         away.rename(features)
     end = time.monotonic() + 60
