@@ -32,7 +32,7 @@ from colisten.settings.index import IndexSettings
 from colisten.settings.tree import load_settings
 from colisten.steps.cache import Listener, StepEvent
 from colisten.steps.use_cases import release as use_case
-from colisten.steps.use_cases.store import fetch_home, home_at, prune_at, push_home
+from colisten.steps.use_cases.store import fetch_home, fetch_pages, home_at, prune_at, push_home
 from colisten.terminal import Terminal, styled
 
 app = typer.Typer(help="List, check, switch and remove releases.", no_args_is_help=True)
@@ -300,7 +300,14 @@ def push(out: OutOption, store: StoreOption = None, as_json: JsonOption = False)
 
 
 @app.command()
-def fetch(out: OutOption, store: StoreOption = None, as_json: JsonOption = False) -> None:
+def fetch(
+    out: OutOption,
+    store: StoreOption = None,
+    reports: Annotated[
+        bool, typer.Option("--reports", help="Only the pages of the latest run, to OUT/reports.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Make a folder a mirror of a store, or bring it up to date.
 
     It then holds the live release, the one before it and their features, each compared with its
@@ -309,6 +316,13 @@ def fetch(out: OutOption, store: StoreOption = None, as_json: JsonOption = False
     Example: colisten release fetch --store s3://bucket/audiobooks --out mirror
     """
     address = named_store(store)
+    if reports:
+        count = fetch_pages(out, address)
+        if as_json:
+            print_document({"store": str(address), "reports": count})
+        else:
+            Terminal().print(f"{count} files in {out / 'reports'}.")
+        return
     live = fetch_home(out, address)
     if as_json:
         print_document({"store": str(address), "live": live})

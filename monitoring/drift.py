@@ -8,6 +8,7 @@ needs("evidently")
 
 import warnings
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ class DriftReport:
 
 
 def drift_report(
-    reference: pd.DataFrame, current: pd.DataFrame, out: Path, *, seed: int = 0
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    out: Path,
+    *,
+    seed: int = 0,
+    until: datetime | None = None,
 ) -> DriftReport:
     """Compare two windows column by column and write `out` (HTML) and its JSON beside it.
 
@@ -51,6 +57,7 @@ def drift_report(
         current: Users of the later window, the same columns in any order.
         out: HTML file.
         seed: Of the sample drawn where a window has more than `MAX_ROWS` rows.
+        until: End of the later window, for whoever asks how old the report is.
 
     Raises:
         ReportError: As `comparable`.
@@ -71,9 +78,13 @@ def drift_report(
         write_page(out, report_page(snapshot, "Drift"))
     columns, drifted = _drifts(snapshot.dict())
     report = DriftReport(out, columns, drifted, empty)
-    write_json(
-        out.with_suffix(".json"), {"columns": columns, "drifted": drifted, "left_out": empty}
-    )
+    figures = {
+        "until": None if until is None else until.isoformat(),
+        "columns": columns,
+        "drifted": drifted,
+        "left_out": empty,
+    }
+    write_json(out.with_suffix(".json"), figures)
     return report
 
 

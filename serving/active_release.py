@@ -21,6 +21,7 @@ from colisten.errors import ColistenError
 from colisten.features.users import nobody
 from colisten.logs import logger
 from colisten.release.feature_files import bound_features, features_of
+from colisten.release.journal import JOURNAL, Journal
 from colisten.release.loaded import LoadedRelease
 from colisten.release.private_copy import PrivateCopies, PrivateCopy, SourceFiles
 from colisten.release.store import ReleaseStore
@@ -51,6 +52,7 @@ class ActiveRelease:
         files: Where it was published.
         copy: What is read instead; None where it is in memory.
         tower: What makes vectors of users.
+        made_at: When it was first published; its cut where nobody noted it.
         index: Whether its collection can be trusted.
     """
 
@@ -61,6 +63,7 @@ class ActiveRelease:
     files: SourceFiles
     copy: PrivateCopy | None
     tower: UserTower
+    made_at: datetime
     index: IndexTrust = field(default_factory=IndexTrust)
 
     @classmethod
@@ -112,7 +115,10 @@ class ActiveRelease:
         nearest = NearestItems(release)
         if turned:
             nearest.turn(rest)
-        active = cls(release, nearest, features, datetime.now(UTC), files, copy, tower)
+        published = Journal(store.releases / JOURNAL).moments("published", release_id)
+        made_at = datetime.fromisoformat((*published, release.manifest.as_of)[0])
+        now = datetime.now(UTC)
+        active = cls(release, nearest, features, now, files, copy, tower, made_at)
         try:
             # Computed here and not by the first request.
             active.nearest.of(Query(active.nobody()[0], 1))

@@ -29,7 +29,7 @@ from starlette.routing import Route
 
 from colisten.logs import logger
 from colisten.serving import metrics, stages
-from colisten.serving.answers import How, Shelf
+from colisten.serving.answers import How, Shelf, Shelves
 from colisten.serving.endpoints import ENDPOINTS, MOVED, MOVED_ON, Endpoint
 from colisten.serving.incoming import body_of, check_type, deadline_of
 from colisten.serving.lanes import Busy, Lane, Together, TooLate
@@ -172,6 +172,9 @@ async def _handled(
     except Exception as error:
         response = _refusal(endpoint.path, error)
     how: How | None = getattr(answer, "how", None)
+    hows = [how] if how else []
+    if isinstance(answer, Shelves):
+        hows = [one.shelf.how for one in answer.answers if one.shelf is not None]
     metrics.SECONDS.labels(endpoint.path).observe(time.perf_counter() - started)
     # Work that nobody waits for any more may still be adding to them.
     for name, took in tuple(times.seconds.items()):
@@ -182,8 +185,9 @@ async def _handled(
         how.vector if how else "",
         how.search if how else "",
     ).inc()
-    for reason in how.fallbacks if how else ():
-        metrics.FALLBACKS.labels(reason).inc()
+    for each in hows:
+        for reason in each.fallbacks:
+            metrics.FALLBACKS.labels(reason).inc()
     return response, answer
 
 

@@ -40,6 +40,7 @@ class EventIntake:
         self._log = log
         self._others = others
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="event-intake")
+        self._newest = 0.0
 
     def close(self) -> None:
         """Let go of the threads; what is being stored ends by itself."""
@@ -69,6 +70,10 @@ class EventIntake:
             why = f"The event was not stored ({failed.reason}); send it again."
             raise _not_stored(why) from failed
         metrics.EVENTS.labels("stored" if recorded.new else "known").inc()
+        if (moment := request.timestamp.timestamp()) > self._newest:
+            # Two threads may pass each other here; the next event puts it right.
+            self._newest = moment
+            metrics.EVENT_MOMENT.set(moment)
         if self._log is not None:
             # Also what was known: who sends it again may have met a worker that was killed between.
             self._log.done(request)

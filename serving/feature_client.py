@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ import pyarrow as pa
 from colisten.data import parquet
 from colisten.errors import FeatureError, FeaturesRefused, UserUnreadable
 from colisten.features.events import Event
-from colisten.features.names import CONFIG_FILE, REGISTRY_FILE, history_view
+from colisten.features.names import CONFIG_FILE, REGISTRY_FILE, SOURCES, TIMESTAMP, history_view
 from colisten.features.repository import Digests
 from colisten.features.store import OnlineFeatures
 from colisten.features.users import UserBatch
@@ -42,6 +43,8 @@ class FeatureClient:
     Attributes:
         refused: Why the files that lie there now are not opened; None where they are.
         patience_seconds: See `OnlineFeatures`.
+        through: The newest moment in the sources that its rows were filled from, UTC; None where it
+            is not open or they are not there.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class FeatureClient:
         patience_seconds: float = 5.0,
     ) -> None:
         self.refused: str | None = None
+        self.through: datetime | None = None
         self._folder = folder
         self._bound = bound
         self._patience = patience_seconds
@@ -159,6 +163,7 @@ class FeatureClient:
                 features.read([_NOBODY])
                 self._features, self._online = features, features.online_file
                 self._witnesses = _witnesses(self._folder, self._release.spec.types)
+                self.through = _newest(self._folder, self._release.spec.types)
             except FeaturesRefused as error:
                 # Tried again at every look: what was published last is noted after it was built.
                 if self.refused is None:
@@ -200,9 +205,29 @@ def _witnesses(folder: Path, types: Iterable[str]) -> list[str]:
     found: set[str] = set()
     for item_type in types:
         try:
-            with parquet.opened(folder / "sources" / f"{history_view(item_type)}.parquet") as file:
+            with parquet.opened(_source(folder, item_type)) as file:
                 users = file.read_row_group(0, columns=["user_id"]).column(0)
             found |= {users[at].as_py() for at in (0, len(users) // 2, len(users) - 1)}
         except (OSError, IndexError, pa.ArrowException):
             continue  # none there, or without a row
     return sorted(found)
+
+
+def _newest(folder: Path, types: Iterable[str]) -> datetime | None:
+    """The latest moment of any history in the sources, as their files say it of themselves."""
+    moments: list[datetime] = []
+    for item_type in types:
+        try:
+            with parquet.opened(_source(folder, item_type)) as file:
+                column = file.schema_arrow.get_field_index(TIMESTAMP)
+                for group in range(file.num_row_groups):
+                    told = file.metadata.row_group(group).column(column).statistics
+                    if told is not None and told.has_min_max:
+                        moments.append(told.max)
+        except (OSError, pa.ArrowException):
+            continue  # none there
+    return max(moments, default=None)
+
+
+def _source(folder: Path, item_type: str) -> Path:
+    return folder / SOURCES / f"{history_view(item_type)}.parquet"

@@ -28,6 +28,8 @@ INCOMPLETE, FOREIGN, SHORT, ERROR, UNCHECKED_REASON = REASONS = (
 # An index may compress its vectors; another release's are further off than that.
 _SCORE_TOLERANCE = 0.02
 _WITNESSES = 4
+TARGET_ITEMS = "target_items"
+"""Among a manifest's counts: what its collection holds."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,11 @@ class IndexTrust:
 
     Attributes:
         fault: Why it is not asked; None where it is.
+        items: How many it had when they were last counted; None where they never were.
     """
 
     fault: IndexFault | None = UNCHECKED
+    items: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,21 +75,22 @@ class Allowed:
 
 
 def collection_fault(
-    release: LoadedRelease, index: IndexClient, seconds: float, *, trusted: bool
+    release: LoadedRelease, index: IndexClient, trust: IndexTrust, seconds: float, *, trusted: bool
 ) -> IndexFault | None:
     """What is wrong with a release's collection: its count, or its answers to a few known queries.
 
     Args:
         release: Whose collection it is.
         index: Where it is searched.
+        trust: Where its count is noted.
         seconds: Longest wait for each call.
         trusted: Whether it is in use: then requests hold its answers against the release, and only
             its count is looked at.
     """
     manifest = release.manifest
-    wanted = manifest.counts["target_items"]
+    wanted = manifest.counts[TARGET_ITEMS]
     try:
-        found = index.count(manifest.collection, deadline=seconds)
+        trust.items = found = index.count(manifest.collection, deadline=seconds)
         if found != wanted:
             return IndexFault(
                 INCOMPLETE, f"Collection {manifest.collection} has {found} items, not {wanted}."

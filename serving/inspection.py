@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from colisten.logs import logger
+from colisten.serving import metrics
 from colisten.serving.active_release import ActiveRelease
+from colisten.serving.ages import Ages
 from colisten.serving.index_client import IndexClient
-from colisten.serving.index_truth import ERROR, IndexFault, collection_fault
+from colisten.serving.index_truth import ERROR, TARGET_ITEMS, IndexFault, collection_fault
 from colisten.serving.parts import FEATURES, FILES, INDEX, Parts
 
 # A dependency that needs longer is out of reach, whatever it says in the end.
@@ -55,6 +57,7 @@ class Inspector:
         others: What answers beside it.
         parts: Where findings are noted.
         index: The vector index; None where items are searched in this process alone.
+        ages: Says how old what answers is.
         seconds: How long to wait between two looks.
     """
 
@@ -64,6 +67,7 @@ class Inspector:
         others: Callable[[], Sequence[ActiveRelease]],
         parts: Parts,
         index: IndexClient | None,
+        ages: Ages,
         *,
         seconds: float,
     ) -> None:
@@ -71,6 +75,7 @@ class Inspector:
         self._others = others
         self._parts = parts
         self._index = index
+        self._ages = ages
         self._seconds = seconds
         self._calls = {name: BoundedCall(f"inspect-{name}") for name in (FEATURES, INDEX, _NEXT)}
         self._ended = threading.Event()
@@ -102,6 +107,7 @@ class Inspector:
             self._parts.ill(FILES, "files_changed", " ".join(faults))
         else:
             self._parts.well(FILES)
+        self._ages.tell(active)
 
     def judge_index(self, active: ActiveRelease) -> None:
         """Whether a release's collection is to be asked; also before the release is taken up."""
@@ -109,6 +115,9 @@ class Inspector:
         active.index.fault = fault = self._index_fault(active, call)
         if self._current() not in (None, active):
             return
+        if (items := active.index.items) is not None:
+            metrics.INDEX_ITEMS.labels("index").set(items)
+            metrics.INDEX_ITEMS.labels("release").set(active.release.manifest.counts[TARGET_ITEMS])
         if fault is None:
             self._parts.well(INDEX)
         else:
@@ -121,7 +130,10 @@ class Inspector:
 
         def judge() -> None:
             trusted = active.index.fault is None
-            fault = collection_fault(active.release, index, _PATIENCE_SECONDS, trusted=trusted)
+            trust = active.index
+            fault = collection_fault(
+                active.release, index, trust, _PATIENCE_SECONDS, trusted=trusted
+            )
             # A request may have found meanwhile what the count alone does not show.
             found.append(active.index.fault if trusted and fault is None else fault)
 

@@ -20,6 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
+from colisten.serving import metrics
+
 T = TypeVar("T")
 A = TypeVar("A")
 # How much the last work weighs in the usual time in work.
@@ -99,6 +101,7 @@ class Lane:
     def __init__(self, name: str, threads: int) -> None:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"lane-{name}")
+        self._in_progress = metrics.IN_PROGRESS.labels(name)
         self._lock = threading.Lock()
         self._waiting: deque[_Waiting] = deque()
         self._working = 0
@@ -129,10 +132,12 @@ class Lane:
         timer = None
         if deadline != math.inf:
             timer = loop.call_at(loop.time() + deadline - time.monotonic(), _expire, one.answer)
+        self._in_progress.inc()
         try:
             self._pool.submit(self._work)
             return cast(T, await one.answer)
         finally:
+            self._in_progress.dec()
             if timer is not None:
                 timer.cancel()
             self._leave(one)

@@ -70,6 +70,23 @@ LOGGED = Counter(
     "Answers and events that were taken for the log of the experiment, written to it, and lost.",
     ("table", "outcome"),
 )
+QUALITY = Counter(
+    "colisten_shelf_quality",
+    "Shelves by what they are worth to who asked, as `colisten.serving.quality` says it.",
+    ("quality",),
+)
+IN_PROGRESS = Gauge(
+    "colisten_requests_in_progress",
+    "Requests that are worked on or wait, by the queue that they are in.",
+    ("lane",),
+    multiprocess_mode="livesum",
+)
+WORKERS = Gauge(
+    "colisten_workers", "Workers that have opened a release.", multiprocess_mode="livesum"
+)
+WORKERS_MEANT = Gauge(
+    "colisten_workers_meant", "Workers that there should be.", multiprocess_mode="livemax"
+)
 RELEASE = Gauge(
     "colisten_release_workers",
     "Workers that answer from a release; 0 once none does.",
@@ -87,6 +104,40 @@ PARTS = Gauge(
     "Workers in which a part (release, files, features, index, ...) is as it should be.",
     ("part",),
     multiprocess_mode="livesum",
+)
+
+# Moments are those of the worker that is furthest behind. A gauge without a label is 0 in every
+# process that reads this, whoever only starts workers too: as a moment that would be 1970.
+RELEASE_MOMENT = Gauge(
+    "colisten_release_timestamp_seconds",
+    "Moments of the release that is served, seconds since 1970: `made`, its `cut`, and through "
+    "which its `features` go.",
+    ("of",),
+    multiprocess_mode="livemin",
+)
+# What a worker stored stays stored when it has ended.
+EVENT_MOMENT = Gauge(
+    "colisten_event_timestamp_seconds",
+    "When the newest event that was accepted happened, seconds since 1970; 0 before the first.",
+    multiprocess_mode="max",
+)
+# Added up: whichever worker's index has lost items, the sums differ.
+INDEX_ITEMS = Gauge(
+    "colisten_index_items",
+    "Items of the collection as workers last counted them, and of its manifest, added up.",
+    ("of",),
+    multiprocess_mode="livesum",
+)
+DRIFT_COLUMNS = Gauge(
+    "colisten_drift_columns",
+    "Columns of the last drift report: `compared`, `drifted`; 0 where there is none.",
+    ("outcome",),
+    multiprocess_mode="livemax",
+)
+DRIFT_MOMENT = Gauge(
+    "colisten_drift_timestamp_seconds",
+    "End of the window that the last drift report is of, seconds since 1970; 0 where none says.",
+    multiprocess_mode="livemax",
 )
 
 

@@ -12,8 +12,9 @@ from colisten.logs import logger
 from colisten.release.feature_files import check_features
 from colisten.release.loaded import LoadedRelease
 from colisten.release.store import ReleaseStore
-from colisten.serving import metrics, stages
+from colisten.serving import metrics, quality, stages
 from colisten.serving.active_release import ActiveRelease, ReleaseWatcher
+from colisten.serving.ages import Ages
 from colisten.serving.answers import (
     Accepted,
     AcceptedBatch,
@@ -124,6 +125,7 @@ class Runtime:
             self._arms.held,
             self._parts,
             None if self._index_source == "exact" else self._index,
+            Ages(environment.home),
             seconds=serving.inspect_seconds,
         )
 
@@ -345,6 +347,7 @@ class Runtime:
     def _given(self, shelf: Shelf, arm: ShownArm, request: RecommendRequest) -> Shelf:
         """A shelf that is about to be answered: counted, and written down."""
         how = shelf.how
+        quality.count(shelf, planned=arm.popular)
         if not arm.popular:
             self._floor.note(how)
         withhold(shelf, self._environment.settings.serving)

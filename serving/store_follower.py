@@ -16,8 +16,11 @@ from colisten.serving.environment import Environment
 from colisten.serving.parts import STORE, Parts
 from colisten.store.address import StoreAddress
 from colisten.store.bucket import Bucket
+from colisten.store.drift_figures import fetch_drift
 from colisten.store.mirror import Mirror
 
+# A report is of a day.
+_DRIFT_SECONDS = 600.0
 _log = logger("serving.store")
 
 
@@ -32,6 +35,7 @@ class StoreFollower:
 
     def __init__(self, environment: Environment, store: StoreAddress, parts: Parts) -> None:
         self._mirror = Mirror(environment.home, Bucket(store))
+        self._drift_at = 0.0
         self._pinned = tuple(environment.settings.experiment.pinned.values())
         self._seconds = environment.settings.serving.follow_seconds
         self._parts = parts
@@ -55,6 +59,7 @@ class StoreFollower:
                 if not self._seen_just_now():
                     self._mirror.fetch(liked=self._pinned)
                     self._mirror.check_served()
+                    self._bring_drift()
         except BlockingIOError:
             return  # whoever has the turn; this one knows nothing newer
         except (ColistenError, OSError) as error:
@@ -65,6 +70,11 @@ class StoreFollower:
         else:
             metrics.STORE_LOOKS.labels("well").inc()
             self._parts.well(STORE)
+
+    def _bring_drift(self) -> None:
+        if time.monotonic() >= self._drift_at:
+            self._drift_at = time.monotonic() + _DRIFT_SECONDS
+            fetch_drift(self._mirror.bucket, self._mirror.home)
 
     def _seen_just_now(self) -> bool:
         seen = self._mirror.seen_at()

@@ -77,6 +77,8 @@ class Worker:
         serving = environment.settings.serving
         admission = Admission.of(serving, variables)
         runtime = Runtime.open(environment)
+        metrics.WORKERS.set(1)
+        metrics.WORKERS_MEANT.set(workers(variables))
         tracer = tracer_of(variables)
         build_app(serving, app)
         app.state.runtime, app.state.tracer, app.state.admission = runtime, tracer, admission

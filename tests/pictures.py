@@ -30,6 +30,8 @@ PAGES = ("shelf", "evaluation", "explain", "graph", "ablations")
 VIEWS = (("", 1280, 1440, False), ("-phone", 390, 1000, False), ("-dark", 1280, 1440, True))
 DARK = ("shelf", "evaluation")
 SERVED = "page"  # in every view
+# Of what takes minutes to be seen: each by the test that sees it.
+BY_TESTS = {"outage.webp": "tests/k8s/monitoring/test_scraped.py"}
 ITEMS, USERS = 9, 200
 
 

@@ -24,7 +24,8 @@ def test_every_picture_of_the_docs_is_one_that_the_command_takes() -> None:
         if not dark or page in pictures.DARK
     } | {f"{pictures.SERVED}{ending}.webp" for ending, *_ in pictures.VIEWS}
     files = {file.name for file in pictures.IMAGES.glob("*")}
-    assert files <= names
+    assert files <= names | set(pictures.BY_TESTS)
+    assert all(name in (ROOT / test).read_text() for name, test in pictures.BY_TESTS.items())
     texts = [file.read_text() for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
     named = {name for text in texts for name in re.findall(r"images/([\w.-]+\.webp)", text)}
     assert named <= files

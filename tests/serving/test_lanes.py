@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from colisten.serving.lanes import Busy, Lane, Together, TooLate
 
@@ -58,6 +59,26 @@ def test_who_finds_the_queue_full_is_refused_and_the_rest_is_done() -> None:
         await asyncio.sleep(0)
         gate.opened.set()
         assert await asyncio.gather(*tasks, last) == ["done"] * 6
+
+    run(test)
+
+
+def test_who_is_in_work_or_waits_is_counted_and_who_has_gone_is_not() -> None:
+    def in_progress() -> float | None:
+        return REGISTRY.get_sample_value("colisten_requests_in_progress", {"lane": "test"})
+
+    async def test(lane: Lane, gate: Gate) -> None:
+        tasks = await fill(lane, gate, 5)
+        assert in_progress() == 5
+        with pytest.raises(Busy):
+            await lane.run(gate, deadline=math.inf, most_waiting=0)
+        assert in_progress() == 5, "a refusal is no work"
+        tasks[4].cancel()
+        await asyncio.sleep(0)
+        assert in_progress() == 4
+        gate.opened.set()
+        await asyncio.gather(*tasks[:4])
+        assert in_progress() == 0
         assert await lane.run(lambda: "free", deadline=math.inf, most_waiting=0) == "free"
 
     run(test)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -92,6 +93,14 @@ def healthy(service: Service) -> bool:
     return all(one["ok"] for one in release["parts"].values()) and release["index"] == "milvus"
 
 
+def indexed(service: Service) -> dict[str, float]:
+    """Items of the collection, as it was counted and as its manifest says."""
+    found = re.findall(
+        r'^colisten_index_items\{of="(\w+)"\} ([\d.]+)$', service.get("/metrics").text, re.MULTILINE
+    )
+    return {of: float(count) for of, count in found}
+
+
 def test_a_folder_at_another_path_serves_its_users_by_its_index(running: Service) -> None:
     assert soon(lambda: healthy(running))
     assert how(running) == {
@@ -103,6 +112,7 @@ def test_a_folder_at_another_path_serves_its_users_by_its_index(running: Service
     release = running.get("/v1/release").json()
     assert release["live"] == release["release_id"] == running.home.ids[0]
     assert 'colisten_parts_well{part="index"} 1.0' in running.get("/metrics").text
+    assert indexed(running)["index"] == indexed(running)["release"] > 0
 
 
 @pytest.mark.parametrize("rows", ["some", "all"])
@@ -127,6 +137,8 @@ def test_rows_that_are_gone_from_the_index_are_missed(
     assert shelves(running) == expected
     assert 'colisten_parts_well{part="index"} 0.0' in running.get("/metrics").text
     assert 'reason="index_incomplete"' in running.get("/metrics").text
+    items = indexed(running)
+    assert items["index"] == (0 if rows == "all" else items["release"] - 3)
     assert running.get("/readyz").status_code == 200  # it answers as well as before
     with open_index(running.home.folder, IndexSettings(backend="milvus")) as index:
         ReleaseStore(running.home.folder).republish(live, index)

@@ -121,6 +121,19 @@ def fetch_home(out: Path, store: StoreAddress) -> str | None:
     return None if pointer is None else pointer.release_id
 
 
+def fetch_pages(out: Path, store: StoreAddress) -> int:
+    """Bring the pages of the latest run to `out`/reports; returns how many files there are.
+
+    Raises:
+        StoreError: The store is out of reach, or is none.
+        ReleaseCorrupt: It names a file that lies elsewhere.
+    """
+    from colisten.store.bucket import Bucket
+    from colisten.store.report_pages import fetch_reports
+
+    return fetch_reports(Bucket(store), out)
+
+
 def _mirror(out: Path, store: StoreAddress) -> Mirror:
     from colisten.store.bucket import Bucket
     from colisten.store.mirror import Mirror
