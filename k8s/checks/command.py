@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,7 +16,9 @@ from colisten.settings.tree import Settings, settings_from
 from colisten.yaml_files import parse_yaml
 from k8s.checks.rendered import Object, Rendered, Workload, at
 
-_EXPANDED = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+# $(NAME) is Kubernetes' own, $NAME the shell's.
+_EXPANDED = re.compile(r"\$\(?([A-Za-z_][A-Za-z0-9_]*)\)?")
+_SHELL = ["/bin/sh", "-c"]
 # Of other containers' files: settings.yaml and publishing.yaml are settings.
 PUBLISHING = "publishing.yaml"
 
@@ -36,8 +39,10 @@ class Command:
 
     @property
     def words(self) -> list[str]:
-        """Its command line, variables filled in as Kubernetes does."""
+        """Its command line, variables filled in; of a shell's script the command of ours."""
         said = [*self.container.get("command", []), *self.container.get("args", [])]
+        if said[:2] == _SHELL:
+            said = _ours(said[2])
         known = self.variables
         return [_EXPANDED.sub(lambda m: known.get(m[1]) or m[0], one) for one in said]
 
@@ -65,6 +70,11 @@ class Command:
             else:
                 found[one["name"]] = one.get("value")
         return found
+
+    @property
+    def computes(self) -> bool:
+        """Whether it opens features and DuckDB: `release fetch` brings files and does neither."""
+        return self.words[1:3] != ["release", "fetch"]
 
     def volume_of(self, path: str) -> tuple[Object, Object] | None:
         """The mount that a path lies in, the deepest one, and its volume; None where none does."""
@@ -96,6 +106,13 @@ class Command:
         found = self.rendered.find("ConfigMap", name, self.workload.namespace)
         data: Mapping[str, str] = (found or {}).get("data", {})
         return data
+
+
+def _ours(script: str) -> list[str]:
+    """The words of the first `colisten` command of a script; none where it has none."""
+    words = list(shlex.shlex(script, posix=True, punctuation_chars=True))
+    begun = words[words.index("colisten") :] if "colisten" in words else []
+    return list(takewhile(lambda word: not set(word) <= set(";&|()"), begun))
 
 
 def settings_of(text: str) -> Settings:

@@ -73,7 +73,7 @@ def variables(rendered: Rendered) -> Iterator[Finding]:
                 yield Finding("settings", where, f"nothing reads the variable {name}.")
             elif name.startswith(PREFIX) and found[name] == "":
                 yield Finding("settings", where, f"{name} is empty.")
-        for name in sorted(named - set(found)) if redis else ():
+        for name in sorted(named - set(found)) if redis and command.computes else ():
             text = f"features.redis names ${{{name}}}, and its pods do not have it."
             yield Finding("settings", where, text)
     for command in services(rendered):

@@ -43,7 +43,8 @@ def connections(rendered: Rendered) -> Iterator[tuple[Workload, Connection]]:
 
 def _addresses(rendered: Rendered, command: Command) -> Iterator[tuple[str, str]]:
     publishing = publishing_of(rendered)
-    if publishing is not None and publishing.features.online_store == "redis":
+    redis = publishing is not None and publishing.features.online_store == "redis"
+    if publishing is not None and redis and command.computes:
         for part in publishing.features.redis.split(","):
             if "=" not in part:
                 yield "Redis", f"redis://{part}"

@@ -53,7 +53,7 @@ def memory(rendered: Rendered) -> Iterator[Finding]:
                 yield Finding("memory", command.workload.name, text)
     for command in commands(rendered):
         limit = at(command.container, "resources", "limits", "memory")
-        if command not in served and limit is not None:
+        if command not in served and command.computes and limit is not None:
             settings = command.settings or Settings()
             if (least := duckdb_bytes(settings)) > bytes_in(limit):
                 text = f"DuckDB and what is beside it need {least >> 20} MiB; its limit is {limit}."
