@@ -28,6 +28,7 @@ SECOND = (
     "experiments",
     "graph",
     "importing",
+    "k8s",
     "models",
     "pipelines",
     "privacy/test_whole_home.py",

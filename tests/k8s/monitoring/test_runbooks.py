@@ -12,7 +12,6 @@ from tests.k8s.monitoring.exported import declared, unknown
 from tests.k8s.monitoring.manifests import ROOT, Query, alerts, records
 
 PAGE = Page.read("docs/runbooks.md")
-SERVING = ROOT / "k8s/base/serving"
 DAYS = (
     *("First deployment", "Daily run failed", "Bad release", "Index slow or empty"),
     *("Features stale", "Roll back", "Disaster recovery", "Upgrade", "Cost and capacity"),
@@ -33,7 +32,6 @@ def test_what_is_asked_of_prometheus_is_exported() -> None:
     assert named <= set(declared()) | {name.removesuffix("_total") for name in declared()}
 
 
-@pytest.mark.skipif(not SERVING.is_dir(), reason="the service's manifests are not here")
 def test_what_kubectl_is_told_is_in_the_manifests() -> None:
     found = set[str]()
     for file in (ROOT / "k8s/base").rglob("*.yaml"):
