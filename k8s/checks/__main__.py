@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         rendered = Rendered.read(sys.stdin.read())
         cluster = None if given.cluster is None else load_cluster(given.cluster)
-        found = [*schema_findings(rendered, given.kubernetes), *findings(rendered, cluster)]
+        # What Kubernetes refuses is mended before anybody asks what it means.
+        found = schema_findings(rendered, given.kubernetes) or findings(rendered, cluster)
     except ColistenError as error:
         print(error, file=sys.stderr)
         return 2

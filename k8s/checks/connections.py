@@ -75,7 +75,7 @@ def _resolved(rendered: Rendered, caller: Workload, who: str, address: str) -> C
     service = rendered.find("Service", match[1], space)
     if service is None:
         return Connection(who, host, port, space)
-    pods = rendered.selected({"matchLabels": service["spec"]["selector"]}, space)
+    pods = rendered.behind(service)
     for one in at(service, "spec", "ports") or []:
         target = pods[0].port(one.get("targetPort", port)) if pods else None
         if one["port"] == port and target is not None:

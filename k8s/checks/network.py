@@ -49,7 +49,7 @@ def ingress(rendered: Rendered) -> Iterator[Finding]:
     denied = {
         one["metadata"].get("namespace")
         for one in rendered.kind("NetworkPolicy")
-        if one["spec"]["podSelector"] == {}
+        if not one["spec"].get("podSelector")
         and {"Ingress", "Egress"} <= set(one["spec"].get("policyTypes", ()))
         and not one["spec"].get("ingress")
         and not one["spec"].get("egress")
@@ -75,7 +75,7 @@ def _rules(rendered: Rendered, workload: Workload) -> Iterator[tuple[str, int, M
 
 def _applies(policy: Object, workload: Workload) -> bool:
     same = policy["metadata"].get("namespace") == workload.namespace
-    return same and covers(policy["spec"]["podSelector"], workload.labels)
+    return same and covers(policy["spec"].get("podSelector"), workload.labels)
 
 
 def _lets(rule: Mapping[str, Any], one: Connection, own: str) -> bool:

@@ -18,7 +18,7 @@ def selectors(rendered: Rendered) -> Iterator[Finding]:
             if not covers(spread.get("labelSelector"), workload.labels):
                 yield Finding("selector", workload.name, "a spread constraint counts other pods.")
     for one in rendered.kind("Service", "PodDisruptionBudget", "NetworkPolicy"):
-        spec, where = one["spec"], one["metadata"]["namespace"]
+        spec, where = one["spec"], _space(one)
         asked = {"matchLabels": spec.get("selector", {})} if one["kind"] == "Service" else None
         asked = asked or spec.get("selector") or spec.get("podSelector")
         if not rendered.selected(asked, where):
@@ -33,8 +33,8 @@ def selectors(rendered: Rendered) -> Iterator[Finding]:
 def ports(rendered: Rendered) -> Iterator[Finding]:
     """Ports that a Service, a route or a policy leads to and that no container has."""
     for one in rendered.kind("Service"):
-        pods = rendered.selected({"matchLabels": one["spec"].get("selector", {})}, _space(one))
-        for port in one["spec"]["ports"]:
+        pods = rendered.behind(one)
+        for port in one["spec"].get("ports", []):
             target = port.get("targetPort", port["port"])
             for workload in pods:
                 if workload.port(target) is None:
@@ -50,7 +50,7 @@ def ports(rendered: Rendered) -> Iterator[Finding]:
     for one in rendered.kind("NetworkPolicy"):
         for rule in one["spec"].get("ingress") or ():
             for port in rule.get("ports", ()):
-                for workload in rendered.selected(one["spec"]["podSelector"], _space(one)):
+                for workload in rendered.selected(one["spec"].get("podSelector"), _space(one)):
                     if workload.port(port["port"]) is None:
                         text = f"lets in to port {port['port']}, which {workload.name} has not."
                         yield Finding("port", name_of(one), text)

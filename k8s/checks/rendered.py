@@ -140,6 +140,12 @@ class Rendered:
             if one.namespace == namespace and covers(selector, one.labels)
         ]
 
+    def behind(self, service: Object) -> list[Workload]:
+        """Workloads whose pods a Service leads to; none where it selects nothing itself."""
+        labels = service["spec"].get("selector")
+        space = str(at(service, "metadata", "namespace"))
+        return self.selected({"matchLabels": labels}, space) if labels else []
+
     def least_replicas(self, workload: Workload) -> int:
         """Pods that a workload has at least: of its autoscaler, else as it says itself."""
         return self._replicas(workload, "minReplicas")

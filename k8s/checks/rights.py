@@ -22,9 +22,9 @@ def rights(rendered: Rendered) -> Iterator[Finding]:
         yield Finding("rights", name_of(one), "nothing here asks beyond a namespace.")
     allowed: dict[tuple[str, str], set[str]] = {}
     for role in rendered.kind("Role"):
-        for rule in role["rules"]:
-            for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
+        for rule in role.get("rules") or ():
+            for group in rule.get("apiGroups", ()):
+                for resource in rule.get("resources", ()):
                     verbs = set(rule["verbs"])
                     allowed.setdefault((group, resource), set()).update(verbs)
                     if "*" in {group, resource, *verbs}:
@@ -38,10 +38,10 @@ def rights(rendered: Rendered) -> Iterator[Finding]:
             text = f"steps {', '.join(sorted(missing))} {resource}, which no Role allows."
             yield Finding("rights", "Role", text)
     for binding in rendered.kind("RoleBinding"):
-        space, reference = binding["metadata"]["namespace"], binding["roleRef"]
+        space, reference = binding["metadata"].get("namespace"), binding["roleRef"]
         if rendered.find(reference["kind"], reference["name"], space) is None:
             yield Finding("rights", name_of(binding), f"there is no {reference['name']}.")
-        for subject in binding["subjects"]:
+        for subject in binding.get("subjects", ()):
             found = rendered.find(subject["kind"], subject["name"], subject.get("namespace"))
             if found is None:
                 yield Finding("rights", name_of(binding), f"there is no {subject['name']}.")

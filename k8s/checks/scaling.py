@@ -41,7 +41,9 @@ def disruption(rendered: Rendered) -> Iterator[Finding]:
     """Budgets that no drain fits in, and workloads of several pods without one."""
     for budget in rendered.kind("PodDisruptionBudget"):
         spec, name = budget["spec"], name_of(budget)
-        for workload in rendered.selected(spec["selector"], budget["metadata"]["namespace"]):
+        for workload in rendered.selected(
+            spec.get("selector"), str(at(budget, "metadata", "namespace"))
+        ):
             replicas = rendered.least_replicas(workload)
             kept = spec.get("minAvailable")
             if kept is None:
@@ -51,7 +53,7 @@ def disruption(rendered: Rendered) -> Iterator[Finding]:
                 yield Finding("disruption", name, text)
     for workload in rendered.workloads:
         if rendered.least_replicas(workload) > 1 and not any(
-            workload in rendered.selected(one["spec"]["selector"], workload.namespace)
+            workload in rendered.selected(one["spec"].get("selector"), workload.namespace)
             for one in rendered.kind("PodDisruptionBudget")
         ):
             yield Finding("disruption", workload.name, "its pods may all be drained at once.")

@@ -146,12 +146,11 @@ def hosts(rendered: Rendered) -> Iterator[Finding]:
 
 def _names(rendered: Rendered, command: Command) -> Iterator[tuple[Object, str]]:
     """Each Service and route that leads to a container, and the names that it is asked by."""
-    space = command.workload.namespace
     for one in rendered.kind("Service"):
         if one["spec"].get("clusterIP") == "None":
             continue  # asked by address, pod by pod
-        if command.workload in rendered.selected({"matchLabels": one["spec"]["selector"]}, space):
-            yield one, f"{one['metadata']['name']}.{space}.svc"
+        if command.workload in rendered.behind(one):
+            yield one, f"{one['metadata']['name']}.{command.workload.namespace}.svc"
     for one in rendered.kind("HTTPRoute"):
         for name in one["spec"].get("hostnames", []):
             yield one, name
