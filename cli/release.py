@@ -185,10 +185,7 @@ def sign(
     """
     with home_at(place_of(out, store), [release_id]) as home:
         name = use_case.sign_release(home, release_id, key)
-    if as_json:
-        print_document({"release_id": release_id, "key": name})
-    else:
-        Terminal().print(f"Signed by key {name}.")
+    _say(as_json, {"release_id": release_id, "key": name}, f"Signed by key {name}.")
 
 
 @app.command()
@@ -231,10 +228,8 @@ def fill(
         filled = use_case.fill_release(
             home, features=features if elsewhere else None, listen=listen
         )
-    if as_json:
-        print_document({"filled": filled})
-    else:
-        Terminal().print(styled(filled, "bold", " is known to the online store."))
+    sentence = styled(filled, "bold", " is known to the online store.")
+    _say(as_json, {"filled": filled}, sentence)
 
 
 @app.command()
@@ -253,11 +248,8 @@ def rollback(
     keyed: dict[str, Any] = {"index": settings.index, "public_key": settings.release.public_key}
     with _shown_work() as listen, home_at(place_of(out, store)) as home:
         done = use_case.roll_back(home, **keyed, listen=listen)
-    if as_json:
-        print_document(asdict(done))
-    else:
-        text = f" is live again, {done.previous} no longer is."
-        Terminal().print(styled(done.live, "bold", text))
+    text = f" is live again, {done.previous} no longer is."
+    _say(as_json, asdict(done), styled(done.live, "bold", text))
 
 
 @app.command()
@@ -276,10 +268,8 @@ def prune(
     index = _index(config, overrides)
     with _shown_work() as listen:
         removed = prune_at(place_of(out, store), keep, index=index, listen=listen)
-    if as_json:
-        print_document({"removed": removed})
-    else:
-        Terminal().print(f"Removed {len(removed)}: {', '.join(removed) or 'nothing'}.")
+    sentence = f"Removed {len(removed)}: {', '.join(removed) or 'nothing'}."
+    _say(as_json, {"removed": removed}, sentence)
 
 
 @app.command()
@@ -293,10 +283,8 @@ def push(out: OutOption, store: StoreOption = None, as_json: JsonOption = False)
     """
     address = named_store(store)
     new = push_home(out, address)
-    if as_json:
-        print_document({"store": str(address), "lines": new})
-    else:
-        Terminal().print(f"{address} has {new} more lines of the journal.")
+    sentence = f"{address} has {new} more lines of the journal."
+    _say(as_json, {"store": str(address), "lines": new}, sentence)
 
 
 @app.command()
@@ -318,16 +306,19 @@ def fetch(
     address = named_store(store)
     if reports:
         count = fetch_pages(out, address)
-        if as_json:
-            print_document({"store": str(address), "reports": count})
-        else:
-            Terminal().print(f"{count} files in {out / 'reports'}.")
+        sentence = f"{count} files in {out / 'reports'}."
+        _say(as_json, {"store": str(address), "reports": count}, sentence)
         return
     live = fetch_home(out, address)
+    told = "Nothing is live." if live is None else styled(live, "bold", " is live.")
+    _say(as_json, {"store": str(address), "live": live}, told)
+
+
+def _say(as_json: bool, document: dict[str, Any], sentence: str | Text) -> None:
     if as_json:
-        print_document({"store": str(address), "live": live})
+        print_document(document)
     else:
-        Terminal().print("Nothing is live." if live is None else styled(live, "bold", " is live."))
+        Terminal().print(sentence)
 
 
 def _index(config: Path | None, overrides: list[str] | None) -> IndexSettings:

@@ -11,6 +11,8 @@ from k8s.checks.memory import memory
 from k8s.checks.network import egress, ingress
 from k8s.checks.pods import digests, secrets, security
 from k8s.checks.publishing import published
+from k8s.checks.queries import CHECK as METRIC
+from k8s.checks.queries import queries
 from k8s.checks.references import ports, selectors, volumes
 from k8s.checks.rendered import Rendered
 from k8s.checks.rights import rights
@@ -29,6 +31,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "host": (hosts,),
     "ingress": (ingress,),
     "memory": (memory,),
+    METRIC: (queries,),
     "port": (ports, listened),
     "probe": (probes,),
     "replicas": (replicas,),

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from prometheus_client.metrics import MetricWrapperBase
-
-from colisten.serving import metrics
 from k8s.checks.command import Command, publishing_of, services
 from k8s.checks.finding import Finding
+from k8s.checks.queries import declared
 from k8s.checks.rendered import Object, Rendered, Workload, at, name_of
 
 
@@ -33,7 +31,7 @@ def autoscaling(rendered: Rendered) -> Iterator[Finding]:
                 if resource not in (at(container, "resources", "requests") or {}):
                     text = f"{container['name']} requests no {resource}, of which a share is taken."
                     yield Finding("autoscaling", name, text)
-            if pods is not None and pods not in exported():
+            if pods is not None and pods not in declared():
                 yield Finding("autoscaling", name, f"/metrics has no {pods}.")
 
 
@@ -98,16 +96,6 @@ def _of_many(rendered: Rendered, command: Command) -> Iterator[str]:
             "pods of several disks share a Triton and would unload each other's models: set "
             "triton.unload to false."
         )
-
-
-def exported() -> set[str]:
-    """Names of samples that the service's /metrics has."""
-    found: set[str] = set()
-    for one in vars(metrics).values():
-        for family in one.describe() if isinstance(one, MetricWrapperBase) else ():
-            counted = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
-            found |= {f"{family.name}{end}" for end in counted.get(family.type, ("",))}
-    return found
 
 
 def _target(rendered: Rendered, scaler: Object) -> Workload | None:

@@ -98,6 +98,16 @@ EDITS: list[tuple[str, str, Edit]] = [
     ),
     ("ingress", "denies what no other", Edit("NetworkPolicy", "colisten-default-deny")),
     (
+        "metric",
+        "nothing records colisten:slow",
+        Edit(
+            "PrometheusRule",
+            "colisten",
+            ("spec", "groups", 1, "rules", 0, "expr"),
+            "colisten:slow > 1",
+        ),
+    ),
+    (
         "egress",
         "metadata",
         Edit(

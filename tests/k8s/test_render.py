@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from k8s.checks.rendered import Rendered, at
+from k8s.checks.run import findings
 from k8s.checks.schemas import VERSIONS, custom, faults, schema_findings
-from tests.k8s.found import unexpected
 from tests.k8s.kubectl import K8S, rendered, text_of
 
 OVERLAYS = sorted(one.parent.name for one in K8S.glob("overlays/*/kustomization.yaml"))
@@ -104,7 +104,7 @@ def test_what_is_rendered_is_one_document_an_object() -> None:
 def test_a_component_keeps_what_is_checked(name: str | None, tmp_path: Path) -> None:
     # Bases have no digests; an overlay does.
     objects = over_the_bases(name, tmp_path, ("serving", "feast", "pipelines"))
-    assert [one for one in unexpected(objects) if one.check != "digest"] == []
+    assert [one for one in findings(objects) if one.check != "digest"] == []
 
 
 def over_the_bases(name: str | None, folder: Path, bases: Sequence[str] = BASES) -> Rendered:

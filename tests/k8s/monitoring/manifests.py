@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from k8s.checks.queries import Query, board_queries, recorded, rule_queries
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "k8s/base/monitoring"
@@ -17,23 +18,6 @@ RULE_TESTS = sorted((ROOT / "k8s/tests/rules").glob("*.yaml"))
 DASHBOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
 RATE_INTERVAL = "$__rate_interval"
 """Grafana's: four scrapes and more."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """One expression of PromQL.
-
-    Attributes:
-        where: Whose it is, for a reader of a finding.
-        expr: With Grafana's variables.
-    """
-
-    where: str
-    expr: str
-
-    def asked(self, interval: str) -> str:
-        """As Prometheus is asked it, with so long an interval for rates."""
-        return self.expr.replace(RATE_INTERVAL, interval)
 
 
 def groups(*, annotated: bool = True) -> dict[str, Any]:
@@ -61,12 +45,12 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 def records() -> set[str]:
     """Names of what rules record."""
-    return {rule["record"] for rule in rules() if "record" in rule}
+    return recorded(groups()["groups"])
 
 
-def rule_queries() -> list[Query]:
+def alert_queries() -> list[Query]:
     """The expressions of all rules."""
-    return [Query(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules()]
+    return rule_queries(groups()["groups"])
 
 
 def dashboards() -> dict[str, dict[str, Any]]:
@@ -74,22 +58,14 @@ def dashboards() -> dict[str, dict[str, Any]]:
     return {file.stem: json.loads(file.read_text()) for file in DASHBOARDS}
 
 
-def board_queries(name: str, board: dict[str, Any]) -> list[Query]:
-    """What a dashboard asks: its panels and its annotations."""
-    asked = [
-        Query(f"{name}, {panel['title']}", target["expr"])
-        for panel in board["panels"]
-        for target in panel["targets"]
-    ]
-    return asked + [
-        Query(f"{name}, annotation {one['name']}", one["expr"])
-        for one in board["annotations"]["list"]
-    ]
-
-
 def panel_queries() -> list[Query]:
     """What all dashboards ask."""
     return [query for name, board in dashboards().items() for query in board_queries(name, board)]
+
+
+def as_asked(query: Query, interval: str) -> str:
+    """As Prometheus is asked it, with so long an interval for rates."""
+    return query.expr.replace(RATE_INTERVAL, interval)
 
 
 def windows(expr: str) -> set[str]:

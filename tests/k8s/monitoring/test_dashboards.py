@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.k8s.monitoring.exported import NO_LABEL, NO_METRIC, declared, unknown
+from k8s.checks.queries import NO_LABEL, NO_METRIC, board_queries, declared, unknown
 from tests.k8s.monitoring.manifests import (
     DASHBOARDS,
     FOLDER,
-    board_queries,
+    as_asked,
     dashboards,
     panel_queries,
     read_yaml,
@@ -102,7 +102,7 @@ def test_grafana_is_given_every_dashboard() -> None:
 
 def test_queries_are_queries_of_prometheus(tmp_path: Path) -> None:
     asked = [
-        {"record": f"panel:{at}", "expr": query.asked("1m")}
+        {"record": f"panel:{at}", "expr": as_asked(query, "1m")}
         for at, query in enumerate(panel_queries())
     ]
     file = {"groups": [{"name": "panels", "rules": asked}]}
@@ -112,7 +112,7 @@ def test_queries_are_queries_of_prometheus(tmp_path: Path) -> None:
 
 
 def test_dashboards_name_what_the_service_exports() -> None:
-    assert unknown(panel_queries(), declared(), records()) == []
+    assert [*unknown(panel_queries(), declared(), records())] == []
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,8 @@ def test_a_dashboard_with_a_dead_query_is_found(expr: str, finding: str) -> None
     board = copy.deepcopy(dashboards()["service"])
     board["panels"][3]["targets"][0]["expr"] = expr
     (found,) = unknown(board_queries("service", board), declared(), records())
-    assert found.startswith(f"{finding}: service, Time of a shelf")
+    assert found.where.startswith("service, Time of a shelf")
+    assert found.text.startswith(finding)
 
 
 def test_no_label_of_ours_is_pushed_aside_by_one_of_the_operator() -> None:

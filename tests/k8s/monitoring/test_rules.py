@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
+from k8s.checks.queries import NO_LABEL, NO_METRIC, NO_RECORD, Query, declared, unknown
 from tests.docs.page import Page
-from tests.k8s.monitoring.exported import NO_LABEL, NO_METRIC, NO_RECORD, declared, unknown
 from tests.k8s.monitoring.manifests import (
     FOLDER,
     RULE_TESTS,
-    Query,
+    alert_queries,
     alerts,
     groups,
     read_yaml,
     records,
-    rule_queries,
     rules,
     windows,
 )
@@ -117,7 +116,7 @@ def test_budgets_burn_over_pairs_of_windows(objective: str, pace: str) -> None:
 
 
 def test_records_of_a_ratio_differ_by_their_window_alone() -> None:
-    asked = " ".join(query.expr for query in rule_queries())
+    asked = " ".join(query.expr for query in alert_queries())
     ratios = dict[str, set[str]]()
     for rule in (rule for rule in rules() if "record" in rule):
         name, _, window = rule["record"].rpartition("_rate")
@@ -129,7 +128,7 @@ def test_records_of_a_ratio_differ_by_their_window_alone() -> None:
 
 
 def test_rules_name_what_the_service_exports() -> None:
-    assert unknown(rule_queries(), declared(), records()) == []
+    assert [*unknown(alert_queries(), declared(), records())] == []
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,8 @@ def test_rules_name_what_the_service_exports() -> None:
 )
 def test_an_alert_on_a_metric_that_is_not_exported_is_found(expr: str, finding: str) -> None:
     (found,) = unknown([Query("Planted", expr)], declared(), records())
-    assert found.startswith(f"{finding}: Planted")
+    assert found.where == "Planted"
+    assert found.text.startswith(finding)
 
 
 def test_routes_lead_where_they_should() -> None:

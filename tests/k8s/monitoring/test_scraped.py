@@ -18,20 +18,21 @@ import httpx
 import psutil
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from colisten.index import open_index
 from colisten.json_files import write_json
 from colisten.release.store import ReleaseStore
 from colisten.settings.index import IndexSettings
+from k8s.checks.queries import Query, unknown
 from tests.browser import browser
 from tests.conftest import CUT, ServedHome
-from tests.k8s.monitoring.exported import exported, unknown
 from tests.k8s.monitoring.manifests import (
-    Query,
+    alert_queries,
+    as_asked,
     groups,
     panel_queries,
     records,
-    rule_queries,
     rules,
 )
 from tests.k8s.monitoring.tools import tool
@@ -145,21 +146,30 @@ def prometheus(service: Service, tmp_path_factory: pytest.TempPathFactory) -> It
         process.wait(30)
 
 
+def exported(exposition: str) -> dict[str, set[str]]:
+    """What the text of /metrics has samples of, each with its labels."""
+    found = {"up": set[str]()}
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
+
+
 def test_what_rules_and_dashboards_name_is_exported_by_a_live_service(service: Service) -> None:
     for _ in range(4):
         ask(service)
     time.sleep(3)  # a look of each worker at its parts
     live = exported(service.get("/metrics").text)
-    assert unknown([*rule_queries(), *panel_queries()], live, records()) == []
+    assert [*unknown([*alert_queries(), *panel_queries()], live, records())] == []
     planted = Query("Planted", "colisten_vectors_total")  # of a Triton server, which is not there
-    assert unknown([planted], live, records()) != []
+    assert [*unknown([planted], live, records())] != []
 
 
 def test_every_query_of_a_dashboard_finds_data(prometheus: Prometheus) -> None:
     empty = [
         query.where
         for query in panel_queries()
-        if not prometheus.get("query", query=query.asked(INTERVAL))["result"]
+        if not prometheus.get("query", query=as_asked(query, INTERVAL))["result"]
     ]
     assert empty == []
     assert not prometheus.get("query", query="sum(rate(colisten_shelves_emtpy_total[10s]))")[
