@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from tests.images.engine import USER, Engine
@@ -29,22 +30,35 @@ class Pod:
         engine: Whose.
         name: Of its container.
         url: Of its service.
+        operators: Of the port for operators.
         grace: Seconds that it is given to end.
     """
 
     engine: Engine
     name: str
     url: str
+    operators: str
     grace: int
 
     def podman(self, *words: str) -> str:
         """What podman says."""
         return self.engine.containers.answer("podman", *words)
 
+    def state(self, field: str) -> str:
+        """A field of its container's state."""
+        return self.podman("inspect", self.name, "--format", f"{{{{.State.{field}}}}}")
+
+    def ready(self) -> bool:
+        """Whether it is; one that does not listen is not."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
 
 @contextlib.contextmanager
-def played(engine: Engine, home: Path, folder: Path) -> Iterator[Pod]:
-    """Start what is rendered on a run's folder.
+def played(engine: Engine, home: Path, folder: Path, *, memory: str | None = None) -> Iterator[Pod]:
+    """Start what is rendered on a run's folder; with less memory, where a test fills it.
 
     Three things are other than rendered: the image's digest, which is ours; the ports, which are
     free ones of this machine and not named, since podman maps no ports within the host's network;
@@ -57,6 +71,8 @@ def played(engine: Engine, home: Path, folder: Path) -> Iterator[Pod]:
     (container,) = pod["containers"]
     container["image"] = engine.references["serving"]
     del container["ports"]
+    if memory is not None:
+        container["resources"]["limits"]["memory"] = memory
     container["args"] = [
         f"--port={port}" if word.startswith("--port") else word for word in container["args"]
     ]
@@ -79,7 +95,9 @@ def played(engine: Engine, home: Path, folder: Path) -> Iterator[Pod]:
         engine.containers.answer("podman", "volume", "import", CLAIMS[0], archive)
         engine.containers.answer("podman", "pod", "start", name)
         grace = pod["terminationGracePeriodSeconds"]
-        yield Pod(engine, f"{name}-{container['name']}", f"http://127.0.0.1:{port}", grace)
+        here = "http://127.0.0.1"
+        named = f"{name}-{container['name']}"
+        yield Pod(engine, named, f"{here}:{port}", f"{here}:{operators}", grace)
     finally:
         done = engine.containers.run(["podman", "logs", "--tail=40", f"{name}-{container['name']}"])
         print(done.stdout, done.stderr)
