@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from colisten.data.moments import parse_moment
 from colisten.errors import ColistenError
 from colisten.features.users import nobody
 from colisten.logs import logger
@@ -116,7 +117,7 @@ class ActiveRelease:
         if turned:
             nearest.turn(rest)
         published = Journal(store.releases / JOURNAL).moments("published", release_id)
-        made_at = datetime.fromisoformat((*published, release.manifest.as_of)[0])
+        made_at = parse_moment((*published, release.manifest.as_of)[0], "Its publication")
         now = datetime.now(UTC)
         active = cls(release, nearest, features, now, files, copy, tower, made_at)
         try:

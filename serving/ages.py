@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from colisten.data.moments import parse_moment
 from colisten.json_files import read_model
 from colisten.logs import logger
 from colisten.serving import metrics
@@ -51,7 +52,7 @@ class Ages:
         release = active.release.manifest
         moments = {
             "made": active.made_at,
-            "cut": datetime.fromisoformat(release.as_of),
+            "cut": parse_moment(release.as_of, "The cut"),
             "features": active.features.through,
         }
         for name, moment in moments.items():
