@@ -134,12 +134,14 @@ def drawn(reading: Comparison, page: Path, folder: Path) -> Table:
     table = Table(
         title=Text(f"A/B: {page}, of {folder}"),
         title_justify="left",
-        caption=Text("\n".join([reading.split_verdict, *reading.left_out])),
+        caption=Text("\n".join([reading.split_verdict, *reading.left_out, reading.method])),
         caption_justify="left",
     )
     for column in ("arm", "users", "start rate", "new-start rate", "lift of new starts"):
         table.add_column(column, justify="left" if column == "arm" else "right")
-    lifts = {lift.arm: lift.lift for lift in reading.lifts if lift.rate == "new_start_rate"}
+    lifts = {
+        lift.arm: lift.adjusted_lift for lift in reading.lifts if lift.rate == "new_start_rate"
+    }
     for arm in reading.arms:
         cells = [
             f"{rate.value:.2%} ({rate.low:.2%}-{rate.high:.2%})" if rate else UNDEFINED

@@ -17,7 +17,8 @@ from evidently.core.metric_types import Metric, MetricId
 from evidently.core.report import Context
 from evidently.legacy.model.widget import BaseWidgetInfo
 
-from colisten.experiments.comparison import RATES, Comparison, compare_arms
+from colisten.experiments.comparison import Comparison, compare_arms
+from colisten.experiments.lifts import RATES
 from colisten.json_files import write_json
 from colisten.monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
 from colisten.monitoring.page import report_page

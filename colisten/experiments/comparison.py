@@ -14,11 +14,11 @@ import pyarrow as pa
 from scipy import stats
 
 from colisten.errors import ConfigError, ReportError
+from colisten.experiments.lifts import RATES, Counts, Lift, lifts_of, method_of
 from colisten.settings.shares import check_control, listed, planned_shares
 from colisten.statistics.interval import Interval
-from colisten.statistics.proportions import relative_lift, wilson
+from colisten.statistics.proportions import wilson
 
-RATES = ("stream_rate", "new_start_rate")
 COLUMNS = ("variant", "variants", "streams", "new_starts")
 """Columns of the outcomes that are read."""
 
@@ -52,20 +52,6 @@ class Arm:
     def rate(self, name: str) -> Interval | None:
         """One of `RATES`."""
         return self.stream_rate if name == "stream_rate" else self.new_start_rate
-
-
-@dataclass(frozen=True)
-class Lift:
-    """Relative change of a rate of `arm` against the control, with a two-sided p-value.
-
-    Both are None where a ratio is not defined: nobody saw the arm, or nobody converted in one
-    of the two.
-    """
-
-    arm: str
-    rate: str
-    lift: Interval | None
-    p_value: float | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +104,11 @@ class Comparison:
         return f"Sample ratio mismatch: do not trust these figures ({p}{missed})."
 
     @property
+    def method(self) -> str:
+        """How several lifts are read together, in words; empty where there is none."""
+        return method_of(self.lifts, self.confidence)
+
+    @property
     def left_out(self) -> tuple[str, ...]:
         """Sentences on the users who are in no arm."""
         sentences = []
@@ -134,6 +125,7 @@ class Comparison:
         return asdict(self) | {
             "split_is_sound": self.split_is_sound,
             "split_verdict": self.split_verdict,
+            "method": self.method,
         }
 
 
@@ -147,8 +139,8 @@ def compare_arms(
     """Read an experiment from `user_outcomes`.
 
     Rates are shares of users, so each user counts once however often they came; their
-    intervals are Wilson's, those of the relative lifts Katz's (log ratio). Users of arms that
-    are not planned are left out and counted, as long as they are few.
+    intervals are Wilson's, those of the relative lifts Katz's (log ratio), alone and as a
+    family. Users of arms that are not planned are left out and counted, as long as they are few.
 
     Args:
         outcomes: One row per exposed user.
@@ -181,24 +173,13 @@ def compare_arms(
             f"arm and {int((~single).sum()):,} several arms.",
             "Look into assignment and logging.",
         )
-    hits = _hits(outcomes, rows)
+    counts = _counts(outcomes, rows)
     return Comparison(
         control=control,
         arms=tuple(
-            Arm(name, plan[name], users[name], *_rates(hits[name], users[name], confidence))
-            for name in names
+            Arm(name, plan[name], users[name], *_rates(counts[name], confidence)) for name in names
         ),
-        lifts=tuple(
-            _lift(
-                name,
-                rate,
-                (hits[name][rate], users[name]),
-                (hits[control][rate], users[control]),
-                confidence,
-            )
-            for name in names[1:]
-            for rate in RATES
-        ),
+        lifts=lifts_of(counts, control=control, confidence=confidence),
         split_p_value=split_p_value,
         excluded=int((~single).sum()),
         unplanned=unplanned,
@@ -216,34 +197,28 @@ def _confidence(confidence: float) -> float:
     return float(confidence)
 
 
-def _hits(outcomes: pa.Table, rows: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
-    """By arm and rate, users who did it; `rows` are the users of each arm, bool."""
+def _counts(outcomes: pa.Table, rows: Mapping[str, np.ndarray]) -> dict[str, Counts]:
+    """By arm who there was and who did what; `rows` are the users of each arm, bool."""
     happened = {
         rate: np.asarray(outcomes.column(column)) > 0
         for rate, column in zip(RATES, ("streams", "new_starts"), strict=True)
     }
     return {
-        name: {rate: int(happened[rate][members].sum()) for rate in RATES}
+        name: Counts(
+            int(members.sum()), {rate: int(happened[rate][members].sum()) for rate in RATES}
+        )
         for name, members in rows.items()
     }
-
-
-def _lift(
-    arm: str, rate: str, counts: tuple[int, int], base: tuple[int, int], confidence: float
-) -> Lift:
-    """From who did it and all users, of the arm and of the control."""
-    ratio = relative_lift(*counts, *base, confidence)
-    if ratio is None:
-        return Lift(arm, rate, None, None)
-    return Lift(arm, rate, Interval(ratio.value, ratio.low, ratio.high, confidence), ratio.p)
 
 
 def _users(count: int) -> str:
     return f"{count:,} user{'' if count == 1 else 's'}"
 
 
-def _rates(hits: Mapping[str, int], users: int, confidence: float) -> list[Interval | None]:
-    return [wilson(hits[rate], users, confidence) if users else None for rate in RATES]
+def _rates(counts: Counts, confidence: float) -> list[Interval | None]:
+    if not counts.users:
+        return [None for _ in RATES]
+    return [wilson(counts.hits[rate], counts.users, confidence) for rate in RATES]
 
 
 def _unplanned(variants: np.ndarray, plan: Mapping[str, float]) -> dict[str, int]:
