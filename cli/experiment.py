@@ -12,6 +12,7 @@ from rich.text import Text
 from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, DataOption, OutOption, SeedOption, SetOption
 from colisten.cli.run import wide_console
+from colisten.errors import ReportError
 from colisten.experiments.plan import latest_experiment
 from colisten.settings.shares import read_shares
 from colisten.steps.use_cases.experiment import (
@@ -107,7 +108,8 @@ def report(
     """Start rate and new-start rate per arm with intervals, as an Evidently page.
 
     --data holds what users did before the experiment. What `colisten serve` showed, and the events
-    that it was sent, are read as they lie, also while it goes on.
+    that it was sent, are read as they lie, also while it goes on. Where users are not split as
+    planned, the report is written all the same and the exit code is 1.
 
     Example: colisten experiment report --data world --out out
     """
@@ -127,14 +129,17 @@ def report(
         print_document({**reading.to_dict(), "page": page, "exposures": folder})
     else:
         wide_console().print(drawn(reading, page, folder))
+    if not reading.split_is_sound:
+        raise typer.Exit(ReportError.exit_code)
 
 
 def drawn(reading: Comparison, page: Path, folder: Path) -> Table:
     """The figures of an experiment for a terminal."""
+    said = [reading.split_verdict, reading.split_cause, *reading.left_out, reading.method]
     table = Table(
         title=Text(f"A/B: {page}, of {folder}"),
         title_justify="left",
-        caption=Text("\n".join([reading.split_verdict, *reading.left_out, reading.method])),
+        caption=Text("\n".join(filter(None, said))),
         caption_justify="left",
     )
     for column in ("arm", "users", "start rate", "new-start rate", "lift of new starts"):

@@ -22,6 +22,7 @@ from colisten.experiments.lifts import RATES
 from colisten.json_files import write_json
 from colisten.monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
 from colisten.monitoring.page import report_page
+from colisten.monitoring.split import split_widgets
 from colisten.pages import write_page
 
 
@@ -46,7 +47,7 @@ class ExperimentSummary(MetricContainer):
         context: Context,
         child_widgets: list[tuple[MetricId | None, list[BaseWidgetInfo]]] | None = None,
     ) -> list[BaseWidgetInfo]:
-        """Verdict, picture, table, then the counters of the metrics."""
+        """The split, verdict, picture, table, then the counters of the metrics."""
         frame = context._input_data[0].as_dataframe()
         comparison = compare_arms(
             pa.Table.from_pandas(frame, preserve_index=False),
@@ -54,7 +55,12 @@ class ExperimentSummary(MetricContainer):
             shares=self.shares,
             confidence=self.confidence,
         )
-        own = [verdict_widget(comparison), rates_widget(comparison), lifts_widget(comparison)]
+        own = [
+            *split_widgets(comparison),
+            verdict_widget(comparison),
+            rates_widget(comparison),
+            lifts_widget(comparison),
+        ]
         return own + [widget for _, widgets in child_widgets or [] for widget in widgets]
 
 

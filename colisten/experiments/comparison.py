@@ -11,19 +11,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
 
 from colisten.errors import ConfigError, ReportError
 from colisten.experiments.lifts import RATES, Counts, Lift, lifts_of, method_of
+from colisten.experiments.split import (
+    SPLIT_P_VALUE,
+    Slice,
+    likeliest_cause,
+    split_p_values,
+    split_slices,
+)
 from colisten.settings.shares import check_control, listed, planned_shares
 from colisten.statistics.interval import Interval
 from colisten.statistics.proportions import wilson
 
 COLUMNS = ("variant", "variants", "streams", "new_starts")
 """Columns of the outcomes that are read."""
-
-SPLIT_P_VALUE = 1e-3
-"""Users per arm less likely than this under the plan are no draw of it."""
 
 MOST_UNPLANNED = 0.01
 """Largest share of users in arms outside the plan, a single user apart; more of them is a wrong
@@ -64,6 +67,7 @@ class Comparison:
         lifts: One per other arm and rate.
         split_p_value: Chi-square test of users per arm against the planned shares; None where
             one arm is planned, which nothing can be split into.
+        slices: The same by surface, country and day of the first showing.
         excluded: Users who saw more than one arm; they are in no arm.
         unplanned: Users per arm that was shown but not planned; they are in no arm.
         confidence: Mass of the intervals.
@@ -73,6 +77,7 @@ class Comparison:
     arms: tuple[Arm, ...]
     lifts: tuple[Lift, ...]
     split_p_value: float | None
+    slices: tuple[Slice, ...]
     excluded: int
     unplanned: dict[str, int]
     confidence: float
@@ -86,11 +91,25 @@ class Comparison:
     def split_is_sound(self) -> bool:
         """Whether the users per arm can be a draw of the planned shares.
 
-        They cannot below `SPLIT_P_VALUE`, or where nobody saw a planned arm: the assignment or
-        the logging is broken (sample ratio mismatch).
+        They cannot below `SPLIT_P_VALUE`, as a whole or in a slice, or where nobody saw a planned
+        arm: the assignment or the logging is broken (sample ratio mismatch).
         """
         unlikely = self.split_p_value is not None and self.split_p_value < SPLIT_P_VALUE
-        return not unlikely and not self.empty_arms
+        return not unlikely and not self.empty_arms and not self.broken_slices
+
+    @property
+    def broken_slices(self) -> tuple[Slice, ...]:
+        """Those in which users are no draw of the plan."""
+        return tuple(one for one in self.slices if not one.is_sound)
+
+    @property
+    def split_cause(self) -> str | None:
+        """The likeliest cause of a broken split, in a sentence; None where it is sound."""
+        if self.split_is_sound:
+            return None
+        users = {arm.name: arm.users for arm in self.arms}
+        plan = {arm.name: arm.share for arm in self.arms}
+        return likeliest_cause(self.slices, users, plan, self.excluded)
 
     @property
     def split_verdict(self) -> str:
@@ -101,7 +120,14 @@ class Comparison:
         if self.split_is_sound:
             return f"The split matches the plan ({p})."
         missed = f"; nobody saw {listed(self.empty_arms)}" if self.empty_arms else ""
+        if self.broken_slices and self.split_p_value >= SPLIT_P_VALUE:
+            one = min(self.broken_slices, key=lambda found: found.p_value)
+            missed += f" as a whole, but not in the {one.by} {listed([one.value])}"
         return f"Sample ratio mismatch: do not trust these figures ({p}{missed})."
+
+    def planned_users(self, arm: Arm) -> float:
+        """Users that the plan gives an arm, of all who are in one."""
+        return arm.share * sum(one.users for one in self.arms)
 
     @property
     def method(self) -> str:
@@ -125,6 +151,8 @@ class Comparison:
         return asdict(self) | {
             "split_is_sound": self.split_is_sound,
             "split_verdict": self.split_verdict,
+            "split_cause": self.split_cause,
+            "planned_users": {arm.name: self.planned_users(arm) for arm in self.arms},
             "method": self.method,
         }
 
@@ -181,6 +209,7 @@ def compare_arms(
         ),
         lifts=lifts_of(counts, control=control, confidence=confidence),
         split_p_value=split_p_value,
+        slices=split_slices(outcomes, rows, plan),
         excluded=int((~single).sum()),
         unplanned=unplanned,
         confidence=confidence,
@@ -239,6 +268,5 @@ def _split_p_value(users: Mapping[str, int], plan: Mapping[str, float]) -> float
     total = sum(users.values())
     if len(users) < 2 or not total:
         return None
-    observed = np.array([users[name] for name in users], dtype=float)
-    expected = np.array([plan[name] * total for name in users])
-    return float(stats.chisquare(observed, expected).pvalue)
+    seen = np.array([list(users.values())])
+    return float(split_p_values(seen, np.array([plan[name] for name in users]))[0])

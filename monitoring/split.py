@@ -1,0 +1,68 @@
+"""Widgets on the split of users: what stands above every result."""
+
+from __future__ import annotations
+
+from colisten.extras import needs
+
+needs("evidently")
+
+from evidently.legacy.model.widget import BaseWidgetInfo
+from evidently.legacy.renderers.html_widgets import table_data, text_widget
+
+from colisten.experiments.comparison import Comparison
+from colisten.experiments.split import SLICES
+from colisten.pages import markdown_text
+
+
+def split_widgets(comparison: Comparison) -> list[BaseWidgetInfo]:
+    """Planned and seen users; above them, where the split is broken, that it is and why."""
+    widgets = [] if comparison.split_is_sound else [_alarm(comparison)]
+    widgets.append(_arms(comparison))
+    if comparison.broken_slices:
+        widgets.append(_slices(comparison))
+    return widgets
+
+
+def _alarm(comparison: Comparison) -> BaseWidgetInfo:
+    lines = [f"**{markdown_text(comparison.split_verdict)}**"]
+    if comparison.split_cause is not None:
+        lines.append(f"Likeliest cause: {markdown_text(comparison.split_cause)}")
+    return text_widget(title="Before any result: the split is broken", text="\n\n".join(lines))
+
+
+def _arms(comparison: Comparison) -> BaseWidgetInfo:
+    rows = []
+    for arm in comparison.arms:
+        planned = comparison.planned_users(arm)
+        rows.append(
+            [
+                arm.name,
+                f"{arm.share:.2%}",
+                f"{planned:,.1f}",
+                f"{arm.users:,}",
+                f"{arm.users / planned - 1:+.2%}",
+            ]
+        )
+    slices = f", {len(comparison.slices)} slices by {', '.join(SLICES)} tested"
+    p = "" if comparison.split_p_value is None else f", p = {_p(comparison.split_p_value)}"
+    return table_data(
+        title=f"Users per arm{p}{slices if comparison.slices else ''}",
+        column_names=["arm", "share planned", "users planned", "users seen", "difference"],
+        data=rows,
+    )
+
+
+def _slices(comparison: Comparison) -> BaseWidgetInfo:
+    arms = [arm.name for arm in comparison.arms]
+    return table_data(
+        title="Where users are not split as planned",
+        column_names=["by", "value", *(f"users of {arm}" for arm in arms), "adjusted p"],
+        data=[
+            [one.by, one.value, *(f"{one.users[arm]:,}" for arm in arms), _p(one.adjusted_p_value)]
+            for one in comparison.broken_slices
+        ],
+    )
+
+
+def _p(value: float) -> str:
+    return f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
