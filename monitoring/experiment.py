@@ -7,6 +7,7 @@ from colisten.extras import needs
 needs("evidently")
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,10 +20,11 @@ from evidently.legacy.model.widget import BaseWidgetInfo
 
 from colisten.experiments.comparison import Comparison, compare_arms
 from colisten.experiments.lifts import RATES
+from colisten.experiments.log_rows import LogRows
 from colisten.json_files import write_json
 from colisten.monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
 from colisten.monitoring.page import report_page
-from colisten.monitoring.split import split_widgets
+from colisten.monitoring.split import rows_widget, split_widgets
 from colisten.pages import write_page
 
 
@@ -33,6 +35,7 @@ class ExperimentSummary(MetricContainer):
     shares: dict[str, float]
     seen: list[str]
     confidence: float = 0.95
+    rows: dict[str, int] | None = None
 
     def generate_metrics(self, context: Context) -> Sequence[Metric]:
         """One `ArmRate` per arm that somebody saw, and rate."""
@@ -57,6 +60,7 @@ class ExperimentSummary(MetricContainer):
         )
         own = [
             *split_widgets(comparison),
+            *([] if self.rows is None else [rows_widget(LogRows(**self.rows))]),
             verdict_widget(comparison),
             rates_widget(comparison),
             lifts_widget(comparison),
@@ -71,6 +75,7 @@ def experiment_report(
     control: str,
     shares: Mapping[str, float],
     confidence: float = 0.95,
+    rows: LogRows | None = None,
 ) -> Comparison:
     """Write the report of an experiment at `out` (HTML) and its JSON beside it.
 
@@ -80,11 +85,14 @@ def experiment_report(
         control: Arm that the others are compared with.
         shares: Planned share of users per arm.
         confidence: Mass of the intervals.
+        rows: What the rows of the files look like.
 
     Raises:
         ConfigError, ReportError: As `compare_arms`.
     """
-    comparison = compare_arms(outcomes, control=control, shares=shares, confidence=confidence)
+    comparison = replace(
+        compare_arms(outcomes, control=control, shares=shares, confidence=confidence), rows=rows
+    )
     frame = outcomes.to_pandas()
     for rate, column in zip(RATES, ("streams", "new_starts"), strict=True):
         frame[rate] = (frame[column] > 0).astype(int)
@@ -99,6 +107,7 @@ def experiment_report(
         shares={arm.name: arm.share for arm in comparison.arms},
         seen=[arm.name for arm in comparison.arms if arm.users],
         confidence=comparison.confidence,
+        rows=None if rows is None else asdict(rows),
     )
     snapshot = Report([summary]).run(dataset, None)
     write_page(out, report_page(snapshot, "Experiment"))

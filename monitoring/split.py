@@ -1,4 +1,4 @@
-"""Widgets on the split of users: what stands above every result."""
+"""Widgets on the split of users and on the rows that were read: what stands above every result."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from evidently.legacy.model.widget import BaseWidgetInfo
 from evidently.legacy.renderers.html_widgets import table_data, text_widget
 
 from colisten.experiments.comparison import Comparison
+from colisten.experiments.log_rows import MOST_REQUESTS, LogRows
 from colisten.experiments.split import SLICES
 from colisten.pages import markdown_text
 
@@ -21,6 +22,25 @@ def split_widgets(comparison: Comparison) -> list[BaseWidgetInfo]:
     if comparison.broken_slices:
         widgets.append(_slices(comparison))
     return widgets
+
+
+def rows_widget(rows: LogRows) -> BaseWidgetInfo:
+    """What the files held, and what became of odd rows."""
+    lines = [
+        ("showings", rows.showings, ""),
+        ("showings repeated", rows.repeated_showings, "count once"),
+        ("requests of several users or arms", rows.torn_requests, "look into the log"),
+        (f"users of over {MOST_REQUESTS} requests in a day", rows.busy_users, "count once each"),
+        ("events", rows.events, ""),
+        ("events repeated", rows.repeated_events, "count once"),
+        ("events of users who were shown nothing", rows.orphan_events, "count nowhere"),
+        ("starts after the window had closed", rows.late_starts, "count nowhere"),
+    ]
+    return table_data(
+        title="Rows of the experiment",
+        column_names=["what", "how many", "what becomes of them"],
+        data=[[what, f"{count:,}", fate] for what, count, fate in lines],
+    )
 
 
 def _alarm(comparison: Comparison) -> BaseWidgetInfo:

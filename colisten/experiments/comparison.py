@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from colisten.errors import ConfigError, ReportError
 from colisten.experiments.lifts import RATES, Counts, Lift, lifts_of, method_of
+from colisten.experiments.log_rows import LogRows
 from colisten.experiments.split import (
     SPLIT_P_VALUE,
     Slice,
@@ -71,6 +72,7 @@ class Comparison:
         excluded: Users who saw more than one arm; they are in no arm.
         unplanned: Users per arm that was shown but not planned; they are in no arm.
         confidence: Mass of the intervals.
+        rows: What the rows of the files look like; None where outcomes were not read from files.
     """
 
     control: str
@@ -81,6 +83,7 @@ class Comparison:
     excluded: int
     unplanned: dict[str, int]
     confidence: float
+    rows: LogRows | None = None
 
     @property
     def empty_arms(self) -> tuple[str, ...]:

@@ -196,7 +196,15 @@ def test_a_country_of_the_users_table_is_named(tmp_path: Path) -> None:
     broken = next(one for one in written["slices"] if one["value"] == "SE")
     assert broken["users"] == {"control": 0, "new": 100}
     page = (folder / "reports" / "experiment.html").read_text()
-    order = ["Before any result: the split is broken", "Users per arm", "Not to be trusted: lift"]
+    order = [
+        "Before any result: the split is broken",
+        "Users per arm",
+        "Rows of the experiment",
+        "Not to be trusted: lift",
+    ]
+    # Of every fourth user who starts something, none was shown anything any more.
+    assert written["rows"]["showings"] == 300
+    assert written["rows"]["orphan_events"] == written["rows"]["events"] == 100
     assert sorted(order, key=page.index) == order
 
 

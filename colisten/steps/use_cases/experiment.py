@@ -99,6 +99,7 @@ def compare_experiment(
         TableError: A table is missing or breaks the contract.
         ReportError: There is nothing to compare.
     """
+    from colisten.experiments.log_rows import log_rows
     from colisten.experiments.outcomes import user_outcomes
     from colisten.monitoring.experiment import experiment_report
 
@@ -119,11 +120,20 @@ def compare_experiment(
             data=settings.data,
             engine=settings.engine,
         )
+        rows = log_rows(
+            _file(tables, EXPOSURES),
+            _file(tables, INTERACTIONS),
+            target_type=target,
+            attribution_hours=hours,
+            data=settings.data,
+            engine=settings.engine,
+        )
     return experiment_report(
         outcomes,
         page,
         control=control or (CONTROL if plan is None else plan.control),
         shares=shares or (SHARES if plan is None else plan.shares),
+        rows=rows,
     )
 
 
