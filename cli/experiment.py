@@ -135,7 +135,8 @@ def report(
 
 def drawn(reading: Comparison, page: Path, folder: Path) -> Table:
     """The figures of an experiment for a terminal."""
-    said = [reading.split_verdict, reading.split_cause, *reading.left_out, reading.method]
+    read = None if reading.rows is None else reading.rows.said
+    said = [read, reading.split_verdict, reading.split_cause, *reading.left_out, reading.method]
     table = Table(
         title=Text(f"A/B: {page}, of {folder}"),
         title_justify="left",

@@ -9,6 +9,7 @@ needs("evidently")
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -24,7 +25,7 @@ from colisten.experiments.log_rows import LogRows
 from colisten.json_files import write_json
 from colisten.monitoring.arms import ArmRate, lifts_widget, rates_widget, verdict_widget
 from colisten.monitoring.page import report_page
-from colisten.monitoring.split import rows_widget, split_widgets
+from colisten.monitoring.split import rows_widgets, split_widgets
 from colisten.pages import write_page
 
 
@@ -35,7 +36,7 @@ class ExperimentSummary(MetricContainer):
     shares: dict[str, float]
     seen: list[str]
     confidence: float = 0.95
-    rows: dict[str, int] | None = None
+    rows: dict[str, Any] | None = None
 
     def generate_metrics(self, context: Context) -> Sequence[Metric]:
         """One `ArmRate` per arm that somebody saw, and rate."""
@@ -58,9 +59,10 @@ class ExperimentSummary(MetricContainer):
             shares=self.shares,
             confidence=self.confidence,
         )
+        rows = None if self.rows is None else LogRows(**self.rows)
         own = [
             *split_widgets(comparison),
-            *([] if self.rows is None else [rows_widget(LogRows(**self.rows))]),
+            *([] if rows is None else rows_widgets(rows)),
             verdict_widget(comparison),
             rates_widget(comparison),
             lifts_widget(comparison),

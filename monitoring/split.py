@@ -24,8 +24,8 @@ def split_widgets(comparison: Comparison) -> list[BaseWidgetInfo]:
     return widgets
 
 
-def rows_widget(rows: LogRows) -> BaseWidgetInfo:
-    """What the files held, and what became of odd rows."""
+def rows_widgets(rows: LogRows) -> list[BaseWidgetInfo]:
+    """What was read, and what became of odd rows."""
     lines = [
         ("showings", rows.showings, ""),
         ("showings repeated", rows.repeated_showings, "count once"),
@@ -36,11 +36,12 @@ def rows_widget(rows: LogRows) -> BaseWidgetInfo:
         ("events of users who were shown nothing", rows.orphan_events, "count nowhere"),
         ("starts after the window had closed", rows.late_starts, "count nowhere"),
     ]
-    return table_data(
+    table = table_data(
         title="Rows of the experiment",
         column_names=["what", "how many", "what becomes of them"],
         data=[[what, f"{count:,}", fate] for what, count, fate in lines],
     )
+    return [text_widget(title="What was read", text=markdown_text(rows.said)), table]
 
 
 def _alarm(comparison: Comparison) -> BaseWidgetInfo:

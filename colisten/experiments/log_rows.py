@@ -30,6 +30,14 @@ starts AS (
     SELECT DISTINCT user_id, item_id, epoch_us(timestamp) AS moment FROM interactions
     WHERE list_contains($start_signals, signal) AND item_type = $target_type
 ),
+firsts AS (
+    SELECT min(epoch_us(timestamp)) AS moment FROM exposures GROUP BY user_id
+),
+bounds AS (
+    SELECT (SELECT min(epoch_us(timestamp)) FROM exposures) AS first,
+           greatest((SELECT max(epoch_us(timestamp)) FROM exposures),
+                    (SELECT max(epoch_us(timestamp)) FROM interactions)) AS last
+),
 shown AS (
     SELECT DISTINCT user_id, item_id, epoch_us(timestamp) AS moment FROM exposures
 )
@@ -44,7 +52,10 @@ SELECT
     (SELECT count(*) FROM starts ASOF JOIN shown
          ON starts.user_id = shown.user_id AND starts.item_id = shown.item_id
             AND starts.moment >= shown.moment
-     WHERE starts.moment >= shown.moment + $window)
+     WHERE starts.moment >= shown.moment + $window),
+    (SELECT count(*) FROM firsts, bounds WHERE firsts.moment + $window > bounds.last),
+    (SELECT strftime(make_timestamp(first), $format) FROM bounds),
+    (SELECT strftime(make_timestamp(last), $format) FROM bounds)
 """
 
 
@@ -53,6 +64,8 @@ class LogRows:
     """Rows of the experiment's own files.
 
     Attributes:
+        target_type: Item type whose starts count.
+        attribution_hours: How long after a showing they do.
         showings: Rows of the exposures.
         repeated_showings: Of them exact repetitions; they count once.
         torn_requests: Requests of several users or several arms, which no answer has.
@@ -62,8 +75,14 @@ class LogRows:
         repeated_events: Of them exact repetitions; they count once.
         orphan_events: Of them those of users to whom nothing was shown; they count nowhere.
         late_starts: Starts of shown items after every window had closed; they count nowhere.
+        open_users: Users whose first showing is less than a window before the last row: what they
+            do is not known to its end.
+        first_shown: Moment of the first showing.
+        last_row: Moment of the last showing or event.
     """
 
+    target_type: str
+    attribution_hours: float
     showings: int
     repeated_showings: int
     torn_requests: int
@@ -72,6 +91,24 @@ class LogRows:
     repeated_events: int
     orphan_events: int
     late_starts: int
+    open_users: int
+    first_shown: str
+    last_row: str
+
+    @property
+    def said(self) -> str:
+        """What was read, in words."""
+        text = (
+            f"Starts of {self.target_type!r} within {self.attribution_hours:g} hours of a showing. "
+            f"First showing {self.first_shown}, last row {self.last_row}."
+        )
+        if self.open_users:
+            who = "1 user was" if self.open_users == 1 else f"{self.open_users:,} users were"
+            text += (
+                f" {who} first shown something less than {self.attribution_hours:g} hours before "
+                "that: what they do is not known to its end, and their figures may yet grow."
+            )
+        return text
 
 
 def log_rows(
@@ -105,10 +142,11 @@ def log_rows(
         "target_type": target_type,
         "window": max(1, round(attribution_hours * _HOUR)),
         "most_requests": MOST_REQUESTS,
+        "format": "%Y-%m-%d %H:%M UTC",
     }
     with open_files(files, data, engine) as (views, violations):
         if violations:
             raise violations[0]
         with reading(EXPOSURES.name):
             counts = views.connection.execute(query, params).fetchall()[0]
-    return LogRows(*map(int, counts))
+    return LogRows(target_type, attribution_hours, *counts)

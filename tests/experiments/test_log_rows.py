@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +56,7 @@ def _visits(count: int) -> list[Row]:
 def test_odd_rows_are_counted(
     shown: list[Row], done: list[Row], changed: dict[str, int], tmp_path: Path
 ) -> None:
-    expected = {
+    expected: dict[str, Any] = {
         "showings": len(CLEAN_SHOWN) + len(shown),
         "repeated_showings": 0,
         "torn_requests": 0,
@@ -64,4 +66,21 @@ def test_odd_rows_are_counted(
         "orphan_events": 0,
         "late_starts": 0,
     }
-    assert _count(tmp_path, shown, done) == LogRows(**(expected | changed))
+    found = asdict(_count(tmp_path, shown, done))
+    assert {name: found[name] for name in expected} == expected | changed
+
+
+def test_users_whose_window_is_open_at_the_last_row_are_said(tmp_path: Path) -> None:
+    # The last row is v's event at hour 31.
+    found = _count(tmp_path, [exposure("w", "a", 7), exposure("x", "a", 8)], [])
+    assert (found.first_shown, found.last_row) == ("2025-06-01 00:00 UTC", "2025-06-02 07:00 UTC")
+    assert found.open_users == 1
+    assert "Starts of 'audiobook' within 24 hours of a showing" in found.said
+    assert "1 users" not in found.said
+    assert "1 user was first shown something less than 24 hours before that" in found.said
+
+
+def test_a_log_without_events_ends_with_its_last_showing(tmp_path: Path) -> None:
+    file, (events,) = write(tmp_path, [exposure("u", "a", 0)], [])
+    found = log_rows(file, events, target_type="audiobook", attribution_hours=24)
+    assert (found.last_row, found.open_users, found.events) == ("2025-06-01 00:00 UTC", 1, 0)
