@@ -15,6 +15,7 @@ from colisten.cli.run import wide_console
 from colisten.errors import ReportError
 from colisten.experiments.plan import latest_experiment
 from colisten.settings.shares import read_shares
+from colisten.shown import plain
 from colisten.steps.use_cases.experiment import (
     CONTROL,
     HOURS,
@@ -22,7 +23,7 @@ from colisten.steps.use_cases.experiment import (
     experiment_settings,
     simulate_experiment,
 )
-from colisten.terminal import Terminal
+from colisten.terminal import Terminal, print_error
 
 if TYPE_CHECKING:
     from colisten.experiments.comparison import Comparison
@@ -130,6 +131,8 @@ def report(
     else:
         wide_console().print(drawn(reading, page, folder))
     if not reading.split_is_sound:
+        why = f"{reading.split_verdict} {reading.split_cause}"
+        print_error(f"colisten: {ReportError.__name__}: {plain(why)}")
         raise typer.Exit(ReportError.exit_code)
 
 

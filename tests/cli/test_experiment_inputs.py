@@ -214,7 +214,10 @@ def test_the_terminal_tells_a_mismatch(tmp_path: Path, capsys: pytest.CaptureFix
     shares = '{"control": 0.333, "new": 0.333, "third": 0.333}'
     assert _report(folder, "--shares", shares) == 1
     assert (folder / "reports" / "experiment.html").is_file()
-    said = capsys.readouterr().out
+    said, errors = capsys.readouterr()
+    last = errors.splitlines()[-1]
+    assert last.startswith("colisten: ReportError: Sample ratio mismatch")
+    assert last.endswith("not logged.")
     assert "Sample ratio mismatch" in said
     assert "Nobody saw 'third'" in said
     assert "not defined" in said
