@@ -12,8 +12,10 @@ from rich.text import Text
 from colisten.cli.documents import JsonOption, print_document
 from colisten.cli.inputs import ConfigOption, DataOption, OutOption, SeedOption, SetOption
 from colisten.cli.run import wide_console
+from colisten.errors import ReportError
 from colisten.experiments.plan import latest_experiment
 from colisten.settings.shares import read_shares
+from colisten.shown import plain
 from colisten.steps.use_cases.experiment import (
     CONTROL,
     HOURS,
@@ -21,7 +23,7 @@ from colisten.steps.use_cases.experiment import (
     experiment_settings,
     simulate_experiment,
 )
-from colisten.terminal import Terminal
+from colisten.terminal import Terminal, print_error
 
 if TYPE_CHECKING:
     from colisten.experiments.comparison import Comparison
@@ -107,7 +109,8 @@ def report(
     """Start rate and new-start rate per arm with intervals, as an Evidently page.
 
     --data holds what users did before the experiment. What `colisten serve` showed, and the events
-    that it was sent, are read as they lie, also while it goes on.
+    that it was sent, are read as they lie, also while it goes on. Where users are not split as
+    planned, the report is written all the same and the exit code is 1.
 
     Example: colisten experiment report --data world --out out
     """
@@ -127,19 +130,27 @@ def report(
         print_document({**reading.to_dict(), "page": page, "exposures": folder})
     else:
         wide_console().print(drawn(reading, page, folder))
+    if not reading.split_is_sound:
+        why = f"{reading.split_verdict} {reading.split_cause}"
+        print_error(f"colisten: {ReportError.__name__}: {plain(why)}")
+        raise typer.Exit(ReportError.exit_code)
 
 
 def drawn(reading: Comparison, page: Path, folder: Path) -> Table:
     """The figures of an experiment for a terminal."""
+    read = None if reading.rows is None else reading.rows.said
+    said = [read, reading.split_verdict, reading.split_cause, *reading.left_out, reading.method]
     table = Table(
         title=Text(f"A/B: {page}, of {folder}"),
         title_justify="left",
-        caption=Text("\n".join([reading.split_verdict, *reading.left_out])),
+        caption=Text("\n".join(filter(None, said))),
         caption_justify="left",
     )
     for column in ("arm", "users", "start rate", "new-start rate", "lift of new starts"):
         table.add_column(column, justify="left" if column == "arm" else "right")
-    lifts = {lift.arm: lift.lift for lift in reading.lifts if lift.rate == "new_start_rate"}
+    lifts = {
+        lift.arm: lift.adjusted_lift for lift in reading.lifts if lift.rate == "new_start_rate"
+    }
     for arm in reading.arms:
         cells = [
             f"{rate.value:.2%} ({rate.low:.2%}-{rate.high:.2%})" if rate else UNDEFINED

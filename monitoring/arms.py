@@ -19,12 +19,16 @@ from evidently.legacy.renderers.html_widgets import (
     text_widget,
 )
 
-from colisten.experiments.comparison import Comparison, Lift
+from colisten.experiments.comparison import Comparison
+from colisten.experiments.lifts import Lift
 from colisten.pages import markdown_text
-from colisten.statistics.interval import FEW_USERS
+from colisten.statistics.interval import FEW_USERS, Interval
 from colisten.statistics.proportions import wilson
 
 COLOURS = ("#9db4c0", "#1b6ca8")
+DIMMED = 0.35
+"""Opacity of results where the split is broken."""
+
 TITLES = {"stream_rate": "Start rate", "new_start_rate": "New-start rate"}
 
 
@@ -77,7 +81,7 @@ def verdict_widget(comparison: Comparison) -> BaseWidgetInfo:
     lines = []
     users = {arm.name: arm.users for arm in comparison.arms}
     for lift in comparison.lifts:
-        ratio = lift.lift
+        ratio = lift.adjusted_lift
         fewest = min(users[lift.arm], users[comparison.control])
         if fewest < FEW_USERS:
             message = f"only {fewest} user{'' if fewest == 1 else 's'} in one arm, too few to say"
@@ -85,14 +89,16 @@ def verdict_widget(comparison: Comparison) -> BaseWidgetInfo:
             message = "not defined, one of the two arms has none"
         else:
             sure = "above" if ratio.low > 0 else "below" if ratio.high < 0 else "not separable from"
-            message = (
-                f"{ratio.value:+.1%} ({ratio.low:+.1%} to {ratio.high:+.1%}), {sure} the control"
-            )
+            said = f"{sure} the control" if comparison.split_is_sound else "not to be trusted"
+            message = f"{ratio.value:+.1%} ({ratio.low:+.1%} to {ratio.high:+.1%}), {said}"
         lines.append(f"**{markdown_text(lift.arm)}**, {TITLES[lift.rate].lower()}: {message}.")
-    split = markdown_text(comparison.split_verdict)
-    lines.append(split if comparison.split_is_sound else f"**{split}**")
+    if comparison.split_is_sound:
+        lines.append(markdown_text(comparison.split_verdict))
     lines += map(markdown_text, comparison.left_out)
-    return text_widget(title=f"Against {comparison.control}", text="\n\n".join(lines))
+    if comparison.method:
+        lines.append(markdown_text(comparison.method))
+    title = _titled(f"against {comparison.control}", comparison)
+    return text_widget(title=title, text="\n\n".join(lines))
 
 
 def rates_widget(comparison: Comparison) -> BaseWidgetInfo:
@@ -107,6 +113,7 @@ def rates_widget(comparison: Comparison) -> BaseWidgetInfo:
             x=names,
             y=[share.value for share in values],
             marker={"color": colour},
+            opacity=1.0 if comparison.split_is_sound else DIMMED,
             error_y={
                 "type": "data",
                 "symmetric": False,
@@ -116,25 +123,45 @@ def rates_widget(comparison: Comparison) -> BaseWidgetInfo:
         )
     figure.update_yaxes(tickformat=".1%", rangemode="tozero", title="share of exposed users")
     figure.update_layout(barmode="group", bargap=0.5, legend={"orientation": "h", "y": 1.15})
-    return plotly_figure(
-        title=f"Rates per arm, {100 * comparison.confidence:.4g}% intervals", figure=figure
-    )
+    title = f"rates per arm, {100 * comparison.confidence:.4g}% intervals"
+    return plotly_figure(title=_titled(title, comparison), figure=figure)
 
 
 def lifts_widget(comparison: Comparison) -> BaseWidgetInfo:
-    """Lift of every arm and rate against the control."""
-    rows = [[lift.arm, TITLES[lift.rate], *_cells(lift)] for lift in comparison.lifts]
+    """Lift of every arm and rate against the control: alone, and adjusted for the others."""
+    alone = f"{100 * comparison.confidence:.4g}% interval of it alone"
     return table_data(
-        title=f"Lift against {comparison.control}",
-        column_names=["arm", "rate", "lift", "interval", "p"],
-        data=rows,
+        title=_titled(f"lift against {comparison.control}", comparison),
+        column_names=["arm", "rate", "lift", "adjusted interval", "adjusted p", alone, "p alone"],
+        data=[[lift.arm, TITLES[lift.rate], *_cells(lift)] for lift in comparison.lifts],
     )
 
 
+def _titled(title: str, comparison: Comparison) -> str:
+    """A title of results, which says so where they are not to be trusted."""
+    if comparison.split_is_sound:
+        return title[0].upper() + title[1:]
+    return f"Not to be trusted: {title}"
+
+
 def _cells(lift: Lift) -> list[str]:
-    """Lift, interval and p-value as text."""
-    ratio = lift.lift
-    if ratio is None or lift.p_value is None:
-        return ["not defined"] * 3
-    p = "< 0.001" if lift.p_value < 0.001 else f"{lift.p_value:.3f}"
-    return [f"{ratio.value:+.1%}", f"{ratio.low:+.1%} to {ratio.high:+.1%}", p]
+    """Lift, intervals and p-values as text."""
+    if lift.lift is None:
+        return ["not defined"] * 5
+    return [
+        f"{lift.lift.value:+.1%}",
+        _ends(lift.adjusted_lift),
+        _p(lift.adjusted_p_value),
+        _ends(lift.lift),
+        _p(lift.p_value),
+    ]
+
+
+def _ends(lift: Interval | None) -> str:
+    return "not defined" if lift is None else f"{lift.low:+.1%} to {lift.high:+.1%}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "not defined"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -11,19 +11,23 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
 
 from colisten.errors import ConfigError, ReportError
+from colisten.experiments.lifts import RATES, Counts, Lift, lifts_of, method_of
+from colisten.experiments.log_rows import LogRows
+from colisten.experiments.split import (
+    SPLIT_P_VALUE,
+    Slice,
+    likeliest_cause,
+    split_p_values,
+    split_slices,
+)
 from colisten.settings.shares import check_control, listed, planned_shares
 from colisten.statistics.interval import Interval
-from colisten.statistics.proportions import relative_lift, wilson
+from colisten.statistics.proportions import wilson
 
-RATES = ("stream_rate", "new_start_rate")
 COLUMNS = ("variant", "variants", "streams", "new_starts")
 """Columns of the outcomes that are read."""
-
-SPLIT_P_VALUE = 1e-3
-"""Users per arm less likely than this under the plan are no draw of it."""
 
 MOST_UNPLANNED = 0.01
 """Largest share of users in arms outside the plan, a single user apart; more of them is a wrong
@@ -55,20 +59,6 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Lift:
-    """Relative change of a rate of `arm` against the control, with a two-sided p-value.
-
-    Both are None where a ratio is not defined: nobody saw the arm, or nobody converted in one
-    of the two.
-    """
-
-    arm: str
-    rate: str
-    lift: Interval | None
-    p_value: float | None
-
-
-@dataclass(frozen=True)
 class Comparison:
     """The whole reading of an experiment.
 
@@ -78,18 +68,22 @@ class Comparison:
         lifts: One per other arm and rate.
         split_p_value: Chi-square test of users per arm against the planned shares; None where
             one arm is planned, which nothing can be split into.
+        slices: The same by surface, country and day of the first showing.
         excluded: Users who saw more than one arm; they are in no arm.
         unplanned: Users per arm that was shown but not planned; they are in no arm.
         confidence: Mass of the intervals.
+        rows: What the rows of the files look like; None where outcomes were not read from files.
     """
 
     control: str
     arms: tuple[Arm, ...]
     lifts: tuple[Lift, ...]
     split_p_value: float | None
+    slices: tuple[Slice, ...]
     excluded: int
     unplanned: dict[str, int]
     confidence: float
+    rows: LogRows | None = None
 
     @property
     def empty_arms(self) -> tuple[str, ...]:
@@ -100,11 +94,25 @@ class Comparison:
     def split_is_sound(self) -> bool:
         """Whether the users per arm can be a draw of the planned shares.
 
-        They cannot below `SPLIT_P_VALUE`, or where nobody saw a planned arm: the assignment or
-        the logging is broken (sample ratio mismatch).
+        They cannot below `SPLIT_P_VALUE`, as a whole or in a slice, or where nobody saw a planned
+        arm: the assignment or the logging is broken (sample ratio mismatch).
         """
         unlikely = self.split_p_value is not None and self.split_p_value < SPLIT_P_VALUE
-        return not unlikely and not self.empty_arms
+        return not unlikely and not self.empty_arms and not self.broken_slices
+
+    @property
+    def broken_slices(self) -> tuple[Slice, ...]:
+        """Those in which users are no draw of the plan."""
+        return tuple(one for one in self.slices if not one.is_sound)
+
+    @property
+    def split_cause(self) -> str | None:
+        """The likeliest cause of a broken split, in a sentence; None where it is sound."""
+        if self.split_is_sound:
+            return None
+        users = {arm.name: arm.users for arm in self.arms}
+        plan = {arm.name: arm.share for arm in self.arms}
+        return likeliest_cause(self.slices, users, plan, self.excluded)
 
     @property
     def split_verdict(self) -> str:
@@ -115,7 +123,19 @@ class Comparison:
         if self.split_is_sound:
             return f"The split matches the plan ({p})."
         missed = f"; nobody saw {listed(self.empty_arms)}" if self.empty_arms else ""
+        if self.broken_slices and self.split_p_value >= SPLIT_P_VALUE:
+            one = min(self.broken_slices, key=lambda found: found.p_value)
+            missed += f" as a whole, but not in the {one.by} {listed([one.value])}"
         return f"Sample ratio mismatch: do not trust these figures ({p}{missed})."
+
+    def planned_users(self, arm: Arm) -> float:
+        """Users that the plan gives an arm, of all who are in one."""
+        return arm.share * sum(one.users for one in self.arms)
+
+    @property
+    def method(self) -> str:
+        """How several lifts are read together, in words; empty where there is none."""
+        return method_of(self.lifts, self.confidence)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -134,6 +154,9 @@ class Comparison:
         return asdict(self) | {
             "split_is_sound": self.split_is_sound,
             "split_verdict": self.split_verdict,
+            "split_cause": self.split_cause,
+            "planned_users": {arm.name: self.planned_users(arm) for arm in self.arms},
+            "method": self.method,
         }
 
 
@@ -147,8 +170,8 @@ def compare_arms(
     """Read an experiment from `user_outcomes`.
 
     Rates are shares of users, so each user counts once however often they came; their
-    intervals are Wilson's, those of the relative lifts Katz's (log ratio). Users of arms that
-    are not planned are left out and counted, as long as they are few.
+    intervals are Wilson's, those of the relative lifts Katz's (log ratio), alone and as a
+    family. Users of arms that are not planned are left out and counted, as long as they are few.
 
     Args:
         outcomes: One row per exposed user.
@@ -181,25 +204,15 @@ def compare_arms(
             f"arm and {int((~single).sum()):,} several arms.",
             "Look into assignment and logging.",
         )
-    hits = _hits(outcomes, rows)
+    counts = _counts(outcomes, rows)
     return Comparison(
         control=control,
         arms=tuple(
-            Arm(name, plan[name], users[name], *_rates(hits[name], users[name], confidence))
-            for name in names
+            Arm(name, plan[name], users[name], *_rates(counts[name], confidence)) for name in names
         ),
-        lifts=tuple(
-            _lift(
-                name,
-                rate,
-                (hits[name][rate], users[name]),
-                (hits[control][rate], users[control]),
-                confidence,
-            )
-            for name in names[1:]
-            for rate in RATES
-        ),
+        lifts=lifts_of(counts, control=control, confidence=confidence),
         split_p_value=split_p_value,
+        slices=split_slices(outcomes, rows, plan),
         excluded=int((~single).sum()),
         unplanned=unplanned,
         confidence=confidence,
@@ -216,34 +229,28 @@ def _confidence(confidence: float) -> float:
     return float(confidence)
 
 
-def _hits(outcomes: pa.Table, rows: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
-    """By arm and rate, users who did it; `rows` are the users of each arm, bool."""
+def _counts(outcomes: pa.Table, rows: Mapping[str, np.ndarray]) -> dict[str, Counts]:
+    """By arm who there was and who did what; `rows` are the users of each arm, bool."""
     happened = {
         rate: np.asarray(outcomes.column(column)) > 0
         for rate, column in zip(RATES, ("streams", "new_starts"), strict=True)
     }
     return {
-        name: {rate: int(happened[rate][members].sum()) for rate in RATES}
+        name: Counts(
+            int(members.sum()), {rate: int(happened[rate][members].sum()) for rate in RATES}
+        )
         for name, members in rows.items()
     }
-
-
-def _lift(
-    arm: str, rate: str, counts: tuple[int, int], base: tuple[int, int], confidence: float
-) -> Lift:
-    """From who did it and all users, of the arm and of the control."""
-    ratio = relative_lift(*counts, *base, confidence)
-    if ratio is None:
-        return Lift(arm, rate, None, None)
-    return Lift(arm, rate, Interval(ratio.value, ratio.low, ratio.high, confidence), ratio.p)
 
 
 def _users(count: int) -> str:
     return f"{count:,} user{'' if count == 1 else 's'}"
 
 
-def _rates(hits: Mapping[str, int], users: int, confidence: float) -> list[Interval | None]:
-    return [wilson(hits[rate], users, confidence) if users else None for rate in RATES]
+def _rates(counts: Counts, confidence: float) -> list[Interval | None]:
+    if not counts.users:
+        return [None for _ in RATES]
+    return [wilson(counts.hits[rate], counts.users, confidence) for rate in RATES]
 
 
 def _unplanned(variants: np.ndarray, plan: Mapping[str, float]) -> dict[str, int]:
@@ -264,6 +271,5 @@ def _split_p_value(users: Mapping[str, int], plan: Mapping[str, float]) -> float
     total = sum(users.values())
     if len(users) < 2 or not total:
         return None
-    observed = np.array([users[name] for name in users], dtype=float)
-    expected = np.array([plan[name] * total for name in users])
-    return float(stats.chisquare(observed, expected).pvalue)
+    seen = np.array([list(users.values())])
+    return float(split_p_values(seen, np.array([plan[name] for name in users]))[0])

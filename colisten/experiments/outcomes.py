@@ -23,7 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from colisten.data.checks import check_file
-from colisten.data.contract import EXPOSURES, INTERACTIONS
+from colisten.data.contract import EXPOSURES, INTERACTIONS, USERS
 from colisten.data.views import open_files, reading
 from colisten.errors import ConfigError, ReportError
 from colisten.settings.data import DataSettings
@@ -49,7 +49,9 @@ shown AS (
 ),
 arms AS (
     SELECT user_id, min(variant) AS variant, count(DISTINCT variant) AS variants,
-           count(DISTINCT request_id) AS requests
+           count(DISTINCT request_id) AS requests,
+           strftime(make_timestamp(min(epoch_us(timestamp))), '%Y-%m-%d') AS day,
+           arg_min(surface, timestamp) AS surface
     FROM exposures GROUP BY user_id
 ),
 streams AS MATERIALIZED (
@@ -79,10 +81,10 @@ totals AS (
     FROM caused JOIN firsts USING (pair) JOIN pairs USING (pair)
     GROUP BY pairs.user_id
 )
-SELECT arms.user_id, arms.variant, arms.variants, arms.requests,
+SELECT arms.user_id, arms.variant, arms.variants, arms.requests, arms.day, arms.surface, {country},
        CAST(coalesce(totals.streams, 0) AS BIGINT) AS streams,
        CAST(coalesce(totals.new_starts, 0) AS BIGINT) AS new_starts
-FROM arms LEFT JOIN totals ON totals.user_id = arms.user_id
+FROM arms LEFT JOIN totals ON totals.user_id = arms.user_id {users}
 ORDER BY arms.user_id
 """
 
@@ -94,6 +96,7 @@ def user_outcomes(
     target_type: str,
     attribution_hours: float = 72,
     items: Path | None = None,
+    users: Path | None = None,
     now: datetime | None = None,
     data: DataSettings = DataSettings(),
     engine: Engine = Engine(),
@@ -108,14 +111,15 @@ def user_outcomes(
         attribution_hours: How long after it was shown a start still counts, above 0 and at most
             `MOST_HOURS`.
         items: Parquet file of the catalogue; without one, unknown items are not looked for.
+        users: Parquet file of the users table; without one, no country is known.
         now: Rows after this moment are in the future; default the current time.
         data: Which types and signals there are, and what counts as a start.
         engine: Threads and memory of DuckDB.
 
     Returns:
         user_id, variant, variants (arms the user saw; more than one means a broken assignment),
-        requests, streams (starts of shown items), new_starts (shown items started for the first
-        time), ascending by user_id.
+        requests, day (the date in UTC) and surface of the first showing, country, streams (starts
+        of shown items), new_starts (shown items started for the first time), ascending by user_id.
 
     Raises:
         ConfigError: An unknown `target_type`, or hours out of their bounds.
@@ -129,11 +133,13 @@ def user_outcomes(
     check_file(EXPOSURES, exposures, items=items, now=now, data=data, engine=engine)
     for file in dict.fromkeys(interactions):
         check_file(INTERACTIONS, file, items=items, now=now, data=data, engine=engine)
+    if users is not None:
+        check_file(USERS, users, now=now, data=data, engine=engine)
     parts = [
         (replace(INTERACTIONS, name=f"interactions_{number}"), file)
         for number, file in enumerate(dict.fromkeys(interactions))
     ]
-    files = [(EXPOSURES, exposures), *parts]
+    files = [(EXPOSURES, exposures), *parts, *([] if users is None else [(USERS, users)])]
     with open_files(files, data, engine) as (views, violations):
         if violations:
             raise violations[0]
@@ -148,7 +154,15 @@ def user_outcomes(
                 "target_type": target_type,
                 "window": window,
             }
-            return views.connection.sql(_OUTCOMES, params=params).to_arrow_table()
+            return views.connection.sql(_query(users), params=params).to_arrow_table()
+
+
+def _query(users: Path | None) -> str:
+    """The query, with countries where there is a table of users."""
+    if users is None:
+        return _OUTCOMES.format(country="CAST(NULL AS VARCHAR) AS country", users="")
+    join = f"LEFT JOIN {USERS.name} ON {USERS.name}.user_id = arms.user_id"
+    return _OUTCOMES.format(country=f"{USERS.name}.country", users=join)
 
 
 def _window(hours: float) -> int:

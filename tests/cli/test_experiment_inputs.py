@@ -175,11 +175,49 @@ def test_a_catalogue_that_is_not_read_is_named(
     assert "'Items.parquet' and 'items.pq' may each be meant" in capsys.readouterr().err
 
 
+def test_a_country_of_the_users_table_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    _lay(folder, users=400)
+    shown = folder / "experiment" / "exposures.parquet"
+    rows = pq.ParquetFile(shown).read().to_pylist()
+    # Of Sweden, every fourth user, nobody saw the control's shelf.
+    kept = [row for n, row in enumerate(rows) if n % 4]
+    pq.write_table(pa.Table.from_pylist(kept, EXPOSURES.schema), shown)
+    countries = ["SE" if n % 4 in (0, 1) else "DE" for n in range(400)]
+    users = {"user_id": [f"u{n:02}" for n in range(400)], "country": countries}
+    pq.write_table(
+        pa.table({**users, "age": pa.nulls(400, pa.float32())}), folder / "users.parquet"
+    )
+    assert _report(folder) == 1
+    written = json.loads((folder / "reports" / "experiment.json").read_text())
+    assert written["split_is_sound"] is False
+    assert "It lies in the country 'SE' alone" in written["split_cause"]
+    assert written["planned_users"] == {"control": 150.0, "new": 150.0}
+    broken = next(one for one in written["slices"] if one["value"] == "SE")
+    assert broken["users"] == {"control": 0, "new": 100}
+    page = (folder / "reports" / "experiment.html").read_text()
+    order = [
+        "Before any result: the split is broken",
+        "Users per arm",
+        "Rows of the experiment",
+        "Not to be trusted: lift",
+    ]
+    # Of every fourth user who starts something, none was shown anything any more.
+    assert written["rows"]["showings"] == 300
+    assert written["rows"]["orphan_events"] == written["rows"]["events"] == 100
+    assert sorted(order, key=page.index) == order
+
+
 def test_the_terminal_tells_a_mismatch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "out"
     _lay(folder)
     shares = '{"control": 0.333, "new": 0.333, "third": 0.333}'
-    assert _report(folder, "--shares", shares) == 0
-    said = capsys.readouterr().out
+    assert _report(folder, "--shares", shares) == 1
+    assert (folder / "reports" / "experiment.html").is_file()
+    said, errors = capsys.readouterr()
+    last = errors.splitlines()[-1]
+    assert last.startswith("colisten: ReportError: Sample ratio mismatch")
+    assert last.endswith("not logged.")
     assert "Sample ratio mismatch" in said
+    assert "Nobody saw 'third'" in said
     assert "not defined" in said

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from colisten.errors import ColistenError, ConfigError, ReportError
-from colisten.experiments.comparison import RATES, compare_arms
+from colisten.experiments.comparison import compare_arms
+from colisten.experiments.lifts import RATES
 
 SHARES = {"popularity": 0.5, "2t-hgnn": 0.5}
 
@@ -199,7 +200,8 @@ def _check_reading(
     for lift in written["lifts"]:
         at = RATES.index(lift["rate"])
         defined = bool(hits[lift["arm"]][at] and hits[plan[0]][at])
-        assert (lift["lift"] is not None) == (lift["p_value"] is not None) == defined
+        figures_of = ("lift", "p_value", "adjusted_lift", "adjusted_p_value")
+        assert {lift[name] is not None for name in figures_of} == {defined}
 
 
 def _no_number(constant: str) -> NoReturn:

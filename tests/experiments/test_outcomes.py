@@ -378,3 +378,22 @@ def test_nor_does_any_other(names: list[str]) -> None:
         except ColistenError as error:
             pytest.fail(f"{place}: {error}")
     assert counted(rows) == [(1, 1)]
+
+
+def test_slices_are_of_the_first_showing_in_utc(tmp_path: Path) -> None:
+    late = timedelta(hours=23, minutes=59)
+    shown = [
+        exposure("u", "a", timedelta(days=2)) | {"surface": "search"},
+        exposure("u", "a", late),
+        exposure("nobody", "a", timedelta(days=1)) | {"surface": None},
+    ]
+    file, files = write(tmp_path, shown, [])
+    users = pa.table({"user_id": ["u"], "country": ["SE"], "age": pa.nulls(1, pa.float32())})
+    pq.write_table(users, tmp_path / "users.parquet")
+    read = user_outcomes(
+        file, files, target_type="audiobook", users=tmp_path / "users.parquet"
+    ).select(["user_id", "day", "surface", "country"])
+    assert read.to_pylist() == [
+        {"user_id": "nobody", "day": "2025-06-02", "surface": None, "country": None},
+        {"user_id": "u", "day": "2025-06-01", "surface": "home", "country": "SE"},
+    ]

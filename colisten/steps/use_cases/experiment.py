@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colisten.data import contract, parquet
-from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS
+from colisten.data.contract import EXPOSURES, INTERACTIONS, ITEMS, USERS
 from colisten.data.gather import over_tables
 from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
@@ -84,7 +84,7 @@ def compare_experiment(
     """Start rate and new-start rate of every arm, and how far they lie above the control's.
 
     Args:
-        data: Tables with what users did before the experiment.
+        data: Tables with what users did before the experiment, and who they are.
         folder: Exposures and interactions of the experiment, as tables or as a service logs them.
         page: HTML file to write, in OUT/reports of a run.
         control: Arm to compare with; default: as the folder's plan says, else `CONTROL`.
@@ -99,6 +99,7 @@ def compare_experiment(
         TableError: A table is missing or breaks the contract.
         ReportError: There is nothing to compare.
     """
+    from colisten.experiments.log_rows import log_rows
     from colisten.experiments.outcomes import user_outcomes
     from colisten.monitoring.experiment import experiment_report
 
@@ -115,6 +116,15 @@ def compare_experiment(
             target_type=target,
             attribution_hours=hours,
             items=_optional_file(data, replace(ITEMS, required=False)),
+            users=_optional_file(data, USERS),
+            data=settings.data,
+            engine=settings.engine,
+        )
+        rows = log_rows(
+            _file(tables, EXPOSURES),
+            _file(tables, INTERACTIONS),
+            target_type=target,
+            attribution_hours=hours,
             data=settings.data,
             engine=settings.engine,
         )
@@ -123,6 +133,7 @@ def compare_experiment(
         page,
         control=control or (CONTROL if plan is None else plan.control),
         shares=shares or (SHARES if plan is None else plan.shares),
+        rows=rows,
     )
 
 

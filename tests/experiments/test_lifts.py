@@ -1,0 +1,80 @@
+"""Where no arm differs from the control, pages say so as seldom as they claim."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from colisten.experiments.lifts import RATES, Counts, Lift, lifts_of, method_of
+
+ARMS = ("popularity", "2t", "2t-hgnn")
+USERS = 5_000
+EXPERIMENTS = 10_000
+"""So many that a figure is within .007 of the truth for any seed."""
+
+
+@pytest.fixture(scope="module")
+def quiet() -> list[tuple[Lift, ...]]:
+    """Readings of A/A experiments: 20 % of users stream, half of these for the first time."""
+    rng = np.random.default_rng(19)
+    streams = rng.binomial(USERS, 0.2, (EXPERIMENTS, len(ARMS)))
+    starts = rng.binomial(streams, 0.5)
+    return [
+        lifts_of(
+            {
+                arm: Counts(USERS, dict(zip(RATES, (int(did), int(new)), strict=True)))
+                for arm, did, new in zip(ARMS, *counts, strict=True)
+            },
+            control=ARMS[0],
+            confidence=0.95,
+        )
+        for counts in zip(streams, starts, strict=True)
+    ]
+
+
+def _alarms(readings: list[tuple[Lift, ...]], name: str) -> np.ndarray:
+    """Which lifts do not exceed 5 %, [experiments, lifts]."""
+    return np.array([[getattr(lift, name) <= 0.05 for lift in lifts] for lifts in readings])
+
+
+def test_a_lift_alone_is_falsely_found_in_one_experiment_of_twenty(
+    quiet: list[tuple[Lift, ...]],
+) -> None:
+    shares = _alarms(quiet, "p_value").mean(axis=0)
+    assert len(shares) == 4
+    assert all(0.036 <= share <= 0.064 for share in shares)
+
+
+def test_four_lifts_together_are_falsely_found_no_more_often(
+    quiet: list[tuple[Lift, ...]],
+) -> None:
+    assert _alarms(quiet, "p_value").any(axis=1).mean() > 0.11, "or there was nothing to mend"
+    assert _alarms(quiet, "adjusted_p_value").any(axis=1).mean() <= 0.064
+
+
+def test_intervals_agree_with_the_p_beside_them(quiet: list[tuple[Lift, ...]]) -> None:
+    for lift in (lift for lifts in quiet for lift in lifts):
+        assert lift.lift is not None
+        assert lift.adjusted_lift is not None
+        assert lift.p_value is not None
+        assert lift.adjusted_p_value is not None
+        assert (lift.p_value <= 0.05) == (not lift.lift.low < 0 < lift.lift.high)
+        adjusted = lift.adjusted_lift
+        assert (lift.adjusted_p_value <= 0.05) == (not adjusted.low < 0 < adjusted.high)
+        assert adjusted.low <= lift.lift.low <= lift.lift.high <= adjusted.high
+
+
+def test_the_family_is_every_lift_of_the_page() -> None:
+    arms = {
+        "popularity": Counts(1_000, {"stream_rate": 200, "new_start_rate": 100}),
+        "2t": Counts(1_000, {"stream_rate": 240, "new_start_rate": 150}),
+        "nobody": Counts(0, {"stream_rate": 0, "new_start_rate": 0}),
+    }
+    lifts = lifts_of(arms, control="popularity", confidence=0.95)
+    alone = [1.0 if lift.p_value is None else lift.p_value for lift in lifts]
+    expected = multipletests(alone, method="holm")[1]
+    assert [lift.adjusted_p_value for lift in lifts[:2]] == pytest.approx(list(expected[:2]))
+    assert [lift.adjusted_p_value for lift in lifts[2:]] == [None, None]
+    assert method_of(lifts, 0.95).startswith("4 lifts are read together by Holm's procedure")
+    assert method_of((), 0.95) == ""
