@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, settings
 
 from colisten import garbage
 from colisten.features.users import UserFields
@@ -123,6 +124,11 @@ def write(file: Path, rows: Sequence[Mapping[str, object]], **types: pa.DataType
 
 
 garbage.search_rarely()
+# How long an example takes on a machine that is shared says nothing of the code.
+settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
