@@ -19,7 +19,7 @@ lint: setup  ## ruff and strict mypy, tests too
 	$(BIN)/mypy
 
 test: setup lint  ## every test, the slow ones too
-	$(BIN)/python -m tests.halves --durations=15
+	$(BIN)/python -m tests.parts --durations=15
 
 demo: setup  ## the main job on a simulated world
 	$(BIN)/colisten demo --out demo-out

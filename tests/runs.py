@@ -48,9 +48,7 @@ def begun(name: str, beside: Ahead, data: Path, folder: Path) -> Made:
     """Have made in an empty folder what a fixture of that name gives; see `tests/conftest.py`."""
     out = folder / "out"
     if name == "images":
-        # At low priority: whoever wants them comes last.
-        made = [sys.executable, "-m", "supply", "images", "--out", str(out)]
-        return out, beside.start(["nice", "-n", "10", *made])
+        return out, beside.start([sys.executable, "-m", "supply", "images", "--out", str(out)])
     if name == "small_demo":
         noted = recording(folder / CALLS)
         return folder / "it's", beside.start(demo_command(folder / "it's"), **noted)

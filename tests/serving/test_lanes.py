@@ -127,6 +127,7 @@ def test_work_that_has_begun_holds_its_thread_after_its_deadline() -> None:
     run(test)
 
 
+@pytest.mark.undisturbed
 def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
     async def test(lane: Lane, gate: Gate) -> None:
         await lane.run(lambda: time.sleep(0.5), deadline=math.inf, most_waiting=0)
@@ -224,6 +225,7 @@ def test_what_waits_together_is_done_together_and_each_has_its_own_outcome() -> 
     run(test)
 
 
+@pytest.mark.undisturbed
 def test_threads_without_work_get_their_share_of_what_waits() -> None:
     class Slow(Squares):
         def of_all(self, numbers: Sequence[int]) -> list[int | Exception]:

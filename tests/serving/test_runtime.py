@@ -137,6 +137,7 @@ def test_workers_take_a_release_up_one_after_the_other(
     assert soon(lambda: serves(second))
 
 
+@pytest.mark.undisturbed
 def test_who_works_without_haste_rests_in_proportion() -> None:
     rest = Unhurried()
     worked = time.thread_time() + 0.05

@@ -1,23 +1,28 @@
-"""No test is left out where the suite runs as two halves."""
+"""No test is left out where the suite runs in parts."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import AHEAD
-from tests.halves import SECOND, halves, undisturbed
+from tests.parts import SECOND, parts, undisturbed
 
 TESTS = Path(__file__).parent
 
 
-def test_every_file_of_tests_is_in_one_half() -> None:
-    first, second = halves()
+@pytest.mark.parametrize("images", [True, False])
+def test_every_file_of_tests_is_in_one_part(images: bool) -> None:
+    first, *others = parts(images=images)
     assert first[0] == "tests"
-    assert [f"--ignore={place}" for place in second] == first[1:]
-    assert all((TESTS / place).exists() for place in SECOND)
-    assert len(set(SECOND)) == len(SECOND)
-    assert not any(f"{one}/" in f"{other}/" for one in SECOND for other in SECOND if one != other)
+    places = [place for part in others for place in part]
+    assert [f"--ignore={place}" for place in places] == first[1:]
+    assert all((TESTS.parent / place).exists() for place in places)
+    assert len(set(places)) == len(places)
+    assert not any(f"{one}/" in f"{other}/" for one in places for other in places if one != other)
+    assert ("tests/images" in places) == images
 
 
 def test_what_is_made_beside_the_tests_is_wanted_in_one_half() -> None:
