@@ -165,12 +165,13 @@ def _report(home: Path, data: Path, arms: dict[str, int]) -> dict[str, Any]:
     command = [sys.executable, "-m", "colisten", "experiment", "report", "--json"]
     command += ["--data", str(data), "--out", str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
+    # With 1 it has read a split that is broken, which the killed worker's lost rows may do.
+    if done.returncode not in (0, 1) or not done.stdout:
         return {"exit": done.returncode, "says": done.stderr[-1000:], "users": {}}
     told = parse_json(done.stdout)
     users = {arm["name"]: arm["users"] for arm in told["arms"]}
     says = "" if users.keys() == arms.keys() else f"not the arms that answered: {sorted(arms)}"
-    return {"exit": 0, "says": says, "users": users}
+    return {"exit": done.returncode, "says": says or told["split_verdict"], "users": users}
 
 
 def markdown(result: dict[str, Any] | None) -> str:
