@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from colisten.statistics.holm import holm
 from colisten.statistics.interval import Difference, Interval
 from colisten.statistics.proportions import relative_lift
+from colisten.statistics.sequential import ONE_LOOK, Boundary
 
 RATES = ("stream_rate", "new_start_rate")
 
@@ -44,14 +45,23 @@ class Counts:
     hits: Mapping[str, int]
 
 
-def lifts_of(arms: Mapping[str, Counts], *, control: str, confidence: float) -> tuple[Lift, ...]:
+def lifts_of(
+    arms: Mapping[str, Counts],
+    *,
+    control: str,
+    confidence: float,
+    boundary: Boundary = ONE_LOOK,
+) -> tuple[Lift, ...]:
     """Every lift of every other arm, in the order of `arms` and `RATES`.
 
     Verdicts are those of the adjusted figures: where no arm differs from the control, the chance
-    that any of them says so is at most 1 - `confidence`.
+    that any of them says so is at most 1 - `confidence`, at all looks that `boundary` is of
+    together. For its p-values are valid at all of them, and Holm's procedure asks no more: the
+    chance that the smallest of m is ever below alpha / m is at most alpha (Maurer and Bretz,
+    Statistics in Biopharmaceutical Research 5, 2013).
     """
     pairs = [(arm, rate) for arm in arms if arm != control for rate in RATES]
-    alone = [_lift(arms, control, *pair, confidence) for pair in pairs]
+    alone = [_lift(arms, control, *pair, confidence, boundary) for pair in pairs]
     family = holm([None if one is None else one.p for one in alone], 1 - confidence)
     return tuple(
         Lift(arm, rate, None, None, None, None)
@@ -61,7 +71,7 @@ def lifts_of(arms: Mapping[str, Counts], *, control: str, confidence: float) -> 
             rate,
             _interval(one),
             one.p,
-            _interval(_lift(arms, control, arm, rate, 1 - judged.level)),
+            _interval(_lift(arms, control, arm, rate, 1 - judged.level, boundary)),
             judged.p_value,
         )
         for (arm, rate), one, judged in zip(pairs, alone, family, strict=True)
@@ -81,10 +91,17 @@ def method_of(lifts: Sequence[Lift], confidence: float) -> str:
 
 
 def _lift(
-    arms: Mapping[str, Counts], control: str, arm: str, rate: str, confidence: float
+    arms: Mapping[str, Counts],
+    control: str,
+    arm: str,
+    rate: str,
+    confidence: float,
+    boundary: Boundary,
 ) -> Difference | None:
     own, base = arms[arm], arms[control]
-    return relative_lift(own.hits[rate], own.users, base.hits[rate], base.users, confidence)
+    return relative_lift(
+        own.hits[rate], own.users, base.hits[rate], base.users, confidence, boundary
+    )
 
 
 def _interval(lift: Difference | None) -> Interval | None:

@@ -72,6 +72,9 @@ class OneLook:
         return float(erfc(abs(score) / math.sqrt(2)))
 
 
+ONE_LOOK = OneLook()
+
+
 @dataclass(frozen=True)
 class GroupSequential:
     """The last of `fractions` is this look; p-values and intervals are the repeated ones of
