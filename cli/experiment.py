@@ -47,7 +47,8 @@ def simulate(
 
     --data is a world written by `colisten simulate`: its planted truth answers for the users.
     Three arms as in the paper: popularity (the incumbent), 2T, 2T-HGNN. Writes
-    OUT/experiment/exposures.parquet and interactions.parquet, both in the table contract.
+    OUT/experiment/exposures.parquet and interactions.parquet, both in the table contract, and
+    beside them truth.json: what the arms are worth by the planted tastes, which no report reads.
 
     Example: colisten experiment simulate --data world --out out
     """
