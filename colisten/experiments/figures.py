@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -75,9 +75,7 @@ class Figures:
         return metric.covariate
 
 
-def figures_of(
-    outcomes: pa.Table, members: np.ndarray, metrics: Sequence[Metric]
-) -> Figures:
+def figures_of(outcomes: pa.Table, members: np.ndarray, metrics: Sequence[Metric]) -> Figures:
     """Of the users that `members` marks, bool [users]."""
     columns = {of_column(metric).numerator: metric_values(outcomes, metric) for metric in metrics}
     further = [
@@ -106,6 +104,4 @@ def metric_values(outcomes: pa.Table, metric: Metric) -> np.ndarray:
 
 def of_column(metric: Metric) -> Metric:
     """The metric as it reads `Figures`, which have a share's zeros and ones under its name."""
-    from dataclasses import replace
-
     return replace(metric, numerator=metric.name) if metric.share else metric

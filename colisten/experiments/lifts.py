@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from colisten.statistics.holm import holm
 from colisten.statistics.interval import Difference, Interval
 from colisten.statistics.log_ratio import LogRatio
+from colisten.statistics.sequential import ONE_LOOK, Boundary
 
 
 @dataclass(frozen=True)
@@ -46,32 +47,33 @@ def lifts_of(
     *,
     confidence: float,
     detectable: Mapping[Pair, float | None] | None = None,
+    boundary: Boundary = ONE_LOOK,
 ) -> tuple[Lift, ...]:
     """Lifts of ratios to the control, in their order.
 
     Verdicts are those of the adjusted figures: where no arm differs from the control, the chance
-    that any of them says so is at most 1 - `confidence`.
+    that any of them says so is at most 1 - `confidence`, at all looks that `boundary` is of
+    together. For its p-values are valid at all of them, and Holm's procedure asks no more: the
+    chance that the smallest of m is ever below alpha / m is at most alpha (Maurer and Bretz,
+    Statistics in Biopharmaceutical Research 5, 2013).
 
     Args:
         ratios: By arm and metric; None where it is not defined.
         confidence: Mass of the intervals.
         detectable: By arm and metric, where it is known.
+        boundary: How far a score has to lie from zero at this look.
     """
-    family = holm([None if one is None else one.p for one in ratios.values()], 1 - confidence)
-    return tuple(
-        Lift(arm, metric, None, None, None, None, (detectable or {}).get((arm, metric)))
-        if ratio is None or judged is None
-        else Lift(
-            arm,
-            metric,
-            _interval(ratio.lift(confidence)),
-            ratio.p,
-            _interval(ratio.lift(1 - judged.level)),
-            judged.p_value,
-            (detectable or {}).get((arm, metric)),
-        )
-        for ((arm, metric), ratio), judged in zip(ratios.items(), family, strict=True)
-    )
+    alone = [None if one is None else one.lift(confidence, boundary) for one in ratios.values()]
+    family = holm([None if one is None else one.p for one in alone], 1 - confidence)
+    found = []
+    for ((arm, metric), ratio), one, judged in zip(ratios.items(), alone, family, strict=True):
+        shows = (detectable or {}).get((arm, metric))
+        if ratio is None or one is None or judged is None:
+            found.append(Lift(arm, metric, None, None, None, None, shows))
+            continue
+        adjusted = _interval(ratio.lift(1 - judged.level, boundary))
+        found.append(Lift(arm, metric, _interval(one), one.p, adjusted, judged.p_value, shows))
+    return tuple(found)
 
 
 def method_of(lifts: Sequence[Lift], confidence: float) -> str:

@@ -127,7 +127,7 @@ def change_of(
         return None
     raw = [moments.means[metric.numerator] for moments in (control, treated)]
     if _constant(treated, metric) and _constant(control, metric):
-        ratio = LogRatio(raw[1] / raw[0], 0.0) if min(raw) > 0 else None
+        ratio = LogRatio(1.0, 0.0) if raw[0] == raw[1] > 0 else None
         return Change(ratio, raw[1] - raw[0], 0.0)
     found = _method(metric, covariate).analyze_aggregates(control.aggregates, treated.aggregates)
     error = (found.effect_size_ci_upper - found.effect_size_ci_lower) / 2 / _PER_ERROR

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from colisten.statistics.interval import Difference, normal_quantile
+from colisten.statistics.interval import Difference
+from colisten.statistics.sequential import ONE_LOOK, Boundary
+
+_MOST = 700.0
+"""Logarithm of what a float just holds."""
 
 
 @dataclass(frozen=True)
@@ -14,31 +18,27 @@ class LogRatio:
 
     Attributes:
         ratio: First over second, above 0.
-        error: Standard error of its logarithm.
+        error: Standard error of its logarithm; 0 where nothing varies and the ratio is 1.
     """
 
     ratio: float
     error: float
 
-    @property
-    def p(self) -> float:
-        """Two-sided p-value of a ratio of 1."""
-        distance = abs(math.log(self.ratio))
+    def lift(self, confidence: float, boundary: Boundary = ONE_LOOK) -> Difference:
+        """The relative change, ratio - 1, with its interval and p-value.
+
+        Args:
+            confidence: Mass of the interval.
+            boundary: How far a score has to lie from zero at this look.
+        """
         if not self.error:
-            return 0.0 if distance else 1.0
-        # Not by the normal distribution's cdf, which loses what lies below 1e-16.
-        return math.erfc(distance / self.error / math.sqrt(2))
-
-    def lift(self, confidence: float) -> Difference:
-        """The relative change, ratio - 1, with its interval and p-value."""
-        return self.lift_within(normal_quantile(confidence), confidence)
-
-    def lift_within(self, errors: float, confidence: float) -> Difference:
-        """As `lift`, with ends so many standard errors of the logarithm away."""
-        # Beyond this the upper end is more than a float holds.
-        reach = math.exp(min(700.0, errors * self.error))
-        low, high = self.ratio / reach, self.ratio * reach
-        return Difference(self.ratio - 1, low - 1, high - 1, confidence, self.p)
+            return Difference(self.ratio - 1, self.ratio - 1, self.ratio - 1, confidence, 1.0)
+        information = self.error**-2
+        reach = math.exp(min(_MOST, boundary.critical(1 - confidence, information) * self.error))
+        p = boundary.p_value(math.log(self.ratio) / self.error, information)
+        return Difference(
+            self.ratio - 1, self.ratio / reach - 1, self.ratio * reach - 1, confidence, p
+        )
 
 
 def ratio_of_shares(hits: int, users: int, base_hits: int, base_users: int) -> LogRatio | None:

@@ -7,6 +7,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from colisten.experiments.lifts import RATES, Counts, Lift, lifts_of, method_of
+from colisten.statistics.sequential import Boundary, ConfidenceSequence, GroupSequential
 
 ARMS = ("popularity", "2t", "2t-hgnn")
 USERS = 5_000
@@ -78,3 +79,48 @@ def test_the_family_is_every_lift_of_the_page() -> None:
     assert [lift.adjusted_p_value for lift in lifts[2:]] == [None, None]
     assert method_of(lifts, 0.95).startswith("4 lifts are read together by Holm's procedure")
     assert method_of((), 0.95) == ""
+
+
+LOOKS = tuple(day / 14 for day in range(1, 15))
+
+
+@pytest.mark.parametrize(
+    "boundary", [GroupSequential(LOOKS[:9]), ConfidenceSequence(target=500.0)], ids=repr
+)
+def test_lifts_of_a_look_are_judged_by_its_bounds_at_the_steps_of_holm(boundary: Boundary) -> None:
+    rng = np.random.default_rng(4)
+    found: list[bool] = []
+    for _ in range(12):
+        arms = {
+            arm: Counts(
+                2_000, {rate: int(rng.binomial(2_000, rng.uniform(0.1, 0.2))) for rate in RATES}
+            )
+            for arm in ARMS
+        }
+        lifts = lifts_of(arms, control=ARMS[0], confidence=0.95, boundary=boundary)
+        expected, rejects = {}, True
+        scores = {(lift.arm, lift.rate): _score(arms, lift) for lift in lifts}
+        for rank, key in enumerate(sorted(scores, key=lambda key: -abs(scores[key][0]))):
+            score, information = scores[key]
+            rejects &= abs(score) > boundary.critical(0.05 / (4 - rank), information)
+            expected[key] = rejects
+        for lift in lifts:
+            assert lift.adjusted_p_value is not None
+            assert lift.adjusted_lift is not None
+            assert lift.lift is not None
+            assert (lift.adjusted_p_value <= 0.05) == expected[lift.arm, lift.rate]
+            assert (not lift.adjusted_lift.low < 0 < lift.adjusted_lift.high) == expected[
+                lift.arm, lift.rate
+            ]
+            alone = lifts_of(arms, control=ARMS[0], confidence=0.95)[lifts.index(lift)].lift
+            assert alone is not None
+            assert lift.lift.low < alone.low < alone.high < lift.lift.high
+            found.append(expected[lift.arm, lift.rate])
+    assert 5 < sum(found) < len(found) - 5, "or one of the two was never tried"
+
+
+def _score(arms: dict[str, Counts], lift: Lift) -> tuple[float, float]:
+    """Log ratio in standard errors, and its information."""
+    own, base = arms[lift.arm].hits[lift.rate], arms[ARMS[0]].hits[lift.rate]
+    variance = 1 / own + 1 / base - 2 / 2_000
+    return float(np.log(own / base) / np.sqrt(variance)), 1 / variance
