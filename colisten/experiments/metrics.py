@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from colisten.errors import ConfigError
+from colisten.statistics.interval import Interval
 from colisten.words import known_word
 
 Role = Literal["primary", "secondary", "guardrail"]
@@ -51,6 +52,17 @@ class Metric:
     def in_percent(self) -> bool:
         """Whether values are shares."""
         return self.share or self.denominator is not None
+
+    def said(self, value: float, *, sign: bool = False) -> str:
+        """A value as people read it, or a difference with its sign."""
+        plus = "+" if sign else ""
+        return f"{value:{plus}.2%}" if self.in_percent else f"{value:{plus}.4g}"
+
+    def interval_said(self, value: Interval | None) -> str:
+        """A value with the ends of its interval."""
+        if value is None:
+            return "not defined"
+        return f"{self.said(value.value)} ({self.said(value.low)} to {self.said(value.high)})"
 
 
 _ATTRIBUTED = "within the attribution window of a showing"
@@ -115,16 +127,6 @@ METRICS = (
         "fallbacks",
         "from the first showing on",
         "share of requests answered by what is popular for want of something",
-        "down",
-        "guardrail",
-        denominator="known_requests",
-    ),
-    Metric(
-        "empty_share",
-        "Share of empty shelves",
-        "empty_shelves",
-        "from the first showing on",
-        "share of requests answered without a title",
         "down",
         "guardrail",
         denominator="known_requests",

@@ -40,7 +40,7 @@ def test_a_planted_lift_is_found() -> None:
     reading = compare_arms(
         table({"popularity": 0.10, "2t-hgnn": 0.15}, 8_000), control="popularity", shares=SHARES
     )
-    lift = next(lift for lift in reading.lifts if lift.rate == "new_start_rate")
+    lift = next(lift for lift in reading.lifts if lift.metric == "new_start_rate")
     assert lift.lift is not None
     assert lift.p_value is not None
     assert lift.lift.low < 0.5 < lift.lift.high

@@ -116,7 +116,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"horizon_users": 0}, "'horizon_users' does not fit"),
     ({"horizon_users": 1.5}, "'horizon_users' does not fit"),
     ({"primary": "new_start_rat"}, "nearest known one is 'new_start_rate'"),
-    ({"primary": "empty_share"}, "Metric 'empty_share' is unknown"),
+    ({"primary": "fallback_share"}, "Metric 'fallback_share' is unknown"),
     ({"secondary": ["new_start_rate"]}, "'new_start_rate' is named twice"),
     ({"attribution_hours": 0}, "'attribution_hours' does not fit"),
     ({"attribution_hours": float("nan")}, "'attribution_hours' does not fit"),
