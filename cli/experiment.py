@@ -152,7 +152,7 @@ def drawn(reading: Comparison, page: Path, folder: Path) -> Table:
     """The figures of an experiment for a terminal."""
     read = None if reading.rows is None else reading.rows.said
     said = [read, reading.split_verdict, reading.split_cause, reading.before_verdict]
-    said += [*reading.left_out, *reading.notes, *reading.guarded, reading.method]
+    said += [*reading.left_out, *reading.notes, *reading.guarded, reading.look.said, reading.method]
     table = Table(
         title=Text(f"A/B: {page}, of {folder}"),
         title_justify="left",

@@ -9,9 +9,9 @@ needs("evidently")
 from evidently.legacy.model.widget import BaseWidgetInfo
 from evidently.legacy.renderers.html_widgets import table_data, text_widget
 
-from colisten.experiments.reading import Comparison
 from colisten.experiments.design import ExperimentDesign
 from colisten.experiments.log_rows import MOST_REQUESTS, LogRows
+from colisten.experiments.reading import Comparison
 from colisten.experiments.split import SLICES
 from colisten.pages import markdown_text
 
@@ -41,6 +41,7 @@ def design_widget(design: ExperimentDesign) -> BaseWidgetInfo:
         ("end", end),
         ("horizon", horizon or ("the end" if design.end else "none")),
         ("looks, as shares of the horizon", looks),
+        ("bounds of the looks", _bounds(design)),
         ("primary metric", design.metrics[0].title),
         ("secondary metrics", secondary or "none"),
         ("attribution window", f"{design.attribution_hours:g} hours"),
@@ -49,6 +50,13 @@ def design_widget(design: ExperimentDesign) -> BaseWidgetInfo:
     return table_data(
         title="Decided beforehand", column_names=["what", "how"], data=[list(row) for row in rows]
     )
+
+
+def _bounds(design: ExperimentDesign) -> str:
+    if design.has_horizon:
+        like = {"obrien_fleming": "O'Brien and Fleming", "pocock": "Pocock"}[design.spending]
+        return f"Lan and DeMets, spent like {like}"
+    return f"confidence sequence, narrowest at a reach of {design.smallest_lift:.3g}"
 
 
 def rows_widgets(rows: LogRows) -> list[BaseWidgetInfo]:
