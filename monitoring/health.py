@@ -9,9 +9,9 @@ needs("evidently")
 from evidently.legacy.model.widget import BaseWidgetInfo
 from evidently.legacy.renderers.html_widgets import table_data, text_widget
 
-from colisten.experiments.reading import Comparison
 from colisten.experiments.design import ExperimentDesign
 from colisten.experiments.log_rows import MOST_REQUESTS, LogRows
+from colisten.experiments.reading import Comparison
 from colisten.experiments.split import SLICES
 from colisten.pages import markdown_text
 
