@@ -70,7 +70,7 @@ def compare_before(
     past = [
         replace(metric, numerator=metric.covariate, denominator=None, covariate=None)
         for metric in metrics
-        if metric.covariate in outcomes.column_names
+        if metric.covariate is not None and metric.covariate in outcomes.column_names
     ]
     figures = {arm: figures_of(outcomes, own, past) for arm, own in members.items()}
     active = {
