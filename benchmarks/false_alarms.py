@@ -77,8 +77,8 @@ def measured(known: Mapping[datetime, pa.Table], start: datetime, runs: int) -> 
     """
     moments = list(known)
     end = moments[-1]
-    fields = {"name": NAME, "arms": dict.fromkeys(ARMS, 1 / 3), "control": "control"}
-    fields |= {"start": start, "attribution_hours": float(HOURS)}
+    shares: dict[str, Any] = {"arms": dict.fromkeys(ARMS, 1 / 3), "control": "control"}
+    fields = {"name": NAME, "start": start, "attribution_hours": float(HOURS), **shares}
     planned = ExperimentDesign.model_validate(fields | {"end": end, "looks": moments[:-1]})
     scores = _all_scores(known, runs)
     # Without an end: narrowest where the last day's interval of the primary metric reaches.

@@ -119,9 +119,9 @@ def _lift(reading: Comparison, arm: str) -> Interval | None:
     )
 
 
-def _ends(interval: Interval | None) -> list[float]:
+def _ends(interval: Interval | None) -> list[float] | None:
     if interval is None:
-        raise ValueError("An arm without users or without starts shows nothing: a larger world.")
+        return None
     return [round(end, 4) for end in (interval.value, interval.low, interval.high)]
 
 
