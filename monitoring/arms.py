@@ -66,4 +66,5 @@ def figures_frame(comparison: Comparison) -> pd.DataFrame:
         for name, figure in arm.values.items()
         if figure is not None
     ]
-    return pd.DataFrame(rows, columns=["arm", "metric", *FIGURES])
+    frame = pd.DataFrame(rows, columns=["arm", "metric", *FIGURES])
+    return frame.astype(dict.fromkeys(FIGURES, float))  # also where there is no row

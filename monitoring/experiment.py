@@ -9,10 +9,10 @@ needs("evidently")
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from evidently import DataDefinition, Dataset, Report
+from evidently._pydantic_compat import PrivateAttr
 from evidently.core.container import MetricContainer
 from evidently.core.metric_types import Metric, MetricId
 from evidently.core.report import Context
@@ -34,7 +34,18 @@ class ExperimentSummary(MetricContainer):
     """All arms of one experiment: the reading first, then each of its figures."""
 
     figures: list[tuple[str, str]]
-    comparison: Any
+    # Evidently makes a digest of fields, which it cannot of all that a reading holds.
+    _comparison: Comparison = PrivateAttr()
+
+    def __init__(self, comparison: Comparison) -> None:
+        figures = [
+            (arm.name, name)
+            for arm in comparison.arms
+            for name, figure in arm.values.items()
+            if figure is not None
+        ]
+        super().__init__(figures=figures)
+        self._comparison = comparison
 
     def generate_metrics(self, context: Context) -> Sequence[Metric]:
         """One `ArmFigure` per arm and metric that is defined."""
@@ -46,7 +57,7 @@ class ExperimentSummary(MetricContainer):
         child_widgets: list[tuple[MetricId | None, list[BaseWidgetInfo]]] | None = None,
     ) -> list[BaseWidgetInfo]:
         """Health, design and rows, what was found, then the counters of the metrics."""
-        comparison: Comparison = self.comparison
+        comparison = self._comparison
         own = health_widgets(comparison)
         if comparison.design is not None:
             own.append(design_widget(comparison.design))
@@ -91,17 +102,13 @@ def experiment_report(
         ),
         rows=rows,
     )
-    frame = figures_frame(comparison)
     dataset = Dataset.from_pandas(
-        frame,
+        figures_frame(comparison),
         data_definition=DataDefinition(
             numerical_columns=list(FIGURES), categorical_columns=["arm", "metric"]
         ),
     )
-    summary = ExperimentSummary(
-        figures=list(zip(frame["arm"], frame["metric"], strict=True)), comparison=comparison
-    )
-    snapshot = Report([summary]).run(dataset, None)
+    snapshot = Report([ExperimentSummary(comparison)]).run(dataset, None)
     write_page(out, report_page(snapshot, "Experiment"))
     write_json(out.with_suffix(".json"), comparison.to_dict())
     return comparison

@@ -76,8 +76,9 @@ def test_cuped_is_narrower_by_what_the_past_explains(rho: float) -> None:
         past = rng.normal(size=20_000)
         now = 5 * (1 + lift) + rho * past + np.sqrt(1 - rho**2) * rng.normal(size=20_000)
         arms.append(Moments.of(NAMES[:2], np.column_stack([now, past])))
-    plain = change_of(*arms, MEAN)
-    adjusted = change_of(*arms, MEAN, covariate="new_starts_before")
+    treated, control = arms
+    plain = change_of(treated, control, MEAN)
+    adjusted = change_of(treated, control, MEAN, covariate="new_starts_before")
     assert plain is not None
     assert adjusted is not None
     assert adjusted.error / plain.error == pytest.approx(np.sqrt(1 - rho**2), rel=0.03)

@@ -83,7 +83,8 @@ def test_arms_that_were_alike_before_pass_as_seldom_as_it_says() -> None:
 
 @pytest.mark.parametrize("column", ["new_starts_before", "other_starts_before"])
 def test_an_arm_of_eager_users_is_found_before_any_result(column: str) -> None:
-    reading = read(outcomes(2_000, **{column: lambda own, rng: own + rng.poisson(0.9, len(own))}))
+    eager: dict[str, Any] = {column: lambda own, rng: own + rng.poisson(0.9, len(own))}
+    reading = read(outcomes(2_000, **eager))
     assert reading.split_is_sound
     assert not reading.before_is_sound
     assert not reading.is_sound
@@ -93,7 +94,7 @@ def test_an_arm_of_eager_users_is_found_before_any_result(column: str) -> None:
 
 
 def test_a_past_of_nobody_is_not_called_alike() -> None:
-    empty = dict.fromkeys(
+    empty: dict[str, Any] = dict.fromkeys(
         ("starts_before", "new_starts_before", "other_starts_before"), lambda own, rng: 0 * own
     )
     table = outcomes(200, **empty).slice(200)  # the new arm's
