@@ -37,6 +37,7 @@ EXTRA_OF = {
     "opentelemetry": "serving",
     "cryptography": "signing",
     "evidently": "monitoring",
+    "tea_tasting": "monitoring",
     "kfp": "pipelines",
     "kfp_server_api": "pipelines",
     "kubernetes": "pipelines",
