@@ -1,0 +1,24 @@
+"""How long what was reported is kept, and which alert fails a pipeline."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from colisten.settings.section import Positive, Section
+
+
+class MonitoringSettings(Section):
+    """Reports that were made."""
+
+    keep_runs: Positive = Field(
+        60,
+        description="Reports of a kind whose figures are kept, the newest: what alerts count runs "
+        "in, and what Evidently's UI shows.",
+    )
+    fail_on: Literal["page", "ticket"] | None = Field(
+        None,
+        description="Alerts of the rules to start from (`colisten monitor rules`) that fail the "
+        "monitor pipeline once its report is written: page: grave ones; ticket: all; null: none.",
+    )
