@@ -36,6 +36,7 @@ EXTRA_OF = {
     "prometheus_client": "serving",
     "opentelemetry": "serving",
     "cryptography": "signing",
+    "datasketches": "monitoring",
     "evidently": "monitoring",
     "kfp": "pipelines",
     "kfp_server_api": "pipelines",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,7 +93,9 @@ def drift_between(
         frames.append(drift_features(users, tower))
     figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
     try:
-        drift = drift_report(frames[0], frames[1], page, seed=seed, until=later)
+        drift = drift_report(
+            frames[0], frames[1], page, until=later, days=(later - earlier) / timedelta(days=1)
+        )
     except ReportError as error:
         # A short history has no earlier window; nothing hangs on a report.
         logger("report").warning("no drift report", reason=str(error))
