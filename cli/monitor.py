@@ -138,10 +138,10 @@ def fill(out: OutOption, rules: RulesOption = None, as_json: JsonOption = False)
 
     Example: colisten monitor fill --out out
     """
-    from colisten.monitoring.workspace import fill_workspace
-
     given = load_rules(rules)
     _need_folder(out)
+    from colisten.monitoring.workspace import fill_workspace
+
     filled = fill_workspace(out, given)
     if as_json:
         print_document(filled)
@@ -169,10 +169,9 @@ def ui(
 
     Example: colisten monitor ui --out out
     """
-    from colisten.monitoring.ui import serve_ui
-
     given = load_rules(rules)
     _need_folder(out)
+    from colisten.monitoring.ui import serve_ui
 
     def ready() -> None:
         if as_json:

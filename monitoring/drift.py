@@ -24,6 +24,7 @@ from colisten.monitoring.diagnosis import (
 )
 from colisten.monitoring.drift_page import drift_page
 from colisten.monitoring.profile import WindowProfile, profile_columns
+from colisten.monitoring.spread import spreads
 from colisten.pages import write_page
 
 FORMAT = 2
@@ -214,6 +215,7 @@ def _figures(
         "judged_by": {"windows": enough, "says": judged_by(enough)},
         "checks": [asdict(one) for one in report.checks],
         "release_change": now.release_change,
+        "spread": spreads(now),
         "columns": report.columns,
         "drifted": report.drifted,
         "left_out": report.left_out,

@@ -36,6 +36,8 @@ WORKSPACE = "monitor/evidently"
 TITLES: dict[Report, str] = {"drift": "Drift", "experiment": "Experiment", "gate": "Gate"}
 MOST_PANELS = 24
 
+# Kinds of figures in the order in which they are drawn; what is not named comes after them.
+_FIRST = ("alerts", "columns", "drifted", "causes", "users", "arms", "lifts", "spread")
 _SPACE = uuid.UUID("8c0d3ad5-93a5-4d5c-9a55-1d8d7d0f6d5e")
 _SNAPSHOTS = "snapshots"
 
@@ -120,6 +122,12 @@ def _project(report: Report, said: str) -> ProjectModel:
     return ProjectModel(id=project_id(report), name=TITLES[report], description=harmless(said))
 
 
+def _place(kind: str) -> tuple[int, str]:
+    """Where a kind of figure stands: what people ask first, and single checks last."""
+    first = kind.partition(".")[0]
+    return (_FIRST.index(first) if first in _FIRST else len(_FIRST), kind)
+
+
 def _dashboard(place: Path, said: str) -> DashboardModel:
     """Every kind of figure over the runs, the newest run's words above."""
     kinds: dict[str, None] = {}
@@ -128,7 +136,7 @@ def _dashboard(place: Path, said: str) -> DashboardModel:
         for result in results.values():
             kinds[result["metric_value_location"]["metric"]["params"]["figure"]] = None
     panels = [text_panel(title="The latest report", description=harmless(said))]
-    for kind in sorted(kinds)[:MOST_PANELS]:
+    for kind in sorted(kinds, key=_place)[:MOST_PANELS]:
         metric = PanelMetric(
             metric=ReportFigure.__name__, metric_labels={"figure": kind}, legend="{{of}}"
         )
