@@ -54,7 +54,7 @@ def columns_gone(earlier: Sequence[WindowProfile], now: WindowProfile) -> Iterat
         has |= {f"{table}.{name}": share < 1 for name, share in later.items()}
     for name in sorted(had):
         # One that is computed under a release is not there without one.
-        if not had[name] or (name in before.columns and before.columns[name].release is not None):
+        if not had[name] or (name in before.columns and before.columns[name].under is not None):
             continue
         gone = not has.get(name, False)
         if gone and now.rows and (comparable or name in before.columns):
@@ -63,27 +63,29 @@ def columns_gone(earlier: Sequence[WindowProfile], now: WindowProfile) -> Iterat
 
 
 def null_shares(earlier: Sequence[WindowProfile], now: WindowProfile) -> Iterator[Check]:
-    """Missing values by column, of the window's users and of whole tables."""
+    """Missing values by column, of the window's users and of whole tables.
+
+    Windows that were rebuilt say nothing here: they read the users table as it is today.
+    """
+    told = [one for one in earlier if not one.rebuilt]
     for name, column in now.columns.items():
-        # What is computed under a release is there for every user.
-        if column.rows and column.release is None and column.missing < column.rows:
-            series = [
-                one.columns[name]
-                for one in _unmoved(earlier, f"nulls:{name}")
+        # What is computed is there for every user, and a column that is gone has its own check.
+        if column.under is None and column.values:
+            known = [
+                one.columns[name].missing_share
+                for one in _unmoved(told, f"nulls:{name}")
                 if name in one.columns and one.columns[name].rows
             ]
-            yield _nulls(
-                name, column.missing_share, column.rows, [one.missing_share for one in series]
-            )
+            yield _nulls(name, column.missing_share, column.rows, known)
     for table, shares in now.tables.items():
         for name, share in shares.items():
             of = f"{table}.{name}"
+            known = [
+                one.tables[table][name]
+                for one in _unmoved(told, f"nulls:{of}")
+                if name in one.tables.get(table, {})
+            ]
             if share < 1:
-                known = [
-                    one.tables[table][name]
-                    for one in _unmoved(earlier, f"nulls:{of}")
-                    if name in one.tables.get(table, {})
-                ]
                 yield _nulls(of, share, None, known)
 
 
@@ -212,43 +214,44 @@ def skews(earlier: Sequence[WindowProfile], now: WindowProfile) -> Iterator[Chec
 def shapes(earlier: Sequence[WindowProfile], now: WindowProfile) -> Iterator[Check]:
     """Distances of columns from the earlier windows together."""
     for name, column in now.columns.items():
-        kind: Kind = "taste" if name.startswith(TASTE) else "mix"
-        if column.release is not None:
-            kind = "vectors"
+        kind: Kind = "mix" if column.under is None else "vectors"
+        if name.startswith(TASTE):
+            kind = "taste"
         known = [
-            one.columns[name] for one in _unmoved(earlier, f"{kind}:{name}") if name in one.columns
+            one.columns[name]
+            for one in _unmoved(earlier, f"{kind}:{name}")
+            if name in one.columns and _alike(one.columns[name], column)
         ]
-        known = [one for one in known if _alike(one, column)]
-        if not known or column.values < MIN_ROWS:
-            says = f"{name} cannot be compared"
-            yield Check.not_judged(kind, name, None, says)
-            continue
-        yield _shape(kind, name, known, column)
+        if known and column.values:
+            yield _shape(kind, name, known, column)
+        else:
+            yield Check.not_judged(kind, name, None, f"{name} cannot be compared")
 
 
 def _shape(kind: Kind, name: str, known: Sequence[ColumnProfile], column: ColumnProfile) -> Check:
     """The distance beside those of every earlier window from the others of them."""
-    reference = pooled(known)
+    large = [one for one in known if one.values >= MIN_ROWS]
+    reference = pooled(large or known)
     distance, chance = column.distance(reference), column.chance(reference)
     numbers = column.bins.are_of_numbers
-    least, fixed = (_PSI, _PSI_FIXED) if numbers else (_JS, _JS_FIXED)
-    own = (
-        [one.distance(pooled([other for other in known if other is not one])) for one in known]
-        if len(known) > 1
-        else []
-    )
-    limit = level(own, least=least, chance=chance, fixed=fixed)
     by = "PSI" if numbers else "Jensen-Shannon"
     says = f"{name} lies {distance:.3f} ({by}) from earlier windows"
     then, later = reference.median, column.median
     if then is not None and later is not None:
         says += f", its median {later:.4g} (was {then:.4g})"
+    if not large or column.values < MIN_ROWS:
+        return Check.not_judged(kind, name, distance, says)
+    least, fixed = (_PSI, _PSI_FIXED) if numbers else (_JS, _JS_FIXED)
+    own = [
+        one.distance(pooled([other for other in large if other is not one]))
+        for one in (large if len(large) > 1 else ())
+    ]
+    limit = level(own, least=least, chance=chance, fixed=fixed)
     return Check.of_limit(kind, name, distance, limit, says)
 
 
 def _alike(one: ColumnProfile, column: ColumnProfile) -> bool:
-    same = one.bins == column.bins and one.release == column.release
-    return same and one.values >= MIN_ROWS
+    return one.bins == column.bins and one.under == column.under and one.values > 0
 
 
 def _unmoved(earlier: Sequence[WindowProfile], name: str) -> Sequence[WindowProfile]:

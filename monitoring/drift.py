@@ -41,6 +41,7 @@ class DriftReport:
         summary: Name, dates, release, what moved, since when, why, what to do: one paragraph.
         checks: All that was looked at.
         causes: Of what moved, the likeliest first.
+        users: Of the window.
         columns: Column -> distance from the earlier windows.
         drifted: Columns whose distance passed its limit.
         left_out: Columns that could not be compared.
@@ -51,6 +52,7 @@ class DriftReport:
     summary: str
     checks: tuple[Check, ...]
     causes: tuple[Cause, ...]
+    users: int
     columns: dict[str, float]
     drifted: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -87,6 +89,7 @@ def write_drift(
         f"{_opening(name, earlier, now, release_before)} {paragraph(checks, causes, enough)}",
         checks,
         causes,
+        now.rows,
         {one.of: one.value for one in shapes if one.value is not None},
         tuple(one.of for one in shapes if one.moved),
         tuple(one.of for one in shapes if one.value is None),

@@ -42,7 +42,8 @@ class ColumnProfile(BaseModel):
         counts: Values in each bin.
         others: Texts without a bin of their own and how often each is there, the common ones.
         sketch: Of numbers: a KLL sketch as base64; None where it was not asked for.
-        release: Under which the values were computed; None where they hang on none.
+        under: What the values were computed with: a release, axes of taste; None where they are
+            those of the tables. Values under different ones are not compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +54,7 @@ class ColumnProfile(BaseModel):
     counts: tuple[int, ...]
     others: dict[str, int] = {}
     sketch: str | None = None
-    release: str | None = None
+    under: str | None = None
 
     @property
     def values(self) -> int:
@@ -80,7 +81,7 @@ class ColumnProfile(BaseModel):
         bins: Bins | None = None,
         *,
         sketched: bool = True,
-        release: str | None = None,
+        under: str | None = None,
     ) -> Self:
         """Profile numbers.
 
@@ -88,7 +89,7 @@ class ColumnProfile(BaseModel):
             values: float64 [rows]; what is not finite is missing.
             bins: Frozen before; None freezes those of these values.
             sketched: Whether the profile keeps a sketch; it has one where bins are frozen.
-            release: Under which the values were computed.
+            under: What the values were computed with.
         """
         finite = values[np.isfinite(values)]
         sketch = None
@@ -103,7 +104,7 @@ class ColumnProfile(BaseModel):
             bins=bins,
             counts=tuple(bins.counts_of_numbers(finite).tolist()),
             sketch=None if sketch is None else base64.b64encode(sketch.serialize()).decode(),
-            release=release,
+            under=under,
         )
 
     @classmethod
@@ -113,7 +114,7 @@ class ColumnProfile(BaseModel):
         rows: int,
         bins: Bins | None = None,
         *,
-        release: str | None = None,
+        under: str | None = None,
     ) -> Self:
         """Profile texts, from how often each is there among `rows` rows; arguments as above."""
         if bins is None:
@@ -124,7 +125,7 @@ class ColumnProfile(BaseModel):
             bins=bins,
             counts=tuple(bins.counts_of_texts(counts).tolist()),
             others=bins.others(counts),
-            release=release,
+            under=under,
         )
 
     def distance(self, reference: ColumnProfile) -> float:
@@ -192,8 +193,7 @@ def profile_columns(
     frame: pd.DataFrame,
     bins: Mapping[str, Bins] | None = None,
     *,
-    bound: Iterable[str] = (),
-    release: str | None = None,
+    under: Mapping[str, str] | None = None,
 ) -> dict[str, ColumnProfile]:
     """Profile every column of a frame; values are read as `plain_columns` makes them.
 
@@ -201,23 +201,23 @@ def profile_columns(
         frame: One row per user.
         bins: Frozen before, by column; others are frozen now. A column that changed from numbers
             to texts, or back, has bins of its own again.
-        bound: Columns that were computed under the release.
-        release: That release.
+        under: What columns were computed with, by column.
 
     Raises:
         ReportError: Two columns have one name.
     """
-    frozen, profiles, computed = bins or {}, {}, frozenset(bound)
+    frozen, computed, profiles = bins or {}, under or {}, {}
     for name, values in plain_columns(frame).items():
-        own, known = (release if name in computed else None), frozen.get(name)
+        own, known = computed.get(name), frozen.get(name)
         numbers = values.dtype.kind == "f"
-        if known is not None and known.are_of_numbers != numbers:
+        if known is not None and known.are_of_numbers != numbers and values.notna().any():
             known = None
-        if numbers:
-            profile = ColumnProfile.of_numbers(values.to_numpy(), known, release=own)
+        if known.are_of_numbers if known is not None else numbers:
+            numbers_of = values.to_numpy(dtype=np.float64)
+            profiles[name] = ColumnProfile.of_numbers(numbers_of, known, under=own)
         else:
-            profile = ColumnProfile.of_texts(text_counts(values), len(values), known, release=own)
-        profiles[name] = profile
+            counts = text_counts(values)
+            profiles[name] = ColumnProfile.of_texts(counts, len(values), known, under=own)
     return profiles
 
 

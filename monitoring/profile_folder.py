@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -47,18 +47,18 @@ class ProfileFolder:
                 return one
         return None
 
-    def bins(self, until: datetime, release: str | None) -> dict[str, Bins]:
+    def bins(self, until: datetime, under: Mapping[str, str]) -> dict[str, Bins]:
         """By column the bins that windows before `until` were counted over.
 
         Args:
             until: End of the window that is about to be profiled.
-            release: Its release; columns that were computed under another one are left out.
+            under: What its columns are computed with; where that was another, bins are none.
         """
         found: dict[str, Bins] = {}
         for one in self.profiles:
             if one.until < until:
                 for name, column in one.columns.items():
-                    if column.release in (None, release):
+                    if column.under == under.get(name):
                         found[name] = column.bins
         return found
 
@@ -78,7 +78,7 @@ def _name(profile: WindowProfile) -> str:
 def _read(folder: Path) -> Sequence[WindowProfile]:
     """Those that can be read; the others are said and count as windows that are not there."""
     found = []
-    for file in sorted(folder.glob("*.json")):
+    for file in sorted(folder.glob("*d.json")):
         try:
             found.append(read_model(file, WindowProfile))
         except (OSError, ValidationError, ColistenError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""How long what was reported is kept, and which alert fails a pipeline."""
+"""What is reported on windows, as data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from colisten.settings.section import Positive, Section
 
 
 class MonitoringSettings(Section):
-    """Reports that were made."""
+    """Reports: of drift, and those that were made before."""
 
+    evidently: Literal["watch", "always", "never"] = Field(
+        "watch",
+        description="When Evidently draws a page of its own beside the report of drift, which "
+        "takes it some ten seconds of CPU: by the monitor pipeline alone (watch), after every run "
+        "as well, or never.",
+    )
     keep_runs: Positive = Field(
         60,
         description="Reports of a kind whose figures are kept, the newest: what alerts count runs "
