@@ -25,6 +25,19 @@ def keep_drift(home: Path, until: datetime, keep: int) -> None:
     record_run(home, "drift", figures, keep=keep, moment=until)
 
 
+def keep_experiment(page: Path, keep: int) -> None:
+    """Keep the figures of the experiment's report that was just written.
+
+    Args:
+        page: Its page, in the reports of a folder.
+        keep: How many are kept; the same figures again are the same report.
+    """
+    from colisten.monitoring.runs import record_run
+
+    figures = read_mapping(page.with_suffix(".json"))
+    record_run(page.parent.parent, "experiment", figures, keep=keep)
+
+
 def keep_gate(home: Path, published: Published, passed: bool, cut: datetime, keep: int) -> None:
     """Write what the gate said of a candidate as `reports/gate.json`, and keep it.
 
