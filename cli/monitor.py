@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from colisten.cli.documents import JsonOption, print_document
+from colisten.cli.ending import Ended
 from colisten.cli.inputs import OutOption
 from colisten.cli.run import wide_console
 from colisten.errors import ConfigError, ReportError
@@ -173,14 +175,23 @@ def ui(
     _need_folder(out)
     from colisten.monitoring.ui import serve_ui
 
+    serves = False
+
     def ready() -> None:
+        nonlocal serves
+        serves = True
         if as_json:
             print_document({"host": host, "port": port, "pid": os.getpid(), "out": out})
             return
         shown = f"[{host}]" if ":" in host else host
         Terminal(stderr=True).print(f"http://{shown}:{port}  (Ctrl-C ends it)", highlight=False)
 
-    serve_ui(out, given, host=host, port=port, ready=ready)
+    try:
+        serve_ui(out, given, host=host, port=port, ready=ready)
+    except Ended as ended:
+        # As `colisten serve`: told to end, it has ended well.
+        if not serves or ended.signal not in (signal.SIGINT, signal.SIGTERM):
+            raise
 
 
 def _need_folder(out: Path) -> None:

@@ -51,21 +51,58 @@ _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _log = logger("monitor")
 
 
-def make_ui(home: Path, names: Iterable[str] | None) -> _App:
-    """The UI as an ASGI application.
+class ReportsUi:
+    """The UI as an ASGI application: reading, on known names alone, under a policy.
 
     Args:
-        home: Folder of a run; its workspace is there.
+        home: Folder of a run.
+        rules: Each is a test of Evidently's.
         names: Hosts that a browser may ask for; None: any.
     """
-    config = LocalConfig(
-        storage=LocalStorageComponent(path=str(home / WORKSPACE)),
-        telemetry=TelemetryComponent(enabled=False),
-        service=LocalServiceComponent(),
-    )
-    with contextlib.redirect_stdout(io.StringIO()):  # it lists its parts
-        app: _App = create_app(config)
-    return _Guard(app, None if names is None else frozenset(names))
+
+    def __init__(self, home: Path, rules: AlertRules, names: Iterable[str] | None) -> None:
+        self._home, self._rules = home, rules
+        self._names = None if names is None else frozenset(names)
+        self._headers = _headers()
+        fill_workspace(home, rules)
+        self._app = _evidently(home)
+
+    def refresh(self) -> bool:
+        """Show the reports that were made since; whether there are any.
+
+        Evidently's own watcher sees no file that is renamed into its place, and none that goes.
+        """
+        filled = fill_workspace(self._home, self._rules)
+        if filled.added or filled.removed:
+            self._app = _evidently(self._home)
+        return bool(filled.added or filled.removed)
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        """Answer, or refuse what is not for reading."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] != "http":
+            raise ValueError(f"Nothing here speaks {scope['type']}.")
+        elif not self._known(scope):
+            await _refuse(send, 421, b"This is not the name that colisten monitor ui answers to.\n")
+        elif not _reads(scope):
+            await _refuse(send, 405, b"colisten monitor ui shows reports and takes none.\n")
+        else:
+            await self._app(scope, receive, self._sends_headers(send))
+
+    def _known(self, scope: _Message) -> bool:
+        if self._names is None:
+            return True
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        return len(hosts) == 1 and re.sub(r":\d+$", "", hosts[0]).lower() in self._names
+
+    def _sends_headers(self, send: _Send) -> _Send:
+        async def sent(message: _Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *self._headers]
+            await send(message)
+
+        return sent
 
 
 def serve_ui(
@@ -91,69 +128,40 @@ def serve_ui(
             f"Nobody can listen on {host}, port {port}: {error.strerror or error}.",
             "Choose another by --host and --port.",
         ) from error
-    ended = threading.Event()
     names = {"localhost", "127.0.0.1", "[::1]", host} if is_loopback(host) else None
-    with listening, contextlib.closing(_Filler(home, rules, ended)):
-        app = make_ui(home, names)
+    with listening:
+        app = ReportsUi(home, rules, names)
+        ended = threading.Event()
+        filler = threading.Thread(target=_refresh, args=(app, ended), daemon=True)
+        filler.start()
         ready()
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listening])
+        try:
+            config = uvicorn.Config(app, log_level="warning", access_log=False)
+            uvicorn.Server(config).run([listening])
+        finally:
+            ended.set()
+            filler.join()
 
 
-class _Filler:
-    """Fills the workspace now and then, beside the service."""
-
-    def __init__(self, home: Path, rules: AlertRules, ended: threading.Event) -> None:
-        self._home, self._rules, self._ended = home, rules, ended
-        fill_workspace(home, rules)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """End it."""
-        self._ended.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.wait(FILL_SECONDS):
-            try:
-                fill_workspace(self._home, self._rules)
-            except (OSError, ValueError) as error:
-                # What is shown meanwhile is what was there before.
-                _log.warning("workspace not filled", error=str(error)[:500])
+def _refresh(app: ReportsUi, ended: threading.Event) -> None:
+    while not ended.wait(FILL_SECONDS):
+        try:
+            app.refresh()
+        except (OSError, ValueError) as error:
+            # What is shown meanwhile is what was there before.
+            _log.warning("workspace not filled", error=str(error)[:500])
 
 
-class _Guard:
-    """Lets reading through, on known names alone, and says what a browser may do with it."""
-
-    def __init__(self, app: _App, names: frozenset[str] | None) -> None:
-        self._app, self._names = app, names
-        self._headers = _headers()
-
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-        elif scope["type"] != "http":
-            raise ValueError(f"Nothing here speaks {scope['type']}.")
-        elif not self._known(scope):
-            await _refuse(send, 421, b"This is not the name that colisten monitor ui answers to.\n")
-        elif not _reads(scope):
-            await _refuse(send, 405, b"colisten monitor ui shows reports and takes none.\n")
-        else:
-            await self._app(scope, receive, self._sends_headers(send))
-
-    def _known(self, scope: _Message) -> bool:
-        if self._names is None:
-            return True
-        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-        return len(hosts) == 1 and re.sub(r":\d+$", "", hosts[0]).lower() in self._names
-
-    def _sends_headers(self, send: _Send) -> _Send:
-        async def sent(message: _Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *self._headers]
-            await send(message)
-
-        return sent
+def _evidently(home: Path) -> _App:
+    """Evidently's service on a folder's workspace, with its telemetry off."""
+    config = LocalConfig(
+        storage=LocalStorageComponent(path=str(home / WORKSPACE), autorefresh=False),
+        telemetry=TelemetryComponent(enabled=False),
+        service=LocalServiceComponent(),
+    )
+    with contextlib.redirect_stdout(io.StringIO()):  # it lists its parts
+        app: _App = create_app(config)
+    return app
 
 
 def _reads(scope: _Message) -> bool:

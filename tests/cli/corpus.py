@@ -173,7 +173,6 @@ READS: dict[str, tuple[str, ...]] = {
     "monitor check rules": ("monitor", "check", "--out", "{home}", "--rules", "@"),
     "monitor fill rules": ("monitor", "fill", "--out", "{home}", "--rules", "@"),
     "monitor ui rules": ("monitor", "ui", "--out", "{home}", "--rules", "@"),
-    "monitor rules": ("monitor", "rules", "@"),
 }
 # Options that name something to write, on paths where nothing can be written.
 WRITES: dict[str, tuple[str, ...]] = {

@@ -14,7 +14,7 @@ from evidently.ui.service.storage.local.base import LocalState
 
 from colisten.json_files import read_json
 from colisten.monitoring.harmless import harmless
-from colisten.monitoring.ui import make_ui
+from colisten.monitoring.ui import ReportsUi
 from colisten.monitoring.workspace import WORKSPACE, fill_workspace, project_id
 from colisten.settings.alerts import DEFAULT_RULES
 from tests.hostile import SCRIPTS, VALUES
@@ -119,7 +119,7 @@ def _unlike(tree: Any) -> list[str]:
 
 
 def asked(app: Any, path: str, *, method: str = "GET", host: str = "127.0.0.1:8000") -> Any:
-    """Status and headers of the UI's answer."""
+    """Status, headers and body of the UI's answer."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -142,16 +142,16 @@ def asked(app: Any, path: str, *, method: str = "GET", host: str = "127.0.0.1:80
         "server": ("127.0.0.1", 8000),
     }
     asyncio.run(app(scope, receive, send))
-    return sent[0]["status"], dict(sent[0]["headers"])
+    body = b"".join(one.get("body", b"") for one in sent)
+    return sent[0]["status"], dict(sent[0]["headers"]), body
 
 
 def test_the_ui_is_for_reading_on_this_machine(tmp_path: Path) -> None:
     write_report(tmp_path, drift_figures(0))
-    fill_workspace(tmp_path, DEFAULT_RULES)
-    app = make_ui(tmp_path, {"127.0.0.1", "localhost", "[::1]"})
+    app = ReportsUi(tmp_path, DEFAULT_RULES, {"127.0.0.1", "localhost", "[::1]"})
     project = f"/api/projects/{project_id('drift')}"
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.json")}
-    status, headers = asked(app, "/")
+    status, headers, _ = asked(app, "/")
     assert status == 200
     assert b"default-src 'self'" in headers[b"content-security-policy"]
     assert b"unsafe-eval" not in headers[b"content-security-policy"]
@@ -170,3 +170,19 @@ def test_the_ui_is_for_reading_on_this_machine(tmp_path: Path) -> None:
     ):
         assert asked(app, path, method=method)[0] == 405
     assert {file: file.read_bytes() for file in tmp_path.rglob("*.json")} == before
+
+
+def test_a_ui_that_is_open_shows_what_was_reported_since(tmp_path: Path) -> None:
+    for day in range(2):
+        write_report(tmp_path, drift_figures(day), keep=2)
+    app = ReportsUi(tmp_path, DEFAULT_RULES, None)
+    path = f"/api/projects/{project_id('drift')}/snapshots"
+
+    def days() -> list[str]:
+        return sorted(one["timestamp"][:10] for one in json.loads(asked(app, path)[2]))
+
+    assert days() == ["2026-01-01", "2026-01-02"]
+    assert not app.refresh()
+    write_report(tmp_path, drift_figures(2), keep=2)
+    assert app.refresh()
+    assert days() == ["2026-01-02", "2026-01-03"]
