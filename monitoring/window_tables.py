@@ -22,6 +22,7 @@ from colisten.monitoring.checks import TASTE
 from colisten.settings.engine import Engine
 
 COUNTRY = "country"
+_KEYS = ("user_id", "item_id")
 UNKNOWN = "unknown country"
 
 
@@ -61,7 +62,7 @@ class WindowTables:
     def __enter__(self) -> Self:
         """Open DuckDB, to which the tables are views."""
         self._connection = connect(
-            threads=self._engine.threads, memory_limit=self._engine.memory_limit, TimeZone="UTC"
+            threads=self._engine.threads, memory_limit=self._engine.memory_limit
         )
         for name in ("interactions", "users", "items"):
             file = self._history / f"{name}.parquet"
@@ -123,7 +124,7 @@ class WindowTables:
         """By table and column, share of rows without a value; a table without rows has none."""
         shares: dict[str, dict[str, float]] = {}
         for table in ("users", "items"):
-            names = _columns(self._connection, table)
+            names = [name for name in _columns(self._connection, table) if name not in _KEYS]
             if not names:
                 continue
             known = ", ".join(f"count({_quoted(name)})" for name in names)
