@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from colisten.data import parquet
 from colisten.data.duckdb_connection import connect
 from colisten.data.moments import utc
 from colisten.monitoring.checks import TASTE
@@ -67,7 +68,7 @@ class WindowTables:
         for name in ("interactions", "users", "items"):
             file = self._history / f"{name}.parquet"
             if file.exists():
-                self._connection.from_parquet(str(file)).create_view(name)
+                self._connection.execute(f"CREATE VIEW {name} AS FROM {parquet.scan(file)}")
         if self._taste is not None:
             self._connection.register("taste", _taste_table(self._taste))
         rows = self._connection.sql("SELECT DISTINCT item_type FROM interactions ORDER BY 1")
