@@ -175,7 +175,8 @@ def _opening(
 ) -> str:
     against = "no earlier window"
     if earlier:
-        against = f"{len(earlier)} from {_span(earlier[0].since, earlier[-1].until)}"
+        many = "the window" if len(earlier) == 1 else f"{len(earlier)} windows"
+        against = f"{many} from {_span(earlier[0].since, earlier[-1].until)}"
     release = f"release {now.release}" if now.release else "no release"
     if release_before:
         release += f" (before it {release_before})"

@@ -153,10 +153,8 @@ def watch_window(
     with WindowTables(subject.history, taste, engine) as tables:
         series = _Series(tables, kept, cut, days, axes_name(folder))
         frames = (series.frame(1), series.frame(0))
-        seen = [
-            _seen(subject, one, cut - back * series.span)
-            for back, one in zip((1, 0), frames, strict=True)
-        ]
+        rows = (_rows(subject, frames[0], cut - series.span), _rows(subject, frames[1], cut))
+        seen = [_seen(subject, one) for one in rows]
         bins = series.bins(frames, seen, release)
         earlier = series.earlier(bins)
         now = series.profile(0, frames[1], bins).model_copy(
@@ -171,7 +169,7 @@ def watch_window(
     if earlier:
         columns = earlier[-1].columns | bound[0]
         earlier[-1] = earlier[-1].model_copy(update={"columns": columns})
-    change, compared = _change(subject, frames[1], cut)
+    change = _change(subject, rows[1])
     now = now.model_copy(
         update={
             "columns": now.columns | bound[1],
@@ -191,7 +189,7 @@ def watch_window(
         page,
         further=[
             *text_checks(fingerprints_before(folder, release), marks),
-            *change_checks(earlier, change, compared, MIN_ROWS),
+            *change_checks(earlier, change, len(rows[1]), MIN_ROWS),
         ],
         release_before=None if subject.before is None else subject.before.release_id,
     )
@@ -311,9 +309,8 @@ def _rows(subject: Subject, frame: pd.DataFrame, end: datetime) -> pa.Table:
     return user_rows(subject.features, _sample(frame, SAMPLE), end)
 
 
-def _seen(subject: Subject, frame: pd.DataFrame, end: datetime) -> pd.DataFrame:
+def _seen(subject: Subject, rows: pa.Table) -> pd.DataFrame:
     """A window's users as the release sees them."""
-    rows = _rows(subject, frame, end)
     return drift_features(_batch(rows, subject.release), subject.release.tower)
 
 
@@ -321,16 +318,15 @@ def _batch(rows: pa.Table, release: LoadedRelease) -> UserBatch:
     return UserBatch.from_table(rows, release.index_of, release.spec.fields)
 
 
-def _change(subject: Subject, frame: pd.DataFrame, cut: datetime) -> tuple[dict[str, float], int]:
-    """The release beside the one before it, and on how many users."""
-    if subject.before is None or not len(frame):
-        return {}, 0
-    rows = _rows(subject, frame, cut)
+def _change(subject: Subject, rows: pa.Table) -> dict[str, float]:
+    """The release beside the one before it, on the window's users."""
+    if subject.before is None or not len(rows):
+        return {}
     shown = [
         Shown.of(one.tower, one.item_ids[one.target], _batch(rows, one))
         for one in (subject.before, subject.release)
     ]
-    return release_change(*shown), len(rows)
+    return release_change(*shown)
 
 
 def _ages(subject: Subject, last: datetime | None, cut: datetime) -> dict[str, float]:

@@ -16,12 +16,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from colisten.data import parquet
 from colisten.data.duckdb_connection import connect
 from colisten.data.moments import utc
 from colisten.monitoring.checks import TASTE
 from colisten.settings.engine import Engine
 
 COUNTRY = "country"
+_KEYS = ("user_id", "item_id")
 UNKNOWN = "unknown country"
 
 
@@ -61,12 +63,12 @@ class WindowTables:
     def __enter__(self) -> Self:
         """Open DuckDB, to which the tables are views."""
         self._connection = connect(
-            threads=self._engine.threads, memory_limit=self._engine.memory_limit, TimeZone="UTC"
+            threads=self._engine.threads, memory_limit=self._engine.memory_limit
         )
         for name in ("interactions", "users", "items"):
             file = self._history / f"{name}.parquet"
             if file.exists():
-                self._connection.from_parquet(str(file)).create_view(name)
+                self._connection.execute(f"CREATE VIEW {name} AS FROM {parquet.scan(file)}")
         if self._taste is not None:
             self._connection.register("taste", _taste_table(self._taste))
         rows = self._connection.sql("SELECT DISTINCT item_type FROM interactions ORDER BY 1")
@@ -123,7 +125,7 @@ class WindowTables:
         """By table and column, share of rows without a value; a table without rows has none."""
         shares: dict[str, dict[str, float]] = {}
         for table in ("users", "items"):
-            names = _columns(self._connection, table)
+            names = [name for name in _columns(self._connection, table) if name not in _KEYS]
             if not names:
                 continue
             known = ", ".join(f"count({_quoted(name)})" for name in names)
