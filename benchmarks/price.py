@@ -71,7 +71,7 @@ def _shown(document: Any) -> dict[str, Any]:
         "new_starts": next(
             each["lift"]
             for each in document["experiment"]["lifts"]
-            if (each["arm"], each["rate"]) == ("2T-HGNN", "new_start_rate")
+            if (each["arm"], each["metric"]) == ("2T-HGNN", "new_start_rate")
         ),
         "promoted": document["run"]["promoted"],
     }

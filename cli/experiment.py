@@ -26,7 +26,8 @@ from colisten.steps.use_cases.experiment import (
 from colisten.terminal import Terminal, print_error
 
 if TYPE_CHECKING:
-    from colisten.experiments.comparison import Comparison
+    from colisten.experiments.reading import Comparison
+    from colisten.statistics.interval import Interval
 
 app = typer.Typer(help="Simulate and read A/B experiments.", no_args_is_help=True)
 
@@ -87,13 +88,22 @@ def report(
         ),
     ] = "",
     hours: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--hours",
             min=1,
-            help="How long after each time it was shown a start counts.",
+            help=f"How long after each time it was shown a start counts; default: {HOURS}.",
         ),
-    ] = HOURS,
+    ] = None,
+    design: Annotated[
+        Path | None,
+        typer.Option(
+            "--design",
+            metavar="FILE",
+            help="YAML file of what was decided beforehand (see docs/monitoring.md): arms and "
+            "shares, dates, looks, metrics, window. Page and JSON repeat it.",
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -106,11 +116,12 @@ def report(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start rate and new-start rate per arm with intervals, as an Evidently page.
+    """Metrics per arm with intervals, lifts and guardrails, as an Evidently page.
 
     --data holds what users did before the experiment. What `colisten serve` showed, and the events
     that it was sent, are read as they lie, also while it goes on. Where users are not split as
-    planned, the report is written all the same and the exit code is 1.
+    planned, or were not alike before their first showing, the report is written all the same and
+    the exit code is 1.
 
     Example: colisten experiment report --data world --out out
     """
@@ -123,6 +134,7 @@ def report(
         control=control,
         shares=read_shares(shares) if shares else None,
         hours=hours,
+        design=design,
         target=target,
         settings=experiment_settings(out, config, tuple(overrides or ())),
     )
@@ -130,34 +142,47 @@ def report(
         print_document({**reading.to_dict(), "page": page, "exposures": folder})
     else:
         wide_console().print(drawn(reading, page, folder))
-    if not reading.split_is_sound:
-        why = f"{reading.split_verdict} {reading.split_cause}"
-        print_error(f"colisten: {ReportError.__name__}: {plain(why)}")
+    if not reading.is_sound:
+        print_error(f"colisten: {ReportError.__name__}: {plain(' '.join(reading.health))}")
         raise typer.Exit(ReportError.exit_code)
 
 
 def drawn(reading: Comparison, page: Path, folder: Path) -> Table:
     """The figures of an experiment for a terminal."""
     read = None if reading.rows is None else reading.rows.said
-    said = [read, reading.split_verdict, reading.split_cause, *reading.left_out, reading.method]
+    said = [read, reading.split_verdict, reading.split_cause, reading.before_verdict]
+    said += [*reading.left_out, *reading.notes, *reading.guarded, reading.method]
     table = Table(
         title=Text(f"A/B: {page}, of {folder}"),
         title_justify="left",
         caption=Text("\n".join(filter(None, said))),
         caption_justify="left",
     )
-    for column in ("arm", "users", "start rate", "new-start rate", "lift of new starts"):
-        table.add_column(column, justify="left" if column == "arm" else "right")
-    lifts = {
-        lift.arm: lift.adjusted_lift for lift in reading.lifts if lift.rate == "new_start_rate"
-    }
-    for arm in reading.arms:
-        cells = [
-            f"{rate.value:.2%} ({rate.low:.2%}-{rate.high:.2%})" if rate else UNDEFINED
-            for rate in (arm.stream_rate, arm.new_start_rate)
-        ]
-        lift = lifts.get(arm.name)
-        moved = f"{lift.value:+.1%} ({lift.low:+.1%} to {lift.high:+.1%})" if lift else UNDEFINED
-        moved = "control" if arm.name == reading.control else moved
-        table.add_row(Text(arm.name), f"{arm.users:,}", *cells, moved)
+    for column in ("metric", "arm", "users", "value", "lift", "adjusted p"):
+        table.add_column(column, justify="left" if column in ("metric", "arm") else "right")
+    lifts = {(lift.arm, lift.metric): lift for lift in reading.lifts}
+    for metric in reading.metrics:
+        for arm in reading.arms:
+            lift = lifts.get((arm.name, metric.name))
+            moved = _lift(None if lift is None else lift.adjusted_lift)
+            p = "" if lift is None or lift.adjusted_p_value is None else lift.adjusted_p_value
+            if arm.name == reading.control:
+                moved = "control"
+            elif metric.role == "guardrail":
+                moved = metric.role
+            table.add_row(
+                Text(f"{metric.title}{' *' if metric.role == 'primary' else ''}"),
+                Text(arm.name),
+                f"{arm.users:,}",
+                metric.interval_said(arm.values[metric.name]),
+                moved,
+                f"{p:.3f}" if p else "",
+            )
+        table.add_section()
     return table
+
+
+def _lift(lift: Interval | None) -> str:
+    if lift is None:
+        return UNDEFINED
+    return f"{lift.value:+.1%} ({lift.low:+.1%} to {lift.high:+.1%})"

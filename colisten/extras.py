@@ -38,6 +38,7 @@ EXTRA_OF = {
     "cryptography": "signing",
     "datasketches": "monitoring",
     "evidently": "monitoring",
+    "tea_tasting": "monitoring",
     "kfp": "pipelines",
     "kfp_server_api": "pipelines",
     "kubernetes": "pipelines",

@@ -18,6 +18,13 @@ from colisten.settings.data import DataSettings, FilterKind
 MAX_AGE = 150
 """Ages from this on are taken for a birth year or an error."""
 
+MOST_MILLISECONDS = 31 * 24 * 3_600_000
+"""Longest that one event may have lasted: a month. More is another unit."""
+
+QUALITIES = ("personal", "unknown", "popular", "planned")
+"""What a shelf can be worth: made for this user; popular since nothing is known of the user;
+popular for want of something; popular as planned for everybody of an arm."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -40,12 +47,14 @@ class Kind:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of one table; `required` speaks of the column, not of its values."""
+    """One column of one table; `required` speaks of the column, not of its values, and `written`
+    of the files that colisten writes: a report may read what no history needs."""
 
     name: str
     kind: Kind
     required: bool
     meaning: str
+    written: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,9 @@ class Table:
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema in the files that colisten writes."""
-        return pa.schema([(column.name, column.kind.arrow) for column in self.columns])
+        return pa.schema(
+            [(column.name, column.kind.arrow) for column in self.columns if column.written]
+        )
 
     def column(self, name: str) -> Column:
         """The column of that name; raises KeyError."""
@@ -201,6 +212,14 @@ INTERACTIONS = Table(
             "otherwise.",
         ),
         Column("timestamp", MOMENT, True, "When it happened."),
+        Column(
+            "duration_ms",
+            AMOUNT,
+            False,
+            "How long was listened, in milliseconds; null where unknown. Experiment reports alone "
+            "read it.",
+            written=False,
+        ),
     ),
 )
 LINKS = Table(
@@ -249,6 +268,14 @@ EXPOSURES = Table(
         Column("item_id", TEXT, True, "An item of `items`."),
         Column("position", WHOLE, True, "Place on the shelf, from 1."),
         Column("timestamp", MOMENT, True, "When it was shown."),
+        Column(
+            "quality",
+            TEXT,
+            False,
+            f"What the shelf was worth: {', '.join(QUALITIES)}; null where unknown. Experiment "
+            "reports alone read it.",
+            written=False,
+        ),
     ),
 )
 

@@ -249,7 +249,7 @@ def _parts(views: TableViews, cut: datetime, end: datetime) -> Iterator[_Part]:
             f"WHERE {condition} ORDER BY timestamp, user_id, item_id, signal",
         )
         if _count(views, EXPOSURES, condition):
-            columns = ", ".join(column.name for column in EXPOSURES.columns)
+            columns = ", ".join(EXPOSURES.schema.names)
             yield _Part(
                 folder,
                 EXPOSURES,

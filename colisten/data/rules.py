@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from colisten.data import violations
-from colisten.data.contract import ITEMS, MAX_AGE, POPULARITY, TEXT_VECTORS
+from colisten.data.contract import (
+    ITEMS,
+    MAX_AGE,
+    MOST_MILLISECONDS,
+    POPULARITY,
+    QUALITIES,
+    TEXT_VECTORS,
+)
 from colisten.data.ids import MAX_ID_BYTES, is_too_long
 from colisten.data.moments import EARLIEST, LATEST, newest, sql_moment, utc
 from colisten.data.sql import WHITE_SPACE, is_blank, sql_name, sql_text, sql_texts
@@ -114,18 +121,27 @@ def _interaction_rules(now: datetime, data: DataSettings) -> list[Rule]:
         *_moment_rules(table, shows, now),
         _unknown_item(violations.InteractionWithUnknownItem, table, shows),
         _contradiction(shows, data.item_types),
+        _rule(
+            violations.DurationOutOfRange,
+            table,
+            "duration_ms",
+            f"duration_ms NOT BETWEEN 0 AND {MOST_MILLISECONDS}",
+            (*shows, "duration_ms"),
+        ),
     ]
 
 
 def _exposure_rules(now: datetime) -> list[Rule]:
     table, shows = "exposures", ("request_id", "user_id", "item_id", "position", "timestamp")
     off = f"position IS NULL OR position NOT BETWEEN 1 AND {LARGEST_POSITION}"
+    unknown = f"quality NOT IN ({sql_texts(QUALITIES)})"
     return [
         *_id_rules(table, "request_id", shows),
         *_id_rules(table, "user_id", shows),
         *_id_rules(table, "variant", ("request_id", "user_id", "variant")),
         *_id_rules(table, "item_id", shows),
         _rule(violations.PositionOutOfRange, table, "position", off, shows),
+        _rule(violations.UnknownQuality, table, "quality", unknown, ("request_id", "quality")),
         *_moment_rules(table, shows, now),
         _unknown_item(violations.ExposureOfUnknownItem, table, shows),
     ]

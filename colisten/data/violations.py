@@ -34,6 +34,8 @@
         ├── UnfitRelation               a relation has no name, or one that cannot be used
         ├── ExposureOfUnknownItem       items does not have the item
         ├── PositionOutOfRange          a position is null, zero or negative
+        ├── DurationOutOfRange          a duration is negative or longer than a month
+        ├── UnknownQuality              a shelf's worth is none of the known words
         ├── AgeOutOfRange               an age is negative or 150 and more
         ├── NullMusicVector             a vector is null or empty
         ├── MusicVectorLength           a vector is longer or shorter than most
@@ -273,6 +275,20 @@ class PositionOutOfRange(Violation):
 
     says = "not a position; the first place on a shelf is 1"
     advice = "Count positions from 1."
+
+
+class DurationOutOfRange(Violation):
+    """A duration is negative, not finite or longer than a month."""
+
+    says = "no duration of one event in milliseconds"
+    advice = "Write milliseconds (not seconds since 1970), null where unknown."
+
+
+class UnknownQuality(Violation):
+    """What a shelf was worth is none of the known words."""
+
+    says = "not what a shelf can be worth"
+    advice = "Write personal, unknown, popular or planned, null where it is not known."
 
 
 class AgeOutOfRange(Violation):

@@ -1,163 +1,37 @@
-"""Arms side by side: rates per user with intervals, lifts against the control, and a check that
-the split came out as planned."""
+"""Arms side by side: metrics per user with intervals, lifts against the control, and checks that
+they can be compared at all."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from colisten.errors import ConfigError, ReportError
-from colisten.experiments.lifts import RATES, Counts, Lift, lifts_of, method_of
-from colisten.experiments.log_rows import LogRows
-from colisten.experiments.split import (
-    SPLIT_P_VALUE,
-    Slice,
-    likeliest_cause,
-    split_p_values,
-    split_slices,
-)
+from colisten.experiments.days import day_lifts
+from colisten.experiments.design import MOST_CONFIDENCE, ExperimentDesign
+from colisten.experiments.figures import Figures, figures_of
+from colisten.experiments.guardrails import Guardrail, guardrails_of
+from colisten.experiments.lifts import Lift, lifts_of
+from colisten.experiments.metrics import Metric, chosen_metrics, measured
+from colisten.experiments.pre_period import compare_before
+from colisten.experiments.reading import Arm, Comparison, users_said
+from colisten.experiments.segments import segment_lifts
+from colisten.experiments.split import split_p_values, split_slices
 from colisten.settings.shares import check_control, listed, planned_shares
 from colisten.statistics.interval import Interval
-from colisten.statistics.proportions import wilson
+from colisten.statistics.sequential import ONE_LOOK, Boundary
 
 COLUMNS = ("variant", "variants", "streams", "new_starts")
-"""Columns of the outcomes that are read."""
+"""Columns of the outcomes without which nothing can be read."""
 
 MOST_UNPLANNED = 0.01
 """Largest share of users in arms outside the plan, a single user apart; more of them is a wrong
 plan, not strays."""
-
-MOST_CONFIDENCE = 0.9999
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One arm: exposed users and their rates (share of users with at least one).
-
-    Attributes:
-        name: As in `variant`.
-        share: Planned share of users.
-        users: Users who saw this arm and no other.
-        stream_rate: None where nobody saw the arm, as `new_start_rate`.
-    """
-
-    name: str
-    share: float
-    users: int
-    stream_rate: Interval | None
-    new_start_rate: Interval | None
-
-    def rate(self, name: str) -> Interval | None:
-        """One of `RATES`."""
-        return self.stream_rate if name == "stream_rate" else self.new_start_rate
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The whole reading of an experiment.
-
-    Attributes:
-        control: Name of the arm that the others are compared with.
-        arms: Every planned arm, the control first; also one that nobody saw.
-        lifts: One per other arm and rate.
-        split_p_value: Chi-square test of users per arm against the planned shares; None where
-            one arm is planned, which nothing can be split into.
-        slices: The same by surface, country and day of the first showing.
-        excluded: Users who saw more than one arm; they are in no arm.
-        unplanned: Users per arm that was shown but not planned; they are in no arm.
-        confidence: Mass of the intervals.
-        rows: What the rows of the files look like; None where outcomes were not read from files.
-    """
-
-    control: str
-    arms: tuple[Arm, ...]
-    lifts: tuple[Lift, ...]
-    split_p_value: float | None
-    slices: tuple[Slice, ...]
-    excluded: int
-    unplanned: dict[str, int]
-    confidence: float
-    rows: LogRows | None = None
-
-    @property
-    def empty_arms(self) -> tuple[str, ...]:
-        """Planned arms that nobody saw."""
-        return tuple(arm.name for arm in self.arms if not arm.users)
-
-    @property
-    def split_is_sound(self) -> bool:
-        """Whether the users per arm can be a draw of the planned shares.
-
-        They cannot below `SPLIT_P_VALUE`, as a whole or in a slice, or where nobody saw a planned
-        arm: the assignment or the logging is broken (sample ratio mismatch).
-        """
-        unlikely = self.split_p_value is not None and self.split_p_value < SPLIT_P_VALUE
-        return not unlikely and not self.empty_arms and not self.broken_slices
-
-    @property
-    def broken_slices(self) -> tuple[Slice, ...]:
-        """Those in which users are no draw of the plan."""
-        return tuple(one for one in self.slices if not one.is_sound)
-
-    @property
-    def split_cause(self) -> str | None:
-        """The likeliest cause of a broken split, in a sentence; None where it is sound."""
-        if self.split_is_sound:
-            return None
-        users = {arm.name: arm.users for arm in self.arms}
-        plan = {arm.name: arm.share for arm in self.arms}
-        return likeliest_cause(self.slices, users, plan, self.excluded)
-
-    @property
-    def split_verdict(self) -> str:
-        """The split in one sentence."""
-        if self.split_p_value is None:
-            return "One arm only: there is no split to check."
-        p = "p < 0.001" if self.split_p_value < 1e-3 else f"p = {self.split_p_value:.3f}"
-        if self.split_is_sound:
-            return f"The split matches the plan ({p})."
-        missed = f"; nobody saw {listed(self.empty_arms)}" if self.empty_arms else ""
-        if self.broken_slices and self.split_p_value >= SPLIT_P_VALUE:
-            one = min(self.broken_slices, key=lambda found: found.p_value)
-            missed += f" as a whole, but not in the {one.by} {listed([one.value])}"
-        return f"Sample ratio mismatch: do not trust these figures ({p}{missed})."
-
-    def planned_users(self, arm: Arm) -> float:
-        """Users that the plan gives an arm, of all who are in one."""
-        return arm.share * sum(one.users for one in self.arms)
-
-    @property
-    def method(self) -> str:
-        """How several lifts are read together, in words; empty where there is none."""
-        return method_of(self.lifts, self.confidence)
-
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """Sentences on the users who are in no arm."""
-        sentences = []
-        if self.excluded:
-            sentences.append(f"Left out: {_users(self.excluded)} of several arms.")
-        for arm, count in self.unplanned.items():
-            sentences.append(
-                f"Left out: {_users(count)} of the arm {listed([arm])}, which is not planned."
-            )
-        return tuple(sentences)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; None where a figure is not defined."""
-        return asdict(self) | {
-            "split_is_sound": self.split_is_sound,
-            "split_verdict": self.split_verdict,
-            "split_cause": self.split_cause,
-            "planned_users": {arm.name: self.planned_users(arm) for arm in self.arms},
-            "method": self.method,
-        }
 
 
 def compare_arms(
@@ -166,22 +40,28 @@ def compare_arms(
     control: str,
     shares: Mapping[str, float],
     confidence: float = 0.95,
+    design: ExperimentDesign | None = None,
+    boundary: Boundary = ONE_LOOK,
 ) -> Comparison:
     """Read an experiment from `user_outcomes`.
 
-    Rates are shares of users, so each user counts once however often they came; their
-    intervals are Wilson's, those of the relative lifts Katz's (log ratio), alone and as a
-    family. Users of arms that are not planned are left out and counted, as long as they are few.
+    Each user counts once however often they came. Shares of users have Wilson's intervals and
+    their lifts Katz's (log ratio); means and ratios of means are read by `means`. Lifts are read
+    alone and as a family. Users of arms that are not planned are left out and counted, as long as
+    they are few; with a design so are those without full follow-up.
 
     Args:
         outcomes: One row per exposed user.
         control: The arm to compare with.
         shares: Planned share of users per arm, as `colisten.settings.shares` reads them.
         confidence: Mass of the intervals, above 0 and at most `MOST_CONFIDENCE`.
+        design: What was decided beforehand: roles of metrics, and the window of follow-up.
+        boundary: How far a lift's score has to lie from zero at this look.
 
     Raises:
         ConfigError: The shares are no plan or leave out the control, `confidence` is out of
-            its bounds, or more than `MOST_UNPLANNED` of the users saw an unplanned arm.
+            its bounds, more than `MOST_UNPLANNED` of the users saw an unplanned arm, or the
+            primary metric of the design is not measured.
         ReportError: Nobody saw the control, or `outcomes` lacks a column.
     """
     plan = planned_shares(shares)
@@ -190,12 +70,12 @@ def compare_arms(
     missing = [name for name in COLUMNS if name not in outcomes.column_names]
     if missing:
         raise ReportError(f"The outcomes lack {', '.join(missing)}.", "Make them by user_outcomes.")
+    metrics, unmeasured = _metrics(outcomes, design)
     single = np.asarray(outcomes.column("variants")) == 1
-    variants = np.asarray(outcomes.column("variant").to_pylist(), dtype=object)
     names = [control, *sorted(plan.keys() - {control})]
-    rows = {name: (variants == name) & single for name in names}
+    rows = _members(outcomes, names, single)
     users = {name: int(members.sum()) for name, members in rows.items()}
-    unplanned = _unplanned(variants[single], plan)
+    unplanned = _unplanned(outcomes.filter(pa.array(single)).column("variant"), plan)
     split_p_value = _split_p_value(users, plan)
     if not users[control]:
         raise ReportError(
@@ -204,19 +84,115 @@ def compare_arms(
             f"arm and {int((~single).sum()):,} several arms.",
             "Look into assignment and logging.",
         )
-    counts = _counts(outcomes, rows)
+    followed = _followed(outcomes, design)
+    counted = {name: members & followed for name, members in rows.items()}
+    figures = {name: figures_of(outcomes, own, metrics) for name, own in counted.items()}
     return Comparison(
         control=control,
         arms=tuple(
-            Arm(name, plan[name], users[name], *_rates(counts[name], confidence)) for name in names
+            Arm(
+                name,
+                plan[name],
+                users[name],
+                figures[name].users,
+                _values(figures[name], metrics, confidence),
+            )
+            for name in names
         ),
-        lifts=lifts_of(counts, control=control, confidence=confidence),
+        metrics=metrics,
+        unmeasured=unmeasured,
+        lifts=_lifts(figures, metrics, control, confidence, boundary),
+        guardrails=_guardrails(figures, metrics, control, confidence),
         split_p_value=split_p_value,
         slices=split_slices(outcomes, rows, plan),
+        before=compare_before(outcomes, rows, metrics, control=control),
+        days=day_lifts(outcomes, counted, control=control, confidence=confidence),
+        segments=segment_lifts(
+            outcomes, counted, metrics[0], control=control, confidence=confidence
+        ),
         excluded=int((~single).sum()),
         unplanned=unplanned,
+        open_users=None
+        if design is None
+        else sum(int((own & ~followed).sum()) for own in rows.values()),
         confidence=confidence,
+        design=design,
     )
+
+
+def _metrics(
+    outcomes: pa.Table, design: ExperimentDesign | None
+) -> tuple[tuple[Metric, ...], tuple[Metric, ...]]:
+    """Those that can be measured and those that cannot."""
+    chosen = chosen_metrics() if design is None else design.metrics
+    there, missing = measured(chosen, outcomes.column_names)
+    if chosen[0] in missing:
+        raise ConfigError(
+            f"The primary metric {chosen[0].name!r} is not measured: the data lack "
+            f"{', '.join(set(chosen[0].columns) - set(outcomes.column_names))}.",
+            "Choose another, or bring the column that docs/tables.md names.",
+        )
+    return there, missing
+
+
+def _members(outcomes: pa.Table, names: list[str], single: np.ndarray) -> dict[str, np.ndarray]:
+    """By arm which of the users saw it and no other, bool."""
+    variants = outcomes.column("variant")
+    return {
+        name: np.asarray(pc.equal(variants, pa.scalar(name, variants.type)).fill_null(False))
+        & single
+        for name in names
+    }
+
+
+def _followed(outcomes: pa.Table, design: ExperimentDesign | None) -> np.ndarray:
+    """Which users were watched for a whole attribution window, bool; all without a design."""
+    if design is None or "observed_days" not in outcomes.column_names:
+        return np.ones(outcomes.num_rows, dtype=bool)
+    watched = np.asarray(outcomes.column("observed_days"), dtype=np.float64)
+    return np.asarray(watched * 24 >= design.attribution_hours)
+
+
+def _values(
+    figures: Figures, metrics: tuple[Metric, ...], confidence: float
+) -> dict[str, Interval | None]:
+    return {metric.name: figures.value(metric, confidence) for metric in metrics}
+
+
+def _lifts(
+    figures: Mapping[str, Figures],
+    metrics: tuple[Metric, ...],
+    control: str,
+    confidence: float,
+    boundary: Boundary,
+) -> tuple[Lift, ...]:
+    """Of every other arm and every metric that is no guardrail."""
+    pairs = [
+        (arm, metric)
+        for arm in figures
+        for metric in metrics
+        if arm != control and metric.role != "guardrail"
+    ]
+    base, ratios, shown = figures[control], {}, {}
+    for arm, metric in pairs:
+        change = figures[arm].change(base, metric)
+        ratios[arm, metric.name] = None if change is None else change.ratio
+        level = (1 - confidence) / len(pairs)
+        shown[arm, metric.name] = figures[arm].detectable(base, metric, level)
+    return lifts_of(ratios, confidence=confidence, detectable=shown, boundary=boundary)
+
+
+def _guardrails(
+    figures: Mapping[str, Figures], metrics: tuple[Metric, ...], control: str, confidence: float
+) -> tuple[Guardrail, ...]:
+    known = {metric.name: metric for metric in metrics if metric.role == "guardrail"}
+    changes = {
+        (arm, name): figures[arm].change(figures[control], metric)
+        for arm in figures
+        for name, metric in known.items()
+        if arm != control
+    }
+    return guardrails_of(changes, known, confidence=confidence)
 
 
 def _confidence(confidence: float) -> float:
@@ -229,36 +205,13 @@ def _confidence(confidence: float) -> float:
     return float(confidence)
 
 
-def _counts(outcomes: pa.Table, rows: Mapping[str, np.ndarray]) -> dict[str, Counts]:
-    """By arm who there was and who did what; `rows` are the users of each arm, bool."""
-    happened = {
-        rate: np.asarray(outcomes.column(column)) > 0
-        for rate, column in zip(RATES, ("streams", "new_starts"), strict=True)
-    }
-    return {
-        name: Counts(
-            int(members.sum()), {rate: int(happened[rate][members].sum()) for rate in RATES}
-        )
-        for name, members in rows.items()
-    }
-
-
-def _users(count: int) -> str:
-    return f"{count:,} user{'' if count == 1 else 's'}"
-
-
-def _rates(counts: Counts, confidence: float) -> list[Interval | None]:
-    if not counts.users:
-        return [None for _ in RATES]
-    return [wilson(counts.hits[rate], counts.users, confidence) for rate in RATES]
-
-
-def _unplanned(variants: np.ndarray, plan: Mapping[str, float]) -> dict[str, int]:
+def _unplanned(variants: pa.ChunkedArray, plan: Mapping[str, float]) -> dict[str, int]:
     """Users per arm outside the plan, refused where they are more than a stray few."""
-    strays = Counter(str(name) for name in variants if name not in plan)
+    counts = {str(one["values"]): one["counts"] for one in variants.value_counts().to_pylist()}
+    strays = Counter({name: count for name, count in counts.items() if name not in plan})
     if sum(strays.values()) > max(1, MOST_UNPLANNED * len(variants)):
         arms = ", ".join(
-            f"{listed([name])} ({_users(count)})" for name, count in sorted(strays.items())[:5]
+            f"{listed([name])} ({users_said(count)})" for name, count in sorted(strays.items())[:5]
         )
         raise ConfigError(
             f"Arms were shown but not planned: {arms}{', ...' if len(strays) > 5 else ''}.",

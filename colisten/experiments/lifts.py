@@ -7,65 +7,73 @@ from dataclasses import dataclass
 
 from colisten.statistics.holm import holm
 from colisten.statistics.interval import Difference, Interval
-from colisten.statistics.proportions import relative_lift
-
-RATES = ("stream_rate", "new_start_rate")
+from colisten.statistics.log_ratio import LogRatio
+from colisten.statistics.sequential import ONE_LOOK, Boundary
 
 
 @dataclass(frozen=True)
 class Lift:
-    """Relative change of a rate of `arm` against the control, with a two-sided p-value.
+    """Relative change of a metric of `arm` against the control, with a two-sided p-value.
 
-    All four are None where a ratio is not defined: nobody saw the arm, or nobody converted in one
-    of the two.
+    The first four are None where a ratio is not defined: nobody saw the arm, or nobody converted
+    in one of the two.
 
     Attributes:
         arm: Its name.
-        rate: One of `RATES`.
+        metric: Name in `colisten.experiments.metrics`.
         lift: Interval of this lift as if it were the only one.
         p_value: Of this lift as if it were the only one.
         adjusted_lift: The interval that agrees with `adjusted_p_value`; it holds `lift`.
         adjusted_p_value: Holm's, over all lifts of the experiment.
+        detectable: Lift that so many users show in four of five experiments, judged as the
+            strictest of the family is; None where it is not defined.
     """
 
     arm: str
-    rate: str
+    metric: str
     lift: Interval | None
     p_value: float | None
     adjusted_lift: Interval | None
     adjusted_p_value: float | None
+    detectable: float | None = None
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Users of an arm, and by rate how many of them did it."""
-
-    users: int
-    hits: Mapping[str, int]
+Pair = tuple[str, str]
+"""An arm and a metric."""
 
 
-def lifts_of(arms: Mapping[str, Counts], *, control: str, confidence: float) -> tuple[Lift, ...]:
-    """Every lift of every other arm, in the order of `arms` and `RATES`.
+def lifts_of(
+    ratios: Mapping[Pair, LogRatio | None],
+    *,
+    confidence: float,
+    detectable: Mapping[Pair, float | None] | None = None,
+    boundary: Boundary = ONE_LOOK,
+) -> tuple[Lift, ...]:
+    """Lifts of ratios to the control, in their order.
 
     Verdicts are those of the adjusted figures: where no arm differs from the control, the chance
-    that any of them says so is at most 1 - `confidence`.
+    that any of them says so is at most 1 - `confidence`, at all looks that `boundary` is of
+    together. For its p-values are valid at all of them, and Holm's procedure asks no more: the
+    chance that the smallest of m is ever below alpha / m is at most alpha (Maurer and Bretz,
+    Statistics in Biopharmaceutical Research 5, 2013).
+
+    Args:
+        ratios: By arm and metric; None where it is not defined.
+        confidence: Mass of the intervals.
+        detectable: By arm and metric, where it is known.
+        boundary: How far a score has to lie from zero at this look.
     """
-    pairs = [(arm, rate) for arm in arms if arm != control for rate in RATES]
-    alone = [_lift(arms, control, *pair, confidence) for pair in pairs]
+    alone = [None if one is None else one.lift(confidence, boundary) for one in ratios.values()]
     family = holm([None if one is None else one.p for one in alone], 1 - confidence)
-    return tuple(
-        Lift(arm, rate, None, None, None, None)
-        if one is None or judged is None
-        else Lift(
-            arm,
-            rate,
-            _interval(one),
-            one.p,
-            _interval(_lift(arms, control, arm, rate, 1 - judged.level)),
-            judged.p_value,
-        )
-        for (arm, rate), one, judged in zip(pairs, alone, family, strict=True)
-    )
+    found = []
+    for ((arm, metric), ratio), one, judged in zip(ratios.items(), alone, family, strict=True):
+        shows = (detectable or {}).get((arm, metric))
+        if ratio is None or one is None or judged is None:
+            found.append(Lift(arm, metric, None, None, None, None, shows))
+            continue
+        adjusted = _interval(ratio.lift(1 - judged.level, boundary))
+        found.append(Lift(arm, metric, _interval(one), one.p, adjusted, judged.p_value, shows))
+    return tuple(found)
 
 
 def method_of(lifts: Sequence[Lift], confidence: float) -> str:
@@ -80,12 +88,5 @@ def method_of(lifts: Sequence[Lift], confidence: float) -> str:
     )
 
 
-def _lift(
-    arms: Mapping[str, Counts], control: str, arm: str, rate: str, confidence: float
-) -> Difference | None:
-    own, base = arms[arm], arms[control]
-    return relative_lift(own.hits[rate], own.users, base.hits[rate], base.users, confidence)
-
-
-def _interval(lift: Difference | None) -> Interval | None:
-    return None if lift is None else Interval(lift.value, lift.low, lift.high, lift.confidence)
+def _interval(lift: Difference) -> Interval:
+    return Interval(lift.value, lift.low, lift.high, lift.confidence)

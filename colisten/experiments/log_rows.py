@@ -8,41 +8,46 @@ from pathlib import Path
 
 from colisten.data.contract import EXPOSURES, INTERACTIONS
 from colisten.data.views import open_files, reading
+from colisten.experiments.dates import ALWAYS, Dates, attribution_window
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 
 MOST_REQUESTS = 200
 """Requests in a day beyond which no person looks at shelves; more is a program."""
 
-_HOUR = 3_600_000_000
-
 # Rows are told apart by 64 bits of all their columns, which takes a tenth of the memory.
 _COUNTS = """
-WITH days AS (
-    SELECT user_id FROM exposures GROUP BY user_id, epoch_us(timestamp) // 86400000000
+WITH seen AS (
+    SELECT * FROM exposures
+    WHERE epoch_us(timestamp) >= $start AND epoch_us(timestamp) < $end
+),
+days AS (
+    SELECT user_id FROM seen GROUP BY user_id, epoch_us(timestamp) // 86400000000
     HAVING count(DISTINCT request_id) > $most_requests
 ),
 torn AS (
-    SELECT request_id FROM exposures GROUP BY request_id
+    SELECT request_id FROM seen GROUP BY request_id
     HAVING min(user_id) <> max(user_id) OR min(variant) <> max(variant)
 ),
 starts AS (
     SELECT DISTINCT user_id, item_id, epoch_us(timestamp) AS moment FROM interactions
     WHERE list_contains($start_signals, signal) AND item_type = $target_type
+      AND epoch_us(timestamp) < $end
 ),
 firsts AS (
-    SELECT min(epoch_us(timestamp)) AS moment FROM exposures GROUP BY user_id
+    SELECT min(epoch_us(timestamp)) AS moment FROM seen GROUP BY user_id
 ),
 bounds AS (
-    SELECT (SELECT min(epoch_us(timestamp)) FROM exposures) AS first,
-           greatest((SELECT max(epoch_us(timestamp)) FROM exposures),
-                    (SELECT max(epoch_us(timestamp)) FROM interactions)) AS last
+    SELECT (SELECT min(epoch_us(timestamp)) FROM seen) AS first,
+           least($end, greatest((SELECT max(epoch_us(timestamp)) FROM exposures),
+                    (SELECT max(epoch_us(timestamp)) FROM interactions))) AS last
 ),
 shown AS (
-    SELECT DISTINCT user_id, item_id, epoch_us(timestamp) AS moment FROM exposures
+    SELECT DISTINCT user_id, item_id, epoch_us(timestamp) AS moment FROM seen
 )
 SELECT
     (SELECT count(*) FROM exposures),
+    (SELECT count(*) FROM exposures) - (SELECT count(*) FROM seen),
     (SELECT count(*) - count(DISTINCT hash({exposures})) FROM exposures),
     (SELECT count(*) FROM torn),
     (SELECT count(DISTINCT user_id) FROM days),
@@ -67,6 +72,7 @@ class LogRows:
         target_type: Item type whose starts count.
         attribution_hours: How long after a showing they do.
         showings: Rows of the exposures.
+        other_showings: Of them those before the start and from the end on; they count nowhere.
         repeated_showings: Of them exact repetitions; they count once.
         torn_requests: Requests of several users or several arms, which no answer has.
         busy_users: Users with more than `MOST_REQUESTS` requests in one day (UTC). They stay in:
@@ -84,6 +90,7 @@ class LogRows:
     target_type: str
     attribution_hours: float
     showings: int
+    other_showings: int
     repeated_showings: int
     torn_requests: int
     busy_users: int
@@ -102,11 +109,13 @@ class LogRows:
             f"Starts of {self.target_type!r} within {self.attribution_hours:g} hours of a showing. "
             f"First showing {self.first_shown}, last row {self.last_row}."
         )
+        if self.other_showings:
+            text += f" Showings at other dates: {self.other_showings:,}, which count nowhere."
         if self.open_users:
             who = "1 user was" if self.open_users == 1 else f"{self.open_users:,} users were"
             text += (
                 f" {who} first shown something less than {self.attribution_hours:g} hours before "
-                "that: what they do is not known to its end, and their figures may yet grow."
+                "that: what they do is not known to its end."
             )
         return text
 
@@ -117,6 +126,7 @@ def log_rows(
     *,
     target_type: str,
     attribution_hours: float,
+    dates: Dates = ALWAYS,
     data: DataSettings = DataSettings(),
     engine: Engine = Engine(),
 ) -> LogRows:
@@ -127,6 +137,7 @@ def log_rows(
         interactions: Parquet file of the interactions contract, of the experiment alone.
         target_type: Item type on the shelf.
         attribution_hours: How long after it was shown a start still counts.
+        dates: Which showings and events count.
         data: What counts as a start.
         engine: Threads and memory of DuckDB.
 
@@ -137,10 +148,10 @@ def log_rows(
     query = _COUNTS.format(
         **{table.name: ", ".join(column.name for column in table.columns) for table, _ in files}
     )
-    params = {
+    params = dates.params | {
         "start_signals": list(data.start_signals),
         "target_type": target_type,
-        "window": max(1, round(attribution_hours * _HOUR)),
+        "window": attribution_window(attribution_hours),
         "most_requests": MOST_REQUESTS,
         "format": "%Y-%m-%d %H:%M UTC",
     }

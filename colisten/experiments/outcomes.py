@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from numbers import Real
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,68 +24,12 @@ import pyarrow as pa
 from colisten.data.checks import check_file
 from colisten.data.contract import EXPOSURES, INTERACTIONS, USERS
 from colisten.data.views import open_files, reading
-from colisten.errors import ConfigError, ReportError
+from colisten.errors import ReportError
+from colisten.experiments.dates import ALWAYS, Dates, attribution_window
+from colisten.experiments.outcomes_sql import outcomes_query
 from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.words import known_word
-
-MOST_HOURS = 24 * 366
-"""Longest attribution window: a year."""
-
-_MICROSECONDS = 3_600_000_000
-
-# Windows are of one length, so the latest showing until a stream is the one that reaches furthest
-# beyond it: whether any window covers the stream is decided by that one alone. What was shown to
-# whom is numbered first: sorting and joining by two texts costs nearly twice as much.
-_OUTCOMES = """
-WITH pairs AS MATERIALIZED (
-    SELECT user_id, item_id, row_number() OVER () AS pair
-    FROM (SELECT DISTINCT user_id, item_id FROM exposures)
-),
-shown AS (
-    SELECT DISTINCT pair, epoch_us(timestamp) AS moment
-    FROM exposures JOIN pairs USING (user_id, item_id)
-),
-arms AS (
-    SELECT user_id, min(variant) AS variant, count(DISTINCT variant) AS variants,
-           count(DISTINCT request_id) AS requests,
-           strftime(make_timestamp(min(epoch_us(timestamp))), '%Y-%m-%d') AS day,
-           arg_min(surface, timestamp) AS surface
-    FROM exposures GROUP BY user_id
-),
-streams AS MATERIALIZED (
-    SELECT DISTINCT pair, epoch_us(timestamp) AS moment
-    FROM interactions JOIN pairs USING (user_id, item_id)
-    WHERE list_contains($start_signals, signal) AND item_type = $target_type
-),
-firsts AS (
-    SELECT pair, min(moment) AS moment FROM streams GROUP BY pair
-),
-placed AS (
-    SELECT pair, moment,
-           moment + CASE WHEN moment % 1000000 = 0 THEN 999999
-                         WHEN moment % 1000 = 0 THEN 999 ELSE 0 END AS latest
-    FROM streams
-),
-caused AS (
-    SELECT placed.pair, count(*) AS streams, min(placed.moment) AS moment
-    FROM placed ASOF JOIN shown
-      ON placed.pair = shown.pair AND placed.latest >= shown.moment
-    WHERE placed.moment < shown.moment + $window
-    GROUP BY placed.pair
-),
-totals AS (
-    SELECT pairs.user_id, sum(caused.streams) AS streams,
-           count_if(caused.moment = firsts.moment) AS new_starts
-    FROM caused JOIN firsts USING (pair) JOIN pairs USING (pair)
-    GROUP BY pairs.user_id
-)
-SELECT arms.user_id, arms.variant, arms.variants, arms.requests, arms.day, arms.surface, {country},
-       CAST(coalesce(totals.streams, 0) AS BIGINT) AS streams,
-       CAST(coalesce(totals.new_starts, 0) AS BIGINT) AS new_starts
-FROM arms LEFT JOIN totals ON totals.user_id = arms.user_id {users}
-ORDER BY arms.user_id
-"""
 
 
 def user_outcomes(
@@ -97,6 +40,7 @@ def user_outcomes(
     attribution_hours: float = 72,
     items: Path | None = None,
     users: Path | None = None,
+    dates: Dates = ALWAYS,
     now: datetime | None = None,
     data: DataSettings = DataSettings(),
     engine: Engine = Engine(),
@@ -106,30 +50,38 @@ def user_outcomes(
     Args:
         exposures: Parquet file of the exposures contract.
         interactions: Parquet files of the interactions contract: what users did before the
-            experiment and during it.
+            experiment and, last, during it.
         target_type: Item type on the shelf.
         attribution_hours: How long after it was shown a start still counts, above 0 and at most
             `MOST_HOURS`.
         items: Parquet file of the catalogue; without one, unknown items are not looked for.
         users: Parquet file of the users table; without one, no country is known.
+        dates: Which showings and events count.
         now: Rows after this moment are in the future; default the current time.
         data: Which types and signals there are, and what counts as a start.
         engine: Threads and memory of DuckDB.
 
     Returns:
-        user_id, variant, variants (arms the user saw; more than one means a broken assignment),
-        requests, day (the date in UTC) and surface of the first showing, country, streams (starts
-        of shown items), new_starts (shown items started for the first time), ascending by user_id.
+        Ascending by user_id: user_id, variant, variants (arms the user saw; more than one means a
+        broken assignment), requests, day (the date in UTC), surface and moment (first, in
+        microseconds) of the first showing, country, history (what the user had started before it),
+        observed_days (from it to the last row), streams (starts of shown items), new_starts (shown
+        items started for the first time) and new_start_days (days from the first showing to each).
+        From the first showing on, shown or not: all_new_starts, other_starts (of other types);
+        their counterparts in the days before it: starts_before, new_starts_before,
+        other_starts_before. Where interactions say how long they lasted: hours, hours_before;
+        where exposures say what shelves were worth: fallbacks, known_requests.
 
     Raises:
         ConfigError: An unknown `target_type`, or hours out of their bounds.
         Violation, TableViolations, TableError: A file breaks the contract.
-        ReportError: There are no exposures, or no file of interactions is named.
+        ReportError: There are no exposures, or none at these dates, or no file of interactions is
+            named.
     """
     known_word("Target type", target_type, data.item_types)
     if not interactions:
         raise ReportError("No interactions to read.", "Name the files of what users did.")
-    window = _window(attribution_hours)
+    attribution_window(attribution_hours)
     check_file(EXPOSURES, exposures, items=items, now=now, data=data, engine=engine)
     for file in dict.fromkeys(interactions):
         check_file(INTERACTIONS, file, items=items, now=now, data=data, engine=engine)
@@ -145,32 +97,23 @@ def user_outcomes(
             raise violations[0]
         if not views.rows[EXPOSURES.name]:
             raise ReportError(f"No exposures in {exposures}.", "An experiment needs shown shelves.")
+        query = outcomes_query(
+            countries=users is not None,
+            shelves="quality" in views.present[EXPOSURES.name],
+            durations=any("duration_ms" in views.present[part.name] for part, _ in parts),
+        )
         names = ", ".join(column.name for column in INTERACTIONS.columns)
         union = " UNION ALL ".join(f"SELECT {names} FROM {part.name}" for part, _ in parts)
+        own = next(part.name for part, file in parts if file == interactions[-1])
         with reading(EXPOSURES.name):
             views.connection.execute(f"CREATE VIEW {INTERACTIONS.name} AS {union}")
-            params = {
+            params = dates.params | {
                 "start_signals": list(data.start_signals),
                 "target_type": target_type,
-                "window": window,
+                "window": attribution_window(attribution_hours),
+                "until": dates.last_row(views.connection, EXPOSURES.name, own),
             }
-            return views.connection.sql(_query(users), params=params).to_arrow_table()
-
-
-def _query(users: Path | None) -> str:
-    """The query, with countries where there is a table of users."""
-    if users is None:
-        return _OUTCOMES.format(country="CAST(NULL AS VARCHAR) AS country", users="")
-    join = f"LEFT JOIN {USERS.name} ON {USERS.name}.user_id = arms.user_id"
-    return _OUTCOMES.format(country=f"{USERS.name}.country", users=join)
-
-
-def _window(hours: float) -> int:
-    """Hours in microseconds."""
-    known = isinstance(hours, Real) and not isinstance(hours, bool)
-    if not known or not 0 < hours <= MOST_HOURS:
-        raise ConfigError(
-            f"The attribution window of {hours!r} hours is not above 0 and at most {MOST_HOURS}.",
-            "Say e.g. 72.",
-        )
-    return max(1, round(hours * _MICROSECONDS))
+            table = views.connection.sql(query, params=params).to_arrow_table()
+    if not table.num_rows:
+        raise ReportError(f"No exposures in {exposures} {dates.said}.", "Look at the design.")
+    return table

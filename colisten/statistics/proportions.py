@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from colisten.statistics.interval import Difference, Interval, normal_quantile
+from colisten.statistics.interval import Interval, normal_quantile
 
 
 def wilson(hits: float, users: int, confidence: float) -> Interval:
@@ -20,22 +20,6 @@ def wilson(hits: float, users: int, confidence: float) -> Interval:
         * math.sqrt(share * (1 - share) / users + z * z / (4 * users * users))
     )
     return Interval(share, max(0.0, middle - half), min(1.0, middle + half), confidence)
-
-
-def relative_lift(
-    hits: int, users: int, base_hits: int, base_users: int, confidence: float
-) -> Difference | None:
-    """Relative change of a share against a base, by Katz's log ratio; None where one has no hit."""
-    if not hits or not base_hits:
-        return None
-    ratio = (hits / users) / (base_hits / base_users)
-    error = math.sqrt(1 / hits - 1 / users + 1 / base_hits - 1 / base_users)
-    z = normal_quantile(confidence)
-    low, high = ratio * math.exp(-z * error), ratio * math.exp(z * error)
-    # Without an error everybody did it in both, and the ratio is 1.
-    score = abs(math.log(ratio)) / error if error else 0.0
-    # Not by the normal distribution's cdf, which loses what lies below 1e-16.
-    return Difference(ratio - 1, low - 1, high - 1, confidence, math.erfc(score / math.sqrt(2)))
 
 
 def odds_ratios(cells: np.ndarray) -> np.ndarray:

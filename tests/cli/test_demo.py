@@ -40,7 +40,7 @@ def lift(document: dict[str, Any], arm: str) -> dict[str, float]:
     (one,) = (
         each["lift"]
         for each in document["experiment"]["lifts"]
-        if (each["arm"], each["rate"]) == (arm, "new_start_rate")
+        if (each["arm"], each["metric"]) == (arm, "new_start_rate")
     )
     return dict(one)
 

@@ -138,7 +138,7 @@ def test_types_and_signals_are_those_of_the_live_release(
         page = out / "reports" / "experiment.html"
         settings = experiment_settings(out, None, overrides)
         read = compare_experiment(folder, folder, page, settings=settings)
-        return [arm.stream_rate.value for arm in read.arms if arm.stream_rate]
+        return [rate.value for arm in read.arms if (rate := arm.values["stream_rate"])]
 
     assert shares() == [0.5] * 3
     command = ["experiment", "report", "--data", str(folder), "--exposures", str(folder)]

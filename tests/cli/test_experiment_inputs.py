@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,8 @@ import pytest
 
 from colisten.cli.app import answer
 from colisten.data.contract import EXPOSURES, INTERACTIONS
+from colisten.experiments.plan import ExperimentPlan
+from tests.experiments.test_design import BROKEN, write_design
 from tests.experiments.test_outcomes import Row, event, exposure
 
 PLAN = '{"control": 0.5, "new": 0.5}'
@@ -221,3 +224,81 @@ def test_the_terminal_tells_a_mismatch(tmp_path: Path, capsys: pytest.CaptureFix
     assert "Sample ratio mismatch" in said
     assert "Nobody saw 'third'" in said
     assert "not defined" in said
+
+
+def _design(folder: Path, **changed: Any) -> list[str]:
+    """Options of a report by a design."""
+    plan = {"control": 0.5, "new": 0.5}
+    file = write_design(folder, **{"arms": plan, "control": "control"} | changed)
+    words = ["experiment", "report", "--data", str(folder), "--out", str(folder)]
+    return [*words, "--target", "audiobook", "--design", str(file)]
+
+
+@pytest.mark.parametrize(("changed", "said"), BROKEN)
+def test_a_broken_design_is_one_sentence_and_nothing_is_written(
+    changed: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    assert answer(_design(folder, **changed)) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert said in told.replace("\n", " ")
+    assert not (folder / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "changed", "said", "code"),
+    [
+        (["--control", "new"], {}, "--control and the design say the same thing twice", 2),
+        (["--shares", PLAN, "--hours", "3"], {}, "--shares and --hours and the design", 2),
+        ([], {"primary": "hours_per_user"}, "'hours_per_user' is not measured", 2),
+        ([], {"start": "2031-01-01", "end": None}, "No exposures", 1),
+        ([], {"arms": {"control": 0.5, "other": 0.5}}, "shown but not planned", 2),
+    ],
+)
+def test_a_design_that_does_not_fit_the_rest_is_refused(
+    options: list[str],
+    changed: dict[str, Any],
+    said: str,
+    code: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    assert answer([*_design(folder, **changed), *options]) == code
+    assert said in capsys.readouterr().err.replace("\n", " ")
+    assert not (folder / "reports").exists()
+
+
+def test_a_design_against_the_plan_that_users_were_drawn_by_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    shares = {"control": 0.9, "new": 0.1}
+    ExperimentPlan("shelf", "control", shares, {}).write(folder / "experiment")
+    assert answer(_design(folder)) == 2
+    assert "drew users by 'control' 0.9, 'new' 0.1" in capsys.readouterr().err.replace("\n", " ")
+    assert answer(_design(folder, arms=shares)) == 1  # the plan, and a split that is not of it
+
+
+def test_page_and_json_repeat_the_design(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    _lay(folder)
+    # Everybody was shown something at midnight on 1 June; the last row lies an hour after.
+    assert answer(_design(folder, name="<b>shelf", attribution_hours=0.5, looks=[0.25])) == 0
+    written = json.loads((folder / "reports" / "experiment.json").read_text())
+    assert written["design"]["name"] == "<b>shelf"
+    assert written["design"]["looks"] == [0.25]
+    assert written["metrics"][0]["role"] == "primary"
+    assert written["open_users"] == 0
+    page = (folder / "reports" / "experiment.html").read_text()
+    assert "Decided beforehand" in page
+    assert "25%, 100%" in page
+    assert "<b>shelf" not in page
+    assert answer(_design(folder)) == 0
+    written = json.loads((folder / "reports" / "experiment.json").read_text())
+    assert (written["open_users"], written["arms"][0]["followed"]) == (40, 0)
+    assert written["lifts"][0]["lift"] is None

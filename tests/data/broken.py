@@ -30,6 +30,14 @@ class Case:
     says: str = ""
 
 
+def _further(folder: Path, table: str, column: str, values: dict[int, object]) -> None:
+    """A column more, null but for these rows."""
+    file = folder / f"{table}.parquet"
+    rows = pq.read_table(file)
+    added = pa.array([values.get(at) for at in range(rows.num_rows)])
+    pq.write_table(rows.append_column(column, added), file)
+
+
 def _truncate(file: Path) -> None:
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
@@ -491,6 +499,24 @@ CASES = [
         lambda folder: _text_vectors(folder, [[1.0, NAN], [1.0, 2.0], None, [None, INF]]),
         count=2,
         first=(0, 3),
+    ),
+    Case(
+        "durations of another unit",
+        violations.DurationOutOfRange,
+        "interactions.duration_ms",
+        lambda folder: _further(
+            folder, "interactions", "duration_ms", {1: -1.0, 3: 1.7e12, 4: INF, 5: 60_000.0}
+        ),
+        count=3,
+        first=(1, 3, 4),
+    ),
+    Case(
+        "a shelf of unknown worth",
+        violations.UnknownQuality,
+        "exposures.quality",
+        lambda folder: _further(folder, "exposures", "quality", {2: "Personal", 3: "personal"}),
+        count=1,
+        first=(2,),
     ),
     Case(
         "a popularity of no number",

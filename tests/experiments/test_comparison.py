@@ -12,7 +12,6 @@ from scipy.stats import norm
 
 from colisten.errors import ColistenError, ConfigError, ReportError
 from colisten.experiments.comparison import compare_arms
-from colisten.experiments.lifts import RATES
 
 SHARES = {"popularity": 0.5, "2t-hgnn": 0.5}
 
@@ -40,7 +39,7 @@ def test_a_planted_lift_is_found() -> None:
     reading = compare_arms(
         table({"popularity": 0.10, "2t-hgnn": 0.15}, 8_000), control="popularity", shares=SHARES
     )
-    lift = next(lift for lift in reading.lifts if lift.rate == "new_start_rate")
+    lift = next(lift for lift in reading.lifts if lift.metric == "new_start_rate")
     assert lift.lift is not None
     assert lift.p_value is not None
     assert lift.lift.low < 0.5 < lift.lift.high
@@ -113,7 +112,7 @@ def test_a_planned_arm_that_nobody_saw_is_a_mismatch() -> None:
         assert "Sample ratio mismatch" in reading.split_verdict
         assert "nobody saw '2t-hgnn'" in reading.split_verdict
         empty = reading.arms[-1]
-        assert (empty.users, empty.stream_rate, empty.new_start_rate) == (0, None, None)
+        assert (empty.users, {*empty.values.values()}) == (0, {None})
         assert [lift.lift for lift in reading.lifts if lift.arm == "2t-hgnn"] == [None, None]
     assert reading.split_p_value is not None
     assert reading.split_p_value < 1e-9
@@ -198,7 +197,7 @@ def _check_reading(
         if many == 1 and arm in hits:
             hits[arm] = (hits[arm][0] + stream, hits[arm][1] + start)
     for lift in written["lifts"]:
-        at = RATES.index(lift["rate"])
+        at = ("stream_rate", "new_start_rate").index(lift["metric"])
         defined = bool(hits[lift["arm"]][at] and hits[plan[0]][at])
         figures_of = ("lift", "p_value", "adjusted_lift", "adjusted_p_value")
         assert {lift[name] is not None for name in figures_of} == {defined}

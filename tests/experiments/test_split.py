@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from scipy.stats import chisquare
 
-from colisten.experiments.comparison import Comparison, compare_arms
+from colisten.experiments.comparison import compare_arms
+from colisten.experiments.reading import Comparison
 from colisten.experiments.split import SPLIT_P_VALUE, split_p_values
 
 HALVES = {"control": 0.5, "new": 0.5}

@@ -43,8 +43,8 @@ def test_what_is_not_defined_is_null_and_the_split_has_a_verdict(tmp_path: Path)
     text = (tmp_path / "ab.json").read_text()
     written = json.loads(text)
     assert "NaN" not in text
-    assert written["arms"][0]["stream_rate"]["value"] == 0.0
-    assert written["arms"][2]["stream_rate"] is None
+    assert written["arms"][0]["values"]["stream_rate"]["value"] == 0.0
+    assert written["arms"][2]["values"]["stream_rate"] is None
     assert {lift["lift"] for lift in written["lifts"]} == {None}
     assert written["split_is_sound"] is False
     assert "nobody saw '2t-hgnn'" in written["split_verdict"]

@@ -13,16 +13,18 @@ from colisten.data.gather import over_tables
 from colisten.data.moments import parse_moment
 from colisten.data.table_files import find_table
 from colisten.data.violations import FolderMissing
-from colisten.errors import ReportError
+from colisten.errors import ConfigError, ReportError
 from colisten.experiments.plan import ExperimentPlan, experiment_tables
 from colisten.files import write_aside
 from colisten.json_files import read_mapping
 from colisten.logs import logger
 from colisten.release.store import ReleaseStore
+from colisten.settings.shares import SLACK, listed, planned_shares
 from colisten.settings.tree import Settings, load_settings
 
 if TYPE_CHECKING:
-    from colisten.experiments.comparison import Comparison
+    from colisten.experiments.design import ExperimentDesign
+    from colisten.experiments.reading import Comparison
 
 log = logger("experiment")
 
@@ -77,11 +79,12 @@ def compare_experiment(
     *,
     control: str | None = None,
     shares: Mapping[str, float] | None = None,
-    hours: int = HOURS,
+    hours: float | None = None,
+    design: Path | None = None,
     target: str | None = None,
     settings: Settings | None = None,
 ) -> Comparison:
-    """Start rate and new-start rate of every arm, and how far they lie above the control's.
+    """Every metric of every arm, and how far it lies above the control's.
 
     Args:
         data: Tables with what users did before the experiment, and who they are.
@@ -89,16 +92,20 @@ def compare_experiment(
         page: HTML file to write, in OUT/reports of a run.
         control: Arm to compare with; default: as the folder's plan says, else `CONTROL`.
         shares: Planned share of users per arm; default: as the folder's plan says, else `SHARES`.
-        hours: How long after each time it was shown a start counts.
+        hours: How long after each time it was shown a start counts; default: `HOURS`.
+        design: File of the design, which then says control, shares and hours.
         target: Item type whose starts count; default: what the live release, or the run,
             recommends.
         settings: Which types and signals there are, and what counts as a start; default: as
             `experiment_settings` reads them.
 
     Raises:
+        ConfigError: The design is none, or contradicts what else is said.
         TableError: A table is missing or breaks the contract.
         ReportError: There is nothing to compare.
     """
+    from colisten.experiments.dates import Dates
+    from colisten.experiments.design import read_design
     from colisten.experiments.log_rows import log_rows
     from colisten.experiments.outcomes import user_outcomes
     from colisten.monitoring.experiment import experiment_report
@@ -110,6 +117,12 @@ def compare_experiment(
         live = ReleaseStore(out).live()
         target = settings.data.target_type if live else _of_run(out, "test", "target_type")
     plan = ExperimentPlan.read(folder)
+    planned = None if design is None else read_design(design)
+    if planned is not None:
+        _check_design(planned, plan, {"--control": control, "--shares": shares, "--hours": hours})
+        control, shares, hours = planned.control, planned.shares, planned.attribution_hours
+    hours = HOURS if hours is None else hours
+    dates = Dates() if planned is None else Dates(planned.start, planned.end)
     with experiment_tables(folder) as tables:
         outcomes = user_outcomes(
             _file(tables, EXPOSURES),
@@ -118,6 +131,7 @@ def compare_experiment(
             attribution_hours=hours,
             items=_optional_file(data, replace(ITEMS, required=False)),
             users=_optional_file(data, USERS),
+            dates=dates,
             data=settings.data,
             engine=settings.engine,
         )
@@ -126,6 +140,7 @@ def compare_experiment(
             _file(tables, INTERACTIONS),
             target_type=target,
             attribution_hours=hours,
+            dates=dates,
             data=settings.data,
             engine=settings.engine,
         )
@@ -134,10 +149,39 @@ def compare_experiment(
         page,
         control=control or (CONTROL if plan is None else plan.control),
         shares=shares or (SHARES if plan is None else plan.shares),
+        confidence=0.95 if planned is None else planned.confidence,
+        design=planned,
         rows=rows,
     )
     keep_experiment(page, settings.monitoring.keep_runs)
     return comparison
+
+
+def _check_design(
+    design: ExperimentDesign, plan: ExperimentPlan | None, given: Mapping[str, object]
+) -> None:
+    """Raises ConfigError where options, or the plan that users were drawn by, say otherwise."""
+    twice = [option for option, value in given.items() if value is not None]
+    if twice:
+        raise ConfigError(
+            f"{' and '.join(twice)} and the design say the same thing twice.",
+            "Leave the option out; the design decides.",
+        )
+    if plan is None:
+        return
+    drawn, planned = planned_shares(plan.shares), design.shares
+    alike = drawn.keys() == planned.keys() and all(
+        abs(drawn[arm] - planned[arm]) <= SLACK for arm in drawn
+    )
+    if not alike:
+        raise ConfigError(
+            f"The design plans {_said(planned)}, and the service drew users by {_said(drawn)}.",
+            "Correct the design, or name another folder by --exposures.",
+        )
+
+
+def _said(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{listed([arm])} {share:.4g}" for arm, share in list(shares.items())[:10])
 
 
 def experiment_settings(
