@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import (
     balance,
+    drift_causes,
+    drift_volume,
     false_alarms,
     five_days,
     graph_build,
@@ -61,6 +63,8 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "index_size": index_size.run,
     "online_events": online_events.run,
     "score_truth": score_truth.run,
+    "drift_causes": drift_causes.run,
+    "drift_volume": drift_volume.run,
     "serving_http": serving_http.run,
     "serving_swaps": serving_swaps.run,
     "serving_arms": serving_arms.run,

@@ -47,6 +47,7 @@ COMMANDS = {
     "events": "events:app",
     "graph": "graph:app",
     "experiment": "experiment:app",
+    "monitor": "monitor:app",
     "pipeline": "pipeline:app",
     "triton": "triton:app",
 }

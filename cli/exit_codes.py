@@ -17,7 +17,7 @@ EXIT_CODES = (
     ExitCode("0", "Done.", "Nothing."),
     ExitCode(
         "1",
-        "The work failed: a step, a check of a release or of an experiment, the disk.",
+        "The work failed: a step, a check of a release or of an experiment, an alert, the disk.",
         "Read the last line on standard error; once mended, the same command goes on.",
     ),
     ExitCode(

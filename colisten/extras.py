@@ -36,6 +36,7 @@ EXTRA_OF = {
     "prometheus_client": "serving",
     "opentelemetry": "serving",
     "cryptography": "signing",
+    "datasketches": "monitoring",
     "evidently": "monitoring",
     "tea_tasting": "monitoring",
     "kfp": "pipelines",

@@ -17,6 +17,7 @@ from evidently.core.container import MetricContainer
 from evidently.core.metric_types import Metric, MetricId
 from evidently.core.report import Context
 from evidently.legacy.model.widget import BaseWidgetInfo
+from evidently.legacy.renderers.html_widgets import text_widget
 
 from colisten.experiments.comparison import compare_arms
 from colisten.experiments.design import ExperimentDesign
@@ -27,7 +28,7 @@ from colisten.monitoring.arms import FIGURES, ArmFigure, figures_frame
 from colisten.monitoring.effects import effect_widgets
 from colisten.monitoring.health import design_widget, health_widgets, rows_widgets
 from colisten.monitoring.page import report_page
-from colisten.pages import write_page
+from colisten.pages import markdown_text, write_page
 
 
 class ExperimentSummary(MetricContainer):
@@ -56,9 +57,10 @@ class ExperimentSummary(MetricContainer):
         context: Context,
         child_widgets: list[tuple[MetricId | None, list[BaseWidgetInfo]]] | None = None,
     ) -> list[BaseWidgetInfo]:
-        """Health, design and rows, what was found, then the counters of the metrics."""
+        """The paragraph, health, design and rows, what was found, then the counters."""
         comparison = self._comparison
-        own = health_widgets(comparison)
+        opening = text_widget(title="", text=markdown_text(comparison.summary))
+        own = [opening, *health_widgets(comparison)]
         if comparison.design is not None:
             own.append(design_widget(comparison.design))
         if comparison.rows is not None:

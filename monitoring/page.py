@@ -12,13 +12,14 @@ from colisten.extras import needs
 needs("evidently")
 
 import base64
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import evidently
 from evidently.core.report import Snapshot
-from evidently.legacy.model.widget import AdditionalGraphInfo
+from evidently.legacy.model.widget import AdditionalGraphInfo, BaseWidgetInfo
 from evidently.legacy.renderers.html_widgets import group_widget
 
 from colisten.json_files import parse_json, to_json
@@ -32,15 +33,16 @@ _ROOT = "report"
 _FIGURES = ({"data", "layout"}, {"x", "y"})
 
 
-def report_page(snapshot: Snapshot, title: str) -> Page:
+def report_page(snapshot: Snapshot, title: str, *, above: Sequence[BaseWidgetInfo] = ()) -> Page:
     """A page that draws a report and needs no network.
 
     Args:
         snapshot: What Evidently measured.
         title: Of the page.
+        above: Widgets that stand before all others.
     """
     model = snapshot.to_snapshot_model()
-    widgets = [group_widget(title="", widgets=model.widgets), *model.tests_widgets]
+    widgets = [group_widget(title="", widgets=[*above, *model.widgets]), *model.tests_widgets]
     details = {
         graph.id: graph.params if isinstance(graph, AdditionalGraphInfo) else graph.dict()
         for widget in widgets

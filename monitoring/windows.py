@@ -91,6 +91,22 @@ def comparable(
     return earlier, later, tuple(name for name in names if name not in columns)
 
 
+def plain_columns(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """Columns as floats (nan where missing) or texts (None where missing), by their name as text.
+
+    Values become what `comparable` makes of them. A column without a value is one of floats.
+
+    Raises:
+        ReportError: Two columns have one name, or this is no frame.
+    """
+    named = _named(frame)
+    columns = {}
+    for name in named.columns:
+        values = _plain(named[name]).reset_index(drop=True)
+        columns[name] = values.astype(float) if values.isna().all() else values
+    return columns
+
+
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with texts as names of columns."""
     if not isinstance(frame, pd.DataFrame):

@@ -35,6 +35,7 @@ def make_monitor(steps: Steps) -> Any:
                 changes_world=True,
                 history=prepared.history,
                 features=prepared.features,
+                text=prepared.text,
                 cut=prepared.moment,
                 window_days=window_days,
                 home=steps.places.home,

@@ -31,7 +31,10 @@ VIEWS = (("", 1280, 1440, False), ("-phone", 390, 1000, False), ("-dark", 1280, 
 DARK = ("shelf", "evaluation")
 SERVED = "page"  # in every view
 # Of what takes minutes to be seen: each by the test that sees it.
-BY_TESTS = {"outage.webp": "tests/k8s/monitoring/test_scraped.py"}
+BY_TESTS = {
+    "evidently.webp": "tests/monitoring/test_monitor_ui.py",
+    "outage.webp": "tests/k8s/monitoring/test_scraped.py",
+}
 ITEMS, USERS = 9, 200
 
 

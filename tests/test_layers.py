@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "components": {"colisten", *SIBLINGS},
     "pipelines": {"colisten", "components", *SIBLINGS},
     "cli": {"colisten", "components", "pipelines", *SIBLINGS},
-    "benchmarks": {"colisten", "feature_repo", "serving"},
+    "benchmarks": {"colisten", "feature_repo", "monitoring", "serving"},
 }
 FORBIDDEN_LIBRARIES: dict[str, set[str]] = {
     "colisten": {"kfp", "bentoml", "evidently", "kubernetes"},

@@ -63,7 +63,9 @@ SELECT
      WHERE starts.moment >= shown.moment + $window),
     (SELECT count(*) FROM firsts, bounds WHERE firsts.moment + $window > bounds.last),
     (SELECT strftime(make_timestamp(first), $format) FROM bounds),
-    (SELECT strftime(make_timestamp(last), $format) FROM bounds)
+    (SELECT strftime(make_timestamp(last), $format) FROM bounds),
+    (SELECT coalesce(list_sort(list(DISTINCT release_id)), [])
+     FROM seen WHERE release_id IS NOT NULL)
 """
 
 
@@ -88,6 +90,7 @@ class LogRows:
             do is not known to its end.
         first_shown: Moment of the first showing.
         last_row: Moment of the last showing or event.
+        releases: Ids of the releases that were shown, in their order as texts.
     """
 
     target_type: str
@@ -104,6 +107,7 @@ class LogRows:
     open_users: int
     first_shown: str
     last_row: str
+    releases: tuple[str, ...]
 
     @property
     def last_moment(self) -> datetime:
@@ -167,5 +171,5 @@ def log_rows(
         if violations:
             raise violations[0]
         with reading(EXPOSURES.name):
-            counts = views.connection.execute(query, params).fetchall()[0]
-    return LogRows(target_type, attribution_hours, *counts)
+            *counts, releases = views.connection.execute(query, params).fetchall()[0]
+    return LogRows(target_type, attribution_hours, *counts, releases=tuple(releases))

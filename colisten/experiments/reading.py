@@ -15,6 +15,7 @@ from colisten.experiments.metrics import Metric
 from colisten.experiments.pre_period import Before, before_verdict
 from colisten.experiments.segments import Segment
 from colisten.experiments.split import SPLIT_P_VALUE, Slice, likeliest_cause
+from colisten.experiments.summary import summary_of
 from colisten.settings.shares import listed
 from colisten.statistics.interval import Interval
 
@@ -114,6 +115,11 @@ class Comparison:
         if not self.before_is_sound:
             said.append(self.before_verdict)
         return tuple(said)
+
+    @property
+    def summary(self) -> str:
+        """All of it in one paragraph."""
+        return summary_of(self)
 
     @property
     def empty_arms(self) -> tuple[str, ...]:
@@ -216,19 +222,27 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None where a figure is not defined."""
-        return asdict(self) | {
-            "design": None if self.design is None else self.design.model_dump(mode="json"),
-            "is_sound": self.is_sound,
-            "split_is_sound": self.split_is_sound,
-            "split_verdict": self.split_verdict,
-            "split_cause": self.split_cause,
-            "before_is_sound": self.before_is_sound,
-            "before_verdict": self.before_verdict,
-            "planned_users": {arm.name: self.planned_users(arm) for arm in self.arms},
-            "method": self.method,
-            "look": asdict(self.look)
-            | {"is_due": self.look.is_due, "is_last": self.look.is_last, "said": self.look.said},
-        }
+        return (
+            {"summary": self.summary}
+            | asdict(self)
+            | {
+                "design": None if self.design is None else self.design.model_dump(mode="json"),
+                "is_sound": self.is_sound,
+                "split_is_sound": self.split_is_sound,
+                "split_verdict": self.split_verdict,
+                "split_cause": self.split_cause,
+                "before_is_sound": self.before_is_sound,
+                "before_verdict": self.before_verdict,
+                "planned_users": {arm.name: self.planned_users(arm) for arm in self.arms},
+                "method": self.method,
+                "look": asdict(self.look)
+                | {
+                    "is_due": self.look.is_due,
+                    "is_last": self.look.is_last,
+                    "said": self.look.said,
+                },
+            }
+        )
 
 
 def users_said(count: int) -> str:

@@ -52,7 +52,9 @@ class Section(BaseModel):
 
 
 def _bools(value: Any) -> int:
-    """How many of the values in it are true or false."""
+    """How many of the values in it are true or false; a section has looked at its own."""
+    if isinstance(value, BaseModel):
+        return _bools(value.model_dump())
     if isinstance(value, dict):
         return sum(map(_bools, value.values()))
     if isinstance(value, list | tuple):

@@ -20,6 +20,7 @@ from colisten.settings.data import DataSettings
 from colisten.settings.engine import Engine
 from colisten.settings.experiment import ExperimentSettings
 from colisten.settings.index import IndexSettings
+from colisten.settings.monitoring import MonitoringSettings
 from colisten.settings.release import ReleaseSettings
 from colisten.settings.secrets import SPELLED_OUT
 from colisten.settings.section import Positive, Section
@@ -117,6 +118,7 @@ class Settings(Section):
     triton: TritonSettings = TritonSettings()
     release: ReleaseSettings = ReleaseSettings()
     experiment: ExperimentSettings = ExperimentSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
 
     @property
     def engine(self) -> Engine:

@@ -32,16 +32,18 @@ def embed_text(history: History, cache: Path, *, text: TextSettings, threads: in
         TextError: The encoder cannot be loaded, or gave a vector that is not finite.
     """
     from colisten.data.contract import TEXT_VECTORS
-    from colisten.text.vectors import embed_items, own_vectors
+    from colisten.text.golden import nothing_golden
+    from colisten.text.vectors import embed_items, golden_vectors, own_vectors
 
     own = history.folder / TEXT_VECTORS.file_name
     if own.exists():
-        matrix = own_vectors(history.catalogue, own)
+        matrix, golden = own_vectors(history.catalogue, own), nothing_golden()
     else:
         matrix = embed_items(history.catalogue, text, cache)
+        golden = golden_vectors(text, cache)
     figures = {
         "items": float(len(matrix)),
         "items_with_text": float(matrix.any(axis=1).sum()),
         "dim": float(matrix.shape[1]),
     }
-    return Embedded(TextVectors(matrix), Metrics(figures))
+    return Embedded(TextVectors(matrix, golden), Metrics(figures))

@@ -57,6 +57,7 @@ def publish(
     keys: Annotated[ReleaseSettings, Setting("release")],
     evaluation: EvaluationSettings,
     shaping: Annotated[dict[str, Any], Computed(shaping_settings)],
+    keep_runs: Annotated[int, Setting("monitoring.keep_runs")],
     engine: Engine,
 ) -> Publication:
     """Write everything under the new id and verify it; where the gate passed, serve it.
@@ -79,6 +80,7 @@ def publish(
         keys: What it is signed with, and what must have signed it to be served.
         evaluation: What counts as popular.
         shaping: Settings that shaped the release; its manifest carries them.
+        keep_runs: Verdicts of the gate that are kept.
 
     Raises:
         ReleaseError: A part is missing, or the candidate did not pass its own verification.
@@ -87,6 +89,7 @@ def publish(
     from colisten.index.opening import open_index
     from colisten.ranking.popularity import PopularityRule
     from colisten.release.payload import assemble_payload
+    from colisten.steps.kept_reports import keep_gate
 
     popularity = PopularityRule.of(evaluation)
     calibration = _carried(
@@ -121,6 +124,7 @@ def publish(
         published = publish_payload(
             home, payload, features.folder, decision, served, store=store, keys=keys
         )
+    keep_gate(home, published, decision.passed, cut, keep_runs)
     return Publication(published, Metrics({"promoted": float(published.promoted)}))
 
 

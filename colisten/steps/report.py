@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from colisten.settings.engine import Engine
+from colisten.settings.monitoring import MonitoringSettings
 from colisten.steps.artifacts.features import Features
 from colisten.steps.artifacts.graph import GraphSet
-from colisten.steps.artifacts.models import Towers
 from colisten.steps.artifacts.release import Published
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.tables import History
 from colisten.steps.artifacts.vectors import TextVectors
-from colisten.steps.settings import TypesAndSignals
+from colisten.steps.settings import Setting, TypesAndSignals
 
 
 class Reported(NamedTuple):
@@ -34,23 +35,24 @@ def report(
     home: Path,
     *,
     data: TypesAndSignals,
+    monitoring: MonitoringSettings,
+    max_chars: Annotated[int, Setting("text.max_chars")],
     seed: int,
-    threads: int,
+    engine: Engine,
 ) -> Reported:
     """The release's model card; what the graph looks like; how users, vectors and scores drift.
 
-    Drift is that of the users of the last window against those of the window before it.
+    Drift is judged as `watch_drift` does.
 
     Args:
         history: Checked tables.
         features: Feast repository.
-        release: The published release, whose tower sees both windows.
+        release: The published release, which sees the users.
         graph: Graphs; the whole one is described.
         text: Text vectors.
         cut: End of the later window.
         backtest_cut: End of the earlier window, one window before.
         home: Folder that owns the releases and the reports.
-        threads: What the step is run with (`execute`); they decide the last bits.
 
     Raises:
         ReleaseError: The release cannot be read.
@@ -62,7 +64,8 @@ def report(
     from colisten.release.store import ReleaseStore
     from colisten.reports.card import to_html as card_page
     from colisten.reports.graph import to_html
-    from colisten.steps.watch_drift import drift_between
+    from colisten.steps.kept_reports import keep_drift
+    from colisten.steps.watch_drift import drift_of
 
     catalogue, reports = history.catalogue, home / "reports"
     described = graph_report(graph.full, text.vectors, catalogue.titles, data=data, seed=seed)
@@ -71,8 +74,18 @@ def report(
     releases = ReleaseStore(home)
     card = Card.read(releases.folder(release.release_id), releases.software(release.release_id))
     write_page(reports / "model_card.html", card_page(card))
-    towers = Towers(releases.folder(release.release_id))
-    drift, figures = drift_between(
-        history, features, towers, backtest_cut, cut, reports / "drift.html", seed=seed
+    drift, figures = drift_of(
+        history,
+        features,
+        text,
+        release.release_id,
+        cut,
+        round((cut - backtest_cut) / timedelta(days=1)),
+        home,
+        max_chars=max_chars,
+        evidently=monitoring.evidently == "always",
+        seed=seed,
+        engine=engine,
     )
+    keep_drift(home, cut, monitoring.keep_runs)
     return Reported(drift, Metrics(figures))

@@ -1,15 +1,18 @@
-"""Step: how users, vectors and scores drift under the release that is live."""
+"""Step: how users, what they listen to and what they are shown drift under the live release."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from colisten.settings.engine import Engine
+from colisten.settings.monitoring import MonitoringSettings
 from colisten.steps.artifacts.features import Features
-from colisten.steps.artifacts.models import Towers
 from colisten.steps.artifacts.reports import HtmlPage, Metrics
 from colisten.steps.artifacts.tables import History
+from colisten.steps.artifacts.vectors import TextVectors
+from colisten.steps.settings import Setting
 
 
 class Watched(NamedTuple):
@@ -22,84 +25,110 @@ class Watched(NamedTuple):
 def watch_drift(
     history: History,
     features: Features,
+    text: TextVectors,
     cut: datetime,
     window_days: int,
     home: Path,
     *,
+    monitoring: MonitoringSettings,
+    max_chars: Annotated[int, Setting("text.max_chars")],
     seed: int,
-    threads: int,
+    engine: Engine,
 ) -> Watched:
-    """Compare the users of the window before the cut with those of the window before that one.
+    """Judge the window before the cut beside those before it, under the live release.
 
     Args:
         history: Checked tables.
         features: Feast repository.
-        cut: End of the later window.
+        text: Text vectors.
+        cut: End of the window.
         window_days: Days of each.
-        home: Folder that owns the releases and the reports; the live one sees both windows.
-        threads: What the step is run with (`execute`); they decide the last bits.
+        home: Folder that owns the releases and the reports.
 
     Raises:
         ReleaseError: Nothing is live, or it cannot be read.
+        ReportError: An alert fires that `monitoring.fail_on` asks for; the report is written.
     """
-    from colisten.data.moments import days_from
     from colisten.release.store import ReleaseStore
+    from colisten.steps.kept_reports import fail_on_drift, keep_drift
 
-    store = ReleaseStore(home)
-    towers = Towers(store.folder(store.resolve()))
-    page = home / "reports" / "drift.html"
-    earlier = days_from(cut, -window_days)
-    drift, figures = drift_between(history, features, towers, earlier, cut, page, seed=seed)
+    live = ReleaseStore(home).resolve()
+    drawn = monitoring.evidently != "never"
+    drift, figures = drift_of(
+        history,
+        features,
+        text,
+        live,
+        cut,
+        window_days,
+        home,
+        max_chars=max_chars,
+        evidently=drawn,
+        seed=seed,
+        engine=engine,
+    )
+    keep_drift(home, cut, monitoring.keep_runs)
+    fail_on_drift(home, monitoring.fail_on)
     return Watched(drift, Metrics(figures))
 
 
-def drift_between(
+def drift_of(
     history: History,
     features: Features,
-    towers: Towers,
-    earlier: datetime,
-    later: datetime,
-    page: Path,
+    text: TextVectors,
+    release_id: str,
+    cut: datetime,
+    window_days: int,
+    home: Path,
     *,
+    max_chars: int,
+    evidently: bool,
     seed: int,
+    engine: Engine,
 ) -> tuple[HtmlPage, dict[str, float]]:
-    """The drift of the users of the window that ends `later` against that which ends `earlier`.
-
-    Both are as long as what lies between these moments.
+    """Judge a window; write `reports/drift.html`, its JSON and, if asked, Evidently's page.
 
     Args:
         history: Checked tables.
         features: Feast repository.
-        towers: What sees both windows.
-        earlier, later: Ends of the windows.
-        page: HTML file to write, with its JSON beside it.
-        seed: Of the sample that is drawn of large windows.
+        text: Text vectors.
+        release_id: That users are seen under.
+        cut: End of the window.
+        window_days: Days of each.
+        home: Folder that owns the releases and the reports.
+        max_chars: Of a text that the encoder sees.
+        evidently: Whether Evidently draws a page as well, `reports/drift_evidently.html`.
+        seed: Of the sample that it is shown of large windows.
+        engine: How much of the machine may be used.
 
     Returns:
-        The page, which says why where there is no report, and figures.
+        The page and figures.
+
+    Raises:
+        ReleaseError: The release cannot be read.
     """
     from colisten.errors import ReportError
-    from colisten.features.store import users_as_of
     from colisten.logs import logger
-    from colisten.monitoring.drift import drift_report
-    from colisten.monitoring.drift_features import active_users, drift_features
-    from colisten.reports.render import render
+    from colisten.monitoring.watch import Subject, watch_window
 
-    tower, catalogue, store = towers.open(), history.catalogue, features.open()
-    frames = []
-    for end in (earlier, later):
-        people = active_users(history.folder, since=end - (later - earlier), until=end)
-        users = users_as_of(store, people.tolist(), end, catalogue.index_of, tower.spec)
-        frames.append(drift_features(users, tower))
-    figures = {"users_before": float(len(frames[0])), "users_now": float(len(frames[1]))}
-    try:
-        drift = drift_report(frames[0], frames[1], page, seed=seed, until=later)
-    except ReportError as error:
-        # A short history has no earlier window; nothing hangs on a report.
-        logger("report").warning("no drift report", reason=str(error))
-        return HtmlPage(render("message", "No drift report", message=error)), figures
-    figures |= {
-        "columns": float(len(drift.columns)),
-        "drifted_columns": float(len(drift.drifted)),
+    page = home / "reports" / "drift.html"
+    subject = Subject.of(home, release_id, history.folder, history.catalogue, features.open())
+    subject = subject.told(text.vectors, text.golden, max_chars)
+    watched = watch_window(subject, cut, window_days, page, engine)
+    report = watched.report
+    beside = page.with_name("drift_evidently.html")
+    beside.unlink(missing_ok=True)  # one of an earlier window would stand beside this one's page
+    if evidently:
+        from colisten.monitoring.evidently_drift import evidently_page
+
+        try:
+            evidently_page(*watched.frames, report, beside, seed=seed)
+        except ReportError as error:
+            logger("report").warning("Evidently draws no page", reason=str(error))
+    return HtmlPage(page), {
+        "users_now": float(watched.report.users),
+        "columns": float(len(report.columns)),
+        "drifted_columns": float(len(report.drifted)),
+        "checks": float(len(report.checks)),
+        "moved": float(sum(one.moved for one in report.checks)),
     }
-    return HtmlPage(page), figures

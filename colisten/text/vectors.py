@@ -18,6 +18,7 @@ from colisten.parts import is_own, part_digest
 from colisten.progress import track
 from colisten.settings.sections import TextSettings
 from colisten.text.encoders import TextEncoder, load_encoder
+from colisten.text.golden import keep_golden, read_golden
 
 # A killed run loses at most this many encoded texts.
 SHARD = 4096
@@ -38,8 +39,8 @@ def embed_items(catalogue: Catalogue, settings: TextSettings, cache: Path) -> ND
     """
     texts = item_texts(catalogue, settings.max_chars)
     keys = [_key(text) if text else "" for text in texts]
-    own = f"--{part_digest(settings.encoder)}" if is_own(settings.encoder) else ""
-    store = _VectorCache(cache / f"{settings.encoder.replace('/', '--')}{own}")
+    folder = _folder_of(settings, cache)
+    store = _VectorCache(folder)
     missing = {key: text for key, text in zip(keys, texts, strict=True) if text}
     known = len(missing)
     for key in store.keys & missing.keys():
@@ -48,8 +49,14 @@ def embed_items(catalogue: Catalogue, settings: TextSettings, cache: Path) -> ND
     if missing or not store.keys:
         encoder = load_encoder(settings.encoder)
         store.dim = encoder.dim
+        keep_golden(encoder, folder)
         _encode(missing, encoder, settings.batch_size, store)
     return store.rows(keys)
+
+
+def golden_vectors(settings: TextSettings, cache: Path) -> NDArray[np.float32]:
+    """What the encoder said of `golden.SENTENCES` when it last ran; see `read_golden`."""
+    return read_golden(_folder_of(settings, cache))
 
 
 def own_vectors(catalogue: Catalogue, file: Path) -> NDArray[np.float32]:
@@ -81,6 +88,11 @@ def item_texts(catalogue: Catalogue, max_chars: int) -> list[str]:
         ". ".join(part for part in (title, description) if part)[:max_chars]
         for title, description in zip(titles, descriptions, strict=True)
     ]
+
+
+def _folder_of(settings: TextSettings, cache: Path) -> Path:
+    own = f"--{part_digest(settings.encoder)}" if is_own(settings.encoder) else ""
+    return cache / f"{settings.encoder.replace('/', '--')}{own}"
 
 
 def _encode(

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from colisten.extras import needs
-
-needs("urllib3")
-
 import os
 from typing import Any
 
-import urllib3
-
-from colisten.addresses import keeps_secrets
 from colisten.components.failures import noted
 from colisten.logs import configure_logs, logger
 from colisten.variables import RUN, WEBHOOK
+from colisten.webhook import post
 
-_TIMEOUT = urllib3.Timeout(connect=3, read=5)
 _MOST_CHARS = 2_000
 
 
@@ -36,26 +29,11 @@ def tell(home: str, status: Any) -> None:
         log.info("run ended", state=status.state)
         return
     log.error("run failed", **{key: value for key, value in said.items() if key != "text"})
-    address = os.environ.get(WEBHOOK, "")
-    if not address:
-        log.warning("nobody is told", reason=f"{WEBHOOK} is not set")
-        return
-    if not keeps_secrets(address):
-        log.warning("nobody is told", reason=f"{WEBHOOK} is no https:// address")
-        return
-    try:
-        answer = urllib3.PoolManager(retries=False, timeout=_TIMEOUT).request(
-            "POST",
-            address,
-            json=said,
-            redirect=False,
-            preload_content=False,  # an answer's body is nobody's concern, however long
-        )
-        log.info("told", status=answer.status)
-        answer.release_conn()
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        # Its text would hold the address.
-        log.warning("nobody was told", reason=type(error).__name__)
+    delivery = post(os.environ.get(WEBHOOK, ""), said)
+    if delivery.told:
+        log.info("told", status=delivery.status)
+    else:
+        log.warning("nobody was told", reason=delivery.reason)
 
 
 def message(home: str, status: Any) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from colisten.components.image import image_of
 def watch_drift(
     history: Input[Dataset],
     features: Input[Dataset],
+    text: Input[Dataset],
     cut: str,
     window_days: int,
     home: str,
@@ -17,7 +18,7 @@ def watch_drift(
     drift: Output[HTML],
     metrics: Output[Metrics],
 ) -> None:
-    """Compare the users of the last window with those of the one before it."""
+    """Judge the last window beside those before it, under the live release."""
     from colisten.components.launch import launch
 
     launch("watch_drift", locals())

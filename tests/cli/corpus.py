@@ -169,6 +169,10 @@ READS: dict[str, tuple[str, ...]] = {
     "experiment report exposures": (
         *("experiment", "report", "--data", "{world}", "--out", "{home}", "--exposures", "@"),
     ),
+    "monitor check": ("monitor", "check", "--out", "@"),
+    "monitor check rules": ("monitor", "check", "--out", "{home}", "--rules", "@"),
+    "monitor fill rules": ("monitor", "fill", "--out", "{home}", "--rules", "@"),
+    "monitor ui rules": ("monitor", "ui", "--out", "{home}", "--rules", "@"),
 }
 # Options that name something to write, on paths where nothing can be written.
 WRITES: dict[str, tuple[str, ...]] = {
@@ -203,6 +207,8 @@ def paths() -> Iterator[Case]:
         for kind, (written, make) in AT_PATH.items():
             if (option, kind) == ("release verify config", "/dev/null"):
                 continue  # settings that say nothing: the default index, which is opened
+            if option == "monitor check" and kind in ("an empty folder", "empty"):
+                continue  # a folder without reports: an alert, which is written down
             yield _at_path(option, kind, arguments, written, make)
     for option, arguments in WRITES.items():
         for kind in UNWRITABLE:
@@ -599,6 +605,7 @@ COUNTS: dict[str, tuple[str, ...]] = {
     "demo --seed": ("demo", "--out", "{work}/out", "--seed"),
     "release prune --keep": ("release", "prune", "--out", "{work}/none", "--keep"),
     "serve --port": ("serve", "--out", "{work}/none", "--port"),
+    "monitor ui --port": ("monitor", "ui", "--out", "{work}/none", "--port"),
     "serve --workers": ("serve", "--out", "{work}/none", "--workers"),
     "experiment --hours": (
         *("experiment", "report", "--data", "{work}/none", "--out", "{home}", "--hours"),

@@ -37,17 +37,23 @@ def test_like_windows_do_not_drift(tmp_path: Path) -> None:
     assert drift_report(users(0), users(1), tmp_path / "drift.html").drifted == ()
 
 
-def test_an_empty_window_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="no users"):
-        drift_report(users(0), users(1).iloc[:0], tmp_path / "drift.html")
-    with pytest.raises(ReportError, match="different columns"):
-        drift_report(users(0), users(1).drop(columns="age"), tmp_path / "drift.html")
+def test_windows_without_anything_are_an_error_and_one_alone_is_the_finding(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="Neither window has any rows"):
+        drift_report(users(0).iloc[:0], users(1).iloc[:0], tmp_path / "drift.html")
     assert list(tmp_path.iterdir()) == []
+    report = drift_report(users(0), users(1).iloc[:0], tmp_path / "drift.html")
+    assert (report.verdict, report.causes[0].cause) == ("moved", "volume")
+
+
+def test_a_column_that_is_gone_is_named(tmp_path: Path) -> None:
+    report = drift_report(users(0), users(1).drop(columns="age"), tmp_path / "drift.html")
+    assert (report.causes[0].cause, report.causes[0].of) == ("column", ("age",))
+    assert "age has no value left" in report.summary.lower()
 
 
 @pytest.mark.slow
 def test_the_page_opens_offline(tmp_path: Path) -> None:
     drift_report(users(0), users(1, shift=10), tmp_path / "drift.html")
     text = page_text(tmp_path / "drift.html", tmp_path / "profile")
-    assert "Dataset Drift" in text
+    assert "Likeliest cause" in text
     assert "country" in text

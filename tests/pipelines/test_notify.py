@@ -1,11 +1,8 @@
 """A run that failed says which step and why, once, to an address that keeps it."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from kfp import dsl
@@ -15,43 +12,20 @@ from colisten.components.launch import launch
 from colisten.components.notify.component import notify
 from colisten.components.notify.message import message, tell
 from colisten.errors import ColistenError, PipelineError, TrainingError
-from colisten.json_files import parse_json
 from colisten.pipelines.local import run_local
 from colisten.settings.tree import Settings
 from colisten.steps.registry import step_named
 from colisten.steps.settings import settings_json
 from colisten.variables import FAILURES, RUN, WEBHOOK
+from tests.inbox import Inbox, opened_inbox
 from tests.s3_server import VARIABLES, make_bucket, s3_server
 
 
-class Inbox(BaseHTTPRequestHandler):
-    """Keeps what is posted."""
-
-    status = 200
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posted.append(parse_json(body.decode()))  # type: ignore[attr-defined]
-        self.send_response(self.server.status)  # type: ignore[attr-defined]
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
-def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    server: Any = HTTPServer(("127.0.0.1", 0), Inbox)
-    server.posted, server.status = [], 200
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv(WEBHOOK, f"http://127.0.0.1:{server.server_port}/hook")
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    with opened_inbox() as server:
+        monkeypatch.setenv(WEBHOOK, server.url)
+        yield server
 
 
 @pytest.fixture
@@ -89,7 +63,7 @@ def status(state: str = "FAILED", error: str | None = None) -> SimpleNamespace:
     )
 
 
-def test_step_and_reason_of_a_failed_run_are_posted_once(inbox: Any, run: Path) -> None:
+def test_step_and_reason_of_a_failed_run_are_posted_once(inbox: Inbox, run: Path) -> None:
     note("train_towers", TrainingError("The loss is nan."))
     tell("/colisten", status())
     (posted,) = inbox.posted
@@ -106,9 +80,9 @@ def test_step_and_reason_of_a_failed_run_are_posted_once(inbox: Any, run: Path) 
 
 @pytest.mark.parametrize("answer", [500, 302])
 def test_an_address_that_refuses_is_asked_once_and_fails_nothing(
-    inbox: Any, run: Path, answer: int
+    inbox: Inbox, run: Path, answer: int
 ) -> None:
-    inbox.status = answer
+    inbox.statuses = [answer]
     tell("/colisten", status(error="OOMKilled"))
     (posted,) = inbox.posted
     assert posted["failures"] == [{"step": "exit-handler-1", "reason": "OOMKilled"}]
@@ -186,7 +160,7 @@ def told(home: str) -> None:
         refuse()
 
 
-def test_the_exit_handler_of_a_pipeline_tells_it(inbox: Any, run: Path, tmp_path: Path) -> None:
+def test_the_exit_handler_of_a_pipeline_tells_it(inbox: Inbox, run: Path, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="too much"):
         run_local(told, {"home": "/colisten"}, root=tmp_path / "root")
     (posted,) = inbox.posted

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from colisten.steps.artifacts.base import Arrays
+from colisten.text.golden import nothing_golden
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,9 +16,12 @@ class TextVectors(Arrays):
 
     Attributes:
         vectors: float32 [num_items, dim], unit rows; zero where an item has no text.
+        golden: float32 [sentences, dim], what the encoder says of `colisten.text.golden`; no row
+            where no encoder ran.
     """
 
     vectors: np.ndarray
+    golden: np.ndarray = field(default_factory=nothing_golden)
 
 
 @dataclass(frozen=True, eq=False)

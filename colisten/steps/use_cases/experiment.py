@@ -122,6 +122,7 @@ def compare_experiment(
     from colisten.experiments.log_rows import log_rows
     from colisten.experiments.outcomes import user_outcomes
     from colisten.monitoring.experiment import experiment_report
+    from colisten.steps.kept_reports import keep_experiment
 
     out = page.parent.parent
     settings = settings or experiment_settings(out)
@@ -156,7 +157,7 @@ def compare_experiment(
             data=settings.data,
             engine=settings.engine,
         )
-    return experiment_report(
+    comparison = experiment_report(
         outcomes,
         page,
         control=control or (CONTROL if plan is None else plan.control),
@@ -165,6 +166,8 @@ def compare_experiment(
         design=planned,
         rows=rows,
     )
+    keep_experiment(page, settings.monitoring.keep_runs)
+    return comparison
 
 
 def _check_design(
