@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from supply.containers import Containers
@@ -27,16 +28,21 @@ OPTIONS = (
 NAME = "localhost/colisten/debian"
 
 
-def debian_base(containers: Containers, cache: Path) -> str:
+def debian_base(containers: Containers, cache: Path, more: Sequence[str] = ()) -> str:
     """The name of the base image, made of Debian's packages where it is not there yet.
 
     The packages are those of the day on which it is made: remove the cache to take newer ones.
+
+    Args:
+        containers: Where it is kept.
+        cache: Folder for what Debian's packages are unpacked to.
+        more: Packages of Debian beside those of every image.
 
     Raises:
         RuntimeError: buildah failed.
         subprocess.CalledProcessError: mmdebstrap failed.
     """
-    command = ["mmdebstrap", *OPTIONS, f"--include={','.join(PACKAGES)}", SUITE]
+    command = ["mmdebstrap", *OPTIONS, f"--include={','.join((*PACKAGES, *more))}", SUITE]
     tag = hashlib.sha256("\n".join(command).encode()).hexdigest()[:12]
     name = f"{NAME}:{SUITE}-{tag}"
     if containers.run(["buildah", "inspect", "--type", "image", name]).returncode == 0:

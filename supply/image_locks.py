@@ -23,14 +23,21 @@ class Target:
     """The packages of an image.
 
     Attributes:
-        extras: Of colisten.
+        extras: Of colisten; None where colisten is not in it.
         without: Packages that requirements name and no process of the image imports.
         beside: Packages that colisten's own requirements do not name.
+        debian: Packages of Debian beside those of every image.
     """
 
-    extras: tuple[str, ...]
+    extras: tuple[str, ...] | None
     without: frozenset[str]
     beside: tuple[str, ...] = ()
+    debian: tuple[str, ...] = ()
+
+    @property
+    def locked(self) -> bool:
+        """Whether it holds packages of Python."""
+        return self.extras is not None or bool(self.beside)
 
 
 # Feast asks for SQLAlchemy[mypy], a type checker; Milvus Lite is one process on one disk, which is
@@ -46,6 +53,24 @@ TARGETS = {
     "monitoring": Target((*_STEPS, "monitoring"), NOWHERE, ("kfp",)),
     "serving": Target(("serving", "redis", "s3", "triton"), NOWHERE),
 }
+# Of nvidia-pytriton the server alone runs, which imports nothing; models import ONNX Runtime.
+_PYTRITON = frozenset(
+    {
+        *("tritonclient", "grpcio", "pyzmq", "sh", "typer", "typing-inspect", "wrapt"),
+        "importlib-metadata",
+    }
+)
+TRIALS = {
+    "redis": Target(None, frozenset(), debian=("redis-server",)),
+    "triton-cpu": Target(
+        None, _PYTRITON, ("nvidia-pytriton", "onnxruntime"), debian=("libpython3.11",)
+    ),
+    "milvus": Target(None, frozenset(), ("milvus",)),
+}
+"""Servers to try manifests with where no registry is within reach; built where they are named."""
+
+LOCKED = {name: one for name, one in (TARGETS | TRIALS).items() if one.locked}
+"""Targets that have a lock."""
 
 Requires = Mapping[str, Sequence[str]]
 """What each package asks for, by canonical name, as its metadata says."""
@@ -53,8 +78,8 @@ Requires = Mapping[str, Sequence[str]]
 
 def packages(target: Target, requires: Requires) -> set[str]:
     """Canonical names of all that a target holds, colisten itself left out."""
-    first = [f"colisten[{','.join(target.extras)}]", *target.beside]
-    waiting = [Requirement(line) for line in first]
+    own = [] if target.extras is None else [f"colisten[{','.join(target.extras)}]"]
+    waiting = [Requirement(line) for line in (*own, *target.beside)]
     seen: set[tuple[str, str]] = set()
     while waiting:
         requirement = waiting.pop()
@@ -83,13 +108,13 @@ def image_lock(lines: Sequence[str], names: set[str]) -> str:
 
 
 def write_image_locks(lines: Sequence[str], requires: Requires) -> None:
-    """Write images/TARGET.lock for every target.
+    """Write images/TARGET.lock for every target that has one.
 
     Args:
         lines: Of requirements.lock.
         requires: Of every package there, and of colisten.
     """
-    for name, target in TARGETS.items():
+    for name, target in LOCKED.items():
         text = image_lock(lines, packages(target, requires))
         (IMAGES / f"{name}.lock").write_text(text)
 

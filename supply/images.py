@@ -20,7 +20,7 @@ from typing import Any
 
 from supply.containers import Containers, cache_folder, missing_tools
 from supply.debian import debian_base
-from supply.image_locks import IMAGES, ROOT, TARGETS
+from supply.image_locks import IMAGES, ROOT, TARGETS, TRIALS
 from supply.wheels import build_wheel, fetch_wheels
 
 OUT = ROOT / "build" / "images"
@@ -64,25 +64,37 @@ def build_images(
         RuntimeError: A build failed; the message ends with its last lines.
     """
     containers = Containers(cache)
-    wheels = fetch_wheels(TARGETS, cache / "wheels")
-    wheel, digest = build_wheel(wheels)
-    arguments = {
-        "BASE": base or debian_base(containers, cache),
-        "WHEEL": wheel,
-        "WHEEL_DIGEST": digest,
-        "VERSION": _version(),
-        "REVISION": _revision(),
-    }
+    said = {"VERSION": _version(), "REVISION": _revision()}
+    common = base or debian_base(containers, cache)
+    ours = [target for target in targets if target not in TRIALS]
+    sources = dict.fromkeys(ours, _of_ours(common, cache)) if ours else {}
+    trials = [target for target in targets if target in TRIALS]
+    sources |= {target: _of_trial(target, containers, cache) for target in trials}
     out.mkdir(parents=True, exist_ok=True)
     built = []
     for target in targets:
-        name = f"{registry}/{target}:{arguments['VERSION']}"
-        _build(containers, target, name, wheels, arguments)
+        name = f"{registry}/{target}:{said['VERSION']}"
+        wheels, arguments = sources[target]
+        _build(containers, target, name, wheels, arguments | said)
         built.append(_described(containers, target, name, out, cache / "bills"))
     images = {one.target: _told(one) for one in built}
-    listed = {"base": arguments["BASE"], "revision": arguments["REVISION"], "images": images}
+    listed = {"base": common, "revision": said["REVISION"], "images": images}
     (out / LIST).write_text(json.dumps(listed, indent=1) + "\n")
     return built
+
+
+def _of_ours(base: str, cache: Path) -> tuple[Path, dict[str, str]]:
+    """The wheels of our own targets, colisten's among them, and what their build is told."""
+    wheels = fetch_wheels(TARGETS, cache / "wheels")
+    wheel, digest = build_wheel(wheels)
+    return wheels, {"BASE": base, "WHEEL": wheel, "WHEEL_DIGEST": digest}
+
+
+def _of_trial(target: str, containers: Containers, cache: Path) -> tuple[Path, dict[str, str]]:
+    """The same of a server to try manifests with: Debian's packages of it are in its base."""
+    trial = TRIALS[target]
+    wheels = fetch_wheels([target] if trial.locked else [], cache / "wheels")
+    return wheels, {"BASE": debian_base(containers, cache, trial.debian)}
 
 
 def _told(image: Image) -> dict[str, Any]:
@@ -169,8 +181,11 @@ def write_images(words: Sequence[str] = ()) -> None:
     chosen = parser.parse_args(words)
     if chosen.base is not None and "@sha256:" not in chosen.base:
         parser.error("--base: name it by digest, name@sha256:..., for a tag changes")
-    if unknown := sorted({*chosen.targets} - {*TARGETS, "triton"}):
+    if unknown := sorted({*chosen.targets} - {*TARGETS, *TRIALS, "triton"}):
         parser.error(f"no target {', '.join(unknown)}")
+    trials = sorted({*chosen.targets} & {*TRIALS})
+    if chosen.base and trials:
+        parser.error(f"--base: {', '.join(trials)} are made of Debian's packages, without it")
     more = () if chosen.base else ("mmdebstrap",)
     if missing := missing_tools(*more):
         sys.exit(f"Not installed: {', '.join(missing)}. On Debian apt-get installs them.")

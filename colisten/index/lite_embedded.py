@@ -6,19 +6,14 @@ The library's own way from a folder to a server opens a port of the machine; thi
 
 from __future__ import annotations
 
-from colisten.extras import needs
-
-needs("milvus_lite")
-
 import atexit
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milvus_lite.adapter.grpc.server import start_server_in_thread
-
 from colisten.errors import VectorIndexError
+from colisten.extras import needs
 from colisten.index.lite_socket import address_of, new_socket, remove_socket
 
 _GRACE_SECONDS = 2.0
@@ -40,8 +35,12 @@ def hold(database: Path) -> str:
     """Open a folder in this process, for one more user; returns the address of its server.
 
     Raises:
+        ConfigError: Milvus Lite is not installed; a server of Milvus is asked without it.
         VectorIndexError: Another process has the folder, or it is none of Milvus Lite's.
     """
+    needs("milvus_lite")
+    from milvus_lite.adapter.grpc.server import start_server_in_thread
+
     with _lock:
         if database in _held:
             _held[database].users += 1

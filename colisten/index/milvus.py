@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from colisten.extras import needs
 
-needs("pymilvus", "milvus_lite")
+needs("pymilvus")
 
 import threading
 from collections.abc import Sequence

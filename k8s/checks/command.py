@@ -76,6 +76,11 @@ class Command:
         """Whether it opens features and DuckDB: `release fetch` brings files and does neither."""
         return self.words[1:3] != ["release", "fetch"]
 
+    @property
+    def publishes(self) -> bool:
+        """Whether it writes a release's vectors to an index."""
+        return self.words[1:3] == ["release", "publish"]
+
     def volume_of(self, path: str) -> tuple[Object, Object] | None:
         """The mount that a path lies in, the deepest one, and its volume; None where none does."""
         mounts = [

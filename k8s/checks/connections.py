@@ -54,10 +54,13 @@ def _addresses(rendered: Rendered, command: Command) -> Iterator[tuple[str, str]
         region = said.get("AWS_DEFAULT_REGION") or "us-east-1"
         yield "S3", endpoint or f"https://s3.{region}.amazonaws.com"
     settings = command.settings
-    if settings is None or command not in services(rendered):
+    serves = command in services(rendered)
+    if settings is None or not (serves or command.publishes):
         return
     if settings.index.uri is not None:
         yield "Milvus", settings.index.uri
+    if not serves:
+        return
     if settings.serving.tower == "triton":
         yield "Triton", settings.triton.url
     if "otlp" in (command.variables.get("OTEL_TRACES_EXPORTER") or ""):

@@ -9,7 +9,8 @@ import pytest
 
 from colisten.json_files import read_json
 from supply.containers import Containers, cache_folder, missing_tools
-from supply.images import LIST
+from supply.image_locks import TRIALS
+from supply.images import LIST, REGISTRY, build_images
 from tests.ahead import Made
 from tests.conftest import IMAGES
 from tests.images.engine import Engine, refused_here
@@ -33,9 +34,20 @@ def images(ahead: dict[str, Made]) -> Path:
 @pytest.fixture(scope="session")
 def engine(images: Path) -> Engine:
     """podman on what was built."""
-    listed = read_json(images / LIST)["images"]
-    references = {target: one["reference"] for target, one in listed.items()}
-    return Engine(Containers(cache_folder()), references)
+    return Engine(Containers(cache_folder()), references_in(images))
+
+
+@pytest.fixture(scope="session")
+def stores(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """The same, with the servers that manifests are tried with."""
+    out = tmp_path_factory.mktemp("stores")
+    build_images(tuple(TRIALS), out=out, cache=cache_folder(), base=None, registry=REGISTRY)
+    return Engine(engine.containers, {**engine.references, **references_in(out)})
+
+
+def references_in(folder: Path) -> dict[str, str]:
+    """The images that are listed in a folder, by target."""
+    return {target: one["reference"] for target, one in read_json(folder / LIST)["images"].items()}
 
 
 @pytest.fixture(scope="session")

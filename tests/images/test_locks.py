@@ -6,15 +6,27 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
+from runpy import run_path
 
 import pytest
+import yaml
 from packaging.utils import canonicalize_name
 
 from colisten.components.image import IMAGES as NAMED
 from colisten.components.image import STEP_TARGETS
 from colisten.steps.registry import STEPS
-from supply.image_locks import IMAGES, TARGETS, image_lock, locked_lines, packages
+from supply.image_locks import (
+    IMAGES,
+    LOCKED,
+    TARGETS,
+    TRIALS,
+    image_lock,
+    locked_lines,
+    packages,
+)
+from supply.images import write_images
 from supply.lock import LOCK
 
 PROJECT = tomllib.loads((IMAGES.parent / "pyproject.toml").read_text())["project"]
@@ -37,9 +49,9 @@ def requires() -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", LOCKED)
 def test_a_lock_is_the_part_that_the_target_names(target: str) -> None:
-    names = packages(TARGETS[target], requires())
+    names = packages(LOCKED[target], requires())
     wanted = image_lock(locked_lines(LOCK), names)
     assert (IMAGES / f"{target}.lock").read_text() == wanted, "`make lock` makes it anew"
 
@@ -65,9 +77,43 @@ def test_every_target_is_built_by_the_containerfile_and_nothing_else() -> None:
     lines = (IMAGES / "Containerfile").read_text().splitlines()
     stages = {line.split(" AS ")[1] for line in lines if line.startswith("FROM ")}
     packages_first = {f"{target}-packages" for target in TARGETS}
-    assert stages == {"wheels", "base", "triton", *TARGETS, *packages_first}
+    assert stages == {"wheels", "base", "triton", *TARGETS, *packages_first, *TRIALS}
     # A step's image runs what the executor says.
     assert not any(line.startswith("ENTRYPOINT") for line in lines)
+
+
+def test_what_manifests_are_tried_with_is_built_where_it_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert not set(TRIALS) & set(TARGETS), "`make images` builds all of TARGETS"
+    # Debian's packages lie in a base of their own, which another base has not.
+    base = f"debian@sha256:{'0' * 64}"
+    for target in TRIALS:
+        with pytest.raises(SystemExit, match="2"):
+            write_images([target, "--base", base])
+        assert f"{target} are made of Debian's packages" in capsys.readouterr().err
+
+
+def test_milvus_is_told_every_place_that_its_template_leaves_open() -> None:
+    spec = find_spec("milvus")
+    assert spec is not None
+    assert spec.origin is not None
+    template = Path(spec.origin).with_name("data").joinpath("config.yaml.template").read_text()
+    unpacking = run_path(str(IMAGES / "unpack_milvus.py"))
+    told = yaml.safe_load(unpacking["configuration"](template))
+    assert "{{" not in unpacking["configuration"](template)
+    assert told["proxy"]["port"] == 19530
+    assert told["log"]["file"]["rootPath"] == ""
+    data = unpacking["DATA"]
+    for place in (
+        told["etcd"]["data"]["dir"],
+        told["localStorage"]["path"],
+        told["rocksmq"]["path"],
+    ):
+        assert place.startswith(f"{data}/")
+    # Whatever is said is asked for.
+    for name in unpacking["SAID"]:
+        assert f"{{{{ {name}" in template, name
 
 
 def test_the_containerfile_is_clean() -> None:

@@ -19,7 +19,7 @@ from tests.serving.wire import Load, post
 
 pytestmark = pytest.mark.slow
 
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 NEVER_READY_SECONDS = 60.0
 SHOWN = {"Authorization": f"Bearer {TOKEN}"}
 SHELF = {"user_id": "u0001", "k": 3}

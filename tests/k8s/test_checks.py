@@ -24,6 +24,21 @@ def test_every_check_is_tried() -> None:
     assert {check for check, _, _ in EDITS} == set(CHECKS)
 
 
+@pytest.mark.parametrize(
+    ("policy", "text"),
+    [
+        ("colisten-feast-milvus", "egress: CronJob/colisten-fill: no policy lets it out to Milvus"),
+        ("colisten-feast-redis", "egress: CronJob/colisten-fill: no policy lets it out to Redis"),
+        ("colisten-serving-redis", "egress: Deployment/colisten-serving: no policy lets it out to"),
+    ],
+)
+def test_a_way_between_pods_of_one_node_is_missed(policy: str, text: str) -> None:
+    whole = rendered("overlays/local-stores")
+    assert findings(whole) == []
+    told = [str(one) for one in findings(Edit("NetworkPolicy", policy).made(whole))]
+    assert any(one.startswith(text) for one in told), told
+
+
 def test_pipelines_that_publish_elsewhere_are_found() -> None:
     objects, cluster = rendered("overlays/production"), load_cluster(CLUSTER)
     assert [*published(objects, cluster)] == []

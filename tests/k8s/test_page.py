@@ -95,7 +95,7 @@ def is_asked(line: str) -> None:
 HANDLERS: dict[str, Callable[[str], None]] = {
     r"kubectl kustomize ": is_checked,
     r"kubectl apply ": is_applied,
-    r"kubectl -n colisten (rollout|port-forward) ": is_there,
+    r"kubectl -n colisten (rollout|port-forward|create job) ": is_there,
     r"colisten ": is_a_command,
     r"python -m supply ": is_a_word,
     r"make ": is_of_make,

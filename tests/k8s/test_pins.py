@@ -12,6 +12,7 @@ from colisten.settings.cluster import load_cluster
 from k8s.checks.rendered import Rendered, strings
 from k8s.checks.run import findings
 from supply import pins
+from supply.image_locks import TRIALS
 from tests.k8s.kubectl import K8S, ROOT, text_of
 
 BUILT = {
@@ -41,6 +42,25 @@ def test_an_overlay_runs_what_was_built(tmp_path: Path, monkeypatch: pytest.Monk
     lines = zip(before.splitlines(), changed.splitlines(), strict=True)
     other = [one for one, now in lines if one != now]
     assert len(other) == 6, "a name and a digest of each of three"
+
+
+def test_every_pod_of_one_node_runs_what_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(K8S, tmp_path / "k8s")
+    targets = zip(("serving", *TRIALS), "abcd", strict=True)
+    built = {name: f"localhost/own/{name}@sha256:{digit * 64}" for name, digit in targets}
+    write_json(
+        tmp_path / "images.json", {"images": {k: {"reference": v} for k, v in built.items()}}
+    )
+    monkeypatch.setattr(pins, "OUT", tmp_path)
+    overlays = tmp_path / "k8s" / "overlays"
+    # One lies on the other: each names the service's image.
+    for name in ("local", "local-stores"):
+        pins.write_pins([str(overlays / name)])
+    objects = Rendered.read(text_of(overlays / "local-stores"))
+    images = {one["image"] for workload in objects.workloads for one in workload.containers}
+    assert images == set(built.values())
 
 
 def test_nothing_is_pinned_that_was_not_built(

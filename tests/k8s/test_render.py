@@ -28,10 +28,11 @@ EXAMPLES = {
 
 
 def test_the_folders_are_those_that_are_promised() -> None:
-    assert {"local", "production"} <= set(OVERLAYS)
+    assert {"local", "local-stores", "production"} <= set(OVERLAYS)
     assert {"serving", "triton", "feast", "pipelines"} <= set(BASES)
     assert set(COMPONENTS) == {
         *("milvus-operator", "feast-operator", "trainer", "gateway", "image-volume-release"),
+        *("redis", "milvus-standalone"),
     }
 
 
