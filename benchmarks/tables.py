@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import (
+    experiment_report,
     five_days,
     five_days_table,
     index_size,
@@ -69,6 +70,11 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/pipeline.md": {
         "reruns": lambda: reruns.markdown(known_result(reruns.NAME)),
+    },
+    "docs/monitoring.md": {
+        "experiment report": lambda: experiment_report.markdown(
+            known_result(experiment_report.NAME)
+        ),
     },
     "docs/release.md": {
         "five days": lambda: five_days_table.markdown(known_result(five_days.NAME)),
