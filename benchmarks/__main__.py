@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import (
     balance,
+    experiment_report,
     false_alarms,
     five_days,
     graph_build,
@@ -55,6 +56,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "robustness": robustness.run,
     "links": links.run,
     "threads": threads.run,
+    experiment_report.NAME: experiment_report.run,
     "price": price.run,
     "reruns": reruns.run,
     "serving_path": serving_path.run,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import (
+    experiment_report,
     false_alarms,
     five_days,
     five_days_table,
@@ -77,6 +78,9 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "five days": lambda: five_days_table.markdown(known_result(five_days.NAME)),
     },
     "docs/monitoring.md": {
+        "experiment report": lambda: experiment_report.markdown(
+            known_result(experiment_report.NAME)
+        ),
         "false alarms": lambda: false_alarms.markdown(known_result(false_alarms.NAME)),
         "three arms": lambda: three_arms.markdown(known_result(three_arms.NAME)),
         "lift truth": lambda: lift_truth.markdown(known_result(lift_truth.NAME)),
