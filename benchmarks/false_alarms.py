@@ -104,7 +104,7 @@ def measured(known: Mapping[datetime, pa.Table], start: datetime, runs: int) -> 
     }
 
 
-def markdown(result: Mapping[str, Any]) -> str:
+def markdown(result: Mapping[str, Any] | None) -> str:
     """The ways of reading as a table."""
     if not result:
         return "Not measured yet."

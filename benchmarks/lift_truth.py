@@ -93,7 +93,7 @@ def run() -> None:
     write_result(NAME, {**machine(), **result})
 
 
-def markdown(result: Mapping[str, Any]) -> str:
+def markdown(result: Mapping[str, Any] | None) -> str:
     """True lifts, how often they are held, and CUPED, as tables."""
     if not result:
         return "Not measured yet."

@@ -93,7 +93,7 @@ def holds(row: dict[str, Any], name: str) -> bool:
     return bool(low <= row["truth"] <= high)
 
 
-def markdown(result: dict[str, Any]) -> str:
+def markdown(result: dict[str, Any] | None) -> str:
     """The result in words, and the arms as a table."""
     if not result:
         return "Not measured yet."
