@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from benchmarks import (
     balance,
     experiment_report,
+    false_alarms,
     five_days,
     graph_build,
     graph_build_large,
     growth,
     index_size,
     kernels,
+    lift_truth,
     links,
     loader_step,
     online_events,
@@ -35,6 +37,7 @@ from benchmarks import (
     serving_swaps,
     tables,
     threads,
+    three_arms,
     worlds,
 )
 from colisten.logs import configure_logs
@@ -66,6 +69,9 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "serving_soak": serving_soak.run,
     "serving_chaos": serving_chaos.run,
     "five_days": five_days.run,
+    "false_alarms": false_alarms.run,
+    "lift_truth": lift_truth.run,
+    "three_arms": three_arms.run,
 }
 SERVING = ("serving_http", "serving_swaps", "serving_arms", "serving_soak", "serving_chaos")
 GROUPS = {"public": tuple(public.MEASUREMENTS), "serving": (*SERVING, "online_events")}

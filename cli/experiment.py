@@ -48,7 +48,8 @@ def simulate(
 
     --data is a world written by `colisten simulate`: its planted truth answers for the users.
     Three arms as in the paper: popularity (the incumbent), 2T, 2T-HGNN. Writes
-    OUT/experiment/exposures.parquet and interactions.parquet, both in the table contract.
+    OUT/experiment/exposures.parquet and interactions.parquet, both in the table contract, and
+    beside them truth.json: what the arms are worth by the planted tastes, which no report reads.
 
     Example: colisten experiment simulate --data world --out out
     """
@@ -151,7 +152,7 @@ def drawn(reading: Comparison, page: Path, folder: Path) -> Table:
     """The figures of an experiment for a terminal."""
     read = None if reading.rows is None else reading.rows.said
     said = [read, reading.split_verdict, reading.split_cause, reading.before_verdict]
-    said += [*reading.left_out, *reading.notes, *reading.guarded, reading.method]
+    said += [*reading.left_out, *reading.notes, *reading.guarded, reading.look.said, reading.method]
     table = Table(
         title=Text(f"A/B: {page}, of {folder}"),
         title_justify="left",

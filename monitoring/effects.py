@@ -46,8 +46,7 @@ def _verdict(comparison: Comparison) -> BaseWidgetInfo:
     if comparison.is_sound:
         lines += map(markdown_text, (comparison.split_verdict, comparison.before_verdict))
     lines += map(markdown_text, (*comparison.left_out, *comparison.notes))
-    if comparison.method:
-        lines.append(markdown_text(comparison.method))
+    lines += [markdown_text(said) for said in (comparison.look.said, comparison.method) if said]
     title = _titled(f"against {comparison.control}", comparison)
     return text_widget(title=title, text="\n\n".join(lines))
 
@@ -63,6 +62,8 @@ def _said(lift: Lift, comparison: Comparison) -> str:
         return "not defined, one of the two arms has none"
     sure = "above" if ratio.low > 0 else "below" if ratio.high < 0 else "not separable from"
     said = f"{sure} the control" if comparison.is_sound else "not to be trusted"
+    if not comparison.look.is_due:
+        return f"{ratio.value:+.1%} ({ratio.low:+.1%} to {ratio.high:+.1%}), no look is due yet"
     if comparison.is_sound and ratio.low <= 0 <= ratio.high and lift.detectable is not None:
         said += f"; a lift of {lift.detectable:.1%} would have been found four times in five"
     return f"{ratio.value:+.1%} ({ratio.low:+.1%} to {ratio.high:+.1%}), {said}"

@@ -93,7 +93,12 @@ def experiment_report(
     """
     comparison = replace(
         compare_arms(
-            outcomes, control=control, shares=shares, confidence=confidence, design=design
+            outcomes,
+            control=control,
+            shares=shares,
+            confidence=confidence,
+            design=design,
+            until=None if rows is None else rows.last_moment,
         ),
         rows=rows,
     )

@@ -41,14 +41,22 @@ def design_widget(design: ExperimentDesign) -> BaseWidgetInfo:
         ("end", end),
         ("horizon", horizon or ("the end" if design.end else "none")),
         ("looks, as shares of the horizon", looks),
+        ("bounds of the looks", _bounds(design)),
         ("primary metric", design.metrics[0].title),
         ("secondary metrics", secondary or "none"),
         ("attribution window", f"{design.attribution_hours:g} hours"),
         ("confidence", f"{100 * design.confidence:.4g}%"),
     ]
-    return table_data(
-        title="Decided beforehand", column_names=["what", "how"], data=[list(row) for row in rows]
-    )
+    # Not a table, which on a phone would hide its second column.
+    lines = [f"**{what}**: {markdown_text(how)}" for what, how in rows]
+    return text_widget(title="Decided beforehand", text="\n\n".join(lines))
+
+
+def _bounds(design: ExperimentDesign) -> str:
+    if design.has_horizon:
+        like = {"obrien_fleming": "O'Brien and Fleming", "pocock": "Pocock"}[design.spending]
+        return f"Lan and DeMets, spent like {like}"
+    return f"confidence sequence, narrowest at a reach of {design.smallest_lift:.3g}"
 
 
 def rows_widgets(rows: LogRows) -> list[BaseWidgetInfo]:

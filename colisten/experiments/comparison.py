@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from numbers import Real
 
 import numpy as np
@@ -17,6 +18,7 @@ from colisten.experiments.design import MOST_CONFIDENCE, ExperimentDesign
 from colisten.experiments.figures import Figures, figures_of
 from colisten.experiments.guardrails import Guardrail, guardrails_of
 from colisten.experiments.lifts import Lift, lifts_of
+from colisten.experiments.looks import look_of
 from colisten.experiments.metrics import Metric, chosen_metrics, measured
 from colisten.experiments.pre_period import compare_before
 from colisten.experiments.reading import Arm, Comparison, users_said
@@ -24,7 +26,7 @@ from colisten.experiments.segments import segment_lifts
 from colisten.experiments.split import split_p_values, split_slices
 from colisten.settings.shares import check_control, listed, planned_shares
 from colisten.statistics.interval import Interval
-from colisten.statistics.sequential import ONE_LOOK, Boundary
+from colisten.statistics.sequential import Boundary
 
 COLUMNS = ("variant", "variants", "streams", "new_starts")
 """Columns of the outcomes without which nothing can be read."""
@@ -41,7 +43,7 @@ def compare_arms(
     shares: Mapping[str, float],
     confidence: float = 0.95,
     design: ExperimentDesign | None = None,
-    boundary: Boundary = ONE_LOOK,
+    until: datetime | None = None,
 ) -> Comparison:
     """Read an experiment from `user_outcomes`.
 
@@ -56,7 +58,7 @@ def compare_arms(
         shares: Planned share of users per arm, as `colisten.settings.shares` reads them.
         confidence: Mass of the intervals, above 0 and at most `MOST_CONFIDENCE`.
         design: What was decided beforehand: roles of metrics, and the window of follow-up.
-        boundary: How far a lift's score has to lie from zero at this look.
+        until: Moment of the last row that was read; None: the end of the design.
 
     Raises:
         ConfigError: The shares are no plan or leave out the control, `confidence` is out of
@@ -87,6 +89,12 @@ def compare_arms(
     followed = _followed(outcomes, design)
     counted = {name: members & followed for name, members in rows.items()}
     figures = {name: figures_of(outcomes, own, metrics) for name, own in counted.items()}
+    look = look_of(
+        design,
+        users=sum(one.users for one in figures.values()),
+        until=until,
+        confidence=confidence,
+    )
     return Comparison(
         control=control,
         arms=tuple(
@@ -101,14 +109,21 @@ def compare_arms(
         ),
         metrics=metrics,
         unmeasured=unmeasured,
-        lifts=_lifts(figures, metrics, control, confidence, boundary),
+        lifts=_lifts(figures, metrics, control, confidence, look.boundary),
         guardrails=_guardrails(figures, metrics, control, confidence),
         split_p_value=split_p_value,
         slices=split_slices(outcomes, rows, plan),
         before=compare_before(outcomes, rows, metrics, control=control),
-        days=day_lifts(outcomes, counted, control=control, confidence=confidence),
+        days=day_lifts(
+            outcomes, counted, control=control, confidence=confidence, boundary=look.boundary
+        ),
         segments=segment_lifts(
-            outcomes, counted, metrics[0], control=control, confidence=confidence
+            outcomes,
+            counted,
+            metrics[0],
+            control=control,
+            confidence=confidence,
+            boundary=look.boundary,
         ),
         excluded=int((~single).sum()),
         unplanned=unplanned,
@@ -117,6 +132,7 @@ def compare_arms(
         else sum(int((own & ~followed).sum()) for own in rows.values()),
         confidence=confidence,
         design=design,
+        look=look,
     )
 
 

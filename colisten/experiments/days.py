@@ -11,6 +11,7 @@ import pyarrow as pa
 from colisten.experiments.means import Moments, change_of
 from colisten.experiments.metrics import Metric
 from colisten.statistics.interval import FEW_USERS, Interval
+from colisten.statistics.sequential import ONE_LOOK, Boundary
 
 MOST_DAYS = 28
 """Days that are looked at."""
@@ -46,7 +47,12 @@ class DayLift:
 
 
 def day_lifts(
-    outcomes: pa.Table, members: Mapping[str, np.ndarray], *, control: str, confidence: float
+    outcomes: pa.Table,
+    members: Mapping[str, np.ndarray],
+    *,
+    control: str,
+    confidence: float,
+    boundary: Boundary = ONE_LOOK,
 ) -> tuple[DayLift, ...]:
     """Every day that at least `FEW_USERS` of an arm and of the control reach the end of.
 
@@ -55,6 +61,7 @@ def day_lifts(
         members: By arm which of them count in it, bool.
         control: The arm to compare with.
         confidence: Mass of each interval, alone.
+        boundary: How far a score has to lie from zero at this look.
     """
     if not {"observed_days", "new_start_days"} <= set(outcomes.column_names):
         return ()
@@ -76,7 +83,7 @@ def day_lifts(
             if own.users < FEW_USERS:
                 continue
             change = change_of(own, theirs, DAILY)
-            lift = change and change.ratio and change.ratio.lift(confidence)
+            lift = change and change.ratio and change.ratio.lift(confidence, boundary)
             interval = lift and Interval(lift.value, lift.low, lift.high, confidence)
             found.append(DayLift(arm, day, own.users, theirs.users, interval or None))
     return tuple(found)

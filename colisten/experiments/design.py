@@ -19,6 +19,7 @@ from colisten.errors import ConfigError
 from colisten.experiments.metrics import CANDIDATES, PRIMARY, Metric, chosen_metrics
 from colisten.settings.section import Name, Positive, Section
 from colisten.settings.shares import check_control, planned_shares
+from colisten.statistics.sequential import LEAST_STEP, Spending
 from colisten.words import nearest
 from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 
@@ -74,6 +75,18 @@ class ExperimentDesign(Section):
         description="When results are looked at before the end: moments between start and end, or "
         "shares of the horizon between 0 and 1. The end itself is a look and need not be named.",
     )
+    spending: Spending = Field(
+        "obrien_fleming",
+        description="How the chance of a false alarm is spent over the looks: obrien_fleming, "
+        "little at first, or pocock, more alike.",
+    )
+    smallest_lift: float = Field(
+        0.05,
+        gt=0,
+        le=10,
+        description="Lift that is worth seeing, 0.05 for 5 %. Without a horizon, intervals are "
+        "narrowest beside fixed ones where they reach as far.",
+    )
     primary: str = Field(
         PRIMARY, description=f"Metric that decides: one of {', '.join(CANDIDATES)}."
     )
@@ -106,6 +119,8 @@ class ExperimentDesign(Section):
         edges = (0.0, *self.fractions)
         if any(one >= after for one, after in pairwise(edges)):
             raise ValueError("looks do not lie in order between the start and the end")
+        if any(after - one < LEAST_STEP - 1e-9 for one, after in pairwise(edges)):
+            raise ValueError(f"looks lie nearer than {LEAST_STEP:g} of the horizon")
         return self
 
     @property

@@ -4,6 +4,7 @@ nobody is counted, so that a reader sees a broken log before its results."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from colisten.data.contract import EXPOSURES, INTERACTIONS
@@ -14,6 +15,8 @@ from colisten.settings.engine import Engine
 
 MOST_REQUESTS = 200
 """Requests in a day beyond which no person looks at shelves; more is a program."""
+
+_FORMAT = "%Y-%m-%d %H:%M UTC"
 
 # Rows are told apart by 64 bits of all their columns, which takes a tenth of the memory.
 _COUNTS = """
@@ -103,6 +106,11 @@ class LogRows:
     last_row: str
 
     @property
+    def last_moment(self) -> datetime:
+        """`last_row` as a moment, to the minute."""
+        return datetime.strptime(self.last_row, _FORMAT).replace(tzinfo=UTC)
+
+    @property
     def said(self) -> str:
         """What was read, in words."""
         text = (
@@ -153,7 +161,7 @@ def log_rows(
         "target_type": target_type,
         "window": attribution_window(attribution_hours),
         "most_requests": MOST_REQUESTS,
-        "format": "%Y-%m-%d %H:%M UTC",
+        "format": _FORMAT,
     }
     with open_files(files, data, engine) as (views, violations):
         if violations:

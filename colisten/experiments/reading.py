@@ -10,6 +10,7 @@ from colisten.experiments.design import ExperimentDesign
 from colisten.experiments.guardrails import Guardrail
 from colisten.experiments.lifts import Lift, method_of
 from colisten.experiments.log_rows import LogRows
+from colisten.experiments.looks import UNPLANNED, Look
 from colisten.experiments.metrics import Metric
 from colisten.experiments.pre_period import Before, before_verdict
 from colisten.experiments.segments import Segment
@@ -62,6 +63,7 @@ class Comparison:
         confidence: Mass of the intervals.
         design: What was decided beforehand, where it was written down.
         rows: What the rows of the files look like; None where outcomes were not read from files.
+        look: Which look at the experiment this is; lifts, days and segments are of its bounds.
     """
 
     control: str
@@ -81,6 +83,7 @@ class Comparison:
     confidence: float
     design: ExperimentDesign | None = None
     rows: LogRows | None = None
+    look: Look = UNPLANNED
 
     @property
     def primary(self) -> Metric:
@@ -223,6 +226,8 @@ class Comparison:
             "before_verdict": self.before_verdict,
             "planned_users": {arm.name: self.planned_users(arm) for arm in self.arms},
             "method": self.method,
+            "look": asdict(self.look)
+            | {"is_due": self.look.is_due, "is_last": self.look.is_last, "said": self.look.said},
         }
 
 

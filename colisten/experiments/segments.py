@@ -16,6 +16,7 @@ from scipy.stats import false_discovery_control
 from colisten.experiments.figures import figures_of
 from colisten.experiments.metrics import Metric
 from colisten.statistics.interval import FEW_USERS, Interval
+from colisten.statistics.sequential import ONE_LOOK, Boundary
 
 SEGMENTS = ("country", "surface", "history")
 """Columns of the outcomes, where they are there."""
@@ -55,6 +56,7 @@ def segment_lifts(
     *,
     control: str,
     confidence: float,
+    boundary: Boundary = ONE_LOOK,
 ) -> tuple[Segment, ...]:
     """Every segment with at least `FEW_USERS` of an arm and of the control.
 
@@ -64,6 +66,7 @@ def segment_lifts(
         metric: The primary.
         control: The arm to compare with.
         confidence: Mass of each interval, alone.
+        boundary: How far a score has to lie from zero at this look.
     """
     found: list[tuple[str, str, str, int, Interval | None, float | None]] = []
     for by in (name for name in SEGMENTS if name in outcomes.column_names):
@@ -77,7 +80,7 @@ def segment_lifts(
                     continue
                 change = own.change(base, metric)
                 ratio = None if change is None or change.ratio is None else change.ratio
-                lift = None if ratio is None else ratio.lift(confidence)
+                lift = None if ratio is None else ratio.lift(confidence, boundary)
                 interval = lift and Interval(lift.value, lift.low, lift.high, confidence)
                 users = own.users + base.users
                 found.append((by, value, arm, users, interval, None if lift is None else lift.p))

@@ -31,9 +31,9 @@ _BASE = -4.2
 _TASTE, _POPULARITY, _NOVELTY = 0.75, 0.25, 0.4
 """Log odds of acting per unit of taste, of log popularity, and for a release of today."""
 _NOVELTY_DAYS = 21.0
-_RELISTEN = 0.03
+RELISTEN = 0.03
 """Chance that an examined item which the user already streamed is streamed again."""
-_START = 0.55
+START = 0.55
 """Share of examined-and-liked items that are streamed."""
 _WEAK = np.array([0.35, 0.45, 0.12])
 """Chances of a preview, an intent to pay and a follow on a liked item."""
@@ -60,21 +60,22 @@ def respond(truth: Path, exposures: pa.Table, *, seed: int) -> pa.Table:
     """
     table = _checked(exposures)
     world = Truth.read(truth)
-    users, user = _encoded(table["user_id"])
+    users, user = encoded(table["user_id"])
     item = world.item_rows(table["item_id"])
     position = table["position"].to_numpy().astype(np.float64)
     if (position < 1).any():
         raise TableError("exposures.position counts from 1; a smaller one was given.")
     moment = table["timestamp"].cast(STAMP).cast(pa.int64()).to_numpy()
 
-    odds = _odds(world, users, user, item, moment)
-    streamed_before = _streamed_before(world, users, user, item, moment)
+    odds = liking(world, users, user, item) + novelty(world, item, moment)
+    # A pair that was never streamed reads as NaN, which is not before anything.
+    streamed_before = first_streams(world, users, user, item) < moment
     rng = generator(seed, RESPONSE)
-    examined = rng.random(len(user)) < position**-_EXAMINE_DECAY
+    examined = rng.random(len(user)) < examined_chance(position)
     draw, delay = rng.random(len(user)), rng.exponential(1.0, (len(user), 4))
-    liked = examined & ~streamed_before & (draw < 1.0 / (1.0 + np.exp(-odds)))
-    again = examined & streamed_before & (draw < _RELISTEN)
-    streamed = (liked & (rng.random(len(user)) < _START)) | again
+    liked = examined & ~streamed_before & (draw < liked_chance(odds))
+    again = examined & streamed_before & (draw < RELISTEN)
+    streamed = (liked & (rng.random(len(user)) < START)) | again
     weak = liked[:, None] & (rng.random((len(user), 3)) < _WEAK)
 
     # Minutes after the exposure: one looks around first and listens later.
@@ -111,17 +112,37 @@ def _checked(exposures: pa.Table) -> pa.Table:
     return table
 
 
-def _odds(
-    world: Truth, users: np.ndarray, user: np.ndarray, item: np.ndarray, moment: np.ndarray
-) -> np.ndarray:
-    """Log odds that a user acts on an examined item, float64 [exposures]."""
+def examined_chance(position: np.ndarray) -> np.ndarray:
+    """Chance that an item at a position, from 1, is looked at."""
+    return np.asarray(position**-_EXAMINE_DECAY)
+
+
+def liked_chance(odds: np.ndarray) -> np.ndarray:
+    """Chance that an examined item is acted on, from its log odds."""
+    return np.asarray(1.0 / (1.0 + np.exp(-odds)))
+
+
+def liking(world: Truth, users: np.ndarray, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Log odds that a user acts on an examined item, but for its novelty, float64 [pairs].
+
+    Args:
+        world: The planted truth.
+        users: Ids.
+        user: Rows of `users` [pairs].
+        item: Rows of the catalogue [pairs].
+    """
     odds = np.empty(len(user))
     for first in range(0, len(users), _USERS_AT_A_TIME):
         known = world.users(users[first : first + _USERS_AT_A_TIME])
         rows = np.flatnonzero((user >= first) & (user < first + _USERS_AT_A_TIME))
         odds[rows] = _liking(world, known, user[rows] - first, item[rows])
+    return odds
+
+
+def novelty(world: Truth, item: np.ndarray, moment: np.ndarray) -> np.ndarray:
+    """Log odds that an item's newness adds at moments (microseconds since 1970 UTC)."""
     age_days = np.maximum(moment - world.published[item], 0) / DAY
-    return np.asarray(odds + _NOVELTY * np.exp(-age_days / _NOVELTY_DAYS))
+    return np.asarray(_NOVELTY * np.exp(-age_days / _NOVELTY_DAYS))
 
 
 def _liking(world: Truth, known: KnownUsers, user: np.ndarray, item: np.ndarray) -> np.ndarray:
@@ -138,20 +159,21 @@ def _liking(world: Truth, known: KnownUsers, user: np.ndarray, item: np.ndarray)
     )
 
 
-def _streamed_before(
-    world: Truth, users: np.ndarray, user: np.ndarray, item: np.ndarray, moment: np.ndarray
+def first_streams(
+    world: Truth, users: np.ndarray, user: np.ndarray, item: np.ndarray
 ) -> np.ndarray:
-    """Whether the user streamed the item before the exposure, bool [exposures]."""
+    """Moment of each user's first stream of the item by themselves, NaN for none, [pairs].
+
+    Arguments as of `liking`.
+    """
     past = world.streamed(users)
     place = pd.Index(users, dtype=object).get_indexer(pd.Index(past["user_id"].to_pylist()))
     key = place.astype(np.int64) * len(world.item_ids) + world.item_rows(past["item_id"])
     since = pd.Series(past["timestamp"].cast(pa.int64()).to_numpy(), index=key)
-    first = since.reindex(user * len(world.item_ids) + item).to_numpy()
-    # A pair that was never streamed reads as NaN, which is not before anything.
-    return np.asarray(first < moment)
+    return np.asarray(since.reindex(user * len(world.item_ids) + item).to_numpy(), dtype=float)
 
 
-def _encoded(ids: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+def encoded(ids: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct ids in order of appearance, and each row's place among them."""
     coded = pc.dictionary_encode(ids).combine_chunks()
     if isinstance(coded, pa.ChunkedArray):

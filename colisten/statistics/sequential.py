@@ -131,7 +131,7 @@ class ConfidenceSequence:
 
     def _ratio(self, information: float) -> float:
         """Information over that of the mixture (t rho^2; rho by their equation 10)."""
-        spread = -2 * math.log(self.alpha)
+        spread = -2 * math.log(min(0.5, self.alpha))
         return information / self.target * (spread + math.log(spread) + 1)
 
 

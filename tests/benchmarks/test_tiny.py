@@ -18,12 +18,14 @@ import torch
 from benchmarks import (
     balance,
     events,
+    false_alarms,
     five_days,
     graph_build,
     graph_build_large,
     growth,
     index_size,
     kernels,
+    lift_truth,
     links,
     loader_step,
     online_events,
@@ -45,6 +47,7 @@ from benchmarks import (
     serving_soak,
     serving_swaps,
     threads,
+    three_arms,
     worlds,
 )
 from benchmarks.__main__ import BENCHMARKS
@@ -151,6 +154,9 @@ SIZES: dict[ModuleType, dict[str, Any]] = {
     },
     index_size: {"SIZES": (30, 150), "ASKED": 3, "TOP": 20, "LITE_ITEMS": 100},
     score_truth: {"WORLD": WORLD, "SEEDS": (0,), "SETTINGS": QUICK},
+    false_alarms: {"WORLD": WORLD, "RUNS": 20},
+    lift_truth: {"WORLD": WORLD, "RUNS": 5, "PLAYED": 1},
+    three_arms: {"WORLD": WORLD, "SETTINGS": QUICK},
     online_events: {
         "WORLD": WORLD,
         "SMALL": (*QUICK, "features.history_length=50"),
@@ -191,6 +197,9 @@ WRITES = {
     robustness: {"robustness"},
     online_events: {"online_events"},
     score_truth: {"score_truth"},
+    false_alarms: {"false_alarms"},
+    lift_truth: {"lift_truth"},
+    three_arms: {"three_arms"},
     serving_http: {"serving_http"},
     serving_swaps: {"serving_swaps"},
     serving_arms: {"serving_arms"},

@@ -36,7 +36,8 @@ HOURS = 72
 def simulate_experiment(data: Path, out: Path, *, days: int, seed: int) -> tuple[int, int]:
     """Show each user of a simulated world their arm's shelf and write down what they do.
 
-    Writes OUT/experiment/exposures.parquet and interactions.parquet, both in the table contract.
+    Writes OUT/experiment/exposures.parquet and interactions.parquet, both in the table contract,
+    and what the arms are worth in truth beside them (`experiments.truth`), which no report reads.
 
     Args:
         data: A simulated world with its `truth`.
@@ -50,15 +51,19 @@ def simulate_experiment(data: Path, out: Path, *, days: int, seed: int) -> tuple
     Raises:
         ReportError: `out` holds no finished run.
     """
-    from colisten.experiments.exposure import simulate_exposures
+    from colisten.experiments.exposure import MEAN_VISITS, simulate_exposures
+    from colisten.experiments.truth import write_truth
+    from colisten.simulator.expected import Visits
     from colisten.simulator.response import respond
 
     target_type = _of_run(out, "test", "target_type")
+    shelves = {arm: out / "shelves" / f"{arm}.parquet" for arm in SHARES}
+    visits = Visits(parse_moment(_of_run(out, "cut"), "cut"), days, MEAN_VISITS, HOURS)
     shown = simulate_exposures(
-        {arm: out / "shelves" / f"{arm}.parquet" for arm in SHARES},
+        shelves,
         experiment=f"{target_type}-shelf",
         shares=SHARES,
-        start=parse_moment(_of_run(out, "cut"), "cut"),
+        start=visits.start,
         days=days,
         release_id=_of_run(out, "release", "release_id"),
         seed=seed,
@@ -68,6 +73,14 @@ def simulate_experiment(data: Path, out: Path, *, days: int, seed: int) -> tuple
         folder.mkdir()
         parquet.write(shown, folder / "exposures.parquet")
         parquet.write(events, folder / "interactions.parquet")
+        write_truth(
+            folder,
+            data / "truth",
+            shelves,
+            interactions=_file(data, INTERACTIONS),
+            visits=visits,
+            control=CONTROL,
+        )
     return shown.num_rows, events.num_rows
 
 
