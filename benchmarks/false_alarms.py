@@ -104,6 +104,25 @@ def measured(known: Mapping[datetime, pa.Table], start: datetime, runs: int) -> 
     }
 
 
+def markdown(result: Mapping[str, Any] | None) -> str:
+    """The ways of reading as a table."""
+    if not result:
+        return "Not measured yet."
+    lines = [
+        f"| read ({result['experiments']:,} experiments, {result['users']:,} users, "
+        f"{result['looks']} days, {result['lifts']} lifts) | a lift alone is falsely found | "
+        "any of the lifts | any of them, adjusted | width of the last interval |",
+        "|---|---|---|---|---|",
+    ]
+    for name, way in result["ways"].items():
+        low, high = (100 * end for end in (min(way["each_lift"]), max(way["each_lift"])))
+        lines.append(
+            f"| {name} | {low:.1f} to {high:.1f} % | {100 * way['any_lift_alone']:.1f} % "
+            f"| {100 * way['any_lift_adjusted']:.1f} % | {way['last_width']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
 def alarms(scores: Sequence[Scores], looks: Sequence[Look]) -> dict[str, Any]:
     """How often one of these looks says that there is a difference.
 

@@ -93,6 +93,32 @@ def run() -> None:
     write_result(NAME, {**machine(), **result})
 
 
+def markdown(result: Mapping[str, Any] | None) -> str:
+    """True lifts, how often they are held, and CUPED, as tables."""
+    if not result:
+        return "Not measured yet."
+    lines = ["| rate | true lift | intervals that hold it |", "|---|---|---|"]
+    for rate in RATES:
+        for one in (rates[rate] for rates in result["lifts"].values()):
+            lines.append(
+                f"| `{rate}` | {100 * one['true_lift']:+.1f} % | {100 * one['coverage']:.1f} % |"
+            )
+    whole = result["played"]
+    lines += [
+        "",
+        f"Of {whole['experiments']} experiments played whole at {100 * whole['true_lift']:+.1f} %, "
+        f"{whole['held']} of {whole['of']} intervals held it. In them CUPED left this of an "
+        "interval's width:",
+        "",
+        "| metric | rho | of the width | sqrt(1 - rho²) |",
+        "|---|---|---|---|",
+    ]
+    for name, one in whole["cuped"].items():
+        figures = f"{one['rho']:.2f} | {one['width']:.3f} | {one['expected']:.3f}"
+        lines.append(f"| `{name}` | {figures} |")
+    return "\n".join(lines)
+
+
 def chances_of(world: Path, shelves: Mapping[str, pa.Table], visits: Visits) -> Chances:
     """Of the users of a world under both shelves."""
     organic = organic_streams(world / "interactions.parquet", visits.start)

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from benchmarks import (
     experiment_report,
+    false_alarms,
     five_days,
     five_days_table,
     index_size,
+    lift_truth,
     online_events,
     public_tables,
     reruns,
@@ -24,6 +26,7 @@ from benchmarks import (
     serving_path,
     serving_soak,
     serving_swaps,
+    three_arms,
     world_claims,
     worlds,
 )
@@ -71,13 +74,16 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/pipeline.md": {
         "reruns": lambda: reruns.markdown(known_result(reruns.NAME)),
     },
+    "docs/release.md": {
+        "five days": lambda: five_days_table.markdown(known_result(five_days.NAME)),
+    },
     "docs/monitoring.md": {
         "experiment report": lambda: experiment_report.markdown(
             known_result(experiment_report.NAME)
         ),
-    },
-    "docs/release.md": {
-        "five days": lambda: five_days_table.markdown(known_result(five_days.NAME)),
+        "false alarms": lambda: false_alarms.markdown(known_result(false_alarms.NAME)),
+        "three arms": lambda: three_arms.markdown(known_result(three_arms.NAME)),
+        "lift truth": lambda: lift_truth.markdown(known_result(lift_truth.NAME)),
     },
     "docs/ablations.md": {
         "paper's rows": lambda: worlds.markdown(

@@ -36,7 +36,7 @@ def run() -> None:
 
 
 def measured(folder: Path, settings: WorldSettings) -> dict[str, Any]:
-    """New-start rates and their lifts as the report reads them, and as they are in truth.
+    """One release on a new world, and its arms.
 
     Args:
         folder: Empty.
@@ -45,7 +45,18 @@ def measured(folder: Path, settings: WorldSettings) -> dict[str, Any]:
     world, home = folder / "world", folder / "run"
     window = world_window(world, simulate(world, settings))
     make_release(world, window.cut, home, load_settings(None, SETTINGS), window_days=window.days)
-    simulate_experiment(world, home, days=settings.window_days, seed=settings.seed)
+    return arms_of(world, home, days=settings.window_days)
+
+
+def arms_of(world: Path, home: Path, *, days: int) -> dict[str, Any]:
+    """New-start rates and their lifts as the report reads them, and as they are in truth.
+
+    Args:
+        world: A simulated world.
+        home: Folder of a finished run on it.
+        days: Length of the experiment.
+    """
+    simulate_experiment(world, home, days=days, seed=0)
     truth = read_mapping(home / "experiment" / TRUTH)["arms"]
     readings = {
         control: compare_experiment(
@@ -82,7 +93,7 @@ def holds(row: dict[str, Any], name: str) -> bool:
     return bool(low <= row["truth"] <= high)
 
 
-def markdown(result: dict[str, Any]) -> str:
+def markdown(result: dict[str, Any] | None) -> str:
     """The result in words, and the arms as a table."""
     if not result:
         return "Not measured yet."

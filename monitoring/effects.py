@@ -91,7 +91,7 @@ def _shares(comparison: Comparison) -> BaseWidgetInfo:
         )
     figure.update_yaxes(tickformat=".1%", rangemode="tozero", title="share of exposed users")
     figure.update_layout(barmode="group", bargap=0.5, legend={"orientation": "h", "y": 1.15})
-    title = f"rates per arm, {100 * comparison.confidence:.4g}% intervals"
+    title = f"rates per arm, {100 * comparison.confidence:.4g}% intervals{_alone(comparison)}"
     return plotly_figure(title=_titled(title, comparison), figure=figure)
 
 
@@ -133,7 +133,7 @@ def _guardrails(comparison: Comparison) -> BaseWidgetInfo:
             ]
         )
     return table_data(
-        title=_titled("what must not get worse", comparison),
+        title=_titled(f"what must not get worse{_alone(comparison)}", comparison),
         column_names=[
             *("arm", "metric", f"value of {comparison.control}", "value", "difference"),
             *("adjusted p", "verdict"),
@@ -197,6 +197,11 @@ def _segments(comparison: Comparison) -> BaseWidgetInfo:
         ],
         data=rows,
     )
+
+
+def _alone(comparison: Comparison) -> str:
+    """What a title says of figures that are not of the bounds of all looks."""
+    return "" if comparison.look.method == "one_look" else ", as if this were the only look"
 
 
 def _titles(comparison: Comparison) -> dict[str, str]:

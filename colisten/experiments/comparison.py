@@ -26,7 +26,7 @@ from colisten.experiments.segments import segment_lifts
 from colisten.experiments.split import split_p_values, split_slices
 from colisten.settings.shares import check_control, listed, planned_shares
 from colisten.statistics.interval import Interval
-from colisten.statistics.sequential import Boundary
+from colisten.statistics.sequential import ONE_LOOK, Boundary
 
 COLUMNS = ("variant", "variants", "streams", "new_starts")
 """Columns of the outcomes without which nothing can be read."""
@@ -192,9 +192,13 @@ def _lifts(
     base, ratios, shown = figures[control], {}, {}
     for arm, metric in pairs:
         change = figures[arm].change(base, metric)
-        ratios[arm, metric.name] = None if change is None else change.ratio
-        level = (1 - confidence) / len(pairs)
-        shown[arm, metric.name] = figures[arm].detectable(base, metric, level)
+        ratio = None if change is None else change.ratio
+        ratios[arm, metric.name] = ratio
+        information = ratio.error**-2 if ratio is not None and ratio.error else 1.0
+        bound = boundary.critical((1 - confidence) / len(pairs), information)
+        # Of the test at one look whose bound is this look's; a float may not hold so small a one.
+        level = ONE_LOOK.p_value(bound, information)
+        shown[arm, metric.name] = figures[arm].detectable(base, metric, level) if level else None
     return lifts_of(ratios, confidence=confidence, detectable=shown, boundary=boundary)
 
 

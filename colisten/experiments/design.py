@@ -81,10 +81,10 @@ class ExperimentDesign(Section):
         "little at first, or pocock, more alike.",
     )
     smallest_lift: float = Field(
-        0.05,
+        0.1,
         gt=0,
         le=10,
-        description="Lift that is worth seeing, 0.05 for 5 %. Without a horizon, intervals are "
+        description="Lift that is worth seeing, 0.1 for 10 %. Without a horizon, intervals are "
         "narrowest beside fixed ones where they reach as far.",
     )
     primary: str = Field(

@@ -154,7 +154,7 @@ def test_users_without_full_follow_up_are_left_out_with_a_design_alone() -> None
 
 def test_the_family_is_what_the_design_says() -> None:
     table = outcomes(500)
-    wide = read(table)
+    wide = read(table, secondary=None)
     narrow = read(table, secondary=[])
     named = read(table, primary="new_starts_per_user", secondary=["stream_rate"])
     assert [one.metric for one in wide.lifts] == [
