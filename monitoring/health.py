@@ -47,9 +47,9 @@ def design_widget(design: ExperimentDesign) -> BaseWidgetInfo:
         ("attribution window", f"{design.attribution_hours:g} hours"),
         ("confidence", f"{100 * design.confidence:.4g}%"),
     ]
-    return table_data(
-        title="Decided beforehand", column_names=["what", "how"], data=[list(row) for row in rows]
-    )
+    # Not a table, which on a phone would hide its second column.
+    lines = [f"**{what}**: {markdown_text(how)}" for what, how in rows]
+    return text_widget(title="Decided beforehand", text="\n\n".join(lines))
 
 
 def _bounds(design: ExperimentDesign) -> str:

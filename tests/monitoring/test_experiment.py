@@ -3,14 +3,21 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from colisten.errors import ReportError
+from colisten.experiments.design import ExperimentDesign
 from colisten.monitoring.experiment import experiment_report
+from tests.browser import browser
 from tests.experiments.test_comparison import table
+from tests.experiments.test_reading import DESIGN
+from tests.experiments.test_reading import SHARES as HALVES
+from tests.experiments.test_reading import outcomes as people
 from tests.monitoring.chromium import page_text
+from tests.tab import tab
 
 SHARES = {"popularity": 1 / 3, "2t": 1 / 3, "2t-hgnn": 1 / 3}
 FOURTHS = dict.fromkeys([*SHARES, "nobody"], 0.25)
@@ -83,3 +90,28 @@ def test_the_page_opens_offline_and_tells_the_lift(tmp_path: Path, outcomes: pa.
     assert f"{lift.value:+.1%}" in text
     assert "above the control" in text
     assert "Rates per arm, 95% intervals" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("broken", [False, True])
+def test_every_part_of_the_page_fits_a_screen_and_a_phone(broken: bool, tmp_path: Path) -> None:
+    eager: dict[str, Any] = {"new_starts_before": lambda own, rng: own + 1} if broken else {}
+    rows = people(600, **eager)
+    days = [list(range(count)) for count in rows.column("new_starts").to_pylist()]
+    rows = rows.append_column("new_start_days", pa.array(days, pa.list_(pa.int64())))
+    file = tmp_path / "ab.html"
+    experiment_report(
+        rows, file, control="control", shares=HALVES, design=ExperimentDesign(**DESIGN)
+    )
+    with browser(tmp_path / "profile") as chromium:
+        for width in (1280, 390):
+            with tab(chromium, file.as_uri(), width=width) as page:
+                page.until("document.body.innerText.includes('by segment')")
+                text = page.run("document.body.innerText")
+                assert page.run("document.documentElement.scrollWidth") <= width
+    parts = ["Decided beforehand", "ift against", "hat must not get worse", "ift by days"]
+    if broken:
+        parts = ["Before any result: arms were not alike", "What users did before", *parts]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert ("Not to be trusted: lift" in text) == broken
