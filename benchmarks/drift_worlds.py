@@ -42,12 +42,14 @@ class World:
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
+        self._people = pd.DataFrame()
         self._people = self._drawn(self.users)
         self.week = 0
 
     def table(self) -> pd.DataFrame:
         """The users table of the week."""
-        return self._people[["user_id", "country", "age"]]
+        table: pd.DataFrame = self._people.filter(["user_id", "country", "age"])
+        return table
 
     def listened(self) -> pd.DataFrame:
         """Users who came in the week, as `WindowTables.frame` gives them; the next week begins."""
@@ -90,7 +92,7 @@ class World:
 
     def _drawn(self, count: int) -> pd.DataFrame:
         rng = self._rng
-        at = len(getattr(self, "_people", ()))
+        at = len(self._people)
         people = {
             "user_id": [f"u{at + one}" for one in range(count)],
             "country": rng.choice(COUNTRIES, count, p=_SHARES),
