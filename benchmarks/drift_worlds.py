@@ -48,8 +48,7 @@ class World:
 
     def table(self) -> pd.DataFrame:
         """The users table of the week."""
-        table: pd.DataFrame = self._people.filter(["user_id", "country", "age"])
-        return table
+        return pd.DataFrame({name: self._people[name] for name in ("user_id", "country", "age")})
 
     def listened(self) -> pd.DataFrame:
         """Users who came in the week, as `WindowTables.frame` gives them; the next week begins."""
@@ -68,7 +67,8 @@ class World:
         self.week += 1
         more = self._drawn(rng.poisson(0.01 * len(people)))
         self._people = pd.concat([people, more], ignore_index=True)
-        return frame.reset_index(drop=True)
+        frame.index = pd.RangeIndex(len(frame))
+        return pd.DataFrame(frame)
 
     def profile(self, frame: pd.DataFrame, table: pd.DataFrame) -> WindowProfile:
         """The profile of the week that `listened` gave last."""
