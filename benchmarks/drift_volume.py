@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks.alone import alone
 from benchmarks.pairs import machine, write_result
+from colisten.data import parquet
 from colisten.monitoring.bins import Bins
 from colisten.monitoring.profile import ColumnProfile
 from colisten.monitoring.profile_parquet import profile_parquet
@@ -86,7 +86,7 @@ def by_evidently(reference: Path, current: Path) -> dict[str, Any]:
     )
     start, processed = time.perf_counter(), time.process_time()
     then, now = (
-        Dataset.from_pandas(pq.read_table(file).to_pandas(), data_definition=definition)
+        Dataset.from_pandas(parquet.read(file).to_pandas(), data_definition=definition)
         for file in (reference, current)
     )
     preset = DataDriftPreset(
@@ -155,7 +155,7 @@ def _written(folder: Path, rows: int, window: str) -> Path:
                 pa.array(drawn), pa.array(words)
             ).cast(pa.string())
         table = pa.table(columns)
-        writer = writer or pq.ParquetWriter(file, table.schema, compression="none")
+        writer = writer or parquet.writer(file, table.schema, compression="none")
         writer.write_table(table)
     if writer is not None:
         writer.close()

@@ -12,7 +12,7 @@ import pytest
 from colisten.data.catalogue import Catalogue
 from colisten.features.store import open_store
 from colisten.json_files import read_mapping
-from colisten.monitoring import checks, watch
+from colisten.monitoring import checks, drift, watch
 from colisten.monitoring.limits import ENOUGH
 from colisten.monitoring.watch import Subject, watch_window
 from colisten.release.loaded import LoadedRelease
@@ -42,8 +42,8 @@ def causes(page: Path) -> list[str]:
 def test_a_home_is_watched_and_what_goes_wrong_with_it_is_named(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "MIN_ROWS", 20)
-    monkeypatch.setattr(watch, "MIN_ROWS", 20)
+    for module in (checks, drift, watch):
+        monkeypatch.setattr(module, "MIN_ROWS", 20)
     page = tmp_path / "reports" / "drift.html"
     watched = watch_window(subject, CUT, DAYS, page, Engine())
     figures = read_mapping(page.with_suffix(".json"))
