@@ -38,7 +38,7 @@ def moment(of: str) -> float | None:
 
 def drift() -> Mapping[str, float | None]:
     counts = {one: gauge("drift_columns", outcome=one) for one in ("compared", "drifted")}
-    return {**counts, "until": gauge("drift_timestamp_seconds")}
+    return {**counts, "causes": gauge("drift_causes"), "until": gauge("drift_timestamp_seconds")}
 
 
 def test_of_a_release_it_is_when_it_was_made_and_how_far_it_reads(
@@ -82,21 +82,21 @@ def test_of_drift_it_is_what_the_report_says_for_as_long_as_it_lies_there(
     assert active is not None
     ages = Ages(tmp_path)
     ages.tell(active)
-    assert drift() == {"compared": 0, "drifted": 0, "until": 0}
+    assert drift() == {"compared": 0, "drifted": 0, "causes": 0, "until": 0}
     page = tmp_path / "reports" / "drift.html"
     drift_report(users(0), users(1, shift=10), page, until=CUT)
     ages.tell(active)
-    assert drift() == {"compared": 4, "drifted": 1, "until": CUT.timestamp()}
+    assert drift() == {"compared": 4, "drifted": 1, "causes": 1, "until": CUT.timestamp()}
     drift_report(users(0), pd.concat([users(1)]), page)  # as reports of before: without a moment
     ages.tell(active)
-    assert drift() == {"compared": 4, "drifted": 0, "until": 0}
+    assert drift() == {"compared": 4, "drifted": 0, "causes": 0, "until": 0}
     for text in ("{", json.dumps({"columns": 3})):
         page.with_suffix(".json").write_text(text)
         ages.tell(active)
-        assert drift() == {"compared": 0, "drifted": 0, "until": 0}
+        assert drift() == {"compared": 0, "drifted": 0, "causes": 0, "until": 0}
     page.with_suffix(".json").unlink()
     ages.tell(active)
-    assert drift() == {"compared": 0, "drifted": 0, "until": 0}
+    assert drift() == {"compared": 0, "drifted": 0, "causes": 0, "until": 0}
 
 
 def test_the_newest_event_counts_and_not_the_last_one_that_came(home: Home, tmp_path: Path) -> None:
