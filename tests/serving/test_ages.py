@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from prometheus_client import REGISTRY
@@ -87,7 +86,9 @@ def test_of_drift_it_is_what_the_report_says_for_as_long_as_it_lies_there(
     drift_report(users(0), users(1, shift=10), page, until=CUT)
     ages.tell(active)
     assert drift() == {"compared": 4, "drifted": 1, "causes": 1, "until": CUT.timestamp()}
-    drift_report(users(0), pd.concat([users(1)]), page)  # as reports of before: without a moment
+    # As reports of before: without a moment, and without causes.
+    before = {"columns": dict.fromkeys("abcd", 0.1), "drifted": [], "until": None}
+    page.with_suffix(".json").write_text(json.dumps(before))
     ages.tell(active)
     assert drift() == {"compared": 4, "drifted": 0, "causes": 0, "until": 0}
     for text in ("{", json.dumps({"columns": 3})):
