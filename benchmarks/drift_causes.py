@@ -62,8 +62,10 @@ def first_cause(name: str, seed: int) -> str:
     return causes[0].cause if causes else ""
 
 
-def markdown(result: dict[str, Any]) -> str:
+def markdown(result: dict[str, Any] | None) -> str:
     """The table of docs/monitoring.md."""
+    if result is None:
+        return "Not measured yet."
     seeds = result["seeds"]
     lines = ["| planted | found and named first |", "|---|---|"]
     lines += [

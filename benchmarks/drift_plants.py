@@ -44,7 +44,9 @@ class Week:
         table = world.table().copy()
         frame = world.listened()
         served = frame.copy()
-        return cls(world, texts, frame, table, served, texts.vectors, np.random.default_rng(seed))
+        return cls(
+            world, texts, frame, table, served, texts.vectors, np.random.default_rng([seed, 1])
+        )
 
     def profile(self) -> WindowProfile:
         """Its profile."""

@@ -42,12 +42,13 @@ class World:
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
+        self._people = pd.DataFrame()
         self._people = self._drawn(self.users)
         self.week = 0
 
     def table(self) -> pd.DataFrame:
         """The users table of the week."""
-        return self._people[["user_id", "country", "age"]]
+        return pd.DataFrame({name: self._people[name] for name in ("user_id", "country", "age")})
 
     def listened(self) -> pd.DataFrame:
         """Users who came in the week, as `WindowTables.frame` gives them; the next week begins."""
@@ -66,7 +67,8 @@ class World:
         self.week += 1
         more = self._drawn(rng.poisson(0.01 * len(people)))
         self._people = pd.concat([people, more], ignore_index=True)
-        return frame.reset_index(drop=True)
+        frame.index = pd.RangeIndex(len(frame))
+        return pd.DataFrame(frame)
 
     def profile(self, frame: pd.DataFrame, table: pd.DataFrame) -> WindowProfile:
         """The profile of the week that `listened` gave last."""
@@ -90,7 +92,7 @@ class World:
 
     def _drawn(self, count: int) -> pd.DataFrame:
         rng = self._rng
-        at = len(getattr(self, "_people", ()))
+        at = len(self._people)
         people = {
             "user_id": [f"u{at + one}" for one in range(count)],
             "country": rng.choice(COUNTRIES, count, p=_SHARES),

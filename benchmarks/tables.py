@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import (
+    drift_causes,
+    drift_volume,
     five_days,
     five_days_table,
     index_size,
@@ -45,6 +47,10 @@ TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "public sets": lambda: public_tables.with_missing(_public()),
         "simulated worlds": lambda: worlds.markdown(read_result(worlds.NAME), worlds.SHOWN),
+    },
+    "docs/monitoring.md": {
+        each.NAME.replace("_", " "): lambda each=each: each.markdown(known_result(each.NAME))  # type: ignore[misc]
+        for each in (drift_causes, drift_volume)
     },
     "docs/benchmarks.md": {
         "what the sets are": lambda: public_tables.sets_table(_public()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from colisten.monitoring.check import Check, Kind, share_text
 from colisten.monitoring.limits import ENOUGH, Limit, Source, level, trend
@@ -117,19 +118,24 @@ def freshness(earlier: Sequence[WindowProfile], now: WindowProfile) -> Iterator[
 
 
 def users_gone(earlier: Sequence[WindowProfile], now: WindowProfile) -> Iterator[Check]:
-    """Users of the users table by country, which grow or stay."""
+    """Users of the users table by country: the share by which they became fewer.
+
+    A table of users is no sample: it grows or stays, and one that is gone was taken out.
+    """
     told = [one for one in earlier if one.registered]
     if not now.registered:
         return
     for country in sorted({name for one in told for name in one.registered}):
-        counts = _counts(told, f"users_gone:{country}", "registered", country)
-        # A table of users is no sample: one that is gone was taken out.
-        limit = trend(
-            counts, least=_REGISTERED, fixed=_REGISTERED_FIXED, sampled=False, drops_only=True
-        )
-        count = now.registered.get(country, 0)
-        says = f"{count:,} users of {country} are registered ({_expected(limit)})"
-        yield _volume("users_gone", country, count, limit, says)
+        still = _unmoved(told, f"users_gone:{country}")
+        counts = [one.registered.get(country, 0) for one in still]
+        count, before = now.registered.get(country, 0), counts[-1]
+        says = f"{count:,} users of {country} are registered (there were {before:,})"
+        if before < MIN_COUNT:
+            yield Check.not_judged("users_gone", country, None, says)
+            continue
+        drops = [1 - later / max(one, 1) for one, later in pairwise(counts)]
+        limit = level(drops, least=_REGISTERED, chance=0.0, fixed=_REGISTERED_FIXED)
+        yield Check.of_limit("users_gone", country, 1 - count / before, limit, says)
 
 
 def volumes(earlier: Sequence[WindowProfile], now: WindowProfile) -> Iterator[Check]:
@@ -149,7 +155,7 @@ def _volume(kind: Kind, of: str, count: int, limit: Limit, says: str) -> Check:
     nothing = of == "events" and not count
     if nothing and limit.usual is None:
         return Check(kind, of, 0.0, None, 1.0, None, "fixed", True, "there are no events at all")
-    if max(limit.usual or 0, count) < MIN_COUNT and not nothing:
+    if limit.usual is None or (max(limit.usual, count) < MIN_COUNT and not nothing):
         return Check.not_judged(kind, of, float(count), says)
     return Check.of_limit(kind, of, float(count), limit, says)
 

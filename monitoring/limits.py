@@ -78,8 +78,6 @@ def trend(
     *,
     least: float,
     fixed: float,
-    sampled: bool = True,
-    drops_only: bool = False,
 ) -> Limit:
     """A count that may grow or shrink steadily; differences are those of its logarithm.
 
@@ -88,17 +86,14 @@ def trend(
             is no measure of what is usual.
         least: Difference from which on it is worth a look, .1 for a tenth.
         fixed: The same while there are too few windows.
-        sampled: Whether chance alone moves it, as it does events and leaves a register.
-        drops_only: Whether a high value is no reason to look.
     """
     at, logs = _logarithms(earlier)
     if not len(logs):
         return Limit(None, None, None, "fixed")
     if len(logs) < ENOUGH:
         expected = float(logs[-1])
-        chance = math.exp(-expected / 2) if sampled else 0.0
-        width = max(-math.log1p(-fixed), _times(None) * chance)
-        return _ratio(expected, width, "fixed", drops_only)
+        width = max(-math.log1p(-fixed), _times(None) * math.exp(-expected / 2))
+        return _ratio(expected, width, "fixed")
     at, logs = at[-_TREND:], logs[-_TREND:]
     n, middle = len(logs), float(at.mean())
     squares = float(((at - middle) ** 2).sum())
@@ -107,11 +102,10 @@ def trend(
     expected = float(logs.mean()) + slope * ahead
     left = logs - logs.mean() - slope * (at - middle)
     # The root of a count is its sampling error; users who do much at once are in what is left.
-    chance = math.exp(-expected / 2) if sampled else 0.0
-    spread = max(math.sqrt(float((left**2).sum()) / (n - 2)), chance)
+    spread = max(math.sqrt(float((left**2).sum()) / (n - 2)), math.exp(-expected / 2))
     error = spread * math.sqrt(1 + 1 / n + ahead**2 / squares)
     width = max(-math.log1p(-least), _times(n - 2) * error)
-    return _ratio(expected, width, "windows", drops_only)
+    return _ratio(expected, width, "windows")
 
 
 def _logarithms(counts: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -121,9 +115,9 @@ def _logarithms(counts: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray]
     return np.array([at for at, _ in known], dtype=np.float64), np.array(logs)
 
 
-def _ratio(expected: float, width: float, source: Source, drops_only: bool) -> Limit:
-    high = None if drops_only else math.exp(expected + width)
-    return Limit(math.exp(expected), math.exp(expected - width), high, source)
+def _ratio(expected: float, width: float, source: Source) -> Limit:
+    low, high = math.exp(expected - width), math.exp(expected + width)
+    return Limit(math.exp(expected), low, high, source)
 
 
 def _times(freedom: int | None) -> float:

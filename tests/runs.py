@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from colisten.errors import ReportError
-from colisten.monitoring import drift
+from colisten.reports.render import render
+from colisten.steps import watch_drift
+from colisten.steps.artifacts.reports import HtmlPage
 from tests import planted
 from tests.ahead import Ahead, Made
 from tests.calls import recording
@@ -96,16 +97,13 @@ def command(data: Path, out: Path, *extra: str, door: tuple[str, ...] = ("run",)
 
 @contextmanager
 def no_drift() -> Iterator[None]:
-    """Runs in this process draw no page of drift, as where there is no earlier window.
+    """Runs in this process watch no drift: whoever asks for this looks at no report of it."""
 
-    Evidently draws for longer than all trainings take. Whoever asks for this looks at no page.
-    """
-
-    def refused(*_: object, **__: object) -> None:
-        raise ReportError("Nobody looks at it.")
+    def nothing(*_: object, **__: object) -> tuple[HtmlPage, dict[str, float]]:
+        return HtmlPage(render("message", "Drift", message="Nobody looks at it.")), {}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drift, "drift_report", refused)
+        patch.setattr(watch_drift, "drift_of", nothing)
         yield
 
 

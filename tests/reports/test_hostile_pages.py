@@ -22,6 +22,7 @@ from colisten.explain.explanation import Explanation
 from colisten.graph.report import GraphReport, graph_report
 from colisten.models.choices import Choice, Figures
 from colisten.monitoring.drift import drift_report
+from colisten.monitoring.evidently_drift import evidently_page
 from colisten.monitoring.experiment import experiment_report
 from colisten.pages import page, write_page
 from colisten.release.backtest import Figure
@@ -106,7 +107,9 @@ def write_drift(out: Path, evil: bool) -> list[str]:
         )
         for _ in range(2)
     ]
-    drift_report(frames[0], frames[1], out)
+    report = drift_report(frames[0], frames[1], out.with_name("drift.html"))
+    if out.name != report.html.name:
+        evidently_page(frames[0], frames[1], report, out)
     return columns
 
 
@@ -121,6 +124,7 @@ def write_experiment(out: Path, evil: bool) -> list[str]:
 WRITERS: dict[str, Write] = {
     "curve.html": write_curve,
     "drift.html": write_drift,
+    "drift_evidently.html": write_drift,
     "evaluation.html": write_evaluation,
     "experiment.html": write_experiment,
     "graph.html": write_graph,

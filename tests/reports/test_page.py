@@ -37,6 +37,7 @@ PAGES = {
     "ablations.html",
     "curve.html",
     "drift.html",
+    "drift_evidently.html",
     "evaluation.html",
     "experiment.html",
     "explain.html",
