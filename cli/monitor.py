@@ -124,8 +124,10 @@ def rules_(as_json: JsonOption = False) -> None:
 
     Example: colisten monitor rules > alerts.yaml
     """
-    tree = {"rules": [_without_defaults(rule) for rule in DEFAULT_RULES.rules]}
-    tree |= {"stale_after_days": DEFAULT_RULES.oldest_days}
+    tree: dict[str, Any] = {
+        "rules": [_without_defaults(rule) for rule in DEFAULT_RULES.rules],
+        "stale_after_days": DEFAULT_RULES.oldest_days,
+    }
     if as_json:
         print_document(tree)
         return

@@ -29,6 +29,17 @@ from colisten.shown import plain_lines
 
 _STATIC = Path(evidently.__file__).parent / "nbextension" / "static"
 _ROOT = "report"
+# Evidently's script draws by the theme of the reader's system, also what goes on paper.
+_ON_PAPER = f"""
+(() => {{
+  const paper = matchMedia("print"), root = document.getElementById("{_ROOT}");
+  paper.addEventListener("change", () => {{
+    const box = root.querySelector(".MuiPaper-root") || root;
+    const [red] = getComputedStyle(box).color.match(/[0-9.]+/g) || [0];
+    root.classList.toggle("inverted", paper.matches && Number(red) > 127);
+  }});
+}})();
+"""
 # What marks a figure in the tree of widgets: a whole one, or the bars inside a cell of a table.
 _FIGURES = ({"data", "layout"}, {"x", "y"})
 
@@ -61,7 +72,7 @@ def report_page(snapshot: Snapshot, title: str, *, above: Sequence[BaseWidgetInf
         title,
         f'<div id="{_ROOT}"></div>',
         style=theme() + _style(),
-        scripts=("var global = globalThis;", library, draw),
+        scripts=("var global = globalThis;", library, draw, _ON_PAPER),
     )
 
 
@@ -96,4 +107,6 @@ def _style() -> str:
         # On a phone a wide figure or table scrolls by itself instead of being cut off.
         f"#{_ROOT} .MuiGrid-root, #{_ROOT} .MuiPaper-root "
         "{ min-width: 0; max-width: 100%; overflow-x: auto; }\n"
+        # Drawn light on dark it would cost a cartridge.
+        f"@media print {{ #{_ROOT}.inverted {{ filter: invert(1) hue-rotate(180deg); }} }}\n"
     )

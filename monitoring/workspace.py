@@ -34,7 +34,8 @@ WORKSPACE = "monitor/evidently"
 """In the folder of a run."""
 
 TITLES: dict[Report, str] = {"drift": "Drift", "experiment": "Experiment", "gate": "Gate"}
-MOST_PANELS = 24
+MOST_PANELS, MOST_LINES = 24, 12
+"""Of a project's first page; its reports have all figures."""
 
 # Kinds of figures in the order in which they are drawn; what is not named comes after them.
 _FIRST = ("alerts", "columns", "drifted", "causes", "users", "arms", "lifts", "spread")
@@ -130,17 +131,21 @@ def _place(kind: str) -> tuple[int, str]:
 
 def _dashboard(place: Path, said: str) -> DashboardModel:
     """Every kind of figure over the runs, the newest run's words above."""
-    kinds: dict[str, None] = {}
+    kinds: dict[str, set[str]] = {}
     for file in sorted((place / _SNAPSHOTS).glob("*.json")):
         results = parse_json(file.read_bytes(), name=str(file))["metric_results"]
         for result in results.values():
-            kinds[result["metric_value_location"]["metric"]["params"]["figure"]] = None
+            named = result["metric_value_location"]["metric"]["params"]
+            kinds.setdefault(named["figure"], set()).add(named["of"])
     panels = [text_panel(title="The latest report", description=harmless(said))]
     for kind in sorted(kinds, key=_place)[:MOST_PANELS]:
-        metric = PanelMetric(
-            metric=ReportFigure.__name__, metric_labels={"figure": kind}, legend="{{of}}"
-        )
-        panels.append(line_plot_panel(title=kind, values=[metric], size="half"))
+        lines = [
+            PanelMetric(
+                metric=ReportFigure.__name__, metric_labels={"figure": kind, "of": of}, legend=of
+            )
+            for of in sorted(kinds[kind])[:MOST_LINES]
+        ]
+        panels.append(line_plot_panel(title=kind, values=lines, size="half"))
     for number, panel in enumerate(panels):
         panel.id = uuid.uuid5(_SPACE, f"{place.name} panel {number}")
     tab = DashboardTabModel(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,11 +29,13 @@ class DriftFigures(BaseModel):
         until: End of its later window; None in reports of before.
         columns: Those that were compared, each with its score.
         drifted: Those that moved.
+        causes: Of all that moved, columns or not; none in reports of before.
     """
 
     until: datetime | None = None
     columns: dict[str, float]
     drifted: tuple[str, ...]
+    causes: tuple[dict[str, Any], ...] = ()
 
 
 class Ages:
@@ -79,10 +82,12 @@ class Ages:
         self._tell_drift(figures)
 
     def _tell_drift(self, figures: DriftFigures | None) -> None:
-        compared, drifted, until = 0, 0, 0.0
+        compared, drifted, causes, until = 0, 0, 0, 0.0
         if figures is not None:
             compared, drifted = len(figures.columns), len(figures.drifted)
+            causes = len(figures.causes)
             until = 0.0 if figures.until is None else figures.until.timestamp()
         metrics.DRIFT_COLUMNS.labels("compared").set(compared)
         metrics.DRIFT_COLUMNS.labels("drifted").set(drifted)
+        metrics.DRIFT_CAUSES.set(causes)
         metrics.DRIFT_MOMENT.set(until)

@@ -134,6 +134,11 @@ DRIFT_COLUMNS = Gauge(
     ("outcome",),
     multiprocess_mode="livemax",
 )
+DRIFT_CAUSES = Gauge(
+    "colisten_drift_causes",
+    "Causes that the last drift report names for what moved; 0 where nothing did, or none is.",
+    multiprocess_mode="livemax",
+)
 DRIFT_MOMENT = Gauge(
     "colisten_drift_timestamp_seconds",
     "End of the window that the last drift report is of, seconds since 1970; 0 where none says.",

@@ -172,4 +172,4 @@ def log_rows(
             raise violations[0]
         with reading(EXPOSURES.name):
             *counts, releases = views.connection.execute(query, params).fetchall()[0]
-    return LogRows(target_type, attribution_hours, *counts, releases=tuple(releases))
+    return LogRows(target_type, attribution_hours, *[*counts, tuple(releases)])

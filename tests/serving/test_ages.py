@@ -13,7 +13,6 @@ from prometheus_client import REGISTRY
 
 from colisten.features.names import TIMESTAMP
 from colisten.index.exact import ExactIndex
-from colisten.json_files import read_mapping, write_json
 from colisten.monitoring.drift import drift_report
 from colisten.release.feature_files import features_of
 from colisten.release.store import ReleaseStore
@@ -38,7 +37,7 @@ def moment(of: str) -> float | None:
 
 def drift() -> Mapping[str, float | None]:
     counts = {one: gauge("drift_columns", outcome=one) for one in ("compared", "drifted")}
-    return {**counts, "until": gauge("drift_timestamp_seconds")}
+    return {**counts, "causes": gauge("drift_causes"), "until": gauge("drift_timestamp_seconds")}
 
 
 def test_of_a_release_it_is_when_it_was_made_and_how_far_it_reads(
@@ -82,24 +81,23 @@ def test_of_drift_it_is_what_the_report_says_for_as_long_as_it_lies_there(
     assert active is not None
     ages = Ages(tmp_path)
     ages.tell(active)
-    assert drift() == {"compared": 0, "drifted": 0, "until": 0}
+    assert drift() == {"compared": 0, "drifted": 0, "causes": 0, "until": 0}
     page = tmp_path / "reports" / "drift.html"
     drift_report(users(0), users(1, shift=10), page, until=CUT)
     ages.tell(active)
-    assert drift() == {"compared": 4, "drifted": 1, "until": CUT.timestamp()}
-    drift_report(users(0), users(1), page)
-    figures = read_mapping(page.with_suffix(".json"))
-    del figures["until"]  # as reports of before: without a moment
-    write_json(page.with_suffix(".json"), figures)
+    assert drift() == {"compared": 4, "drifted": 1, "causes": 1, "until": CUT.timestamp()}
+    # As reports of before: without a moment, and without causes.
+    before = {"columns": dict.fromkeys("abcd", 0.1), "drifted": [], "until": None}
+    page.with_suffix(".json").write_text(json.dumps(before))
     ages.tell(active)
-    assert drift() == {"compared": 4, "drifted": 0, "until": 0}
+    assert drift() == {"compared": 4, "drifted": 0, "causes": 0, "until": 0}
     for text in ("{", json.dumps({"columns": 3})):
         page.with_suffix(".json").write_text(text)
         ages.tell(active)
-        assert drift() == {"compared": 0, "drifted": 0, "until": 0}
+        assert drift() == {"compared": 0, "drifted": 0, "causes": 0, "until": 0}
     page.with_suffix(".json").unlink()
     ages.tell(active)
-    assert drift() == {"compared": 0, "drifted": 0, "until": 0}
+    assert drift() == {"compared": 0, "drifted": 0, "causes": 0, "until": 0}
 
 
 def test_the_newest_event_counts_and_not_the_last_one_that_came(home: Home, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from tests.k8s.monitoring.manifests import ROOT, alerts, records
 
 PAGE = Page.read("docs/runbooks.md")
 DAYS = (
-    *("First deployment", "Daily run failed", "Bad release", "Index slow or empty"),
-    *("Features stale", "Roll back", "Disaster recovery", "Upgrade", "Cost and capacity"),
+    *("First deployment", "Daily run failed", "A report raises an alert", "Bad release"),
+    *("Index slow or empty", "Features stale", "Roll back", "Disaster recovery", "Upgrade"),
+    "Cost and capacity",
 )
 
 
