@@ -87,7 +87,11 @@ def test_of_drift_it_is_what_the_report_says_for_as_long_as_it_lies_there(
     ages.tell(active)
     assert drift() == {"compared": 4, "drifted": 1, "causes": 1, "until": CUT.timestamp()}
     # As reports of before: without a moment, and without causes.
-    before = {"columns": dict.fromkeys("abcd", 0.1), "drifted": [], "until": None}
+    before: dict[str, object] = {
+        "columns": dict.fromkeys("abcd", 0.1),
+        "drifted": [],
+        "until": None,
+    }
     page.with_suffix(".json").write_text(json.dumps(before))
     ages.tell(active)
     assert drift() == {"compared": 4, "drifted": 0, "causes": 0, "until": 0}
