@@ -25,6 +25,7 @@ SECOND = (
     "ablations",
     "baselines",
     "benchmarks/test_score_truth.py",
+    "benchmarks/test_three_arms.py",
     "cli/test_demo.py",
     "cli/test_experiment.py",
     "data",
