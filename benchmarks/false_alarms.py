@@ -83,7 +83,9 @@ def measured(known: Mapping[datetime, pa.Table], start: datetime, runs: int) -> 
     scores = _all_scores(known, runs)
     # Without an end: narrowest where the last day's interval of the primary metric reaches.
     reach = float(np.nanmedian(scores[-1].information[:, :, 0])) ** -0.5 * 3.035
-    opened = ExperimentDesign.model_validate(fields | {"smallest_lift": float(np.expm1(reach))})
+    # A design takes ten at most, which few users reach.
+    smallest = min(float(np.expm1(reach)), 10.0)
+    opened = ExperimentDesign.model_validate(fields | {"smallest_lift": smallest})
     once = look_of(None, users=0)
     grouped, at_any = (
         [look_of(design, users=0, until=moment) for moment in moments]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from colisten.errors import ColistenError, ReportError
+from colisten.data.moments import parse_moment
+from colisten.errors import ColistenError, ConfigError, ReportError
 from colisten.json_files import read_mapping, write_json
 from colisten.monitoring.check import Check
 from colisten.monitoring.checks import MIN_ROWS, table_checks
@@ -154,7 +156,8 @@ def _since(
     known = {}
     for one in before.get("checks", []):
         if one.get("moved") and one.get("since"):
-            known[f"{one['kind']}:{one['of']}"] = datetime.fromisoformat(one["since"])
+            with suppress(ConfigError):
+                known[f"{one['kind']}:{one['of']}"] = parse_moment(one["since"], "since")
     return tuple(
         replace(one, since=min(known.get(one.name, now.since), now.since)) if one.moved else one
         for one in checks

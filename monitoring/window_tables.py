@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from colisten.data import parquet
 from colisten.data.duckdb_connection import connect
-from colisten.data.moments import utc
+from colisten.data.moments import EPOCH, utc
+from colisten.data.sql import sql_name, sql_text
 from colisten.monitoring.checks import TASTE
 from colisten.settings.engine import Engine
 
@@ -92,11 +93,12 @@ class WindowTables:
         Columns: `user_id`, those of the users table, events by type, taste axes.
         """
         counts = [
-            f"count(*) FILTER (item_type = {_text(name)})::DOUBLE AS {_quoted(f'{name}_events')}"
+            f"count(*) FILTER (item_type = {sql_text(name)})::DOUBLE "
+            f"AS {sql_name(f'{name}_events')}"
             for name in self._types
         ]
         axes = 0 if self._taste is None else self._taste.places.shape[1]
-        places = [f"avg(place_{at}) AS {_quoted(f'{TASTE}{at}')}" for at in range(axes)]
+        places = [f"avg(place_{at}) AS {sql_name(f'{TASTE}{at}')}" for at in range(axes)]
         joined = "LEFT JOIN taste USING (item_id)" if axes else ""
         own = self._user_columns()
         users = "LEFT JOIN users USING (user_id)" if own else ""
@@ -107,7 +109,7 @@ class WindowTables:
                 FROM interactions {joined}
                 WHERE timestamp >= $since AND timestamp < $until
                 GROUP BY user_id)
-            SELECT {", ".join(["user_id", *map(_quoted, own), "done.* EXCLUDE (user_id)"])}
+            SELECT {", ".join(["user_id", *map(sql_name, own), "done.* EXCLUDE (user_id)"])}
             FROM done {users} ORDER BY user_id
             """,
             {"since": utc(since), "until": utc(until)},
@@ -128,7 +130,7 @@ class WindowTables:
             names = [name for name in _columns(self._connection, table) if name not in _KEYS]
             if not names:
                 continue
-            known = ", ".join(f"count({_quoted(name)})" for name in names)
+            known = ", ".join(f"count({sql_name(name)})" for name in names)
             rows, *counts = self._connection.sql(
                 f"SELECT count(*), {known} FROM {table}"
             ).fetchall()[0]
@@ -175,7 +177,7 @@ def _moment(
     (found,) = connection.execute(
         f"SELECT epoch_us({which}(timestamp)) FROM interactions {before}", values
     ).fetchall()[0]
-    return None if found is None else _EPOCH + timedelta(microseconds=found)
+    return None if found is None else EPOCH + timedelta(microseconds=found)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -185,14 +187,3 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str
         return {}
     described = connection.sql(f"DESCRIBE {table}").fetchall()
     return {str(row[0]): str(row[1]) for row in described}
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

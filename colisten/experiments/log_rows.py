@@ -4,10 +4,11 @@ nobody is counted, so that a reader sees a broken log before its results."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from colisten.data.contract import EXPOSURES, INTERACTIONS
+from colisten.data.moments import parse_moment
 from colisten.data.views import open_files, reading
 from colisten.experiments.dates import ALWAYS, Dates, attribution_window
 from colisten.settings.data import DataSettings
@@ -112,7 +113,7 @@ class LogRows:
     @property
     def last_moment(self) -> datetime:
         """`last_row` as a moment, to the minute."""
-        return datetime.strptime(self.last_row, _FORMAT).replace(tzinfo=UTC)
+        return parse_moment(self.last_row.removesuffix(" UTC"), "the last row")
 
     @property
     def said(self) -> str:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from colisten.data import parquet
 from colisten.data.catalogue import Catalogue
 from colisten.data.checks import check_tables
-from colisten.data.contract import INTERACTIONS, ITEMS, MUSIC, NUMBER, USERS
+from colisten.data.contract import INTERACTIONS, ITEMS, MOST_MILLISECONDS, MUSIC, NUMBER, USERS
 from colisten.data.ids import MAX_ID_BYTES, id_fault
 from colisten.data.prepare import check_cut, prepare_tables
 from colisten.errors import ColistenError
@@ -62,6 +62,7 @@ DATES = st.one_of(
     st.sampled_from([MOST, MOST - 1, -MOST, -MOST - 1, 253_402_300_800_000_000, 3 * 10**17]),
 )
 AGES = st.none() | st.floats(0, 150, width=32) | st.sampled_from([0.0, 1e-40, 149.99999999999997])
+HEARD = st.none() | st.floats(0, MOST_MILLISECONDS)
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 TIMES = st.datetimes(
     START.replace(tzinfo=None), (CUT + timedelta(days=20)).replace(tzinfo=None)
@@ -109,11 +110,12 @@ def odd_tables(draw: st.DrawFn) -> Tables:
             "item_type": item["item_type"],
             "signal": draw(st.sampled_from(SIGNALS)),
             "timestamp": at,
+            "duration_ms": draw(HEARD),
         }
         for user, item, at in heard
     ]
     first = {"user_id": people[0], "item_id": names[0], "item_type": ITEM_TYPES[0]}
-    events.append({**first, "signal": "stream", "timestamp": START})
+    events.append({**first, "signal": "stream", "timestamp": START, "duration_ms": None})
     return {"items": items, "users": users, "music": music, "interactions": events}
 
 
