@@ -35,8 +35,8 @@ _ON_PAPER = f"""
   const paper = matchMedia("print"), root = document.getElementById("{_ROOT}");
   paper.addEventListener("change", () => {{
     const box = root.querySelector(".MuiPaper-root") || root;
-    const [red] = getComputedStyle(box).color.match(/[0-9.]+/g) || [0];
-    root.classList.toggle("inverted", paper.matches && Number(red) > 127);
+    const [share] = getComputedStyle(box).color.match(/[0-9.]+/g) || [0];
+    root.classList.toggle("inverted", paper.matches && Number(share) > 127);
   }});
 }})();
 """

@@ -11,7 +11,6 @@ from colisten.extras import needs
 
 needs("evidently")
 
-import json
 import uuid
 import warnings
 from collections.abc import Sequence
@@ -115,7 +114,7 @@ def _fill_project(
 
 def _write(file: Path, model: dict[str, Any]) -> None:
     """Write what Evidently reads; here and nowhere else does something get into a workspace."""
-    plain = parse_json(json.dumps(model, cls=NumpyEncoder), name=str(file))
+    plain = parse_json(NumpyEncoder().encode(model), name=str(file))
     write_json(file, harmless_tree(plain), indent=None)
 
 

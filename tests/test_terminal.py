@@ -28,6 +28,8 @@ PRINTERS = {
     ROOT / "cli" / "documents.py",
     # A draft of a mapping, to be sent into a file.
     ROOT / "cli" / "import_tables.py",
+    # A draft of rules, likewise.
+    ROOT / "cli" / "monitor.py",
     # Its own words, as a page of Markdown.
     ROOT / "cli" / "commands.py",
     ROOT / "cli" / "settings.py",

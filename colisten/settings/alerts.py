@@ -18,7 +18,7 @@ from colisten.yaml_files import LARGEST_BYTES, parse_yaml
 
 Report = Literal["drift", "experiment", "gate"]
 Severity = Literal["page", "ticket"]
-Comparison = Literal[">", ">=", "<", "<=", "==", "!=", "in", "not in"]
+Operator = Literal[">", ">=", "<", "<=", "==", "!=", "in", "not in"]
 Days = Annotated[float, Field(gt=0, le=3660)]
 
 REPORTS: tuple[Report, ...] = ("drift", "experiment", "gate")
@@ -43,7 +43,7 @@ class AlertRule(Section):
         max_length=500,
         description="Where it is in the report's JSON, with dots; * stands for each of a list.",
     )
-    comparison: Comparison = Field(">=", description="How figure and threshold are compared.")
+    comparison: Operator = Field(">=", description="How figure and threshold are compared.")
     threshold: bool | float | str | tuple[str, ...] = Field(
         description="With what: a number, true or false, a text, or texts for `in`. A figure that "
         "is a list counts by its length."

@@ -27,13 +27,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import erfc, log_ndtr, ndtr, ndtri_exp
 
 from colisten.errors import ConfigError
+from colisten.words import known_word
 
 Spending = Literal["obrien_fleming", "pocock"]
 
@@ -137,6 +138,7 @@ class ConfidenceSequence:
 
 def spent(fraction: float, alpha: float, spending: Spending) -> float:
     """Chance of a false alarm, both sides together, spent by an information fraction."""
+    known_word("Spending", spending, get_args(Spending))
     if spending == "pocock":
         return alpha * math.log1p((math.e - 1) * fraction)
     return 4 * float(ndtr(_quantile(math.log(alpha / 4)) / math.sqrt(fraction)))
@@ -163,6 +165,7 @@ def group_bounds(
             f"ascend by at least {LEAST_STEP:g} to at most 1.",
             "Plan fewer looks, or say them as parts of the last one.",
         )
+    known_word("Spending", spending, get_args(Spending))
     return _bounds(tuple(min(1.0, float(one)) for one in fractions), float(alpha), spending)
 
 
