@@ -9,6 +9,7 @@ from typing import Literal
 from colisten.errors import ReportError
 from colisten.json_files import read_mapping, write_json
 from colisten.steps.artifacts.release import Published
+from colisten.words import known_word
 
 
 def keep_drift(home: Path, until: datetime, keep: int) -> None:
@@ -78,6 +79,7 @@ def fail_on_drift(home: Path, gravest: Literal["page", "ticket"] | None) -> None
 
     if gravest is None:
         return
+    known_word("Severity", gravest, SEVERITIES)
     counted = SEVERITIES[: SEVERITIES.index(gravest) + 1]
     firing = [
         f"{alert.name}: {alert.sentence}"
