@@ -6,6 +6,9 @@ from colisten.extras import needs
 
 needs("evidently", "plotly")
 
+from collections.abc import Iterable
+from typing import Any
+
 import plotly.graph_objects as go
 from evidently.legacy.model.widget import BaseWidgetInfo
 from evidently.legacy.renderers.html_widgets import plotly_figure, table_data, text_widget
@@ -82,12 +85,7 @@ def _shares(comparison: Comparison) -> BaseWidgetInfo:
             y=[share.value for _, share in shown],
             marker={"color": colour},
             opacity=1.0 if comparison.is_sound else DIMMED,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [share.high - share.value for _, share in shown],
-                "arrayminus": [share.value - share.low for _, share in shown],
-            },
+            error_y=_reach(share for _, share in shown),
         )
     figure.update_yaxes(tickformat=".1%", rangemode="tozero", title="share of exposed users")
     figure.update_layout(barmode="group", bargap=0.5, legend={"orientation": "h", "y": 1.15})
@@ -155,12 +153,7 @@ def _days(comparison: Comparison) -> BaseWidgetInfo:
             y=[lift.value for _, lift in shown],
             marker={"color": colour},
             opacity=1.0 if comparison.is_sound else DIMMED,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [lift.high - lift.value for _, lift in shown],
-                "arrayminus": [lift.value - lift.low for _, lift in shown],
-            },
+            error_y=_reach(lift for _, lift in shown),
         )
     figure.add_hline(y=0, line={"width": 1, "dash": "dot"})
     figure.update_yaxes(tickformat="+.0%", title="lift of new starts")
@@ -242,3 +235,14 @@ def _p(value: float | None) -> str:
     if value is None:
         return UNDEFINED
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _reach(intervals: Iterable[Interval]) -> dict[str, Any]:
+    """Error bars from the ends of intervals, as plotly takes them."""
+    found = list(intervals)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [one.high - one.value for one in found],
+        "arrayminus": [one.value - one.low for one in found],
+    }
