@@ -5,15 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from colisten.reports.render import render
-from colisten.steps import watch_drift
-from colisten.steps.artifacts.reports import HtmlPage
 from tests import planted
 from tests.ahead import Ahead, Made
 from tests.calls import recording
@@ -91,18 +84,6 @@ def command(data: Path, out: Path, *extra: str, door: tuple[str, ...] = ("run",)
         *options,
         *extra,
     ]
-
-
-@contextmanager
-def no_drift() -> Iterator[None]:
-    """Runs in this process watch no drift: whoever asks for this looks at no report of it."""
-
-    def nothing(*_: object, **__: object) -> tuple[HtmlPage, dict[str, float]]:
-        return HtmlPage(render("message", "Drift", message="Nobody looks at it.")), {}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watch_drift, "drift_of", nothing)
-        yield
 
 
 def run(data: Path, out: Path, *extra: str) -> subprocess.CompletedProcess[str]:

@@ -32,7 +32,7 @@ from colisten.settings.tree import load_settings
 from tests.ahead import Made
 from tests.conftest import CUT, START, write_tiny_source
 from tests.key_pairs import pair
-from tests.runs import QUICK, WINDOW_DAYS, command, no_drift, run
+from tests.runs import QUICK, WINDOW_DAYS, command, run
 
 pytestmark = pytest.mark.slow
 
@@ -211,8 +211,7 @@ def digests(out: Path) -> dict[str, str]:
 
 def run_here(data: Path, out: Path) -> None:
     """The same run in this process, where torch and Feast are imported already."""
-    with no_drift():
-        colisten.run(data, CUT, out, load_settings(None, QUICK), window_days=WINDOW_DAYS)
+    colisten.run(data, CUT, out, load_settings(None, QUICK), window_days=WINDOW_DAYS)
 
 
 def remove_later(events: pa.Table) -> pa.Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -64,12 +63,6 @@ def run(
         for event in events
         if event.state != "started"
     ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_drift() -> Iterator[None]:
-    with runs.no_drift():
-        yield
 
 
 @pytest.fixture(scope="module")
