@@ -6,6 +6,7 @@ kilobyte whose anchors stand for a billion values. Settings need neither.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -32,6 +33,25 @@ class _Loader(yaml.SafeLoader):
                 None, None, f"the key '{twice}' is there twice", node.start_mark
             )
         return super().construct_mapping(node, deep)
+
+
+def read_yaml(file: Path, said: str, advice: str = "") -> Any:
+    """Plain values from a file, of which at most what settings may take is read.
+
+    Args:
+        file: Of YAML; a mark of its encoding at the beginning is left out.
+        said: What it is, before its path in messages: `settings`.
+        advice: What to do, where it cannot be read.
+
+    Raises:
+        ConfigError: It cannot be read, or is not as `parse_yaml` wants it.
+    """
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            text = stream.read(LARGEST_BYTES + 1)  # a device never ends
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Cannot read {said} {file}: {error}.", advice) from error
+    return parse_yaml(text, f"{said.capitalize()} {file}")
 
 
 def parse_yaml(text: str, name: str) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from colisten.errors import ConfigError
-from colisten.yaml_files import LARGEST_BYTES, parse_yaml
+from colisten.yaml_files import LARGEST_BYTES, parse_yaml, read_yaml
 from tests.cli.corpus import BOMB
 
 
@@ -47,3 +48,18 @@ def test_plain_values_are_read() -> None:
     assert parse_yaml("a: {b: [1, two, 3.5, null]}", "The text") == {
         "a": {"b": [1, "two", 3.5, None]}
     }
+
+
+def test_a_file_is_read_with_or_without_a_mark_and_at_most_as_far_as_settings_go(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "settings.yaml"
+    for mark in ("", "\ufeff"):
+        file.write_text(f"{mark}a: 1", encoding="utf-8")
+        assert read_yaml(file, "settings") == {"a": 1}
+    file.write_bytes(b"\xff")
+    for wrong in (file, tmp_path, tmp_path / "none", Path("\0")):
+        with pytest.raises(ConfigError, match="Cannot read the design"):
+            read_yaml(wrong, "the design", "Say it.")
+    with pytest.raises(ConfigError, match="settings take less"):
+        read_yaml(Path("/dev/zero"), "settings")

@@ -21,7 +21,7 @@ from colisten.settings.section import Name, Positive, Section
 from colisten.settings.shares import check_control, planned_shares
 from colisten.statistics.sequential import LEAST_STEP, Spending
 from colisten.words import nearest
-from colisten.yaml_files import LARGEST_BYTES, parse_yaml
+from colisten.yaml_files import read_yaml
 
 MOST_HOURS = 24 * 366
 """Longest attribution window: a year."""
@@ -172,12 +172,7 @@ def read_design(file: Path) -> ExperimentDesign:
     Raises:
         ConfigError: It cannot be read, is no YAML, or is no design; the message says where.
     """
-    try:
-        with file.open(encoding="utf-8-sig") as stream:
-            text = stream.read(LARGEST_BYTES + 1)  # a device never ends
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Cannot read the design {file}: {error}.", _ADVICE) from error
-    tree = parse_yaml(text, f"The design {file}")
+    tree = read_yaml(file, "the design", _ADVICE)
     if not isinstance(tree, dict):
         raise ConfigError(f"The design {file} is no mapping of `name: value`.", _ADVICE)
     try:

@@ -11,7 +11,7 @@ from colisten.data.contract import TABLES
 from colisten.errors import ConfigError
 from colisten.settings.section import Section
 from colisten.words import nearest
-from colisten.yaml_files import LARGEST_BYTES, parse_yaml
+from colisten.yaml_files import read_yaml
 
 ENDINGS = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
@@ -101,13 +101,7 @@ def read_mapping(file: Path) -> Mapping:
     Raises:
         ConfigError: It cannot be read, is no YAML, or holds what a mapping does not.
     """
-    try:
-        with file.open(encoding="utf-8-sig") as stream:
-            text = stream.read(LARGEST_BYTES + 1)  # a device never ends
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Cannot read mapping {file}: {error}.", _ADVICE) from error
-    tree = parse_yaml(text, f"Mapping {file}")
-    return mapping_from(tree, file.parent)
+    return mapping_from(read_yaml(file, "mapping", _ADVICE), file.parent)
 
 
 def mapping_from(tree: object, home: Path) -> Mapping:

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from colisten.errors import ConfigError
 from colisten.settings.section import Name, Positive, Section
 from colisten.words import advice, known_word, literal_words, nearest
-from colisten.yaml_files import LARGEST_BYTES, parse_yaml
+from colisten.yaml_files import read_yaml
 
 Report = Literal["drift", "experiment", "gate"]
 Severity = Literal["page", "ticket"]
@@ -171,12 +171,7 @@ def load_rules(file: Path | None) -> AlertRules:
     """
     if file is None:
         return DEFAULT_RULES
-    try:
-        with file.open(encoding="utf-8-sig") as stream:
-            text = stream.read(LARGEST_BYTES + 1)  # a device never ends
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Cannot read {file}: {error}.", _ADVICE) from error
-    tree = parse_yaml(text, str(file))
+    tree = read_yaml(file, "alert rules", _ADVICE)
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} holds no rules.", _ADVICE)
     try:

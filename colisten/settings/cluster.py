@@ -17,7 +17,7 @@ from colisten.errors import ConfigError
 from colisten.settings.engine import Engine
 from colisten.settings.section import Positive, Section
 from colisten.variables import KUBEFLOW_TOKEN
-from colisten.yaml_files import LARGEST_BYTES, parse_yaml
+from colisten.yaml_files import read_yaml
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z]*)")
 _CPU_UNITS = {"": 1.0, "m": 1e-3}
@@ -254,12 +254,7 @@ def load_cluster(file: Path) -> Cluster:
     Raises:
         ConfigError: It cannot be read, or says what is no setting of a cluster.
     """
-    try:
-        with file.open(encoding="utf-8-sig") as stream:
-            text = stream.read(LARGEST_BYTES + 1)  # a device never ends
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Cannot read {file}: {error}.", "See docs/cluster.md.") from error
-    return cluster_from(parse_yaml(text, str(file)), str(file))
+    return cluster_from(read_yaml(file, "cluster", "See docs/cluster.md."), str(file))
 
 
 def cluster_from(tree: Any, name: str = "cluster.yaml") -> Cluster:

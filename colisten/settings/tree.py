@@ -36,7 +36,7 @@ from colisten.settings.sections import (
 from colisten.settings.towers import TowerSettings
 from colisten.settings.triton import TritonSettings
 from colisten.words import advice, known_word, literal_words, nearest, shown
-from colisten.yaml_files import LARGEST_BYTES, parse_yaml
+from colisten.yaml_files import parse_yaml, read_yaml
 
 # The paper's recipe, as far as it says: plain means, uniform draws, margin loss, no skip, no
 # popularity prior, no cross-fitting. What it leaves open (steps, text encoder) stays as it is.
@@ -287,12 +287,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        with file.open(encoding="utf-8-sig") as stream:
-            text = stream.read(LARGEST_BYTES + 1)  # a device never ends
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Cannot read settings {file}: {error}.") from error
-    tree = parse_yaml(text, f"Settings {file}")
+    tree = read_yaml(file, "settings")
     if tree is None:
         return {}
     if not isinstance(tree, dict):
