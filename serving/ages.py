@@ -21,6 +21,10 @@ from colisten.store.drift_figures import FIGURES
 
 _log = logger("serving.ages")
 
+_LONG_AGO = 1.0
+"""What the end of a window is where there is a report that nobody can read: not the 0 of none, which
+no alert heeds."""
+
 
 class DriftFigures(BaseModel):
     """What is read of a drift report.
@@ -48,7 +52,7 @@ class Ages:
     def __init__(self, home: Path) -> None:
         self._report = home / FIGURES
         self._seen: tuple[int, int] | None = None
-        self._tell_drift(None)
+        self._tell_drift(None, until=0.0)
 
     def tell(self, active: ActiveRelease) -> None:
         """Say it of the release that answers now."""
@@ -79,10 +83,10 @@ class Ages:
                 figures = read_model(self._report, DriftFigures)
             except (OSError, ValidationError, ValueError) as error:
                 _log.warning("drift_unreadable", error=str(error)[:500])
-        self._tell_drift(figures)
+        self._tell_drift(figures, until=0.0 if seen is None else _LONG_AGO)
 
-    def _tell_drift(self, figures: DriftFigures | None) -> None:
-        compared, drifted, causes, until = 0, 0, 0, 0.0
+    def _tell_drift(self, figures: DriftFigures | None, *, until: float) -> None:
+        compared, drifted, causes = 0, 0, 0
         if figures is not None:
             compared, drifted = len(figures.columns), len(figures.drifted)
             causes = len(figures.causes)

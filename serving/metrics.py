@@ -141,7 +141,8 @@ DRIFT_CAUSES = Gauge(
 )
 DRIFT_MOMENT = Gauge(
     "colisten_drift_timestamp_seconds",
-    "End of the window that the last drift report is of, seconds since 1970; 0 where none says.",
+    "End of the window that the last drift report is of, seconds since 1970; 0 where none says, "
+    "1 where it cannot be read.",
     multiprocess_mode="livemax",
 )
 
