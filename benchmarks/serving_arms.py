@@ -147,6 +147,8 @@ def _logged(process: Process, outcome: str) -> int:
 
 def _as_rows(one: Shown) -> list[tuple[Any, ...]]:
     about = (one.user_id, one.arm, one.release_id, "home")
+    if not one.items:
+        return [(*about, None, None)]
     return [(*about, item, at) for at, item in enumerate(one.items, start=1)]
 
 

@@ -25,6 +25,7 @@ from colisten.logs import logger
 from colisten.serving import metrics
 from colisten.serving.answers import LogInfo, Shelf
 from colisten.serving.parts import EXPOSURES, Parts
+from colisten.serving.quality import Quality
 from colisten.serving.requests import EventRequest
 from colisten.settings.sections import ServingSettings
 
@@ -174,11 +175,11 @@ class ExposureLog:
             self._shown.close()
             self._done.close()
 
-    def shown(self, shelf: Shelf, surface: str | None) -> None:
-        """Note a shelf that is about to be answered."""
+    def shown(self, shelf: Shelf, surface: str | None, worth: Quality) -> None:
+        """Note a shelf that is about to be answered; one without titles is a row without an item."""
         items = [item.item_id for item in shelf.items]
         user = shelf.user_id
-        if not items or user is None:
+        if user is None:
             return
         entry = (
             shelf.request_id,
@@ -188,8 +189,9 @@ class ExposureLog:
             surface,
             items,
             datetime.now(UTC),
+            worth,
         )
-        self._shown.put(entry, len(items) * (_ROW_BYTES + len(user.encode())))
+        self._shown.put(entry, max(1, len(items)) * (_ROW_BYTES + len(user.encode())))
 
     def done(self, event: EventRequest) -> None:
         """Note an event that was stored."""
@@ -227,18 +229,19 @@ class ExposureLog:
 
 
 def _shown_rows(entries: Sequence[Entry]) -> pa.Table:
-    """One row per item shown."""
+    """One row per item shown, and one of a shelf without any."""
     columns: dict[str, list[Any]] = {name: [] for name in SHOWN.names}
-    for request_id, user, arm, release_id, surface, items, moment in entries:
-        count = len(items)
+    for request_id, user, arm, release_id, surface, items, moment, worth in entries:
+        count = max(1, len(items))
         columns["request_id"] += [request_id] * count
         columns["user_id"] += [user] * count
         columns["variant"] += [arm] * count
         columns["release_id"] += [release_id] * count
         columns["surface"] += [surface] * count
-        columns["item_id"] += items
-        columns["position"] += range(1, count + 1)
+        columns["item_id"] += items or [None]
+        columns["position"] += range(1, count + 1) if items else [None]
         columns["timestamp"] += [moment] * count
+        columns["quality"] += [worth] * count
     return pa.table(columns, schema=SHOWN)
 
 

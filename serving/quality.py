@@ -18,9 +18,11 @@ QUALITIES: tuple[Quality, ...] = get_args(Quality)
 _COUNTS = {one: metrics.QUALITY.labels(one) for one in QUALITIES}
 
 
-def count(shelf: Shelf, *, planned: bool) -> None:
-    """Count a shelf that is about to be answered; see `quality_of`."""
-    _COUNTS[quality_of(shelf, planned=planned)].inc()
+def counted(shelf: Shelf, *, planned: bool) -> Quality:
+    """What a shelf that is about to be answered is worth; see `quality_of`. It is counted."""
+    worth = quality_of(shelf, planned=planned)
+    _COUNTS[worth].inc()
+    return worth
 
 
 def quality_of(shelf: Shelf, *, planned: bool) -> Quality:

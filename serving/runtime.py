@@ -347,14 +347,14 @@ class Runtime:
     def _given(self, shelf: Shelf, arm: ShownArm, request: RecommendRequest) -> Shelf:
         """A shelf that is about to be answered: counted, and written down."""
         how = shelf.how
-        quality.count(shelf, planned=arm.popular)
+        worth = quality.counted(shelf, planned=arm.popular)
         if not arm.popular:
             self._floor.note(how)
         withhold(shelf, self._environment.settings.serving)
         if request.arm is None and not request.preview:
             metrics.SHELVES.labels(shelf.arm or "", shelf.release_id, how.vector, how.search).inc()
             if self._log is not None:
-                self._log.shown(shelf, request.surface)
+                self._log.shown(shelf, request.surface, worth)
         return shelf
 
     def _watch(self, followed: Followed) -> ReleaseWatcher:

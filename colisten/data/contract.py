@@ -21,7 +21,9 @@ MAX_AGE = 150
 MOST_MILLISECONDS = 31 * 24 * 3_600_000
 """Longest that one event may have lasted: a month. More is another unit."""
 
-QUALITIES = ("personal", "unknown", "popular", "planned")
+QUALITIES = ("personal", "unknown", "popular", "planned", "empty")
+"""What a shelf may be worth; one that was empty has a row without an item."""
+EMPTY = QUALITIES[-1]
 """What a shelf can be worth: made for this user; popular since nothing is known of the user;
 popular for want of something; popular as planned for everybody of an arm."""
 
@@ -265,8 +267,8 @@ EXPOSURES = Table(
         Column("variant", TEXT, True, "Experiment arm; never null or blank."),
         Column("release_id", TEXT, True, "Release that answered; null for another system's."),
         Column("surface", TEXT, True, "Where it was shown, e.g. home; may be null."),
-        Column("item_id", TEXT, True, "An item of `items`."),
-        Column("position", WHOLE, True, "Place on the shelf, from 1."),
+        Column("item_id", TEXT, True, "An item of `items`; null where the shelf was empty."),
+        Column("position", WHOLE, True, "Place on the shelf, from 1; null where it was empty."),
         Column("timestamp", MOMENT, True, "When it was shown."),
         Column(
             "quality",

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from colisten.data import violations
 from colisten.data.contract import (
+    EMPTY,
     ITEMS,
     MAX_AGE,
     MOST_MILLISECONDS,
@@ -133,14 +134,22 @@ def _interaction_rules(now: datetime, data: DataSettings) -> list[Rule]:
 
 def _exposure_rules(now: datetime) -> list[Rule]:
     table, shows = "exposures", ("request_id", "user_id", "item_id", "position", "timestamp")
-    off = f"position IS NULL OR position NOT BETWEEN 1 AND {LARGEST_POSITION}"
+    empty = f"quality IS NOT DISTINCT FROM {sql_text(EMPTY)}"
+    off = f"NOT {empty} AND (position IS NULL OR position NOT BETWEEN 1 AND {LARGEST_POSITION})"
     unknown = f"quality NOT IN ({sql_texts(QUALITIES)})"
     return [
         *_id_rules(table, "request_id", shows),
         *_id_rules(table, "user_id", shows),
         *_id_rules(table, "variant", ("request_id", "user_id", "variant")),
-        *_id_rules(table, "item_id", shows),
+        *_id_rules(table, "item_id", shows, unless=empty),
         _rule(violations.PositionOutOfRange, table, "position", off, shows),
+        _rule(
+            violations.EmptyShelfWithItem,
+            table,
+            "quality",
+            f"{empty} AND (item_id IS NOT NULL OR position IS NOT NULL)",
+            ("request_id", "item_id", "position", "quality"),
+        ),
         _rule(violations.UnknownQuality, table, "quality", unknown, ("request_id", "quality")),
         *_moment_rules(table, shows, now),
         _unknown_item(violations.ExposureOfUnknownItem, table, shows),
@@ -160,9 +169,11 @@ def _repeated(table: str, column: str) -> str:
     )
 
 
-def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
+def _id_rules(
+    table: str, column: str, shows: tuple[str, ...], *, unless: str = "false"
+) -> list[Rule]:
     return [
-        _rule(violations.NullId, table, column, f"{column} IS NULL", shows),
+        _rule(violations.NullId, table, column, f"{column} IS NULL AND NOT ({unless})", shows),
         _rule(violations.BlankId, table, column, is_blank(column), shows),
         Rule(
             violations.LongId,

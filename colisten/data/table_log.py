@@ -117,6 +117,8 @@ class TableLog:
 def logged(folder: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The rows of every file of a folder, in batches; none where there is no folder.
 
+    A file of a version that knew only the first of these columns has nulls in the others.
+
     Raises:
         FileError: A file has other columns.
         OSError: A file cannot be read.
@@ -202,7 +204,8 @@ def _whole(source: io.BufferedReader, file: Path, schema: pa.Schema) -> Iterator
     except (pa.ArrowException, OSError, EOFError):
         _torn(file, 0)
         return
-    if not stream.schema.equals(schema):
+    known = list(schema)[: len(stream.schema)]
+    if not stream.schema.equals(pa.schema(known)):
         raise FileError(
             f"{file} has the columns {', '.join(stream.schema.names)}, not "
             f"{', '.join(schema.names)}.",
@@ -218,6 +221,8 @@ def _whole(source: io.BufferedReader, file: Path, schema: pa.Schema) -> Iterator
             _torn(file, read)
             return
         read = source.tell()
+        for field in list(schema)[len(known) :]:
+            batch = batch.append_column(field, pa.nulls(batch.num_rows, field.type))
         yield batch
 
 

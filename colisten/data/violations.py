@@ -288,7 +288,14 @@ class UnknownQuality(Violation):
     """What a shelf was worth is none of the known words."""
 
     says = "not what a shelf can be worth"
-    advice = "Write personal, unknown, popular or planned, null where it is not known."
+    advice = "Write personal, unknown, popular, planned or empty, null where it is not known."
+
+
+class EmptyShelfWithItem(Violation):
+    """A shelf is called empty and shows something."""
+
+    says = "an empty shelf with an item or a position"
+    advice = "Write one row without either for an empty shelf, and another word for any other."
 
 
 class AgeOutOfRange(Violation):

@@ -131,6 +131,16 @@ METRICS = (
         "guardrail",
         denominator="known_requests",
     ),
+    Metric(
+        "empty_share",
+        "Share of empty shelves",
+        "empty_shelves",
+        "from the first showing on",
+        "share of requests answered without a title",
+        "down",
+        "guardrail",
+        denominator="known_requests",
+    ),
 )
 """The primary first, then in the order of pages."""
 

@@ -70,7 +70,8 @@ def user_outcomes(
         From the first showing on, shown or not: all_new_starts, other_starts (of other types);
         their counterparts in the days before it: starts_before, new_starts_before,
         other_starts_before. Where interactions say how long they lasted: hours, hours_before;
-        where exposures say what shelves were worth: fallbacks, known_requests.
+        where exposures say what shelves were worth: fallbacks, empty_shelves, known_requests.
+        An empty shelf is a request that was shown nothing; its user counts as exposed.
 
     Raises:
         ConfigError: An unknown `target_type`, or hours out of their bounds.

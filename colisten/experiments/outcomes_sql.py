@@ -34,7 +34,8 @@ arms AS MATERIALIZED (
 ),
 pairs AS MATERIALIZED (
     SELECT who, item_id, row_number() OVER () AS pair
-    FROM (SELECT DISTINCT who, item_id FROM seen JOIN arms USING (user_id))
+    FROM (SELECT DISTINCT who, item_id FROM seen JOIN arms USING (user_id)
+          WHERE item_id IS NOT NULL)
 ),
 shown AS (
     SELECT DISTINCT pair, epoch_us(timestamp) AS moment
@@ -100,6 +101,7 @@ ORDER BY arms.user_id
 
 _SHELVES = """,
            count(DISTINCT CASE WHEN quality = 'popular' THEN request_id END) AS fallbacks,
+           count(DISTINCT CASE WHEN quality = 'empty' THEN request_id END) AS empty_shelves,
            count(DISTINCT CASE WHEN quality IS NOT NULL THEN request_id END) AS known_requests"""
 
 _LISTENING = f""",
@@ -139,7 +141,7 @@ def outcomes_query(*, countries: bool, shelves: bool, durations: bool) -> str:
     recent = f"latest < first AND moment >= first - {PRE_DAYS * DAY}"
     counts = [f"CAST(coalesce({name}, 0) AS BIGINT) AS {name}" for name in _COUNTS]
     if shelves:
-        counts += ["fallbacks", "known_requests"]
+        counts += ["fallbacks", "empty_shelves", "known_requests"]
     if durations:
         counts += [f"coalesce({name}, 0.0) AS {name}" for name in ("hours", "hours_before")]
     joined = ["LEFT JOIN listening USING (who)"] if durations else []

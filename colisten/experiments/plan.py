@@ -30,9 +30,9 @@ PLAN = "plan.json"
 FOLDER = "exposures"
 SIMULATED = "experiment"
 
-SHOWN = EXPOSURES.schema
+SHOWN = EXPOSURES.schema.append(pa.field("quality", TEXT.arrow))
 DONE = INTERACTIONS.schema.append(pa.field("recommendation_id", TEXT.arrow))
-"""Columns of the logs: those of the contract, and which answer an event came of."""
+"""Columns of the logs: the contract's, and a shelf's worth or of which answer an event came."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def export_log(folder: Path, into: Path) -> tuple[int, int]:
     items: set[str] = set()
 
     def note(batch: pa.RecordBatch) -> pa.RecordBatch:
-        items.update(pc.unique(batch.column("item_id")).to_pylist())
+        items.update(pc.unique(batch.column("item_id").drop_null()).to_pylist())
         return batch
 
     def of_shown(batch: pa.RecordBatch) -> pa.RecordBatch:

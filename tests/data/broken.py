@@ -519,6 +519,14 @@ CASES = [
         first=(2,),
     ),
     Case(
+        "an empty shelf that shows something",
+        violations.EmptyShelfWithItem,
+        "exposures.quality",
+        lambda folder: _further(folder, "exposures", "quality", {1: "personal", 3: "empty"}),
+        count=1,
+        first=(3,),
+    ),
+    Case(
         "a popularity of no number",
         violations.UnfitScore,
         "popularity.score",

@@ -93,6 +93,15 @@ def test_no_folder_has_no_rows_and_other_columns_are_refused(tmp_path: Path) -> 
         read(tmp_path)
 
 
+def test_a_version_that_knew_fewer_columns_left_nulls(tmp_path: Path) -> None:
+    before = pa.schema([SCHEMA.field("user_id")])
+    TableLog(tmp_path, before, part_bytes=PART).append(rows(0, 2).select(["user_id"]))
+    TableLog(tmp_path, SCHEMA, part_bytes=PART).append(rows(2, 1))
+    table = pa.Table.from_batches(list(logged(tmp_path, SCHEMA)), SCHEMA).sort_by("user_id")
+    assert table["user_id"].to_pylist() == ["u0", "u1", "u2"]
+    assert table["position"].to_pylist() == [None, None, 2]
+
+
 # The largest size of a file stands for a full disk: the system writes what fits, then fails.
 _FULL = """
 import resource, signal, sys

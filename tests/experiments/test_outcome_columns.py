@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from colisten.data.contract import EXPOSURES, INTERACTIONS
+from colisten.data.violation import Violation
 from colisten.errors import ReportError
 from colisten.experiments.dates import ALWAYS, Dates
 from colisten.experiments.log_rows import log_rows
@@ -131,6 +132,28 @@ def test_fallbacks_are_requests_and_only_where_their_worth_is_known(tmp_path: Pa
     found = read(tmp_path, [*shown, row("a", 2, None)], [], [])["u"]
     assert (found["fallbacks"], found["known_requests"], found["requests"]) == (1, 2, 3)
     assert "fallbacks" not in read(tmp_path, [exposure("u", "a", 0)], [], [])["u"]
+
+
+def test_an_empty_shelf_is_a_request_without_anything_shown(tmp_path: Path) -> None:
+    def empty(user: str, at: int) -> Row:
+        return exposure(user, "", at) | {"item_id": None, "position": None, "quality": "empty"}
+
+    shown = [empty("u", 0), exposure("u", "a", 5) | {"quality": "personal"}, empty("v", 0)]
+    found = read(tmp_path, shown, [], [event("u", "a", 1), event("u", "b", 2), event("v", "a", 1)])
+    row = found["u"]
+    assert (row["empty_shelves"], row["known_requests"], row["fallbacks"]) == (1, 2, 0)
+    assert (row["streams"], row["all_new_starts"]) == (0, 2)  # from the empty one on
+    assert found["v"]["empty_shelves"] == 1
+    assert (found["v"]["streams"], found["v"]["all_new_starts"]) == (0, 1)
+
+
+@pytest.mark.parametrize("wrong", ["item_id", "position"])
+def test_nothing_is_shown_only_where_a_shelf_is_said_to_be_empty(
+    tmp_path: Path, wrong: str
+) -> None:
+    row = exposure("u", "a", 0) | {wrong: None, "quality": "personal"}
+    with pytest.raises(Violation, match=wrong):
+        read(tmp_path, [row], [], [])
 
 
 def test_rows_at_other_dates_count_nowhere(tmp_path: Path) -> None:

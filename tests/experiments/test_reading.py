@@ -41,6 +41,7 @@ def outcomes(users: int, seed: int = 0, **new_arm: Any) -> pa.Table:
         "new_starts_before": rng.poisson(taste),
         "other_starts_before": rng.poisson(3 * taste),
         "fallbacks": rng.binomial(4, 0.02, 2 * users),
+        "empty_shelves": np.zeros(2 * users, int),
         "known_requests": np.full(2 * users, 4),
         "observed_days": rng.uniform(0, 14, 2 * users),
     }
@@ -120,6 +121,11 @@ def test_fallbacks_that_rise_from_none_are_worse_though_they_have_no_lift() -> N
     fell = np.where(np.asarray(rows["variant"]) == "new", 1, 0)
     table = rows.set_column(rows.schema.get_field_index("fallbacks"), "fallbacks", pa.array(fell))
     assert [one.metric for one in read(table).guardrails if one.worse] == ["fallback_share"]
+
+
+def test_more_empty_shelves_are_worse() -> None:
+    reading = read(outcomes(1_000, empty_shelves=lambda own, rng: rng.binomial(4, 0.05, len(own))))
+    assert [one.metric for one in reading.guardrails if one.worse] == ["empty_share"]
 
 
 def test_segments_are_judged_by_benjamini_and_hochberg() -> None:

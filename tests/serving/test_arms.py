@@ -20,9 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colisten.data.contract import EXPOSURES as EXPOSURES_TABLE
+from colisten.data.contract import INTERACTIONS
 from colisten.data.ids import id_fault
 from colisten.data.table_log import logged
 from colisten.experiments.assignment import assign
+from colisten.experiments.outcomes import user_outcomes
 from colisten.experiments.plan import (
     DONE,
     PLAN,
@@ -39,6 +41,7 @@ from colisten.serving.environment import Environment
 from colisten.serving.exposure_log import ExposureLog
 from colisten.serving.parts import EXPOSURES, Parts
 from colisten.serving.problems import Refused
+from colisten.serving.quality import quality_of
 from colisten.serving.requests import EventRequest, RecommendRequest
 from colisten.serving.runtime import Runtime
 from colisten.settings.tree import load_settings
@@ -103,10 +106,11 @@ def on_disk(out: Path) -> list[dict[str, Any]]:
 
 
 def as_rows(shelf: Shelf, surface: str | None = None) -> list[tuple[Any, ...]]:
-    return [
-        (shelf.request_id, shelf.user_id, shelf.arm, shelf.release_id, surface, one.item_id, at)
-        for at, one in enumerate(shelf.items, start=1)
-    ]
+    about = (shelf.request_id, shelf.user_id, shelf.arm, shelf.release_id, surface)
+    worth = quality_of(shelf, planned=shelf.arm == "holdout")
+    shown: list[tuple[str | None, int | None]]
+    shown = [(one.item_id, at) for at, one in enumerate(shelf.items, start=1)]
+    return [(*about, *each, worth) for each in shown or [(None, None)]]
 
 
 def without_moment(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -237,7 +241,7 @@ def test_what_does_not_fit_while_the_disk_is_away_is_lost_and_counted(tmp_path: 
     (tmp_path / "exposures").write_text("in the way")
     log = ExposureLog(tmp_path, plan, serving, Parts((EXPOSURES,)))
     for number in range(1000):
-        log.shown(shelf_of("u1", 10, number), None)
+        log.shown(shelf_of("u1", 10, number), None, "personal")
     log.flush()
     count = log.info()[EXPOSURES_TABLE.name]
     assert count.taken == 1000
@@ -269,7 +273,7 @@ def test_any_user_and_any_order_of_writing_gives_the_same_rows(
     expected = []
     for number, user in enumerate(user for user in users if not id_fault(user)):
         shelf = shelf_of(user, items, number)
-        log.shown(shelf, None)
+        log.shown(shelf, None, quality_of(shelf, planned=False))
         expected += as_rows(shelf)
         if number % flush_every == 0:
             log.flush()
@@ -277,6 +281,23 @@ def test_any_user_and_any_order_of_writing_gives_the_same_rows(
     log.close()
     if expected:
         assert without_moment(on_disk(out)) == expected
+
+
+def test_an_empty_shelf_is_written_down_and_the_report_reads_it(
+    home: Home, folder: Path, tmp_path: Path
+) -> None:
+    with opened(folder, *three(home)) as runtime:
+        for user in USERS:
+            asked = "fi" if user == USERS[0] else None
+            runtime.recommend(RecommendRequest(user_id=user, k=3, language=asked))
+    rows = [row for row in on_disk(folder) if row["user_id"] == USERS[0]]
+    assert [(row["item_id"], row["quality"]) for row in rows] == [(None, "empty")]
+    (tmp_path / "tables").mkdir()
+    export_log(latest_experiment(folder), tmp_path / "tables")
+    shown, done = (tmp_path / "tables" / one.file_name for one in (EXPOSURES_TABLE, INTERACTIONS))
+    rows = user_outcomes(shown, [done], target_type="audiobook").to_pylist()
+    empty = {row["user_id"]: row["empty_shelves"] for row in rows}
+    assert empty == {user: int(user == USERS[0]) for user in USERS}
 
 
 ARMS = st.dictionaries(
