@@ -22,8 +22,7 @@ from colisten.store.drift_figures import FIGURES
 _log = logger("serving.ages")
 
 _LONG_AGO = 1.0
-"""What the end of a window is where there is a report that nobody can read: not the 0 of none, which
-no alert heeds."""
+"""End of the window of a report that nobody can read: not the 0 of none, which no alert heeds."""
 
 
 class DriftFigures(BaseModel):

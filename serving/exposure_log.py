@@ -176,7 +176,7 @@ class ExposureLog:
             self._done.close()
 
     def shown(self, shelf: Shelf, surface: str | None, worth: Quality) -> None:
-        """Note a shelf that is about to be answered; one without titles is a row without an item."""
+        """Note a shelf that is about to be answered; without titles it is a row without an item."""
         items = [item.item_id for item in shelf.items]
         user = shelf.user_id
         if user is None:
