@@ -21,6 +21,17 @@ def test_axes_are_the_directions_of_greatest_spread() -> None:
     np.testing.assert_allclose(spread_axes(-items, AXES), axes, atol=1e-9)
 
 
+def test_fewer_rows_than_dimensions_have_as_many_axes_as_rows() -> None:
+    items = np.random.default_rng(2).normal(size=(5, 12))
+    axes = spread_axes(items, AXES)
+    assert axes.shape == (12, 5)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(5), atol=1e-9)
+    # Four directions hold all of five rows about their mean.
+    centred = items - items.mean(axis=0)
+    np.testing.assert_allclose(centred @ axes[:, :4] @ axes[:, :4].T, centred, atol=1e-9)
+    np.testing.assert_allclose(spread_axes(-items, AXES)[:, :4], axes[:, :4], atol=1e-9)
+
+
 @pytest.mark.parametrize("items", [3, 50])
 def test_best_scores_are_the_highest_inner_products(items: int) -> None:
     rng = np.random.default_rng(1)
