@@ -36,6 +36,7 @@
         ├── PositionOutOfRange          a position is null, zero or negative
         ├── DurationOutOfRange          a duration is negative or longer than a month
         ├── UnknownQuality              a shelf's worth is none of the known words
+        ├── EmptyShelfWithItem          an empty shelf shows something
         ├── AgeOutOfRange               an age is negative or 150 and more
         ├── NullMusicVector             a vector is null or empty
         ├── MusicVectorLength           a vector is longer or shorter than most
