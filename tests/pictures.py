@@ -2,8 +2,9 @@
 
     python -m tests.pictures demo-out/run
 
-writes docs/images/: a shelf, the evaluation, the explanation and the graph, each as a window of
-1280 pixels and a phone of 390 show it, the first two in the dark too; and the page of its service.
+writes docs/images/: a shelf, the evaluation, the explanation, the graph, drift and the experiment,
+each as a window of 1280 pixels and a phone of 390 show it, the first two in the dark too; and the
+page of its service.
 It needs `chromium`.
 Ablations are pictured where the folder has their page: `colisten ablate` is too long to run here.
 """
@@ -25,7 +26,7 @@ from tests import page_pictures
 from tests.browser import Browser, browser
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-PAGES = ("shelf", "evaluation", "explain", "graph", "ablations")
+PAGES = ("shelf", "evaluation", "explain", "graph", "ablations", "drift", "experiment")
 # Name's ending, width and greatest height, pixels, and whether it is dark.
 VIEWS = (("", 1280, 1440, False), ("-phone", 390, 1000, False), ("-dark", 1280, 1440, True))
 DARK = ("shelf", "evaluation")
