@@ -114,7 +114,12 @@ def trainings(command: list[str]) -> list[float]:
     out = Path(command[command.index("--out") + 1]) if "--out" in command else None
     logs = [] if out is None else [out / "steps/run.log", out / "pipeline/run.log"]
     text = done.stdout + done.stderr + "".join(log.read_text() for log in logs if log.exists())
-    return [float(each) for each in _TRAINED.findall(text)]
+    return step_times(text)
+
+
+def step_times(log: str) -> list[float]:
+    """Milliseconds of a step of every HGNN that a log tells of."""
+    return [float(each) for each in _TRAINED.findall(log)]
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from colisten.files import folder_digests
 from colisten.ranking.popularity import PopularityRule
 from colisten.settings.data import DataSettings
 from tests.ahead import Ahead, Made
+from tests.spark import local_spark
 
 DATA = DataSettings()
 ITEM_TYPES, SIGNALS = DATA.item_types, DATA.signal_names
@@ -180,6 +181,13 @@ def tiny_history(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The Ibis backend of one Spark for all tests: to be there takes it half a minute."""
+    with local_spark(tmp_path_factory.mktemp("warehouse")) as backend:
+        yield backend
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ahead(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -211,6 +219,16 @@ def small_demo(ahead: dict[str, Made]) -> tuple[Path, dict[str, Any]]:
     """
     document: dict[str, Any] = json.loads(_printed(ahead["small_demo"]))
     return ahead["small_demo"][0], document
+
+
+@pytest.fixture(scope="session")
+def finished(ahead: dict[str, Made]) -> Path:
+    """OUT of one finished run, which like its tables lies in a folder of an awkward name."""
+    out, running = ahead["finished"]
+    done = running.result()
+    assert done.returncode == 0, done.stderr + (out / "steps/run.log").read_text()[-3000:]
+    assert "2T-HGNN" in done.stdout
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def write(folder: Path, data: DataSettings) -> list[dict[str, object]]:
     return events
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=words())
 def test_tables_of_any_words_go_through_the_door(
     data: DataSettings, tmp_path_factory: pytest.TempPathFactory
@@ -112,7 +112,7 @@ def test_tables_of_any_words_go_through_the_door(
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=words())
 def test_histories_hold_the_words_that_went_in(
     data: DataSettings, tmp_path_factory: pytest.TempPathFactory

@@ -78,7 +78,7 @@ def rename(folder: Path, table: Table, old: str, new: str) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data(), which=st.sampled_from(OPTIONAL))
 def test_an_optional_column_under_another_spelling_is_read_and_named(
@@ -99,7 +99,7 @@ def test_an_optional_column_under_another_spelling_is_read_and_named(
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data(), which=st.sampled_from(REQUIRED))
 def test_a_required_column_under_another_spelling_is_refused_with_the_rename(
@@ -149,7 +149,7 @@ LONGER = ["{table}.{name}", "x_{name}", "{name}_x", "the:{name}", "{name} (all)"
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(which=st.sampled_from([*OPTIONAL, *REQUIRED]), form=st.sampled_from(LONGER))
 def test_a_longer_name_around_that_of_a_missing_column_is_named(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import ibis
@@ -134,25 +135,10 @@ def test_an_unknown_engine_is_named() -> None:
 
 
 @pytest.mark.slow
-def test_spark_reads_a_file_for_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyspark.sql import SparkSession
-
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    session = (
-        SparkSession.builder.master("local[1]")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.warehouse.dir", str(tmp_path / "warehouse"))
-        .getOrCreate()
-    )
+def test_spark_reads_a_file_for_what_it_is(tmp_path: Path, spark: Any) -> None:
     named = [f"{name}=podcast" for name in COLUMNS]
-    try:
-        engine = ibis.pyspark.connect(session)
-        for name in ("/".join(named), *PATTERNS, *QUOTES, *SCHEMES, *TEXT, "a:b[c]*", "x:y/z*"):
-            file = tmp_path / "files" / name / "rows.parquet"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            parquet.write(ROWS, file)
-            assert engine.to_pyarrow(parquet.table(engine, file)).equals(ROWS), name
-    finally:
-        session.stop()
+    for name in ("/".join(named), *PATTERNS, *QUOTES, *SCHEMES, *TEXT, "a:b[c]*", "x:y/z*"):
+        file = tmp_path / "files" / name / "rows.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write(ROWS, file)
+        assert spark.to_pyarrow(parquet.table(spark, file)).equals(ROWS), name

@@ -77,28 +77,11 @@ def test_a_type_without_events_gives_no_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_spark_gives_what_duckdb_gives(tmp_path: Path) -> None:
-    from pyspark.sql import SparkSession
-
-    events = read(random_events(2), tmp_path)
-    file = tmp_path / "events.parquet"
-    session = (
-        SparkSession.builder.master("local[1]")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .getOrCreate()
-    )
-    try:
-        spark = ibis.pyspark.connect(session)
-        far = answer(spark.read_parquet(str(file)), "podcast")
-        near = answer(events, "podcast")
-        assert len(near) > 50
-        for frame in (near, far):
-            frame["event_timestamp"] = pd.to_datetime(frame.event_timestamp, utc=True)
-        for name in near.columns:
-            assert near[name].tolist() == far[name].tolist(), name
-    finally:
-        session.stop()
+def test_spark_gives_what_duckdb_gives(tmp_path: Path, spark: Any) -> None:
+    near = answer(read(random_events(2), tmp_path), "podcast")
+    far = answer(spark.read_parquet(str(tmp_path / "events.parquet")), "podcast")
+    assert len(near) > 50
+    for frame in (near, far):
+        frame["event_timestamp"] = pd.to_datetime(frame.event_timestamp, utc=True)
+    for name in near.columns:
+        assert near[name].tolist() == far[name].tolist(), name

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import ibis
 import numpy as np
@@ -309,53 +310,34 @@ def test_a_history_without_events_is_a_graph_without_edges(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_spark_gives_the_same_graph(
-    many_events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_spark_gives_the_same_graph(many_events: Path, tmp_path: Path, spark: Any) -> None:
     """One expression, two engines: equal digests of 300,000 events, and of fewer in every way to
     weigh them."""
-    from pyspark.sql import SparkSession
-
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    session = (
-        SparkSession.builder.master("local[1]")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.warehouse.dir", str(tmp_path / "warehouse"))
-        .getOrCreate()
-    )
     chosen = Settings(
         graph=GraphSettings(max_items_per_user=6, top_k=9, min_colisteners=2, window_days=2000)
     )
     fewer_events = some_events(tmp_path / "fewer", 10_000, 200)
-    try:
-        engine = ibis.pyspark.connect(session)
-        for events, fold, weights, half_life in (
-            (many_events, None, "user_share", None),
-            (fewer_events, 1, "colisteners", 30.0),
-            (fewer_events, None, "cosine", None),
-            (fewer_events, None, "lift", 30.0),
-        ):
-            changes = {"weights": weights, "half_life_days": half_life}
-            graph = chosen.graph.model_copy(update=changes)
-            settings_ = chosen.model_copy(update={"graph": graph})
-            on_spark = build_graph_on(
-                engine,
-                events,
-                as_of=LATE,
-                **of_graph(settings_),
-                leave_out_fold=fold,
-            )
-            on_duckdb = build_graph(
-                events,
-                as_of=LATE,
-                **of_graph(settings_),
-                leave_out_fold=fold,
-            )
-            assert on_duckdb.num_edges > 5_000
-            assert on_spark.digest() == on_duckdb.digest()
-    finally:
-        session.stop()
+    for events, fold, weights, half_life in (
+        (many_events, None, "user_share", None),
+        (fewer_events, 1, "colisteners", 30.0),
+        (fewer_events, None, "cosine", None),
+        (fewer_events, None, "lift", 30.0),
+    ):
+        changes = {"weights": weights, "half_life_days": half_life}
+        graph = chosen.graph.model_copy(update=changes)
+        settings_ = chosen.model_copy(update={"graph": graph})
+        on_spark = build_graph_on(
+            spark,
+            events,
+            as_of=LATE,
+            **of_graph(settings_),
+            leave_out_fold=fold,
+        )
+        on_duckdb = build_graph(
+            events,
+            as_of=LATE,
+            **of_graph(settings_),
+            leave_out_fold=fold,
+        )
+        assert on_duckdb.num_edges > 5_000
+        assert on_spark.digest() == on_duckdb.digest()

@@ -36,6 +36,7 @@ from tests.pipelines.crds import faults
 from tests.pipelines.trainer_api import ROOT, serving
 from tests.sampling.graphs import random_graph
 from tests.sampling.test_temporal import dated
+from tests.spark import CONFIGURATION
 
 APPLICATION = ROOT / "docs" / "spark_application.yaml"
 ENTRY = ROOT / "colisten" / "components" / "entry.py"
@@ -131,10 +132,7 @@ def of_application(history: Path, out: Path, settings: Path) -> list[str]:
     assert spec["mainApplicationFile"].endswith(f"/site-packages/{ENTRY.relative_to(ROOT)}")
     conf = {
         **spec["sparkConf"],
-        "spark.sql.shuffle.partitions": "2",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
+        **CONFIGURATION,
         "spark.sql.warehouse.dir": str(out.parent / "warehouse"),
     }
     words = [moved.get(each, each) for each in spec["arguments"]]
