@@ -25,6 +25,7 @@ MAX_LEVELS = 1_000
 LARGEST = 1e100
 """Numbers beyond it are taken for it, so that differences and squares stay finite."""
 
+_MOST_STRATA = 200
 _SMALLEST = 1 / LARGEST
 _LARGEST_ALONE = 1e12
 _BITS = 40
@@ -48,7 +49,8 @@ def comparable(
     Args:
         reference: Users of the earlier window.
         current: Users of the later window: the same columns, in any order.
-        seed: Of the sample drawn where a window has more than `MAX_ROWS` rows.
+        seed: Of the sample drawn where a window has more than `MAX_ROWS` rows, stratified by the
+            first column of few texts.
 
     Returns:
         The two windows in the reference's order of columns, and the names of the columns without
@@ -119,7 +121,45 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sampled(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    return frame.sample(MAX_ROWS, random_state=seed) if len(frame) > MAX_ROWS else frame
+    """At most `MAX_ROWS` rows, in their order: of every stratum its share, and one at the least."""
+    if len(frame) <= MAX_ROWS:
+        return frame
+    strata = _strata(frame)
+    drawn = np.random.default_rng(seed).permutation(len(frame))
+    drawn = drawn[np.argsort(strata[drawn], kind="stable")]
+    sizes = np.bincount(strata)
+    ends = np.cumsum(sizes)
+    picked = [
+        drawn[end - size : end - size + count]
+        for size, end, count in zip(sizes, ends, _allocated(sizes, MAX_ROWS), strict=True)
+    ]
+    return frame.iloc[np.sort(np.concatenate(picked))]
+
+
+def _strata(frame: pd.DataFrame) -> np.ndarray:
+    """Number of each row's stratum: its value in the first column of few texts, such as country."""
+    for name in frame.columns:
+        if pd.api.types.is_numeric_dtype(frame[name].dtype):
+            continue
+        try:
+            codes, values = pd.factorize(frame[name], use_na_sentinel=False)
+        except (TypeError, ValueError, ArithmeticError, NotImplementedError):
+            # Lists are no categories, and a decimal that signals equals nothing, not even itself.
+            continue
+        if 1 < len(values) <= _MOST_STRATA:
+            return np.asarray(codes)
+    return np.zeros(len(frame), dtype=np.intp)
+
+
+def _allocated(sizes: np.ndarray, rows: int) -> np.ndarray:
+    """Rows of each stratum: its share by largest remainders, one at the least; `rows` together."""
+    shares = sizes * (rows / sizes.sum())
+    counts = np.maximum(1, shares.astype(np.intp))
+    for at in np.argsort(counts - shares, kind="stable")[: max(0, rows - counts.sum())]:
+        counts[at] += 1
+    while counts.sum() > rows:  # what each rare one has more is taken from the most common
+        counts[counts.argmax()] -= 1
+    return counts
 
 
 def _plain(column: pd.Series) -> pd.Series:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from colisten.errors import ReportError
 from colisten.monitoring.drift import drift_report
-from colisten.monitoring.windows import LARGEST, MAX_LEVELS, MAX_ROWS, comparable
+from colisten.monitoring.windows import LARGEST, MAX_LEVELS, MAX_ROWS, _sampled, comparable
 
 MOMENTS = [datetime(2025, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
 COLUMNS: dict[str, Any] = {
@@ -123,9 +123,41 @@ def test_an_exchange_of_rare_values_still_shows(tmp_path: Path) -> None:
 
 def test_a_sample_without_values_leaves_the_column_out() -> None:
     frame = pd.DataFrame({"c": [np.nan] * (MAX_ROWS + 1), "age": 1.0})
-    [unseen] = set(frame.index) - set(frame.sample(MAX_ROWS, random_state=0).index)
+    [unseen] = set(frame.index) - set(_sampled(frame, 0).index)
     frame.loc[unseen, "c"] = 1.0
     assert comparable(frame, frame, seed=0)[2] == ("c",)
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_of_any_values_makes_strata_or_none(name: str) -> None:
+    values = pd.Series(COLUMNS[name])
+    frame = pd.DataFrame({"c": pd.concat([values] * (MAX_ROWS // len(values) + 1))})
+    assert len(_sampled(frame, 0)) == MAX_ROWS
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.integers(1, 40_000), min_size=2, max_size=30).filter(
+        lambda sizes: sum(sizes) > MAX_ROWS
+    ),
+    st.integers(0, 9),
+)
+def test_a_sample_has_each_value_as_often_as_the_window(sizes: list[int], seed: int) -> None:
+    names = [f"c{at}" for at in range(len(sizes))]
+    frame = pd.DataFrame({"age": 1.0, "country": np.repeat(names, sizes)})
+    frame = frame.sample(len(frame), random_state=1).reset_index(drop=True)
+    sample = _sampled(frame, seed)
+    assert len(sample) == MAX_ROWS
+    assert sample.index.is_monotonic_increasing
+    assert sample.index.is_unique
+    counts = sample.country.value_counts()
+    assert set(counts.index) == set(names), "not one is lost"
+    expected = np.array(sizes) * MAX_ROWS / sum(sizes)
+    # As near as whole rows allow; what rare values have beyond their share the common ones lack.
+    rare = int((expected < 1).sum())
+    for share, name in zip(expected, names, strict=True):
+        assert counts[name] == 1 if share < 1 else abs(counts[name] - share) < rare + 1 + 1e-9
+    assert sample.equals(_sampled(frame, seed))
 
 
 _VALUES = st.one_of(
