@@ -136,20 +136,20 @@ def _exposure_rules(now: datetime) -> list[Rule]:
     table, shows = "exposures", ("request_id", "user_id", "item_id", "position", "timestamp")
     empty = f"quality IS NOT DISTINCT FROM {sql_text(EMPTY)}"
     off = f"NOT {empty} AND (position IS NULL OR position NOT BETWEEN 1 AND {LARGEST_POSITION})"
+    both = f"{empty} AND (item_id IS NOT NULL OR position IS NOT NULL)"
     unknown = f"quality NOT IN ({sql_texts(QUALITIES)})"
+    no_item, *item_rules = _id_rules(table, "item_id", shows)
+    rules = (
+        replace(no_item, broken=f"{no_item.broken} AND NOT {empty}"),
+        _rule(violations.PositionOutOfRange, table, "position", off, shows),
+        _rule(violations.EmptyShelfWithItem, table, "quality", both, (*shows[::3], "quality")),
+    )
     return [
         *_id_rules(table, "request_id", shows),
         *_id_rules(table, "user_id", shows),
         *_id_rules(table, "variant", ("request_id", "user_id", "variant")),
-        *_id_rules(table, "item_id", shows, unless=empty),
-        _rule(violations.PositionOutOfRange, table, "position", off, shows),
-        _rule(
-            violations.EmptyShelfWithItem,
-            table,
-            "quality",
-            f"{empty} AND (item_id IS NOT NULL OR position IS NOT NULL)",
-            ("request_id", "item_id", "position", "quality"),
-        ),
+        *item_rules,
+        *(replace(rule, reads=(f"{table}.quality", *rule.reads)) for rule in rules),
         _rule(violations.UnknownQuality, table, "quality", unknown, ("request_id", "quality")),
         *_moment_rules(table, shows, now),
         _unknown_item(violations.ExposureOfUnknownItem, table, shows),
@@ -169,11 +169,9 @@ def _repeated(table: str, column: str) -> str:
     )
 
 
-def _id_rules(
-    table: str, column: str, shows: tuple[str, ...], *, unless: str = "false"
-) -> list[Rule]:
+def _id_rules(table: str, column: str, shows: tuple[str, ...]) -> list[Rule]:
     return [
-        _rule(violations.NullId, table, column, f"{column} IS NULL AND NOT ({unless})", shows),
+        _rule(violations.NullId, table, column, f"{column} IS NULL", shows),
         _rule(violations.BlankId, table, column, is_blank(column), shows),
         Rule(
             violations.LongId,
@@ -361,16 +359,8 @@ def _vector_rules() -> list[Rule]:
     )
     rules = [
         (violations.NullMusicVector, "music_vector IS NULL OR len(music_vector) = 0", (vector,)),
-        (
-            violations.MusicVectorLength,
-            _one_length("music", "music_vector"),
-            (vector,),
-        ),
-        (
-            violations.NonFiniteMusicVector,
-            _not_finite("music_vector"),
-            (vector,),
-        ),
+        (violations.MusicVectorLength, _one_length("music", "music_vector"), (vector,)),
+        (violations.NonFiniteMusicVector, _not_finite("music_vector"), (vector,)),
         (violations.MusicVectorConflict, conflict, (vector, "music.user_id", "music.timestamp")),
     ]
     return [

@@ -176,3 +176,11 @@ def test_rows_at_other_dates_count_nowhere(tmp_path: Path) -> None:
     assert (rows.first_shown, rows.last_row) == ("2025-06-03 00:00 UTC", "2025-06-06 00:00 UTC")
     with pytest.raises(ReportError, match="from 2025-07-01 00:00 UTC"):
         read(tmp_path, shown, [], done, dates=Dates(on(30)))
+
+
+def test_a_worth_of_another_type_is_refused_by_name(tmp_path: Path) -> None:
+    shown, before, during = write(tmp_path, [exposure("u", "a", 0)], [], [])
+    table = pq.read_table(shown)
+    pq.write_table(table.append_column("quality", pa.array([3])), shown)
+    with pytest.raises(Violation, match="quality"):
+        user_outcomes(shown, [before, during], target_type="audiobook")
