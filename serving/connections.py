@@ -40,11 +40,13 @@ class Bounds:
 
     Attributes:
         idle_seconds: Longest time without a whole request head, or without reading an answer.
+        keep_alive_seconds: Longest time between requests.
         most: Connections that are served; twice as many are held to be told that there is no room.
         ending: No connection outlives its next answer.
     """
 
     idle_seconds: float
+    keep_alive_seconds: float
     most: int
     ending: bool = field(default=False, init=False)
 
@@ -57,18 +59,38 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bounds = bounds
         self._open_app = self.app
         self._waits_since: float | None = time.monotonic()
+        # Whether what is waited for is another request, of which nothing has come yet.
+        self._kept = False
+        self._whole = True
         self._stalls_since: float | None = None
         self._last_call: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take it, to be served, to be told that there is no room, or not at all."""
+        """Take it, to be served, to be told that there is no room, or not at all.
+
+        One that is only kept for its next request makes room, the one kept longest first.
+        """
         super().connection_made(transport)
         held = len(self.connections)
-        if held > self._bounds.most:
+        if held > self._bounds.most and not self._makes_room():
             metrics.CONNECTIONS_REFUSED.inc()
             self.app = self._no_room
             if held > 2 * self._bounds.most:
                 transport.abort()
+
+    def on_message_begin(self) -> None:
+        """A head begins: it is waited for no longer than the first."""
+        super().on_message_begin()
+        self._whole = False
+        if self._waits_since is not None:
+            self._waits(kept=False)
+
+    def on_message_complete(self) -> None:
+        """The body is whole, perhaps after its answer."""
+        super().on_message_complete()
+        self._whole = True
+        if self._waits_since is not None:
+            self._waits(kept=True)
 
     def on_headers_complete(self) -> None:
         """The head is whole: the request has begun."""
@@ -79,8 +101,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The next head is waited for, or the rest of a body that nobody reads."""
-        self._waits_since = time.monotonic()
+        follows = bool(self.pipeline)
         super().on_response_complete()
+        if not follows:
+            self._waits(kept=self._whole)
 
     def pause_writing(self) -> None:
         """The other side does not read."""
@@ -103,16 +127,35 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def sweep(self, now: float) -> None:
         """Close it where it has been waited for too long."""
-        limit = now - self._bounds.idle_seconds
+        bounds, closing = self._bounds, self.transport.is_closing()
+        patience = bounds.keep_alive_seconds if self._kept and not closing else bounds.idle_seconds
         waits, stalls = self._waits_since, self._stalls_since
-        if stalls is not None and stalls < limit:
+        if stalls is not None and stalls < now - bounds.idle_seconds:
             self.transport.abort()
-        elif waits is not None and waits < limit:
+        elif waits is not None and waits < now - patience:
             # What was closed before and is still here has an answer that nobody reads.
-            end = self.transport.abort if self.transport.is_closing() else self.transport.close
+            end = self.transport.abort if closing else self.transport.close
             end()
         elif waits is not None and self._last_call is not None and self._last_call < now:
             self.transport.close()
+
+    def _waits(self, *, kept: bool) -> None:
+        self._waits_since, self._kept = time.monotonic(), kept
+
+    def _makes_room(self) -> bool:
+        """Close as many connections as are too many and only kept; whether that is enough."""
+        there = [one for one in self.connections if not one.transport.is_closing()]
+        kept = [one for one in there if isinstance(one, BoundedProtocol) and one._kept_since]
+        kept.sort(key=lambda one: one._kept_since)
+        over = len(there) - self._bounds.most
+        for one in kept[: max(0, over)]:
+            one.transport.close()
+        return len(kept) >= over
+
+    @property
+    def _kept_since(self) -> float:
+        """Since when it only waits for another request; 0 where it does not."""
+        return self._waits_since or 0.0 if self._kept else 0.0
 
     async def _no_room(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["path"] in _ALWAYS:
@@ -137,4 +180,5 @@ def bound_connections(server: Server, bounds: Bounds) -> None:
         loop.call_later(_SWEEP_SECONDS, sweep)
 
     server.config.http_protocol_class = protocol  # type: ignore[assignment]
+    server.config.timeout_keep_alive = bounds.keep_alive_seconds  # type: ignore[assignment]
     sweep()

@@ -104,7 +104,7 @@ class Worker:
         server = running_server()
         if server is None:
             return None
-        bounds = Bounds(serving.idle_seconds, serving.max_connections)
+        bounds = Bounds(serving.idle_seconds, serving.keep_alive_seconds, serving.max_connections)
         bound_connections(server, bounds)
         # The application within what BentoML's stack would have put around it of ours.
         compressed = PagePolicy(GZipMiddleware(self.app, **COMPRESSION))

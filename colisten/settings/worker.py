@@ -19,6 +19,12 @@ class WorkerSettings(Section):
         description="How long a connection is kept on which no whole request head comes, or no "
         "answer is read.",
     )
+    keep_alive_seconds: float = Field(
+        75.0,
+        gt=0,
+        description="How long a connection is kept for the next request; longer than proxies keep "
+        "theirs, mostly 60 s, so that none sends on one that is being closed.",
+    )
     body_seconds: float = Field(
         5.0, gt=0, description="Longest time until a body is whole; then 408."
     )

@@ -26,6 +26,8 @@ from tests.conftest import CUT, ServedHome
 from tests.release.payloads import make_parts
 
 START_SECONDS = 180.0
+CONNECTIONS = 60
+"""Places of the service `narrow`."""
 Home = ServedHome
 BARE = load_settings(None, ("index.backend=exact", "serving.follow_seconds=0.05"))
 
@@ -88,6 +90,20 @@ def guarded(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gu
     )
     shows = {"Authorization": "Bearer a-token-of-the-tests"}
     yield Guarded(started, f"http://127.0.0.1:{operators}", shows, folder / "calls")
+    stop(started)
+
+
+@pytest.fixture(scope="session")
+def narrow(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that waits for nobody."""
+    started = start(
+        home,
+        tmp_path_factory.mktemp("narrow") / "log",
+        *("serving.idle_seconds=1", "serving.keep_alive_seconds=6", "serving.body_seconds=1.5"),
+        f"serving.max_connections={CONNECTIONS}",
+        "serving.waiting=8",
+    )
+    yield started
     stop(started)
 
 

@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ import httpx
 import pytest
 
 from colisten.serving.incoming import DEADLINE_HEADER
-from tests.serving.conftest import Home, Service, start, stop
-from tests.serving.wire import Load, address, cut_off, head, opened, post, until_closed
+from tests.serving.conftest import CONNECTIONS, Home, Service, start, stop
+from tests.serving.wire import Load, address, head, opened, post
 
 pytestmark = pytest.mark.slow
 
@@ -33,74 +32,8 @@ EVENT = {
     "signal": "stream",
     "timestamp": "2025-07-01T00:00:00Z",
 }
-CONNECTIONS = 60
 # Of the clock of a machine that is shared: an answer is on time by the service's.
 SLACK = 1.0
-
-
-@pytest.fixture(scope="module")
-def narrow(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that waits for nobody."""
-    started = start(
-        home,
-        tmp_path_factory.mktemp("narrow") / "log",
-        *("serving.idle_seconds=1", "serving.body_seconds=1.5"),
-        f"serving.max_connections={CONNECTIONS}",
-        "serving.waiting=8",
-    )
-    yield started
-    stop(started)
-
-
-def status_of(answer: bytes | None) -> int:
-    assert answer is not None, "the connection was held"
-    return int(answer.split(b" ", 2)[1])
-
-
-def test_bodies_that_never_end_are_not_held(narrow: Service) -> None:
-    part = head("/v1/recommend", {"Content-Type": "application/json", "Content-Length": 100}) + b"{"
-    held = [opened(narrow.url, part) for _ in range(CONNECTIONS // 2)]
-    assert narrow.post("/v1/recommend", **SHELF).status_code == 200
-    answers = [until_closed(one, 30) for one in held]
-    assert {status_of(one) for one in answers} == {408}
-    assert all(b"slow_body" in one for one in answers if one)
-    assert cut_off(opened(narrow.url, part), b" ")
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"",
-        b"POST /recom",
-        b"GET /livez HTTP/1.1\r\nHost: x\r\n",
-        # Whole requests, and then half of one.
-        b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /",
-        # Refused before its body is there, which then never ends.
-        head("/v1/recommend", {"Content-Type": "text/plain", "Content-Length": 9999}) + b"{",
-    ],
-)
-def test_connections_that_say_nothing_are_not_held(narrow: Service, sent: bytes) -> None:
-    assert until_closed(opened(narrow.url, sent), 30) is not None
-
-
-def test_heads_that_drip_are_not_held(narrow: Service) -> None:
-    assert cut_off(opened(narrow.url, b"POST /v1/recommend HTTP/1.1\r\n"), b"X-A: b\r\n")
-
-
-def test_more_connections_than_there_may_be_are_told_so(narrow: Service) -> None:
-    held = [opened(narrow.url, b"") for _ in range(CONNECTIONS)]
-    answer = until_closed(opened(narrow.url, post("/v1/recommend", SHELF)), 30)
-    assert status_of(answer) == 503
-    assert answer is not None
-    assert b"retry-after: 1\r\n" in answer
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "busy"
-    live = opened(narrow.url, head("/livez", {"Connection": "close"}, "GET"))
-    assert status_of(until_closed(live, 30)) == 200
-    for one in held:
-        assert until_closed(one, 30) is not None
-    assert narrow.post("/v1/recommend", **SHELF).status_code == 200
-    assert "colisten_connections_refused_total" in narrow.get("/metrics").text
 
 
 def test_at_three_times_what_it_can_do_who_is_answered_is_answered_in_time(

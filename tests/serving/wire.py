@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import time
 from collections import Counter
@@ -71,6 +72,28 @@ def cut_off(connection: socket.socket, drip: bytes) -> bool:
                 return True
             time.sleep(0.1)
     return False
+
+
+def status_of(answer: bytes | None) -> int:
+    assert answer is not None, "the connection was held"
+    return int(answer.split(b" ", 2)[1])
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """One answer, on a connection that stays."""
+    connection.settimeout(30)
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += connection.recv(65536) or _closed()
+    start, _, body = got.partition(b"\r\n\r\n")
+    sizes = re.findall(rb"(?i)content-length: (\d+)", start)
+    while len(body) < int(sizes[0]):
+        body += connection.recv(65536) or _closed()
+    return start + b"\r\n\r\n" + body
+
+
+def _closed() -> bytes:
+    raise AssertionError("closed before the answer was whole")
 
 
 @dataclass
