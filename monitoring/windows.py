@@ -159,7 +159,8 @@ def _allocated(sizes: np.ndarray, rows: int) -> np.ndarray:
         counts[at] += 1
     while counts.sum() > rows:  # what each rare one has more is taken from the most common
         counts[counts.argmax()] -= 1
-    return counts
+    allocated: np.ndarray = counts
+    return allocated
 
 
 def _plain(column: pd.Series) -> pd.Series:

@@ -20,8 +20,7 @@ from colisten.errors import ConfigError
 from colisten.serving.door import LEAST_TOKEN, PROBES, Admission, Door
 from colisten.settings.sections import ServingSettings
 from tests.serving.conftest import Guarded, Service
-from tests.serving.test_edges import status_of
-from tests.serving.wire import opened, until_closed
+from tests.serving.wire import opened, status_of, until_closed
 
 TOKEN = "a-token-of-some-length"
 
