@@ -20,7 +20,7 @@ from colisten.errors import ConfigError
 from colisten.serving.door import LEAST_TOKEN, PROBES, Admission, Door
 from colisten.settings.sections import ServingSettings
 from tests.serving.conftest import Guarded, Service
-from tests.serving.wire import opened, status_of, until_closed
+from tests.serving.wire import answer_of, opened, status_of
 
 TOKEN = "a-token-of-some-length"
 
@@ -115,7 +115,8 @@ def test_a_service_on_loopback_is_asked_by_names_of_this_machine(service: Servic
         assert (foreign.status_code, foreign.json()["code"]) == (421, "foreign_host"), path
         assert service.get(path).status_code != 421
     two = b"GET /v1/release HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"
-    assert status_of(until_closed(opened(service.url, two), 30)) == 400
+    with opened(service.url, two) as kept:
+        assert status_of(answer_of(kept)) == 400
     assert service.get("/livez").status_code == 200
     with socket.create_connection(("127.0.0.1", int(service.url.rpartition(":")[2]))) as old:
         old.sendall(b"GET /v1/release HTTP/1.0\r\n\r\n")
