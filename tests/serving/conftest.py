@@ -85,7 +85,7 @@ def guarded(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gu
         home,
         folder / "log",
         *(f"serving.token_file={folder / 'token'}", f"serving.operator_port={operators}"),
-        *("serving.idle_seconds=1", "serving.body_seconds=1"),
+        *("serving.idle_seconds=1", "serving.keep_alive_seconds=1", "serving.body_seconds=1"),
         environment=recording(folder / "calls"),
     )
     shows = {"Authorization": "Bearer a-token-of-the-tests"}
