@@ -38,6 +38,58 @@ def running_server() -> Server | None:
     return owner if isinstance(owner, Server) else None
 
 
+class Siblings:
+    """Where the workers of one service tell each other who is there and who ends.
+
+    Args:
+        folder: Theirs.
+        count: How many they are meant to be.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._folder, self._count = folder, count
+        self._file("ending").unlink(missing_ok=True)  # of another process of this id, long ago
+        self._file("there").touch()
+
+    def heed(self, server: Server) -> None:
+        """Have this worker say so where it is told to end before it answers."""
+
+        def told(number: int, frame: FrameType | None) -> None:
+            self.end()
+            server.handle_exit(number, frame)
+
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, told)
+        if server.should_exit:  # told before anything of ours was loaded
+            self.end()
+
+    def end(self) -> None:
+        """This worker was told to end."""
+        self._file("ending").touch()
+
+    def all_end(self, within: float) -> bool:
+        """Whether the service ends, and not this worker alone: all workers were told to.
+
+        Args:
+            within: For how many seconds one that is gone still counts; later another has taken its
+                place.
+        """
+        told = {one.suffix: one for one in self._folder.glob(self._file("ending", "*").name)}
+        there = {one.suffix for one in self._folder.glob(self._file("there", "*").name)}
+        if any(lives(int(one[1:])) for one in there - told.keys()):
+            return False
+        oldest = time.time() - within
+        ended = 0
+        for process, mark in told.items():
+            with contextlib.suppress(FileNotFoundError):
+                ended += lives(int(process[1:])) or mark.stat().st_mtime > oldest
+        return ended >= self._count
+
+    def _file(self, what: str, worker: int | str | None = None) -> Path:
+        own = os.getpid() if worker is None else worker
+        return self._folder / f"{what}-{os.getppid()}.{own}"
+
+
 class Drain:
     """What a worker does once it is told to end; made while its server starts.
 
@@ -46,9 +98,7 @@ class Drain:
         bounds: Of its connections.
         drain_seconds: How long requests are still taken.
         end_seconds: How long requests that were taken are waited for after that.
-        siblings: Where the workers of one service tell each other that they end; None where they
-            have no such place.
-        workers: How many they are.
+        siblings: The workers of its service; None where it is alone.
     """
 
     def __init__(
@@ -58,21 +108,22 @@ class Drain:
         *,
         drain_seconds: float,
         end_seconds: float,
-        siblings: Path | None,
-        workers: int,
+        siblings: Siblings | None,
     ) -> None:
         self._server, self._bounds = server, bounds
         self._seconds = drain_seconds
         self._all_seconds = drain_seconds + end_seconds + LAST_RESORT_SECONDS
-        self._siblings, self._workers = siblings, workers
+        self._siblings = siblings
         self._loop = asyncio.get_running_loop()
         self.begun = False
-        if siblings is not None:
-            _mark(siblings).unlink(missing_ok=True)  # of another process of this id, long ago
         server.config.timeout_graceful_shutdown = end_seconds  # type: ignore[assignment]
         self._before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
         for one in self._before:
             signal.signal(one, self._told)
+        if server.should_exit:
+            # Told while it started: what waits for the others, who may be gone, it answers too.
+            server.should_exit = False
+            self._begin(signal.SIGTERM)
 
     def _told(self, number: int, frame: FrameType | None) -> None:
         if self.begun and number == signal.SIGINT:
@@ -89,14 +140,15 @@ class Drain:
         # Threads of others are waited for at exit, and one of them may never come back.
         threading.Thread(target=self._end_anyway, daemon=True).start()
         if self._siblings is not None:
-            _mark(self._siblings).touch()
+            self._siblings.end()
         for one in self._server.server_state.connections:
             if isinstance(one, BoundedProtocol) and one.cycle is not None:
                 one.cycle.keep_alive = False
         self._loop.call_later(self._seconds, self._finish, number)
 
     def _finish(self, number: int) -> None:
-        last = self._take_rest() if self._all_end() else []
+        ends = self._siblings is not None and self._siblings.all_end(self._all_seconds)
+        last = self._take_rest() if ends else []
         self._rest = [self._loop.create_task(self._serve(one)) for one in last]
         done = asyncio.gather(*self._rest, return_exceptions=True)
         done.add_done_callback(lambda _: self._go_on(number))
@@ -105,13 +157,6 @@ class Drain:
         before = self._before[signal.Signals(number)]
         if callable(before):
             before(number, None)
-
-    def _all_end(self) -> bool:
-        """Whether the service ends, and not this worker alone: all workers are told to."""
-        if self._siblings is None:
-            return False
-        marks = self._siblings.glob(f"{_mark(self._siblings, '*').name}")
-        return sum(lives(int(one.suffix[1:])) for one in marks) >= self._workers
 
     def _take_rest(self) -> list[socket.socket]:
         """Take every connection that waits, and have no more made: refused is not lost."""
@@ -145,7 +190,3 @@ class Drain:
         time.sleep(self._all_seconds)
         _log.error("drain_stuck", seconds=self._all_seconds)
         os._exit(1)
-
-
-def _mark(folder: Path, worker: int | str | None = None) -> Path:
-    return folder / f"ending-{os.getppid()}.{os.getpid() if worker is None else worker}"

@@ -14,6 +14,7 @@ from typing import Self
 
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
+from uvicorn.server import Server
 
 from colisten import garbage
 from colisten.child import end_with
@@ -24,7 +25,7 @@ from colisten.serving.app import build_app
 from colisten.serving.connections import Bounds, bound_connections
 from colisten.serving.direct import DirectPath
 from colisten.serving.door import Admission, Door
-from colisten.serving.drain import Drain, running_server
+from colisten.serving.drain import Drain, Siblings, running_server
 from colisten.serving.environment import Environment, workers
 from colisten.serving.event_pace import EventPace
 from colisten.serving.heartbeat import Heartbeat
@@ -73,6 +74,10 @@ class Worker:
         if arbiter := variables.get(ARBITER):
             # A worker whose arbiter was killed would hold the port.
             end_with(int(arbiter))
+        server, folder = running_server(), metrics.shared_folder()
+        siblings = None if folder is None else Siblings(folder, workers(variables))
+        if server is not None and siblings is not None:
+            siblings.heed(server)
         environment = Environment.read(variables)
         serving = environment.settings.serving
         admission = Admission.of(serving, variables)
@@ -84,7 +89,7 @@ class Worker:
         app.state.runtime, app.state.tracer, app.state.admission = runtime, tracer, admission
         app.state.pace = EventPace(serving.events_a_second)
         opened = cls(app, runtime, admission, tracer)
-        drain = opened._bound(serving)
+        drain = None if server is None else opened._bound(serving, server, siblings)
         if drain is not None:
             runtime.ends = lambda: drain.begun
             if folder := variables.get(HEARTBEATS):
@@ -99,11 +104,8 @@ class Worker:
         if self.tracer is not None:
             self.tracer.close()
 
-    def _bound(self, serving: ServingSettings) -> Drain | None:
-        """Bound the connections and their end; None where uvicorn does not serve this process."""
-        server = running_server()
-        if server is None:
-            return None
+    def _bound(self, serving: ServingSettings, server: Server, siblings: Siblings | None) -> Drain:
+        """Bound the connections of a server and their end."""
         bounds = Bounds(serving.idle_seconds, serving.keep_alive_seconds, serving.max_connections)
         bound_connections(server, bounds)
         # The application within what BentoML's stack would have put around it of ours.
@@ -120,6 +122,5 @@ class Worker:
             bounds,
             drain_seconds=serving.drain_seconds,
             end_seconds=serving.end_seconds,
-            siblings=metrics.shared_folder(),
-            workers=workers(),
+            siblings=siblings,
         )
