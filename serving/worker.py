@@ -74,8 +74,8 @@ class Worker:
         if arbiter := variables.get(ARBITER):
             # A worker whose arbiter was killed would hold the port.
             end_with(int(arbiter))
-        server, folder = running_server(), metrics.shared_folder()
-        siblings = None if folder is None else Siblings(folder, workers(variables))
+        server, shared = running_server(), metrics.shared_folder()
+        siblings = None if shared is None else Siblings(shared, workers(variables))
         if server is not None and siblings is not None:
             siblings.heed(server)
         environment = Environment.read(variables)
