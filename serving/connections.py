@@ -62,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # Whether what is waited for is another request, of which nothing has come yet.
         self._kept = False
         self._whole = True
+        self._refused = False
         self._stalls_since: float | None = None
         self._last_call: float | None = None
 
@@ -74,7 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
         held = len(self.connections)
         if held > self._bounds.most and not self._makes_room():
             metrics.CONNECTIONS_REFUSED.inc()
-            self.app = self._no_room
+            self.app, self._refused = self._no_room, True
             if held > 2 * self._bounds.most:
                 transport.abort()
 
@@ -143,14 +144,25 @@ class BoundedProtocol(HttpToolsProtocol):
         self._waits_since, self._kept = time.monotonic(), kept
 
     def _makes_room(self) -> bool:
-        """Close as many connections as are too many and only kept; whether that is enough."""
-        there = [one for one in self.connections if not one.transport.is_closing()]
-        kept = [one for one in there if isinstance(one, BoundedProtocol) and one._kept_since]
-        kept.sort(key=lambda one: one._kept_since)
-        over = len(there) - self._bounds.most
-        for one in kept[: max(0, over)]:
+        """Close as many connections as are too many, of those that are only kept.
+
+        Those that are told that there is no room take none.
+
+        Returns:
+            False where that is not enough; then all stay.
+        """
+        served = [
+            one
+            for one in self.connections
+            if isinstance(one, BoundedProtocol) and not (one._refused or one.transport.is_closing())
+        ]
+        kept = sorted((one for one in served if one._kept_since), key=lambda one: one._kept_since)
+        over = max(0, len(served) - self._bounds.most)
+        if len(kept) < over:
+            return False
+        for one in kept[:over]:
             one.transport.close()
-        return len(kept) >= over
+        return True
 
     @property
     def _kept_since(self) -> float:

@@ -22,10 +22,10 @@ MOST_MILLISECONDS = 31 * 24 * 3_600_000
 """Longest that one event may have lasted: a month. More is another unit."""
 
 QUALITIES = ("personal", "unknown", "popular", "planned", "empty")
-"""What a shelf may be worth; one that was empty has a row without an item."""
-EMPTY = QUALITIES[-1]
 """What a shelf can be worth: made for this user; popular since nothing is known of the user;
-popular for want of something; popular as planned for everybody of an arm."""
+popular for want of something; popular as planned for everybody of an arm; without a title."""
+EMPTY = QUALITIES[-1]
+"""Such a shelf is a row without item and position."""
 
 
 @dataclass(frozen=True)

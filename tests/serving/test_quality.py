@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 from starlette.testclient import TestClient
 
+from colisten.data import contract
 from colisten.serving.answers import How, SearchSource, Shelf, ShelfItem, VectorSource
 from colisten.serving.app import build_app
 from colisten.serving.quality import QUALITIES, Quality, quality_of
@@ -41,6 +42,10 @@ def counted(quality: Quality) -> float:
 )
 def test_a_shelf_is_worth(one: Shelf, planned: bool, quality: Quality) -> None:
     assert quality_of(one, planned=planned) == quality
+
+
+def test_what_is_written_down_is_what_the_contract_knows() -> None:
+    assert QUALITIES == contract.QUALITIES
 
 
 def test_an_outage_on_popular_titles_is_no_health(runtime: Runtime) -> None:
